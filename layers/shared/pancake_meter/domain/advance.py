@@ -1,0 +1,137 @@
+"""Time: what a balance becomes when instants pass, terms begin and terms end.
+
+``advance`` is the one reset. Read, written, scheduled, months late or fired twice, it is the same pure function of the
+balance and the instant, and one long step gives what many short ones give.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term, burn, window_in
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.ledger import PeriodSummary
+
+
+def open_balance(customer_id: str, meter: str, policy: Policy, term: Term, now: datetime) -> Change:
+    """Return the first state of a balance: segment 1 with its plan's allowance, on top of an empty segment 0."""
+    _, period = window_in(term, policy.cadence, now)
+    blank = Balance(customer_id, meter, policy, term, period, as_of=now)
+    return _allow(Change.begin(blank), policy.allowance, "plan")
+
+
+def advance(balance: Balance, now: datetime, fallback: Policy) -> Change:
+    """Carry a balance over every boundary up to ``now``: grants start and expire, periods close, terms lapse.
+
+    ``fallback`` is the policy after a lapse: that of the default plan, or one that allows nothing. The change is empty when
+    no boundary has passed.
+    """
+    change = Change.begin(balance)
+    while (boundary := change.balance.valid_until) <= now and boundary < NEVER:
+        change = _cross(change, boundary, now, fallback)
+    return change
+
+
+def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Change:
+    """Close the open period and begin ``term`` under ``policy`` with its allowance: activation, renewal, fallback.
+
+    Unused units of the plan roll over only from a term of the same plan.
+    """
+    _, period = window_in(term, policy.cadence, now)
+    leftover = _periodic_leftover(change.balance) if policy.plan == change.balance.policy.plan else ZERO
+    closed = _close_period(change, now)
+    begun = replace(closed.balance, policy=policy, term=term, period=period, as_of=now)
+    return _open_period(replace(closed, balance=begun), min(policy.rollover_maximum, leftover))
+
+
+def _cross(change: Change, boundary: datetime, now: datetime, fallback: Policy) -> Change:
+    """Apply everything that happens at ``boundary``: grants end, the period gives way, grants start."""
+    change = _expire_grants(change.burn(), boundary)
+    if change.balance.period_ends_at <= boundary:
+        change = _next_period(change, boundary, now, fallback)
+    # Grants that start here pay for overage that is already there. Where idle periods were skipped, grants that start or
+    # end inside them have boundaries of their own, which come next and never take `as_of` back.
+    as_of = max(boundary, change.balance.as_of, min(change.balance.period.start, now))
+    return replace(change, balance=burn(replace(change.balance, as_of=as_of)))
+
+
+def _expire_grants(change: Change, boundary: datetime) -> Change:
+    """Drop the grants whose time is up."""
+    over = [grant for grant in change.balance.grants if grant.expires_at is not None and grant.expires_at <= boundary]
+    for grant in over:
+        change = change.moved("expired", grant.remaining, grant.id)
+    kept = tuple(grant for grant in change.balance.grants if grant not in over)
+    return replace(change, balance=replace(change.balance, grants=kept))
+
+
+def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Policy) -> Change:
+    """Open the last period of the term that has begun by ``now``, skipping idle ones; or, past the term, fall back."""
+    term, policy = change.balance.term, change.balance.policy
+    if term.end is not None and change.balance.period.end >= term.end:
+        return start_term(change, fallback, Term(order_id=None, start=boundary), boundary)
+    index, _ = window_in(term, policy.cadence, change.balance.period.start)
+    target, period = window_in(term, policy.cadence, now)
+    # Periods skipped between the two were idle: nobody could use them without advancing first. Each would have rolled
+    # over its whole allowance, up to the maximum.
+    idle = target - index - 1
+    rolled = min(policy.rollover_maximum, _periodic_leftover(change.balance) + idle * policy.allowance)
+    closed = _close_period(change, boundary)
+    return _open_period(replace(closed, balance=replace(closed.balance, period=period)), rolled)
+
+
+def _periodic_leftover(balance: Balance) -> Decimal:
+    """Units of the plan that the open period has left."""
+    return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+
+
+def _close_period(change: Change, closed_at: datetime) -> Change:
+    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a summary is left."""
+    change = change.burn()
+    balance = change.balance
+    for grant in balance.grants:
+        if grant.is_periodic:
+            change = change.moved("expired", grant.remaining, grant.id)
+    change = change.moved("overage_closed", balance.overage)
+    summary = PeriodSummary(
+        period=balance.period,
+        closed_at=closed_at,
+        segment=change.before.segment + 1,
+        plan=balance.policy.plan,
+        allowance=balance.policy.allowance,
+        used=balance.used,
+        overage=balance.overage,
+        days=balance.days,
+    )
+    after = replace(
+        balance,
+        grants=tuple(grant for grant in balance.grants if not grant.is_periodic),
+        used=ZERO,
+        burned=ZERO,
+        overage=ZERO,
+        overage_due=balance.overage_due + balance.overage,
+        days={},
+    )
+    return replace(change, balance=after, closed=(*change.closed, summary) if balance.used else change.closed)
+
+
+def _open_period(change: Change, rolled: Decimal) -> Change:
+    """Give the open period what it starts with: rolled-over units, then the plan's allowance."""
+    return _allow(_allow(change, rolled, "rollover"), change.balance.policy.allowance, "plan")
+
+
+def _allow(change: Change, quantity: Decimal, kind: GrantKind) -> Change:
+    """Add a periodic grant; an allowance of nothing is no grant."""
+    if quantity == ZERO:
+        return change
+    balance = change.balance
+    grant = Grant(
+        id=f"{kind}:{timestamp(balance.period.start)}",
+        kind=kind,
+        quantity=quantity,
+        remaining=quantity,
+        priority=DEFAULT_PRIORITY[kind],
+        starts_at=balance.period.start,
+    )
+    return replace(change, balance=replace(balance, grants=(*balance.grants, grant))).moved("granted", quantity, grant.id)

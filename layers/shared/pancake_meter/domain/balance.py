@@ -1,0 +1,189 @@
+"""The balance: all of one customer's state for one meter.
+
+A balance changes in two ways. *Hot writes* (hold, record, settle, release: ``spend.py``) are pure arithmetic on ``used``,
+``holds`` and ``headroom``; they never touch grants and hold only inside a segment. *Structure changes* (``advance.py``,
+``adjust.py``) first burn what the segment consumed out of the grants, then alter the structure and open a new segment.
+
+Invariants, asserted by the property tests:
+
+- ``headroom = remaining + overage limit - overage - held - consumed``, where ``consumed = used - burned``;
+- ``overage > 0`` only when every active grant is empty: overage is what lies beyond *every* grant, so a grant that comes
+  after the usage pays for it first, and the order of the two never matters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from pancake_meter.domain.grant import Grant, burn_order
+from pancake_meter.domain.hold import Hold
+from pancake_meter.domain.period import AnchoredCadence, Period, window, window_index, window_start
+from pancake_meter.domain.plan import Cadence, OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy, Plan
+
+ZERO = Decimal(0)
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""``valid_until`` of a balance that never changes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The part of a plan that governs one meter, kept with the balance: later edits of the catalog do not reach it."""
+
+    plan: str | None
+    allowance: Decimal = ZERO
+    cadence: Cadence = "month"
+    overage: OveragePolicy = field(default_factory=OverageBlocked)
+    rollover_maximum: Decimal = ZERO
+    alert_thresholds: tuple[Decimal, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan | None, meter: str) -> Self:
+        """Return the policy of ``plan`` for ``meter``; without a plan, or where the plan is silent, nothing is allowed."""
+        allowance = plan.allowances.get(meter) if plan else None
+        if plan is None or allowance is None:
+            return cls(plan=plan.key if plan else None)
+        return cls(
+            plan=plan.key,
+            allowance=allowance.quantity,
+            cadence=allowance.cadence,
+            overage=allowance.overage,
+            rollover_maximum=allowance.rollover_maximum,
+            alert_thresholds=allowance.alert_thresholds,
+        )
+
+    @property
+    def overage_limit(self) -> Decimal:
+        """Overage units that a period may hold; zero where there is no cap, which ``is_uncapped`` tells."""
+        return self.overage.limit if isinstance(self.overage, OverageCapped) else ZERO
+
+    @property
+    def is_uncapped(self) -> bool:
+        """Whether usage beyond the grants is never refused."""
+        return isinstance(self.overage, OverageAllowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The span in which the plan grants: what has been paid for, or without end for a plan that costs nothing.
+
+    ``start`` anchors the periods. Past ``end`` no new period starts until a renewal brings a new term; until ``lapses_at``
+    what is left stays usable, so that a renewal whose webhook is late never stops a paying customer.
+    """
+
+    order_id: str | None
+    start: datetime
+    end: datetime | None = None
+    lapses_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """An end and a lapse come together, in that order."""
+        if (self.end is None) != (self.lapses_at is None):
+            raise ValueError("a term that ends must say when it lapses, and only then")
+        if self.end is not None and self.lapses_at is not None and not self.start < self.end <= self.lapses_at:
+            raise ValueError("a term starts, then ends, then lapses")
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One customer's state for one meter. All quantities are units of the meter."""
+
+    customer_id: str
+    meter: str
+    policy: Policy
+    term: Term
+    period: Period
+    as_of: datetime
+    segment: int = 0
+    used: Decimal = ZERO
+    burned: Decimal = ZERO
+    overage: Decimal = ZERO
+    overage_due: Decimal = ZERO
+    grants: tuple[Grant, ...] = ()
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    days: Mapping[str, Decimal] = field(default_factory=dict)
+    blocked: str | None = None
+
+    @property
+    def active_grants(self) -> tuple[Grant, ...]:
+        """Grants that may be used now, in burn order; those of the open period always may."""
+        started = (grant for grant in self.grants if grant.is_periodic or grant.starts_at <= self.as_of)
+        return tuple(sorted(started, key=lambda grant: burn_order(grant, self.period.end)))
+
+    @property
+    def held(self) -> Decimal:
+        """Units reserved by holds."""
+        return sum((hold.quantity for hold in self.holds.values()), ZERO)
+
+    @property
+    def net(self) -> Decimal:
+        """Units left in the grants, less all that was used beyond them: negative while there is overage."""
+        remaining = sum((grant.remaining for grant in self.active_grants), ZERO)
+        return remaining - self.overage - (self.used - self.burned)
+
+    @property
+    def headroom(self) -> Decimal:
+        """Units that may still be promised before a refusal; without a cap, simply the units available."""
+        return self.net + self.policy.overage_limit - self.held
+
+    @property
+    def available(self) -> Decimal:
+        """Units left in the grants that no hold has reserved, never below zero."""
+        return max(ZERO, self.net - self.held)
+
+    @property
+    def current_overage(self) -> Decimal:
+        """Units used beyond every grant in the open period."""
+        return max(ZERO, -self.net)
+
+    @property
+    def period_ends_at(self) -> datetime:
+        """When the open period gives way by itself: at its end, or, where only a renewal may follow, at the lapse."""
+        if self.term.end is None or self.period.end < self.term.end:
+            return self.period.end
+        return self.term.lapses_at or self.period.end
+
+    @property
+    def valid_until(self) -> datetime:
+        """The next instant at which the structure changes by itself."""
+        starts = (grant.starts_at for grant in self.grants if not grant.is_periodic and grant.starts_at > self.as_of)
+        ends = (grant.expires_at for grant in self.grants if grant.expires_at is not None)
+        return min(self.period_ends_at, NEVER, *starts, *ends)
+
+
+def day_key(instant: datetime) -> str:
+    """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No period is longer than a year, so it is unambiguous."""
+    return f"{instant:%m%d}"
+
+
+def window_in(term: Term, cadence: Cadence, instant: datetime) -> tuple[int, Period]:
+    """Index and span of the term's quota window that holds ``instant``, clamped to the term.
+
+    A rest shorter than half a window joins the last window: a paid month of 31 days never ends in a stray extra allowance.
+    """
+    if cadence == "billing" and term.end is not None:
+        return 0, Period(term.start, term.end)
+    anchored: AnchoredCadence = "month" if cadence == "billing" else cadence
+    index = max(0, window_index(anchored, term.start, instant))
+    if term.end is None:
+        return index, window(anchored, term.start, index)
+    last = window_index(anchored, term.start, term.end - timedelta.resolution)
+    full = window(anchored, term.start, last)
+    if last > 0 and term.end - full.start < (full.end - full.start) / 2:
+        last -= 1
+    if index < last:
+        return index, window(anchored, term.start, index)
+    return last, Period(window_start(anchored, term.start, last), term.end)
+
+
+def burn(balance: Balance) -> Balance:
+    """Take what the segment consumed, and any overage, out of the active grants in burn order; the rest is overage."""
+    owed = balance.overage + balance.used - balance.burned
+    left: dict[str, Decimal] = {}
+    for grant in balance.active_grants:
+        taken = min(owed, grant.remaining)
+        left[grant.id] = grant.remaining - taken
+        owed -= taken
+    grants = tuple(replace(grant, remaining=left.get(grant.id, grant.remaining)) for grant in balance.grants)
+    return replace(balance, grants=grants, overage=owed, burned=balance.used)

@@ -1,0 +1,68 @@
+"""Holds: units reserved before the work, and the handle a caller carries until it settles them."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from pancake_meter.domain.errors import InvalidHoldId
+from pancake_meter.domain.quantity import format_quantity, parse_quantity
+
+MAX_HOLDS = 100
+"""Live holds of one balance: they are part of its item, which every hot write rewrites."""
+
+DEFAULT_HOLD_TTL = timedelta(minutes=5)
+MAX_HOLD_TTL = timedelta(hours=24)
+
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_HANDLE = re.compile(r"(?P<meter>[a-z][a-z0-9_]{0,31})~(?P<quantity>[0-9.]{1,23})~(?P<id>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """``quantity`` units reserved until ``expires_at``."""
+
+    quantity: Decimal
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldHandle:
+    """What names a hold in a URL: ``<meter>~<quantity>~<id>``.
+
+    It carries the meter and the quantity so that settling is one conditional write with no read before it. Nothing trusts
+    it: the write's condition compares it with the stored hold.
+    """
+
+    meter: str
+    quantity: Decimal
+    id: str
+
+    def __str__(self) -> str:
+        """Return the handle as callers see it; every character is URL-safe."""
+        return f"{self.meter}~{format_quantity(self.quantity)}~{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the handle, or ``None`` when ``text`` has another form (a bare hold id).
+
+        Raises:
+            InvalidHoldId: it has the form of a handle, but the id in it cannot be one.
+            InvalidQuantity: it has the form of a handle, but the quantity in it cannot be one.
+        """
+        match = _HANDLE.fullmatch(text)
+        if match is None:
+            return None
+        return cls(match["meter"], parse_quantity(match["quantity"]), check_hold_id(match["id"]))
+
+
+def check_hold_id(text: str) -> str:
+    """Return ``text`` when it can name a hold: 1 to 64 of ``A-Za-z0-9_.:-``.
+
+    Raises:
+        InvalidHoldId: it cannot.
+    """
+    if _ID.fullmatch(text) is None:
+        raise InvalidHoldId("a hold id is 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+    return text

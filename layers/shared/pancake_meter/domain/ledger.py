@@ -1,0 +1,59 @@
+"""The ledger: every movement of a balance with its cause, and the summary a closed period leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.period import Period
+
+MovementKind = Literal[
+    "granted",  # units given
+    "used",  # units consumed since the entry before
+    "expired",  # units of a grant that ended unused
+    "clawed_back",  # units of a grant taken back by a refund
+    "overage_closed",  # overage of a closed period, now due
+    "overage_paid",  # due units that a payment settled
+    "hold_expired",  # a hold that nobody settled: its units are available again
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """``quantity`` units moved; ``reference`` names the grant or the hold, where one is concerned."""
+
+    kind: MovementKind
+    quantity: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One change of a balance's structure: the segment it closed, and all that moved.
+
+    Entries of a balance are numbered without gaps by ``segment``. Summed over all entries of a balance:
+    ``granted + overage = used + expired + clawed_back + remaining`` (overage: closed plus that of the open period).
+    """
+
+    segment: int
+    at: datetime
+    cause: str
+    reference: str | None
+    movements: tuple[Movement, ...]
+    available: Decimal
+    overage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSummary:
+    """What a period came to. Written once, by the change that closed it; periods in which nothing was used leave none."""
+
+    period: Period
+    closed_at: datetime
+    segment: int
+    plan: str | None
+    allowance: Decimal
+    used: Decimal
+    overage: Decimal
+    days: Mapping[str, Decimal] = field(default_factory=dict)

@@ -1,0 +1,25 @@
+"""The quota: what a customer may know of a balance at an instant."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pancake_meter.domain.adjust import drop_expired_holds
+from pancake_meter.domain.advance import advance
+from pancake_meter.domain.balance import ZERO, Balance, Policy
+
+
+def balance_at(balance: Balance, now: datetime, fallback: Policy) -> Balance:
+    """Return the balance as it is at ``now``, whatever has been written: boundaries crossed, expired holds given back."""
+    return drop_expired_holds(advance(balance, now, fallback), now).balance
+
+
+def used_share(balance: Balance) -> Decimal:
+    """Share of the period's units that is used: 0 to 1, 1 also where there is nothing to use."""
+    left = max(ZERO, balance.net)
+    return balance.used / (balance.used + left) if left else Decimal(1)
+
+
+def alert_threshold(balance: Balance) -> Decimal | None:
+    """Return the highest alert threshold that usage has reached, if any."""
+    share = used_share(balance)
+    return max((threshold for threshold in balance.policy.alert_thresholds if share >= threshold), default=None)

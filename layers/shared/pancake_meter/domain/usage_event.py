@@ -1,0 +1,51 @@
+"""Usage events: one fact each, "this customer used q of this meter at t", under an id that the caller made."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pancake_meter.domain.errors import EventTimeOutOfRange, InvalidEventId
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.quantity import format_quantity
+
+RETENTION = timedelta(days=90)
+"""How long an id is remembered: a repeat within it counts once."""
+
+AHEAD_MAX = timedelta(minutes=5)
+"""How far ahead of our clock an event's own time may be."""
+
+EVENT_ID_LENGTH_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """``quantity`` units of a meter, used at ``used_at``.
+
+    Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave, ``None`` when it gave none.
+    """
+
+    id: str
+    quantity: Decimal
+    used_at: datetime
+    stated_at: datetime | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content: a repeat of the id with another fingerprint is a conflict, not a retry."""
+        stated = timestamp(self.stated_at) if self.stated_at else ""
+        return hashlib.sha256(f"{format_quantity(self.quantity)}|{stated}".encode()).hexdigest()
+
+
+def usage_event(event_id: str, quantity: Decimal, stated_at: datetime | None, now: datetime) -> UsageEvent:
+    """Return the event, timed by the caller or, without a time of its own, by our clock.
+
+    Raises:
+        InvalidEventId: the id is empty, longer than 128 characters, or has a control character.
+        EventTimeOutOfRange: the time is more than 5 minutes ahead, or older than ids are remembered.
+    """
+    if not 1 <= len(event_id) <= EVENT_ID_LENGTH_MAX or not event_id.isprintable():
+        raise InvalidEventId(f"an event id is 1 to {EVENT_ID_LENGTH_MAX} printable characters")
+    if stated_at is not None and not now - RETENTION < stated_at <= now + AHEAD_MAX:
+        raise EventTimeOutOfRange("an event's time is at most 5 minutes ahead and less than 90 days ago")
+    return UsageEvent(event_id, quantity, stated_at or now, stated_at)

@@ -1,0 +1,1 @@
+"""The DynamoDB adapter: one table, described in docs/data-model.md."""

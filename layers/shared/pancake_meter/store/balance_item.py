@@ -1,0 +1,180 @@
+"""The balance as an item: attribute names, and the two mappings.
+
+``headroom`` and ``valid_until`` are stored although they follow from the rest: they are what the conditions of the hot
+writes compare. ``headroom`` is checked against the rest at every read.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from pancake_meter.domain.balance import NEVER, Balance, Policy, Term
+from pancake_meter.domain.grant import Grant
+from pancake_meter.domain.hold import Hold
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.period import Period
+from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy
+from pancake_meter.store.errors import CorruptItem
+from pancake_meter.store.keys import balance_key, customer_partition, due_shard
+from pancake_meter.store.table import Item
+
+_PREFIX = "BALANCE#"
+
+
+def balance_item(balance: Balance) -> dict[str, Any]:
+    """Return the whole item, as it is first written."""
+    counters = {"headroom": balance.headroom, "used": balance.used, "holds": _holds_item(balance.holds)}
+    return {
+        **balance_key(balance.customer_id, balance.meter),
+        **counters,
+        "days": dict(balance.days),
+        **structure_attributes(balance),
+    }
+
+
+def structure_attributes(balance: Balance) -> dict[str, Any]:
+    """Return what only structure changes write; an attribute that is absent here must be absent from the item."""
+    attributes: dict[str, Any] = {
+        "segment": balance.segment,
+        "as_of": to_ms(balance.as_of),
+        "valid_until": to_ms(balance.valid_until),
+        "burned": balance.burned,
+        "overage": balance.overage,
+        "overage_due": balance.overage_due,
+        "policy": _policy_item(balance.policy),
+        "term": _term_item(balance.term),
+        "period": {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)},
+        "grants": [_grant_item(grant) for grant in balance.grants],
+    }
+    if balance.valid_until < NEVER:
+        attributes["due_shard"] = due_shard(balance.customer_id)
+    if balance.policy.is_uncapped:
+        attributes["uncapped"] = True
+    if balance.blocked is not None:
+        attributes["blocked"] = balance.blocked
+    return attributes
+
+
+SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked")
+"""Attributes that are absent when they do not apply."""
+
+
+def hold_item(hold: Hold) -> dict[str, Any]:
+    """Return a hold as stored in ``holds``: two short names, since a busy balance carries many."""
+    return {"q": hold.quantity, "until": to_ms(hold.expires_at)}
+
+
+def balance_from_item(item: Item) -> Balance:
+    """Return the balance of an item.
+
+    Raises:
+        CorruptItem: the stored headroom does not follow from grants, usage and holds.
+    """
+    balance = Balance(
+        customer_id=item["PK"].removeprefix(customer_partition("")),
+        meter=item["SK"].removeprefix(_PREFIX),
+        policy=_policy(item["policy"]),
+        term=_term(item["term"]),
+        period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
+        as_of=from_ms(item["as_of"]),
+        segment=int(item["segment"]),
+        used=item["used"],
+        burned=item["burned"],
+        overage=item["overage"],
+        overage_due=item["overage_due"],
+        grants=tuple(_grant(grant) for grant in item["grants"]),
+        holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
+        days=dict(item["days"]),
+        blocked=item.get("blocked"),
+    )
+    if balance.headroom != item["headroom"]:
+        raise CorruptItem(f"headroom of {item['PK']} {item['SK']} is {item['headroom']}, not {balance.headroom}")
+    return balance
+
+
+def _holds_item(holds: Mapping[str, Hold]) -> dict[str, Any]:
+    return {hold_id: hold_item(hold) for hold_id, hold in holds.items()}
+
+
+def _policy_item(policy: Policy) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "allowance": policy.allowance,
+        "cadence": policy.cadence,
+        "overage": _overage_item(policy.overage),
+        "rollover": policy.rollover_maximum,
+        "alerts": list(policy.alert_thresholds),
+    }
+    return item if policy.plan is None else {"plan": policy.plan, **item}
+
+
+def _policy(item: Mapping[str, Any]) -> Policy:
+    return Policy(
+        plan=item.get("plan"),
+        allowance=item["allowance"],
+        cadence=item["cadence"],
+        overage=_overage(item["overage"]),
+        rollover_maximum=item["rollover"],
+        alert_thresholds=tuple(item["alerts"]),
+    )
+
+
+def _overage_item(overage: OveragePolicy) -> str | Decimal:
+    """A capped policy is its limit; the two others are their names."""
+    match overage:
+        case OverageCapped(limit=limit):
+            return limit
+        case OverageBlocked():
+            return "blocked"
+        case OverageAllowed():
+            return "allowed"
+
+
+def _overage(item: str | Decimal) -> OveragePolicy:
+    if isinstance(item, Decimal):
+        return OverageCapped(item)
+    return {"blocked": OverageBlocked(), "allowed": OverageAllowed()}[item]
+
+
+def _term_item(term: Term) -> dict[str, Any]:
+    item: dict[str, Any] = {"start": to_ms(term.start)}
+    if term.order_id is not None:
+        item["order"] = term.order_id
+    if term.end is not None and term.lapses_at is not None:
+        item["end"] = to_ms(term.end)
+        item["leeway"] = (term.lapses_at - term.end) // timedelta(milliseconds=1)
+    return item
+
+
+def _term(item: Mapping[str, Any]) -> Term:
+    end = from_ms(item["end"]) if "end" in item else None
+    return Term(
+        order_id=item.get("order"),
+        start=from_ms(item["start"]),
+        end=end,
+        lapses_at=end + timedelta(milliseconds=int(item["leeway"])) if end is not None else None,
+    )
+
+
+def _grant_item(grant: Grant) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": grant.id,
+        "kind": grant.kind,
+        "quantity": grant.quantity,
+        "remaining": grant.remaining,
+        "priority": grant.priority,
+        "starts": to_ms(grant.starts_at),
+    }
+    return item if grant.expires_at is None else {**item, "expires": to_ms(grant.expires_at)}
+
+
+def _grant(item: Mapping[str, Any]) -> Grant:
+    return Grant(
+        id=item["id"],
+        kind=item["kind"],
+        quantity=item["quantity"],
+        remaining=item["remaining"],
+        priority=int(item["priority"]),
+        starts_at=from_ms(item["starts"]),
+        expires_at=from_ms(item["expires"]) if "expires" in item else None,
+    )

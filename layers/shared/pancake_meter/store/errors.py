@@ -1,0 +1,33 @@
+"""What the store can say besides an answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class StoreError(Exception):
+    """Passing trouble: nothing is known to be lost, the same request is safe to repeat."""
+
+
+class StoreUnavailable(StoreError):
+    """DynamoDB could not be reached, or did not answer in time. The write may or may not have happened."""
+
+
+class StoreBusy(StoreError):
+    """The item stayed contended, or the table throttled, through every bounded retry."""
+
+
+class CorruptItem(Exception):
+    """A stored item contradicts itself: a bug, never to be papered over."""
+
+
+class WriteRefused(Exception):
+    """A condition did not hold.
+
+    ``refusals`` has one entry per write, in order: ``None`` where its own condition held, else the item as it stood then
+    (empty where there was none). Either all writes of a transaction happen or none.
+    """
+
+    def __init__(self, refusals: Sequence[Mapping[str, Any] | None]) -> None:
+        """Keep the refusals."""
+        super().__init__("a write condition did not hold")
+        self.refusals = tuple(refusals)

@@ -1,0 +1,66 @@
+"""Keys of the single table. Every key is made here; docs/data-model.md lists them.
+
+``#`` separates the parts. Customer ids and meter names cannot contain it; ids that callers make come last.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+
+from pancake_meter.domain.instant import timestamp
+
+_DUE_SHARDS = 8
+
+Key = dict[str, str]
+
+
+def customer_partition(customer_id: str) -> str:
+    """Partition of everything small that belongs to one customer."""
+    return f"CUSTOMER#{customer_id}"
+
+
+def balance_key(customer_id: str, meter: str) -> Key:
+    """Key of a balance."""
+    return {"PK": customer_partition(customer_id), "SK": f"BALANCE#{meter}"}
+
+
+def subscription_key(customer_id: str) -> Key:
+    """Key of a customer's subscription."""
+    return {"PK": customer_partition(customer_id), "SK": "SUBSCRIPTION"}
+
+
+def ledger_prefix(meter: str) -> str:
+    """Sort-key prefix of a balance's ledger."""
+    return f"LEDGER#{meter}#"
+
+
+def ledger_key(customer_id: str, meter: str, segment: int) -> Key:
+    """Key of the ledger entry that opened ``segment``: contiguous numbers, so that a missing entry would show."""
+    return {"PK": customer_partition(customer_id), "SK": f"{ledger_prefix(meter)}{segment:010d}"}
+
+
+def period_prefix(meter: str) -> str:
+    """Sort-key prefix of a balance's period summaries."""
+    return f"PERIOD#{meter}#"
+
+
+def period_key(customer_id: str, meter: str, start: datetime, segment: int) -> Key:
+    """Key of a period's summary. Two periods of different terms can start at one instant; their segments differ."""
+    return {
+        "PK": customer_partition(customer_id),
+        "SK": f"{period_prefix(meter)}{timestamp(start)}#{segment:010d}",
+    }
+
+
+def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:
+    """Key of a usage event: a partition of its own, so that a busy customer's events spread over the table."""
+    return {"PK": f"USAGE#{customer_id}#{meter}#{event_id}", "SK": "USAGE"}
+
+
+def due_shard(customer_id: str) -> str:
+    """Partition of the ``due`` index that holds the customer's balances."""
+    return f"DUE#{sha256(customer_id.encode()).digest()[0] % _DUE_SHARDS}"
+
+
+def due_shards() -> tuple[str, ...]:
+    """Every partition of the ``due`` index."""
+    return tuple(f"DUE#{shard}" for shard in range(_DUE_SHARDS))

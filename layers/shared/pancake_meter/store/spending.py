@@ -1,0 +1,166 @@
+"""The hot writes: one request each, arithmetic only, no read before them.
+
+They are the functions of ``domain/spend.py`` as conditional updates. A condition that fails returns the item as it stood,
+and the use case decides from it what to do: open the balance, advance it, refuse, or recognise a repeat.
+
+Cost in write units while the balance is within 1 KB: hold 1, release 1, record 4 (2 an event and 2 for the balance, so 2.02
+an event in a batch of 99), settle 4.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pancake_meter.domain.balance import ZERO, Balance, day_key
+from pancake_meter.domain.hold import MAX_HOLDS, Hold
+from pancake_meter.domain.instant import to_ms
+from pancake_meter.domain.usage_event import RETENTION, UsageEvent
+from pancake_meter.store.balance_item import balance_from_item, hold_item
+from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.keys import Key, balance_key, usage_event_key
+from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Put, Table, Update
+
+RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
+"""Events of one balance that one transaction counts, beside the update of the balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The write did not happen; ``balance`` is what stood in its way, ``None`` when there is no balance."""
+
+    balance: Balance | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsRefused:
+    """The transaction did not happen.
+
+    ``known`` gives, for ids seen before, the fingerprint they were seen with. ``balance`` is what stood in the way, or
+    ``None`` when there is none; ``balance_stands`` says that the balance was not the obstacle.
+    """
+
+    known: dict[str, str]
+    balance: Balance | None
+    balance_stands: bool
+
+
+def write_hold(
+    table: Table, customer_id: str, meter: str, hold_id: str, hold: Hold, now: datetime
+) -> Balance | Refused:
+    """Reserve units; return the balance with the hold in it."""
+    update = Update(
+        balance_key(customer_id, meter),
+        "SET headroom = headroom - :quantity, holds.#id = :hold",
+        "valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists(holds.#id)"
+        " AND attribute_not_exists(blocked) AND size(holds) < :holds_max",
+        {
+            ":quantity": hold.quantity,
+            ":hold": hold_item(hold),
+            ":now": to_ms(now),
+            ":true": True,
+            ":holds_max": MAX_HOLDS,
+        },
+        {"#id": hold_id},
+    )
+    return _write(table, update)
+
+
+def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> Balance | Refused:
+    """End a hold with nothing used; return the balance without it."""
+    update = Update(
+        balance_key(customer_id, meter),
+        "SET headroom = headroom + holds.#id.q REMOVE holds.#id",
+        "attribute_exists(holds.#id)",
+        {},
+        {"#id": hold_id},
+    )
+    return _write(table, update)
+
+
+def write_events(
+    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
+) -> EventsRefused | None:
+    """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted."""
+    total = sum((event.quantity for event in events), ZERO)
+    by_day: dict[str, Decimal] = {}
+    for event in events:
+        day = day_key(event.used_at)
+        by_day[day] = by_day.get(day, ZERO) + event.quantity
+    sets, names, values = _count(total, by_day)
+    update = Update(
+        balance_key(customer_id, meter),
+        f"SET headroom = headroom - :quantity, {sets}",
+        "valid_until > :now",
+        {":now": to_ms(now), **values},
+        names,
+    )
+    return _transact(table, customer_id, meter, events, update, now)
+
+
+def write_settlement(
+    table: Table, customer_id: str, meter: str, hold_id: str, held: Decimal, event: UsageEvent, now: datetime
+) -> EventsRefused | None:
+    """End a hold of ``held`` units with what was really used, counted as ``event``; ``None`` when that happened."""
+    sets, names, values = _count(event.quantity, {day_key(event.used_at): event.quantity})
+    update = Update(
+        balance_key(customer_id, meter),
+        f"SET headroom = headroom + :given_back, {sets} REMOVE holds.#id",
+        "holds.#id.q = :held AND valid_until > :now",
+        {":given_back": held - event.quantity, ":held": held, ":now": to_ms(now), **values},
+        {"#id": hold_id, **names},
+    )
+    return _transact(table, customer_id, meter, [event], update, now)
+
+
+def _count(total: Decimal, by_day: dict[str, Decimal]) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return the clauses that count usage, in total and by day, with their names and values."""
+    days = list(enumerate(sorted(by_day)))
+    clauses = ["used = used + :quantity"]
+    clauses += [f"days.#day{i} = if_not_exists(days.#day{i}, :zero) + :day{i}" for i, _ in days]
+    values = {":quantity": total, ":zero": ZERO, **{f":day{i}": by_day[day] for i, day in days}}
+    return ", ".join(clauses), {f"#day{i}": day for i, day in days}, values
+
+
+def _write(table: Table, update: Update) -> Balance | Refused:
+    try:
+        return balance_from_item(table.write(update))
+    except WriteRefused as refused:
+        (old,) = refused.refusals
+        return Refused(balance_from_item(old) if old else None)
+
+
+def _transact(
+    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], update: Update, now: datetime
+) -> EventsRefused | None:
+    puts = [_event_put(usage_event_key(customer_id, meter, event.id), event, now) for event in events]
+    try:
+        table.transact([*puts, update])
+    except WriteRefused as refused:
+        *event_refusals, balance_refusal = refused.refusals
+        known = {
+            event.id: str(old["fingerprint"])
+            for event, old in zip(events, event_refusals, strict=True)
+            if old is not None
+        }
+        balance = balance_from_item(balance_refusal) if balance_refusal else None
+        return EventsRefused(known, balance, balance_stands=balance_refusal is None)
+    return None
+
+
+def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
+    """Write an event whose id is new, or forgotten: an item past its time to live counts as deleted, deleted or not."""
+    item: dict[str, Any] = {
+        **key,
+        "quantity": event.quantity,
+        "used_at": to_ms(event.used_at),
+        "fingerprint": event.fingerprint,
+        "expires_at": _seconds(now + RETENTION),
+    }
+    return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
+
+
+def _seconds(instant: datetime) -> int:
+    """Time to live as DynamoDB wants it: seconds since the epoch."""
+    return to_ms(instant) // 1000

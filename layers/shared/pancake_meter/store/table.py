@@ -1,0 +1,230 @@
+"""The table: typed writes, one error vocabulary, bounded retries on contention.
+
+Every write asks for ``ALL_OLD`` on a failed condition, so a refusal brings its reason without a second read.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable, WriteRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+Item = Mapping[str, Any]
+_Answer = TypeVar("_Answer")
+
+TRANSACTION_WRITES_MAX: Final = 100
+_ATTEMPTS_MAX: Final = 8
+_BACKOFF_BASE_SECONDS: Final = 0.01
+_BACKOFF_CEILING_SECONDS: Final = 0.25
+
+_CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
+_THROTTLES = frozenset(
+    {"ThrottlingError", "ThrottlingException", "ProvisionedThroughputExceeded", "ProvisionedThroughputExceededException"}
+    | {"RequestLimitExceeded"}
+)
+_OUTAGES = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+
+_serialize: Callable[[Any], Any] = TypeSerializer().serialize
+_deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a whole item, if ``condition`` holds."""
+
+    item: Item
+    condition: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change an item in place, if ``condition`` holds."""
+
+    key: Mapping[str, str]
+    expression: str
+    condition: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Demand that ``condition`` holds, change nothing. Only in a transaction."""
+
+    key: Mapping[str, str]
+    condition: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+Write = Put | Update | Check
+
+
+def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
+    """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
+    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+    return boto3.client("dynamodb", config=config, endpoint_url=endpoint_url)
+
+
+class Table:
+    """One DynamoDB table. Values are plain Python: ``str``, ``int``, ``Decimal``, ``bool``, ``list``, ``dict``."""
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, *, sleep: Callable[[float], None] = time.sleep, seed: int | None = None
+    ) -> None:
+        """``sleep`` and ``seed`` make the jittered retries testable."""
+        self._client = client
+        self._name = name
+        self._sleep = sleep
+        # Jitter only spreads retries; it protects nothing.
+        self._random = random.Random(seed)  # noqa: S311
+
+    def get(self, key: Mapping[str, str]) -> Item | None:
+        """Return the item as of the latest write, or ``None``: one strongly consistent read."""
+        answer = self._call(
+            lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True)
+        )
+        item = answer.get("Item")
+        return _unmarshal(item) if item is not None else None
+
+    def query(
+        self,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        limit: int,
+        index: str | None = None,
+        forward: bool = True,
+        start: Mapping[str, Any] | None = None,
+    ) -> tuple[list[Item], Mapping[str, Any] | None]:
+        """Return one page of at most ``limit`` items and the key to go on from, ``None`` at the end."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": _marshal(values),
+            "Limit": limit,
+            "ScanIndexForward": forward,
+        }
+        if index is None:
+            request["ConsistentRead"] = True
+        else:
+            request["IndexName"] = index
+        if start is not None:
+            request["ExclusiveStartKey"] = _marshal(start)
+        answer = self._call(lambda: self._client.query(**request))
+        following = answer.get("LastEvaluatedKey")
+        return [_unmarshal(item) for item in answer["Items"]], _unmarshal(following) if following else None
+
+    def write(self, write: Put | Update) -> Item:
+        """Perform one write; return the item as it is now (of a ``Put``: what was put).
+
+        Raises:
+            WriteRefused: the condition did not hold; one refusal.
+            StoreBusy, StoreUnavailable: passing trouble.
+        """
+        request = self._request(write)
+        if isinstance(write, Put):
+            self._call(lambda: self._client.put_item(**request))
+            return write.item
+        answer = self._call(lambda: self._client.update_item(**request, ReturnValues="ALL_NEW"))
+        return _unmarshal(answer["Attributes"])
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """Perform all writes or none: at most 100, on different items.
+
+        Raises:
+            WriteRefused: conditions did not hold; one refusal per write.
+            StoreBusy, StoreUnavailable: passing trouble.
+        """
+        if len(writes) > TRANSACTION_WRITES_MAX:
+            raise ValueError(f"a transaction has at most {TRANSACTION_WRITES_MAX} writes, not {len(writes)}")
+        items = [self._transact_item(write) for write in writes]
+        self._call(lambda: self._client.transact_write_items(TransactItems=items))
+
+    def _transact_item(self, write: Write) -> "TransactWriteItemTypeDef":
+        request = self._request(write)
+        match write:
+            case Put():
+                return {"Put": request}  # type: ignore[typeddict-item]
+            case Update():
+                return {"Update": request}  # type: ignore[typeddict-item]
+            case Check():
+                return {"ConditionCheck": request}  # type: ignore[typeddict-item]
+
+    def _request(self, write: Write) -> dict[str, Any]:
+        request: dict[str, Any] = {"TableName": self._name}
+        if isinstance(write, Put):
+            request["Item"] = _marshal(write.item)
+        else:
+            request["Key"] = _marshal(write.key)
+        if isinstance(write, Update):
+            request["UpdateExpression"] = write.expression
+        if write.condition is not None:
+            request["ConditionExpression"] = write.condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if write.values:
+            request["ExpressionAttributeValues"] = _marshal(write.values)
+        if write.names:
+            request["ExpressionAttributeNames"] = dict(write.names)
+        return request
+
+    def _call(self, request: Callable[[], _Answer]) -> _Answer:
+        for wait in self._backoff():
+            try:
+                return request()
+            except ClientError as error:
+                _raise_unless_contended(error)
+            except BotoCoreError as error:
+                raise StoreUnavailable(type(error).__name__) from error
+            self._sleep(wait)
+        raise StoreBusy(f"still contended after {_ATTEMPTS_MAX} attempts")
+
+    def _backoff(self) -> Iterator[float]:
+        for attempt in range(_ATTEMPTS_MAX):
+            ceiling = min(_BACKOFF_CEILING_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt)
+            yield self._random.uniform(0, ceiling)
+
+
+def _raise_unless_contended(error: ClientError) -> None:
+    """Return where waiting helps; raise a refusal, an outage, or the error itself (a bug)."""
+    code = error.response["Error"]["Code"]
+    if code == "ConditionalCheckFailedException":
+        raise WriteRefused([_unmarshal(error.response.get("Item", {}))]) from error
+    if code == "TransactionCanceledException":
+        reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
+        codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
+        if "ConditionalCheckFailed" in codes:
+            raise WriteRefused([_refusal(reason) for reason in reasons]) from error
+        if codes and codes <= _CONTENTION | _THROTTLES:
+            return
+        raise error
+    if code in _CONTENTION | _THROTTLES:
+        return
+    if code in _OUTAGES:
+        raise StoreUnavailable(code) from error
+    raise error
+
+
+def _refusal(reason: Mapping[str, Any]) -> Item | None:
+    return _unmarshal(reason.get("Item", {})) if reason.get("Code") == "ConditionalCheckFailed" else None
+
+
+def _marshal(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(value) for name, value in item.items()}
+
+
+def _unmarshal(item: Mapping[str, Any]) -> Item:
+    return {name: _deserialize(value) for name, value in item.items()}
