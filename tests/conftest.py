@@ -1,0 +1,76 @@
+"""Fixtures for every kind of test, and the rule that unit and property tests open no socket."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
+from tests.support.dynoxide import dynoxide
+from tests.support.table import create_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TESTS = Path(__file__).parent
+WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
+
+# A deadline measures the machine, not the code: a shared machine would make good tests flicker.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Close the network for unit and property tests."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
+            item.add_marker(pytest.mark.disable_socket)
+
+
+@pytest.fixture(autouse=True)
+def _no_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine's credentials are, no test can reach an account with them."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_SECURITY_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", DUMMY_ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", DUMMY_ACCESS_KEY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def dynoxide_endpoint() -> Iterator[str]:
+    """URL of one Dynoxide for the whole session (one per xdist worker)."""
+    with dynoxide() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def make_dynamodb(dynoxide_endpoint: str) -> "Callable[..., DynamoDBClient]":
+    """Factory of DynamoDB clients at Dynoxide; `attempts_max=` as in `tests.support.aws.dynamodb_client`."""
+
+    def make(*, attempts_max: int = 1) -> "DynamoDBClient":
+        return dynamodb_client(dynoxide_endpoint, attempts_max=attempts_max)
+
+    return make
+
+
+@pytest.fixture
+def dynamodb(dynoxide_endpoint: str) -> "DynamoDBClient":
+    """One DynamoDB client at Dynoxide, without retries. boto3 clients may be shared by threads."""
+    return dynamodb_client(dynoxide_endpoint)
+
+
+@pytest.fixture
+def table(dynamodb: "DynamoDBClient") -> Iterator[str]:
+    """Name of a fresh table on Dynoxide, made from template.yaml, gone after the test."""
+    name = create_table(dynamodb, f"test-{uuid.uuid4().hex}")
+    yield name
+    dynamodb.delete_table(TableName=name)

@@ -1,0 +1,33 @@
+"""boto3 clients for tests: dummy credentials, short timeouts, no retries that would hide a fault."""
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REGION = "us-east-1"
+DUMMY_ACCESS_KEY = "testing"
+CONNECTIONS_MAX = 64
+
+
+def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -> "DynamoDBClient":
+    """Return a DynamoDB client for `endpoint_url` (None: the default endpoint, which moto intercepts).
+
+    `attempts_max` counts the first request too: 1 means that botocore never retries.
+    """
+    session = boto3.session.Session(
+        aws_access_key_id=DUMMY_ACCESS_KEY, aws_secret_access_key=DUMMY_ACCESS_KEY, region_name=REGION
+    )
+    return session.client(
+        "dynamodb",
+        endpoint_url=endpoint_url,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=10,
+            max_pool_connections=CONNECTIONS_MAX,
+            retries={"total_max_attempts": attempts_max, "mode": "standard"},
+        ),
+    )

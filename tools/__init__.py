@@ -1,0 +1,1 @@
+"""What the checks need: not deployed, not part of the local stack."""
