@@ -1,0 +1,60 @@
+"""Quantities: exact decimal numbers of units, at most 6 decimal places, 0 to 10**15."""
+
+import re
+from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from pancake_meter.domain.errors import InvalidQuantity
+
+MAX_QUANTITY = Decimal(10) ** 15
+QUANTITY_DECIMAL_PLACES = 6
+
+_PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+_DIGITS_MAX = 80
+_STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
+_EXACT = Context(prec=_DIGITS_MAX, traps=[Inexact, InvalidOperation])
+
+
+def parse_quantity(value: object, *, minimum: Decimal = Decimal(0)) -> Decimal:
+    """Return ``value`` as a quantity in its one normal form: no exponent, no trailing zeros, no negative zero.
+
+    Accepts ``int``, ``Decimal``, and ``str`` in plain decimal notation. A float is refused: it is no longer the number
+    that the caller wrote.
+
+    Raises:
+        InvalidQuantity: another type, no finite number, more than 6 decimal places, below ``minimum`` or above 10**15.
+    """
+    number = _number(value)
+    if not number.is_finite():
+        raise InvalidQuantity("a quantity is a finite number")
+    if not minimum <= number <= MAX_QUANTITY:
+        raise InvalidQuantity(
+            f"a quantity is from {format_quantity(minimum)} to {format_quantity(MAX_QUANTITY)}",
+            minimum=minimum,
+            maximum=MAX_QUANTITY,
+        )
+    try:
+        return normal_quantity(number.quantize(_STEP, context=_EXACT))
+    except (Inexact, InvalidOperation):
+        raise InvalidQuantity(f"a quantity has at most {QUANTITY_DECIMAL_PLACES} decimal places") from None
+
+
+def normal_quantity(quantity: Decimal) -> Decimal:
+    """Return the normal form of an exact number: equal numbers get equal digits and exponents."""
+    if quantity == quantity.to_integral_value():
+        return _EXACT.plus(quantity.quantize(Decimal(1), context=_EXACT))
+    return quantity.normalize(_EXACT)
+
+
+def format_quantity(quantity: Decimal) -> str:
+    """Return a number of units in plain decimal notation, without exponent or trailing zeros: ``"5"``, ``"0.25"``."""
+    return format(normal_quantity(quantity), "f")
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return Decimal(value)
+    raise InvalidQuantity('a quantity is a number in plain decimal notation, such as 1500 or "0.25"')
