@@ -92,7 +92,9 @@ class MalformedEvent(WebhookRefused):
 
 
 class ObsoleteEventShape(MalformedEvent):
-    """The ``{event, data}`` shape of old docs, whose amounts are minor units: to read it as today's shape is to sell for 100x."""
+    """The ``{event, data}`` shape of old docs, whose amounts are minor units: to read it as today's shape is to sell
+    for 100x.
+    """
 
     def __init__(self) -> None:
         """Say so."""
@@ -101,7 +103,7 @@ class ObsoleteEventShape(MalformedEvent):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One entry of an envelope's ``errors`` or ``warnings``; ``layer`` and ``ai_hint`` as Waffo sent them, if it did."""
+    """One entry of an envelope's ``errors`` or ``warnings``; ``layer`` and ``ai_hint`` as sent, if sent."""
 
     message: str
     layer: str | None = None
@@ -111,11 +113,13 @@ class Notice:
 class WaffoApiError(WaffoError):
     """An API call did not succeed.
 
-    ``operation`` is the path called; ``status`` the HTTP status, ``None`` when there was no answer; ``notices`` the envelope's
-    errors, the root cause first (empty when there was no envelope).
+    ``operation`` is the path called; ``status`` the HTTP status, ``None`` when there was no answer; ``notices`` the
+    envelope's errors, the root cause first (empty when there was no envelope).
     """
 
-    def __init__(self, operation: str, problem: str, *, status: int | None = None, notices: tuple[Notice, ...] = ()) -> None:
+    def __init__(
+        self, operation: str, problem: str, *, status: int | None = None, notices: tuple[Notice, ...] = ()
+    ) -> None:
         """Keep what is known of the failure."""
         super().__init__(f"{operation}: {problem}")
         self.operation = operation

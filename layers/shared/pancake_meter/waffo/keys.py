@@ -1,7 +1,8 @@
 r"""RSA keys, in every shape in which they come out of dashboards, .env files, CI secrets and Secrets Manager.
 
-Accepted: PEM (PKCS#8, PKCS#1, SPKI) with newlines, CRLF, literal ``\n`` or on one line; bare base64 without header; quotes and
-whitespace around any of them. The bytes decide which format it is, not the label: labels and contents get mixed up.
+Accepted: PEM (PKCS#8, PKCS#1, SPKI) with newlines, CRLF, literal ``\n`` or on one line; bare base64 without header;
+quotes and whitespace around any of them. The bytes decide which format it is, not the label: labels and contents get
+mixed up.
 """
 
 import base64
@@ -52,10 +53,12 @@ def load_private_key(text: str, name: str = "private key") -> RSAPrivateKey:
 
 
 def load_public_keys(text: str, name: str = "public key") -> tuple[RSAPublicKey, ...]:
-    """The RSA public keys in ``text``, in order: one, or several PEMs one after another, or several keys separated by commas.
+    """The RSA public keys in ``text``, in order: one, or several PEMs one after another, or several keys separated by
+    commas.
 
     Raises:
-        InvalidKey: naming ``name`` and what is wrong. One bad key spoils the lot: half a rotation must not look like a whole one.
+        InvalidKey: naming ``name`` and what is wrong. One bad key spoils the lot: half a rotation must not look like a
+            whole one.
     """
     keys = tuple(_public_key(label, der, name) for label, der in _blocks(text, name))
     if len(keys) > MAX_PUBLIC_KEYS:
@@ -63,19 +66,16 @@ def load_public_keys(text: str, name: str = "public key") -> tuple[RSAPublicKey,
     return keys
 
 
-def webhook_public_keys(mode: Mode, *, own: str | None = None, generic: str | None = None) -> tuple[RSAPublicKey, ...]:
-    """The keys that may sign webhooks for a stack of this mode: the mode's configured keys, else the generic ones, else Waffo's.
+def webhook_public_keys(mode: Mode, configured: str = "") -> tuple[RSAPublicKey, ...]:
+    """The keys that may sign webhooks for a stack of this mode: those in ``configured``, else Waffo's key of the mode.
 
-    ``own`` is ``WAFFO_WEBHOOK_TEST_PUBLIC_KEY`` or ``WAFFO_WEBHOOK_PROD_PUBLIC_KEY``, ``generic`` is ``WAFFO_WEBHOOK_PUBLIC_KEY``;
-    an empty string counts as unset. The other mode's key is never tried, unlike in the SDK: test money buys nothing in prod.
+    The other mode's key is never tried, unlike in the SDK: test money buys nothing in prod.
 
     Raises:
         InvalidKey: a configured key cannot be used; there is no falling back to another.
     """
-    if own:
-        return load_public_keys(own, f"WAFFO_WEBHOOK_{mode.upper()}_PUBLIC_KEY")
-    if generic:
-        return load_public_keys(generic, "WAFFO_WEBHOOK_PUBLIC_KEY")
+    if configured:
+        return load_public_keys(configured, "webhook public key")
     return load_public_keys(PLATFORM_PUBLIC_KEYS[mode], f"built-in {mode} key")
 
 

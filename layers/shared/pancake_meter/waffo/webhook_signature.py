@@ -1,4 +1,5 @@
-"""Verifying that a webhook comes from Waffo: ``X-Waffo-Signature: t=<Unix milliseconds>,v1=<base64>`` over ``<t>.<raw body>``.
+"""Verifying that a webhook comes from Waffo: ``X-Waffo-Signature: t=<Unix milliseconds>,v1=<base64>`` over ``<t>.<raw
+body>``.
 
 It fails closed: there is no way to the end of ``verify_webhook`` without a key that fits.
 """
@@ -38,7 +39,7 @@ _STAMP_MS = re.compile(r"[0-9]{1,15}")
 
 @dataclass(frozen=True, slots=True)
 class SignatureHeader:
-    """The two values that matter in the header: the stamp in milliseconds as it was written, and the signature's bytes."""
+    """The two values that matter in the header: the stamp in milliseconds as written, and the signature's bytes."""
 
     stamp_ms: str
     signature: bytes
@@ -46,7 +47,7 @@ class SignatureHeader:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """Proof that a key fits: when Waffo stamped the delivery, and which of the accepted keys it was (0 is the first)."""
+    """Proof that a key fits: when Waffo stamped the delivery, and which of the accepted keys (from 0) it was."""
 
     stamped_at: datetime
     key_index: int
@@ -55,11 +56,13 @@ class VerifiedSignature:
 def verify_webhook(
     body: bytes, header: str | None, *, keys: Sequence[RSAPublicKey], now: datetime
 ) -> VerifiedSignature:
-    """Check the signature over the raw body. ``now`` is aware; ``keys`` are those of this stack's mode, in order of preference.
+    """Check the signature over the raw body. ``now`` is aware; ``keys`` are those of this stack's mode, in order of
+    preference.
 
     Raises:
         MissingSignature: no header, or an empty one.
-        MalformedSignature: no, or more than one, ``t`` or ``v1``; a stamp that is not digits; a signature that is not base64.
+        MalformedSignature: no, or more than one, ``t`` or ``v1``; a stamp that is not digits; a signature that is not
+            base64.
         StaleSignature: stamped more than 45 minutes before or 1 minute after ``now``.
         SignatureMismatch: none of the keys made it.
         InvalidKey: there is no key to verify with.

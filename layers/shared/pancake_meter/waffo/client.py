@@ -1,0 +1,330 @@
+"""The Waffo API client: the only module that knows httpx.
+
+Every request has timeouts, is signed anew at each attempt, and is repeated a bounded number of times under one
+idempotency key.
+"""
+
+import json
+import logging
+import random as random_module
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import httpx
+
+from pancake_meter.waffo import queries
+from pancake_meter.waffo.bounded_json import is_object
+from pancake_meter.waffo.checkout import (
+    AuthenticatedCheckout,
+    CanceledOrder,
+    CheckoutSession,
+    CreateSession,
+    SessionToken,
+    check_identity,
+    check_short_id,
+    url_with_token,
+)
+from pancake_meter.waffo.envelope import Answer, read_answer
+from pancake_meter.waffo.errors import (
+    InvalidRequest,
+    Notice,
+    WaffoApiError,
+    WaffoInFlight,
+    WaffoUnavailable,
+    WaffoUnreadable,
+)
+from pancake_meter.waffo.fields import Fields, InvalidField
+from pancake_meter.waffo.idempotency import is_idempotency_key
+from pancake_meter.waffo.retry import RetryPolicy
+from pancake_meter.waffo.signing import RequestSigner
+from pancake_meter.waffo.snapshots import (
+    LIVE_STATUSES,
+    Page,
+    PaymentSnapshot,
+    SubscriptionOrderSnapshot,
+    WebhookDelivery,
+    read_payment,
+    read_subscription_order,
+    read_webhook_delivery,
+)
+
+DEFAULT_API_URL = "https://api.waffo.ai"
+ISSUE_SESSION_TOKEN = "/v1/actions/auth/issue-session-token"  # noqa: S105 - a path, not a secret
+CREATE_SESSION = "/v1/actions/checkout/create-session"
+CANCEL_ORDER = "/v1/actions/subscription-order/cancel-order"
+GRAPHQL = "/v1/graphql"
+
+TIMEOUT = httpx.Timeout(connect=1.0, read=5.0, write=2.0, pool=1.0)
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_PAGE_SIZE = 100
+MAX_OFFSET = 1_000_000
+
+T = TypeVar("T")
+
+
+class Log(Protocol):
+    """What the client needs of a logger; Powertools' Logger and the standard one both fit."""
+
+    def warning(self, msg: object, *args: object, extra: Mapping[str, object] | None = None) -> None:
+        """Log one warning with its fields."""
+
+
+class WaffoClient:
+    """One merchant's access to Waffo. Safe to share between threads; close it, or use it as a context manager.
+
+    Every method raises:
+        InvalidRequest: an argument is beyond the documented bounds; nothing was sent.
+        WaffoUnavailable: no useful answer after every retry. It may have taken effect: repeat it under the same key.
+        WaffoInFlight: a write under the same idempotency key has still not ended. Repeat it in a moment.
+        WaffoRejected: a final no, whatever the HTTP status.
+        WaffoUnreadable: the answer breaks the protocol.
+    """
+
+    def __init__(
+        self,
+        signer: RequestSigner,
+        *,
+        api_url: str = DEFAULT_API_URL,
+        transport: httpx.BaseTransport | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        log: Log = logging.getLogger(__name__),  # noqa: B008 - this module's standard logger
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        """Prepare; nothing is sent. ``clock`` returns aware datetimes, ``random`` a float in [0, 1)."""
+        self._signer = signer
+        self._retry = retry
+        self._log = log
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random
+        self._api_url = api_url.rstrip("/")
+        self._http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def issue_session_token(self, *, product_id: str, buyer_identity: str) -> SessionToken:
+        """A token that says who the customer is, for five minutes.
+
+        Never sent with an idempotency key: the replayed answer would be a token that has expired.
+        """
+        check_short_id("productId", product_id, "PROD")
+        check_identity(buyer_identity)
+        answer = self._call(ISSUE_SESSION_TOKEN, {"productId": product_id, "buyerIdentity": buyer_identity})
+        return _read(ISSUE_SESSION_TOKEN, answer, _session_token)
+
+    def create_session(self, request: CreateSession, *, idempotency_key: str) -> CheckoutSession:
+        """Make a checkout session, or get the one already made under this key within 24 hours."""
+        answer = self._call(CREATE_SESSION, request.to_wire(), _checked_key(idempotency_key))
+        return _read(CREATE_SESSION, answer, _checkout_session)
+
+    def authenticated_checkout(
+        self, request: CreateSession, *, buyer_identity: str, idempotency_key: str
+    ) -> AuthenticatedCheckout:
+        """A checkout bound to our customer: token and session, requested at the same time since neither needs the
+        other.
+
+        The key covers the session alone. Should either fail, the error is raised once both have ended; a session that
+        was made is found again under the same key.
+        """
+        check_identity(buyer_identity)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pending_token = pool.submit(
+                self.issue_session_token, product_id=request.product_id, buyer_identity=buyer_identity
+            )
+            session = self.create_session(request, idempotency_key=idempotency_key)
+            token = pending_token.result()
+        return AuthenticatedCheckout(
+            session_id=session.session_id,
+            url=url_with_token(session.checkout_url, token),
+            expires_at=session.expires_at,
+            checkout_url=session.checkout_url,
+            token_expires_at=token.expires_at,
+        )
+
+    def cancel_order(self, order_id: str, *, idempotency_key: str) -> CanceledOrder:
+        """Cancel a subscription. Put the subscription's version into the key: an old answer would be replayed
+        otherwise.
+        """
+        check_short_id("orderId", order_id, "ORD")
+        answer = self._call(CANCEL_ORDER, {"orderId": order_id}, _checked_key(idempotency_key))
+        return _read(CANCEL_ORDER, answer, _canceled_order)
+
+    def subscription_orders(
+        self, store_id: str, *, statuses: Sequence[str] = LIVE_STATUSES, limit: int = 50, offset: int = 0
+    ) -> Page[SubscriptionOrderSnapshot]:
+        """One page of the store's subscription orders in any of ``statuses``. ``limit`` is 1 to 100."""
+        variables = {"storeId": store_id, "statuses": list(statuses), **_window(limit, offset)}
+        data = self._query(queries.SUBSCRIPTION_ORDERS, variables)
+        return self._page(data, "subscriptionOrders", read_subscription_order)
+
+    def subscription_order(self, order_id: str) -> SubscriptionOrderSnapshot | None:
+        """One subscription order, or ``None`` when Waffo knows none of this id."""
+        data = self._query(queries.SUBSCRIPTION_ORDER, {"id": order_id})
+        order = data.object("subscriptionOrder")
+        if order is None:
+            return None
+        try:
+            return read_subscription_order(order)
+        except InvalidField as error:
+            raise WaffoUnreadable(GRAPHQL, str(error)) from error
+
+    def failed_webhook_deliveries(self, store_id: str, *, limit: int = 50, offset: int = 0) -> Page[WebhookDelivery]:
+        """One page of the deliveries that Waffo has given up on. ``limit`` is 1 to 100."""
+        variables: dict[str, object] = {"storeId": store_id, **_window(limit, offset)}
+        query = queries.FAILED_WEBHOOK_DELIVERIES_FROM
+        if offset == 0:
+            query = queries.FAILED_WEBHOOK_DELIVERIES
+            del variables["offset"]
+        return self._page(self._query(query, variables), "webhookDeliveries", read_webhook_delivery)
+
+    def payments_by_external_id(self, external_id: str) -> tuple[PaymentSnapshot, ...]:
+        """The payments of every order made with this ``orderMerchantExternalId``: there may be several."""
+        data = self._query(queries.PAYMENTS_BY_EXTERNAL_ID, {"ref": external_id})
+        return self._page(data, "payments", read_payment).items
+
+    def _query(self, query: str, variables: Mapping[str, object]) -> Fields:
+        """Run a GraphQL query, without idempotency key: the cached answer would live for 24 hours."""
+        answer = self._call(GRAPHQL, {"query": query, "variables": variables})
+        return Fields(answer.data)
+
+    def _page(self, data: Fields, name: str, read: Callable[[Fields], T]) -> Page[T]:
+        entries = data.values.get(name)
+        if not isinstance(entries, list):
+            raise WaffoUnreadable(GRAPHQL, f"{name} is not a list")
+        items = []
+        for entry in entries:
+            try:
+                items.append(read(Fields(entry if is_object(entry) else {}, name)))
+            except InvalidField as error:
+                self._log.warning("waffo_entry_unreadable", extra={"waffo_problem": str(error)})
+        return Page(items=tuple(items), received=len(entries), total=data.count(f"{name}Count"))
+
+    def _call(self, path: str, body: Mapping[str, object], idempotency_key: str | None = None) -> Answer:
+        content = _encode(path, body)
+        started = self._clock()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = self._attempt(path, content, idempotency_key)
+            except (WaffoUnavailable, WaffoInFlight) as error:
+                delay = self._retry.delay_seconds(attempt, self._random)
+                elapsed = (self._clock() - started).total_seconds() + delay
+                if not self._retry.allows_another(attempt, elapsed):
+                    raise
+                self._log_retry(error, attempt)
+                self._sleep(delay)
+            else:
+                self._log_warnings(path, answer.warnings)
+                return answer
+
+    def _attempt(self, path: str, content: bytes, idempotency_key: str | None) -> Answer:
+        headers = {
+            "Content-Type": "application/json",
+            **self._signer.headers(path, content, timestamp_seconds=int(self._clock().timestamp())),
+        }
+        if idempotency_key is not None:
+            headers["X-Idempotency-Key"] = idempotency_key
+        try:
+            with self._http.stream("POST", f"{self._api_url}{path}", content=content, headers=headers) as response:
+                received = _read_bounded(path, response)
+        except httpx.TransportError as error:
+            raise WaffoUnavailable(path, f"no answer ({type(error).__name__})") from error
+        except httpx.DecodingError as error:
+            raise WaffoUnreadable(path, "the answer cannot be decoded") from error
+        return read_answer(path, response.status_code, received, has_idempotency_key=idempotency_key is not None)
+
+    def _log_retry(self, error: WaffoApiError, attempt: int) -> None:
+        self._log.warning(
+            "waffo_retry",
+            extra={"waffo_operation": error.operation, "waffo_status": error.status, "waffo_attempt": attempt},
+        )
+
+    def _log_warnings(self, path: str, warnings: Sequence[Notice]) -> None:
+        for notice in warnings:
+            self._log.warning(
+                "waffo_warning",
+                extra={
+                    "waffo_operation": path,
+                    "waffo_notice": notice.message,
+                    "waffo_layer": notice.layer,
+                    "waffo_ai_hint": notice.ai_hint,
+                },
+            )
+
+
+def _encode(path: str, body: Mapping[str, object]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidRequest(path, "has text that is not Unicode") from None
+
+
+def _read_bounded(path: str, response: httpx.Response) -> bytes:
+    received = bytearray()
+    for chunk in response.iter_bytes():
+        received += chunk
+        if len(received) > MAX_ANSWER_BYTES:
+            raise WaffoUnreadable(
+                path, f"the answer is larger than {MAX_ANSWER_BYTES} bytes", status=response.status_code
+            )
+    return bytes(received)
+
+
+def _read(path: str, answer: Answer, read: Callable[[Fields], T]) -> T:
+    try:
+        return read(Fields(answer.data, "data"))
+    except InvalidField as error:
+        raise WaffoUnreadable(path, str(error)) from error
+
+
+def _session_token(data: Fields) -> SessionToken:
+    token = data.text("token")
+    if token is None or not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidField("data.token", "is not a token")
+    return SessionToken(token=token, expires_at=data.instant("expiresAt"))
+
+
+def _checkout_session(data: Fields) -> CheckoutSession:
+    url = data.text("checkoutUrl")
+    # The customer is redirected there: nothing but a web address will do.
+    if url is None or not url.startswith(("https://", "http://")):
+        raise InvalidField("data.checkoutUrl", "is not a web address")
+    return CheckoutSession(session_id=data.id("sessionId"), checkout_url=url, expires_at=data.instant("expiresAt"))
+
+
+def _canceled_order(data: Fields) -> CanceledOrder:
+    return CanceledOrder(order_id=data.id("orderId"), status=data.id("status"))
+
+
+def _checked_key(key: str) -> str:
+    if not is_idempotency_key(key):
+        raise InvalidRequest("X-Idempotency-Key", "is not 1 to 256 letters, digits, hyphens and underscores")
+    return key
+
+
+def _window(limit: int, offset: int) -> dict[str, object]:
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise InvalidRequest("limit", f"is not between 1 and {MAX_PAGE_SIZE}")
+    if not 0 <= offset <= MAX_OFFSET:
+        raise InvalidRequest("offset", f"is not between 0 and {MAX_OFFSET}")
+    return {"limit": limit, "offset": offset}

@@ -1,0 +1,56 @@
+"""Every GraphQL query we send, in one place: field names there can differ from REST's. At most 7 levels deep."""
+
+_ORDER_FIELDS = """
+    id status currency buyerEmail orderMerchantExternalId merchantProvidedBuyerIdentity metadata
+    billingPeriod currentPeriodStart currentPeriodEnd currentPeriodNumber canceledAt willRenew updatedAt
+    changeOriginOrderId supersededByOrderId
+    subscriptionProduct { id name }
+    productVersion { id name metadata }
+"""
+
+SUBSCRIPTION_ORDERS = f"""
+query SubscriptionOrders($storeId: String!, $statuses: [String!], $limit: Int, $offset: Int) {{
+  subscriptionOrders(storeId: $storeId, filter: {{ status: {{ in: $statuses }} }}, limit: $limit, offset: $offset) {{
+    {_ORDER_FIELDS}
+  }}
+  subscriptionOrdersCount(storeId: $storeId, filter: {{ status: {{ in: $statuses }} }})
+}}
+"""
+
+SUBSCRIPTION_ORDER = f"""
+query SubscriptionOrder($id: ID!) {{
+  subscriptionOrder(id: $id) {{
+    {_ORDER_FIELDS}
+  }}
+}}
+"""
+
+_DELIVERY_FIELDS = "id eventType eventId payload status attemptCount lastAttemptedAt createdAt"
+_FAILED = 'filter: { status: { eq: "failed" } }'
+
+FAILED_WEBHOOK_DELIVERIES = f"""
+query FailedWebhookDeliveries($storeId: String!, $limit: Int) {{
+  webhookDeliveries(storeId: $storeId, limit: $limit, {_FAILED}) {{ {_DELIVERY_FIELDS} }}
+  webhookDeliveriesCount(storeId: $storeId, {_FAILED})
+}}
+"""
+"""The first page. ``offset`` is not documented for this list, so the page that is nearly always the only one does
+without.
+"""
+
+FAILED_WEBHOOK_DELIVERIES_FROM = f"""
+query FailedWebhookDeliveriesFrom($storeId: String!, $limit: Int, $offset: Int) {{
+  webhookDeliveries(storeId: $storeId, limit: $limit, offset: $offset, {_FAILED}) {{ {_DELIVERY_FIELDS} }}
+  webhookDeliveriesCount(storeId: $storeId, {_FAILED})
+}}
+"""
+
+PAYMENTS_BY_EXTERNAL_ID = """
+query PaymentsByExternalId($ref: String!) {
+  payments(filter: { orderMerchantExternalId: { eq: $ref } }) {
+    id orderId status createdAt orderMerchantExternalId
+    snapshotAmountDetails { currency subtotal taxAmount total }
+    pspAmountDetails { amount currency }
+  }
+}
+"""

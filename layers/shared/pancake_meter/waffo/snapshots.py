@@ -1,0 +1,168 @@
+"""What GraphQL says of orders, deliveries and payments, typed. Used to find and heal what no webhook told us."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from pancake_meter.waffo.fields import Fields, PeriodBound
+
+T = TypeVar("T")
+
+LIVE_STATUSES = ("pending", "active", "trialing", "past_due", "canceling")
+"""Statuses of a subscription order that may still change what a customer may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list.
+
+    ``received`` counts the entries Waffo sent (the next page starts after them), ``items`` are those of them that could
+    be read: one odd entry must not hide the others. ``total`` is the length of the whole list, ``None`` when Waffo did
+    not say.
+    """
+
+    items: tuple[T, ...]
+    received: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOrderSnapshot:
+    """A subscription order as it stood at ``updated_at``. A change known to be later is newer than this."""
+
+    id: str
+    status: str
+    currency: str | None
+    buyer_email: str | None
+    buyer_identity: str | None
+    external_id: str | None
+    metadata: Mapping[str, str]
+    product_id: str | None
+    product_name: str | None
+    product_metadata: Mapping[str, str]
+    billing_period: str | None
+    period_start: PeriodBound | None
+    period_end: PeriodBound | None
+    period_number: int | None
+    canceled_at: PeriodBound | None
+    will_renew: bool | None
+    updated_at: datetime | None
+    origin_order_id: str | None
+    superseded_by_order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDelivery:
+    """A delivery as Waffo keeps it. ``payload`` is the body it sent: for ``parse_event``, no signature needed."""
+
+    id: str
+    event_type: str
+    event_id: str
+    status: str
+    payload: bytes = field(repr=False)
+    attempt_count: int | None
+    last_attempted_at: datetime | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSnapshot:
+    """A payment. ``charged`` is what the channel collected, ``list_total`` the order's price; each has its currency."""
+
+    id: str
+    order_id: str | None
+    status: str
+    external_id: str | None
+    created_at: datetime | None
+    charged: Decimal | None
+    charged_currency: str | None
+    list_total: Decimal | None
+    list_currency: str | None
+
+
+def read_subscription_order(order: Fields) -> SubscriptionOrderSnapshot:
+    """One subscription order.
+
+    Raises:
+        InvalidField: a field that decides something is missing or ill-formed.
+    """
+    nothing = Fields({})
+    product = order.object("subscriptionProduct") or nothing
+    version = order.object("productVersion") or nothing
+    will_renew = order.values.get("willRenew")
+    return SubscriptionOrderSnapshot(
+        id=order.id("id"),
+        status=order.id("status"),
+        currency=order.text("currency"),
+        buyer_email=order.text("buyerEmail"),
+        buyer_identity=order.optional_id("merchantProvidedBuyerIdentity"),
+        external_id=order.optional_id("orderMerchantExternalId"),
+        metadata=order.text_map("metadata"),
+        product_id=product.optional_id("id"),
+        product_name=product.text("name") or version.text("name"),
+        product_metadata=version.text_map("metadata"),
+        billing_period=order.text("billingPeriod"),
+        period_start=order.bound("currentPeriodStart"),
+        period_end=order.bound("currentPeriodEnd"),
+        period_number=order.count("currentPeriodNumber"),
+        canceled_at=order.bound("canceledAt"),
+        will_renew=will_renew if isinstance(will_renew, bool) else None,
+        updated_at=_instant(order, "updatedAt"),
+        origin_order_id=order.optional_id("changeOriginOrderId"),
+        superseded_by_order_id=order.optional_id("supersededByOrderId"),
+    )
+
+
+def read_webhook_delivery(delivery: Fields) -> WebhookDelivery:
+    """One delivery.
+
+    Raises:
+        InvalidField: a field that decides something is missing or ill-formed.
+    """
+    return WebhookDelivery(
+        id=delivery.id("id"),
+        event_type=delivery.id("eventType"),
+        event_id=delivery.id("eventId"),
+        status=delivery.id("status"),
+        payload=_payload(delivery.values.get("payload")),
+        attempt_count=delivery.count("attemptCount"),
+        last_attempted_at=_instant(delivery, "lastAttemptedAt"),
+        created_at=_instant(delivery, "createdAt"),
+    )
+
+
+def read_payment(payment: Fields) -> PaymentSnapshot:
+    """One payment.
+
+    Raises:
+        InvalidField: a field that decides something is missing or ill-formed.
+    """
+    nothing = Fields({})
+    charged = payment.object("pspAmountDetails") or nothing
+    listed = payment.object("snapshotAmountDetails") or nothing
+    return PaymentSnapshot(
+        id=payment.id("id"),
+        order_id=payment.optional_id("orderId"),
+        status=payment.id("status"),
+        external_id=payment.optional_id("orderMerchantExternalId"),
+        created_at=_instant(payment, "createdAt"),
+        charged=charged.amount("amount"),
+        charged_currency=charged.optional_id("currency"),
+        list_total=listed.amount("total"),
+        list_currency=listed.optional_id("currency"),
+    )
+
+
+def _instant(fields: Fields, name: str) -> datetime | None:
+    bound = fields.bound(name)
+    return None if bound is None else bound.instant
+
+
+def _payload(value: object) -> bytes:
+    """The payload is a text of JSON; should the schema turn it into an object, that is as good."""
+    if isinstance(value, str):
+        return value.encode("utf-8")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8")
