@@ -1,0 +1,58 @@
+"""API key authorizer: says whether the bearer of a key may call, and under which name. Fails closed.
+
+Request: payload format 2.0 of an HTTP API's REQUEST authorizer. Answer: the simple format, kept by API Gateway for a
+minute. Without a header API Gateway answers 401 by itself; a refusal here is 403; an exception here is 500, and nothing
+is let through.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.api_key import is_api_key
+from pancake_meter.store.api_keys import read_api_key
+from pancake_meter.store.table import Table, dynamodb_client
+
+logger = Logger()
+
+_HEADER_LENGTH_MAX = 200
+_REFUSED: Mapping[str, Any] = {"isAuthorized": False}
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+    """Authorize one request. Neither the key nor the event is ever logged."""
+    answer = authorize(event, _production_table())
+    logger.info(
+        "authorized" if answer["isAuthorized"] else "refused",
+        extra={"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")},
+    )
+    return answer
+
+
+def authorize(event: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
+    """Answer `{"isAuthorized", "context"}`; a malformed key costs no read. Raises `StoreError` and `CorruptItem`."""
+    key = _bearer(event.get("headers") or {})
+    if key is None or not is_api_key(key):
+        return _REFUSED
+    stored = read_api_key(table, key)
+    if stored is None or not stored.is_active:
+        return _REFUSED
+    return {"isAuthorized": True, "context": {"key_name": stored.name}}
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    """Return the token of `Authorization: Bearer <token>`; the scheme's case does not matter (RFC 9110)."""
+    values = [value for name, value in headers.items() if name.lower() == "authorization"]
+    if len(values) != 1 or len(values[0]) > _HEADER_LENGTH_MAX:
+        return None
+    scheme, _, token = values[0].strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+@cache
+def _production_table() -> Table:
+    return Table(dynamodb_client(), os.environ["TABLE_NAME"])
