@@ -134,4 +134,6 @@ def _allow(change: Change, quantity: Decimal, kind: GrantKind) -> Change:
         priority=DEFAULT_PRIORITY[kind],
         starts_at=balance.period.start,
     )
-    return replace(change, balance=replace(balance, grants=(*balance.grants, grant))).moved("granted", quantity, grant.id)
+    return replace(change, balance=replace(balance, grants=(*balance.grants, grant))).moved(
+        "granted", quantity, grant.id
+    )

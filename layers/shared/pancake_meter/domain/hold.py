@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Self
+from typing import Final, Self
 
 from pancake_meter.domain.errors import InvalidHoldId
 from pancake_meter.domain.quantity import format_quantity, parse_quantity
@@ -15,7 +15,9 @@ MAX_HOLDS = 100
 DEFAULT_HOLD_TTL = timedelta(minutes=5)
 MAX_HOLD_TTL = timedelta(hours=24)
 
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+HOLD_ID_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,64}$"
+
+_ID = re.compile(HOLD_ID_PATTERN[1:-1])
 _HANDLE = re.compile(r"(?P<meter>[a-z][a-z0-9_]{0,31})~(?P<quantity>[0-9.]{1,23})~(?P<id>.+)")
 
 

@@ -174,6 +174,20 @@ def cheaper_when_more(price: Volume) -> tuple[PriceDrop, ...]:
     return tuple(drops)
 
 
+def check_rate(rate: Decimal, field: str = "") -> None:
+    """Refuse what cannot be a price of units: 0 to 10**9, at most 12 decimal places.
+
+    Raises:
+        InvalidPrice: it cannot; ``field`` is passed on in the details.
+    """
+    if not rate.is_finite() or not _ZERO <= rate <= MAX_RATE:
+        raise InvalidPrice(f"a price is from 0 to {format_quantity(MAX_RATE)}", field=field)
+    try:
+        rate.quantize(_RATE_STEP, context=_EXACT)
+    except (Inexact, InvalidOperation):
+        raise InvalidPrice(f"a price has at most {RATE_DECIMAL_PLACES} decimal places", field=field) from None
+
+
 def _charged(price: Price, quantity: Decimal) -> Decimal:
     paid_units = quantity - price.free_units
     return model_total(price, paid_units) if paid_units > _ZERO else _ZERO
@@ -217,14 +231,7 @@ def _check_tiers(tiers: tuple[Tier, ...]) -> None:
 
 def _check_rates(prefix: str = "", **rates: Decimal) -> None:
     for name, rate in rates.items():
-        if not rate.is_finite() or not _ZERO <= rate <= MAX_RATE:
-            raise InvalidPrice(f"a price is from 0 to {MAX_RATE}", field=f"{prefix}{name}")
-        try:
-            rate.quantize(_RATE_STEP, context=_EXACT)
-        except (Inexact, InvalidOperation):
-            raise InvalidPrice(
-                f"a price has at most {RATE_DECIMAL_PLACES} decimal places", field=f"{prefix}{name}"
-            ) from None
+        check_rate(rate, f"{prefix}{name}")
 
 
 def _check_free_units(free_units: Decimal) -> None:

@@ -10,7 +10,8 @@ QUANTITY_DECIMAL_PLACES = 6
 
 _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _DIGITS_MAX = 80
-_STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
+SMALLEST_QUANTITY = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
+"""The least amount above nothing."""
 _EXACT = Context(prec=_DIGITS_MAX, traps=[Inexact, InvalidOperation])
 
 
@@ -33,7 +34,7 @@ def parse_quantity(value: object, *, minimum: Decimal = Decimal(0)) -> Decimal:
             maximum=MAX_QUANTITY,
         )
     try:
-        return normal_quantity(number.quantize(_STEP, context=_EXACT))
+        return normal_quantity(number.quantize(SMALLEST_QUANTITY, context=_EXACT))
     except (Inexact, InvalidOperation):
         raise InvalidQuantity(f"a quantity has at most {QUANTITY_DECIMAL_PLACES} decimal places") from None
 

@@ -133,7 +133,7 @@ def _overage_item(overage: OveragePolicy) -> str | Decimal:
 def _overage(item: str | Decimal) -> OveragePolicy:
     if isinstance(item, Decimal):
         return OverageCapped(item)
-    return {"blocked": OverageBlocked(), "allowed": OverageAllowed()}[item]
+    return OverageAllowed() if item == "allowed" else OverageBlocked()
 
 
 def _term_item(term: Term) -> dict[str, Any]:

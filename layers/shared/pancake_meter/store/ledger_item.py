@@ -32,7 +32,8 @@ def ledger_from_item(item: Item) -> LedgerEntry:
         cause=item["cause"],
         reference=item.get("reference"),
         movements=tuple(
-            Movement(movement["kind"], movement["quantity"], movement.get("reference")) for movement in item["movements"]
+            Movement(movement["kind"], movement["quantity"], movement.get("reference"))
+            for movement in item["movements"]
         ),
         available=item["available"],
         overage=item["overage"],

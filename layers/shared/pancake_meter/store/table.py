@@ -30,7 +30,12 @@ _BACKOFF_CEILING_SECONDS: Final = 0.25
 
 _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 _THROTTLES = frozenset(
-    {"ThrottlingError", "ThrottlingException", "ProvisionedThroughputExceeded", "ProvisionedThroughputExceededException"}
+    {
+        "ThrottlingError",
+        "ThrottlingException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+    }
     | {"RequestLimitExceeded"}
 )
 _OUTAGES = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
@@ -83,7 +88,12 @@ class Table:
     """One DynamoDB table. Values are plain Python: ``str``, ``int``, ``Decimal``, ``bool``, ``list``, ``dict``."""
 
     def __init__(
-        self, client: "DynamoDBClient", name: str, *, sleep: Callable[[float], None] = time.sleep, seed: int | None = None
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        seed: int | None = None,
     ) -> None:
         """``sleep`` and ``seed`` make the jittered retries testable."""
         self._client = client
@@ -94,9 +104,7 @@ class Table:
 
     def get(self, key: Mapping[str, str]) -> Item | None:
         """Return the item as of the latest write, or ``None``: one strongly consistent read."""
-        answer = self._call(
-            lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True)
-        )
+        answer = self._call(lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True))
         item = answer.get("Item")
         return _unmarshal(item) if item is not None else None
 
@@ -200,11 +208,12 @@ class Table:
 
 def _raise_unless_contended(error: ClientError) -> None:
     """Return where waiting helps; raise a refusal, an outage, or the error itself (a bug)."""
-    code = error.response["Error"]["Code"]
+    response: Mapping[str, Any] = error.response
+    code = response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":
-        raise WriteRefused([_unmarshal(error.response.get("Item", {}))]) from error
+        raise WriteRefused([_unmarshal(response.get("Item", {}))]) from error
     if code == "TransactionCanceledException":
-        reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
+        reasons = response.get("CancellationReasons", [])
         codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
         if "ConditionalCheckFailed" in codes:
             raise WriteRefused([_refusal(reason) for reason in reasons]) from error

@@ -1,0 +1,31 @@
+"""Quota check: may this customer spend? The holds that make sure of it, and what became of the units."""
+
+from typing import Any
+
+import hold_routes
+import quota_routes
+import readback_routes
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.composition import QuotaCollaborators, production_metering, production_offers
+from pancake_meter.http.resolver import create_resolver
+
+logger = Logger()
+metrics = Metrics()
+app = create_resolver(logger)
+app.include_router(quota_routes.router)
+app.include_router(hold_routes.router)
+app.include_router(readback_routes.router)
+
+PRODUCTION = QuotaCollaborators(production_metering(), production_offers())
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: QuotaCollaborators = PRODUCTION
+) -> dict[str, Any]:
+    """Answer one API Gateway HTTP API request (payload 2.0)."""
+    app.append_context(collaborators=collaborators, metrics=metrics)
+    return app.resolve(event, context)

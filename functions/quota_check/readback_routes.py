@@ -1,0 +1,37 @@
+"""Reading back: usage by period and day, and the ledger behind it."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from pancake_meter.composition import QuotaCollaborators
+from pancake_meter.http.readback import LedgerQuery, UsageQuery, ledger_body, usage_body
+from pancake_meter.http.resolver import answer, path_customer_id
+from pancake_meter.store.balances import read_ledger, read_summaries
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/v1/customers/<customer_id>/usage")
+def get_usage(customer_id: str) -> Response[str]:
+    """Usage of one meter: the open period and closed ones, each by day; two reads, whatever the traffic was."""
+    customer_id = path_customer_id(customer_id)
+    with_: QuotaCollaborators = router.context["collaborators"]
+    query = UsageQuery.model_validate(router.current_event.query_string_parameters)
+    with_.metering.check_meter(query.meter)
+    balance = with_.metering.current_balance(customer_id, query.meter, with_.clock())
+    closed = read_summaries(with_.metering.table, customer_id, query.meter, limit=query.periods)
+    return answer(HTTPStatus.OK, usage_body(balance, closed))
+
+
+@router.get("/v1/customers/<customer_id>/ledger")
+def get_ledger(customer_id: str) -> Response[str]:
+    """One meter's ledger, newest first, in pages."""
+    customer_id = path_customer_id(customer_id)
+    with_: QuotaCollaborators = router.context["collaborators"]
+    query = LedgerQuery.model_validate(router.current_event.query_string_parameters)
+    with_.metering.check_meter(query.meter)
+    table = with_.metering.table
+    entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=query.before_segment)
+    return answer(HTTPStatus.OK, ledger_body(entries, query.limit))

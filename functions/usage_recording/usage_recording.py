@@ -1,0 +1,40 @@
+"""Usage recording: every event counted exactly once."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.http.resolver import answer, body, create_resolver
+from pancake_meter.http.usage import UsageRequest, batch_body, batch_status, record_items
+
+logger = Logger()
+metrics = Metrics()
+app = create_resolver(logger)
+
+PRODUCTION = MeteringCollaborators(production_metering())
+
+
+@app.post("/v1/usage")
+def post_usage() -> Response[str]:
+    """Count 1 to 100 events, each judged for itself; a 2xx means that what it calls counted is durable."""
+    request = UsageRequest.model_validate(body(app))
+    with_: MeteringCollaborators = app.context["collaborators"]
+    results = record_items(with_.metering, request.events, with_.clock())
+    content = batch_body(request.events, results)
+    for status in ("counted", "duplicate", "refused"):
+        metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, content[status])
+    return answer(batch_status(results), content)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
+) -> dict[str, Any]:
+    """Answer one API Gateway HTTP API request (payload 2.0)."""
+    app.append_context(collaborators=collaborators)
+    return app.resolve(event, context)

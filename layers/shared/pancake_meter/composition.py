@@ -1,0 +1,44 @@
+"""The composition root: production collaborators, made once per cold start from the environment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from pancake_meter.catalog import load_catalog
+from pancake_meter.config import MeteringSettings
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.offer import Offers
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present instant, in whole milliseconds: what every store and wire format here carries."""
+    return floor_ms(datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class MeteringCollaborators:
+    """What a handler works with that only counts."""
+
+    metering: Metering
+    clock: Clock = utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaCollaborators:
+    """What a handler works with that also refuses, and so sells."""
+
+    metering: Metering
+    offers: Offers
+    clock: Clock = utc_now
+
+
+@cache
+def production_metering() -> Metering:
+    """Return the metering of this stack; a missing setting or a faulty catalog stops the cold start."""
+    settings = MeteringSettings.from_environment()
+    return Metering(Table(dynamodb_client(), settings.table_name), load_catalog(settings.catalog_path))

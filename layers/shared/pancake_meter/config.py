@@ -1,0 +1,100 @@
+"""Configuration: what each function reads from its environment, checked once at cold start.
+
+A function that lacks a setting refuses to start: it must never answer a caller half configured.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+Environment = Literal["test", "prod"]
+
+DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
+DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
+
+
+class ConfigurationError(Exception):
+    """The environment lacks settings, or has wrong ones; the message names them, never their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeteringSettings:
+    """What every function needs: the table and the catalog."""
+
+    table_name: str
+    catalog_path: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "MeteringSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (table_name,) = _required(environ, "TABLE_NAME")
+        return cls(table_name, environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What the webhook intake needs: one mode, one store, the keys of that mode.
+
+    ``public_keys`` is empty where Waffo's built-in key of the mode applies.
+    """
+
+    environment: Environment
+    store_id: str
+    public_keys: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WebhookSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing or wrong."""
+        environment = _environment(environ)
+        (store_id,) = _required(environ, "WAFFO_STORE_ID")
+        specific = environ.get(f"WAFFO_WEBHOOK_{environment.upper()}_PUBLIC_KEY")
+        return cls(environment, store_id, specific or environ.get("WAFFO_WEBHOOK_PUBLIC_KEY") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class WaffoApiSettings:
+    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``."""
+
+    environment: Environment
+    api_url: str
+    merchant_id: str
+    store_id: str
+    private_key_secret_id: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WaffoApiSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing or wrong."""
+        merchant_id, store_id, secret_id = _required(
+            environ, "WAFFO_MERCHANT_ID", "WAFFO_STORE_ID", "WAFFO_PRIVATE_KEY_SECRET_ID"
+        )
+        api_url = environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
+        return cls(_environment(environ), api_url, merchant_id, store_id, secret_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
+
+    secret_id: str
+    public_base_url: str | None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "LinkSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (secret_id,) = _required(environ, "PURCHASE_LINK_SECRET_ID")
+        return cls(secret_id, environ.get("PUBLIC_BASE_URL") or None)
+
+
+def _required(environ: Mapping[str, str], *names: str) -> list[str]:
+    missing = [name for name in names if not environ.get(name)]
+    if missing:
+        raise ConfigurationError(f"missing in the environment: {', '.join(missing)}")
+    return [environ[name] for name in names]
+
+
+def _environment(environ: Mapping[str, str]) -> Environment:
+    (name,) = _required(environ, "WAFFO_ENVIRONMENT")
+    if name not in ("test", "prod"):
+        raise ConfigurationError("WAFFO_ENVIRONMENT must be test or prod")
+    return cast("Environment", name)

@@ -1,0 +1,83 @@
+"""Errors of the domain: the caller's fault, each with a stable code. ``http/problem.py`` gives every code its status.
+
+::
+
+    DomainError                    (more of them stand beside what they are about: InvalidPrice, UnknownCurrency, ...)
+    ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange   malformed content
+    ├── UnknownMeter, HoldNotFound                                           not there
+    ├── HoldConflict, EventConflict                                          the id belongs to something else
+    └── TooManyGrants                                                        a bound was reached
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A request that cannot be granted as it stands. ``details`` are facts for the caller, safe to show."""
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, message: str, **details: object) -> None:
+        """Keep the message for people and the details for programs."""
+        super().__init__(message)
+        self.details = details
+
+
+class InvalidQuantity(DomainError):
+    """A value is not a quantity: not an exact number, too precise, or out of bounds."""
+
+    code = "invalid_quantity"
+
+
+class InvalidCustomerId(DomainError):
+    """The customer id has a wrong form."""
+
+    code = "invalid_customer_id"
+
+
+class InvalidHoldId(DomainError):
+    """The hold id has a wrong form."""
+
+    code = "invalid_hold_id"
+
+
+class InvalidEventId(DomainError):
+    """The event id has a wrong form."""
+
+    code = "invalid_event_id"
+
+
+class EventTimeOutOfRange(DomainError):
+    """The event's own time is too far ahead, or older than ids are remembered."""
+
+    code = "event_time_out_of_range"
+
+
+class UnknownMeter(DomainError):
+    """The catalog has no such meter."""
+
+    code = "unknown_meter"
+
+
+class HoldNotFound(DomainError):
+    """No live hold has that id."""
+
+    code = "hold_not_found"
+
+
+class HoldConflict(DomainError):
+    """The hold id is in use for another quantity."""
+
+    code = "hold_conflict"
+
+
+class EventConflict(DomainError):
+    """The event id was used for other usage."""
+
+    code = "event_conflict"
+
+
+class TooManyGrants(DomainError):
+    """The balance carries as many grants as it can."""
+
+    code = "too_many_grants"

@@ -1,0 +1,1 @@
+"""The HTTP edge: JSON without floats, wire models, headers, and problem+json."""

@@ -1,0 +1,95 @@
+"""Problems: RFC 9457 answers. The one table from errors to statuses is here; nobody reads message text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import ValidationError
+
+from pancake_meter.domain.errors import DomainError
+from pancake_meter.http import json
+from pancake_meter.http.json import MalformedJson
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable
+
+PROBLEM_JSON: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+
+_STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
+    "unknown_meter": HTTPStatus.NOT_FOUND,
+    "unknown_plan": HTTPStatus.NOT_FOUND,
+    "hold_not_found": HTTPStatus.NOT_FOUND,
+    "checkout_not_found": HTTPStatus.NOT_FOUND,
+    "hold_conflict": HTTPStatus.CONFLICT,
+    "event_conflict": HTTPStatus.CONFLICT,
+    "too_many_grants": HTTPStatus.CONFLICT,
+    "nothing_owed": HTTPStatus.CONFLICT,
+    "below_minimum": HTTPStatus.CONFLICT,
+    "no_price": HTTPStatus.CONFLICT,
+}
+"""Status of a domain error's code; any other is malformed content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem: ``code`` is stable and for programs, ``detail`` is for people, ``extra`` are further members."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    extra: Mapping[str, object] = field(default_factory=dict)
+    retry_after_seconds: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """Return the members of the JSON object."""
+        return {
+            "type": f"urn:pancake-meter:problem:{self.code}",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "code": self.code,
+            "detail": self.detail,
+            "request_id": request_id,
+            **self.extra,
+        }
+
+    def response(self, request_id: str) -> Response[str]:
+        """Return the HTTP answer."""
+        headers: dict[str, str | list[str]] = dict(self.headers)
+        if self.retry_after_seconds is not None:
+            headers["Retry-After"] = str(self.retry_after_seconds)
+        return Response(self.status.value, PROBLEM_JSON, json.dumps(self.body(request_id)), headers)
+
+
+def problem_of_domain(error: DomainError) -> Problem:
+    """Return the problem of a request that the domain turned down."""
+    status = _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Problem(status, error.code, str(error), error.details)
+
+
+def problem_of_validation(error: ValidationError) -> Problem:
+    """Return the problem of a body whose fields are wrong, with each field's fault but not its value."""
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "fault": fault["msg"]}
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "The request has wrong fields.", {"errors": faults}
+    )
+
+
+def problem_of_json(error: MalformedJson) -> Problem:
+    """Return the problem of a body that is not JSON."""
+    return Problem(HTTPStatus.BAD_REQUEST, "malformed_json", str(error))
+
+
+def problem_of_store(_: StoreBusy | StoreUnavailable) -> Problem:
+    """Return the problem of passing trouble: nothing is lost, and the same request may be repeated."""
+    detail = "Something is briefly unavailable. Repeat the same request: it cannot count twice."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+def problem_not_found() -> Problem:
+    """Return the problem of a route that does not exist."""
+    return Problem(HTTPStatus.NOT_FOUND, "no_such_route", "There is nothing at this path for this method.")

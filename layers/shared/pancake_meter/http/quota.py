@@ -1,0 +1,70 @@
+"""The quota on the wire: one body for checks, holds and refusals, and the IETF RateLimit headers beside it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.quota import alert_threshold
+from pancake_meter.domain.spend import Refusal
+from pancake_meter.http.problem import Problem
+
+_DETAIL = {
+    "quota_exhausted": "The customer has not enough units left.",
+    "overage_cap_reached": "The customer has used all overage that the plan allows.",
+    "no_plan": "No plan of the customer covers this meter.",
+    "blocked": "The customer's access is suspended.",
+    "too_many_holds": "The customer has too many holds in flight.",
+}
+_TOO_MANY_HOLDS_RETRY_SECONDS = 5
+
+
+def quota_body(balance: Balance, links: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a caller is told of a current balance; quantities are units of the meter, ``links`` where to buy."""
+    policy = balance.policy
+    return {
+        "customer_id": balance.customer_id,
+        "meter": balance.meter,
+        "plan": policy.plan,
+        "allowance": policy.allowance,
+        "used": balance.used,
+        "held": balance.held,
+        "available": balance.available,
+        "overage": balance.current_overage,
+        "overage_due": balance.overage_due,
+        "overage_limit": None if policy.is_uncapped else policy.overage_limit,
+        "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
+        "resets_at": timestamp(balance.period_ends_at),
+        "blocked": balance.blocked,
+        "alert": alert_threshold(balance),
+        **links,
+    }
+
+
+def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
+    """Return the ``RateLimit`` and ``RateLimit-Policy`` fields: whole units, seconds to the reset."""
+    quota = balance.used + max(ZERO, balance.net)
+    window = _seconds(balance.period.end - balance.period.start)
+    reset = max(0, _seconds(balance.period_ends_at - now))
+    return {
+        "RateLimit-Policy": f'"{balance.meter}";q={int(quota)};w={window}',
+        "RateLimit": f'"{balance.meter}";r={int(balance.available)};t={reset}',
+    }
+
+
+def refusal_problem(refusal: Refusal, balance: Balance, links: Mapping[str, str], now: datetime) -> Problem:
+    """Return the answer that refuses: 402 with reason, balance, reset time and where to buy; 429 for too many holds."""
+    status = HTTPStatus.PAYMENT_REQUIRED
+    retry_after = None
+    if refusal.reason == "too_many_holds":
+        status, retry_after = HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY_HOLDS_RETRY_SECONDS
+    quota = quota_body(balance, {})
+    extra = {"reason": refusal.detail or refusal.reason, "quota": quota, "resets_at": quota["resets_at"], **links}
+    headers = rate_limit_headers(balance, now)
+    return Problem(status, refusal.reason, _DETAIL[refusal.reason], extra, retry_after, headers)
+
+
+def _seconds(span: timedelta) -> int:
+    return span // timedelta(seconds=1)

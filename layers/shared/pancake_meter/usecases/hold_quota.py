@@ -1,0 +1,163 @@
+"""Holds: reserve before the work, settle with the truth after it, or release."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pancake_meter.domain.balance import Balance
+from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound
+from pancake_meter.domain.hold import Hold, HoldHandle, check_hold_id
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY
+from pancake_meter.domain.spend import Refusal, place_hold
+from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.store.balances import read_balances
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.spending import write_hold, write_release, write_settlement
+from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
+from pancake_meter.usecases.record_usage import record_events
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """The units are reserved; ``is_replay`` says that they were before, by the same request."""
+
+    handle: HoldHandle
+    hold: Hold
+    balance: Balance
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefused:
+    """Nothing was reserved."""
+
+    refusal: Refusal
+    balance: Balance
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSettled:
+    """The usage is counted. ``was_held`` is false when the hold had expired, been released, or never was."""
+
+    handle: HoldHandle
+    quantity: Decimal
+    was_held: bool
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    """The hold is over; ``was_held`` is false when there was none any more."""
+
+    handle: HoldHandle
+    was_held: bool
+
+
+def hold_quota(
+    metering: Metering, customer_id: str, meter: str, hold_id: str, quantity: Decimal, ttl: timedelta, now: datetime
+) -> HoldPlaced | HoldRefused:
+    """Reserve ``quantity`` units under ``hold_id``: one write when the balance is there and current.
+
+    Raises:
+        UnknownMeter: the catalog has no such meter.
+        HoldConflict: the id holds another quantity.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    metering.check_meter(meter)
+    hold = Hold(quantity, floor_ms(now + ttl))
+    for _ in range(ATTEMPTS_MAX):
+        written = write_hold(metering.table, customer_id, meter, hold_id, hold, now)
+        if isinstance(written, Balance):
+            return HoldPlaced(HoldHandle(meter, quantity, hold_id), hold, written)
+        balance = written.balance
+        if balance is None:
+            metering.open(customer_id, meter, now)
+            continue
+        if metering.keep_current(balance, now):
+            continue
+        held = balance.holds.get(hold_id)
+        if held is not None:
+            return _replay(HoldHandle(meter, quantity, hold_id), held, balance)
+        refused = place_hold(balance, hold_id, hold)
+        if isinstance(refused, Refusal):
+            return HoldRefused(refused, balance)
+    raise StoreBusy("the balance kept changing")
+
+
+def settle_hold(
+    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
+) -> HoldSettled:
+    """Count ``event`` and end the hold: one transaction. Usage is counted whatever has become of the hold.
+
+    Raises:
+        UnknownMeter: the catalog has no such meter.
+        EventConflict: the event's id was used for other usage.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    metering.check_meter(handle.meter)
+    held = handle.quantity
+    for _ in range(ATTEMPTS_MAX):
+        refused = write_settlement(metering.table, customer_id, handle.meter, handle.id, held, event, now)
+        if refused is None:
+            return HoldSettled(handle, event.quantity, was_held=True)
+        if event.id in refused.known:
+            return _settled_before(handle, event, refused.known[event.id])
+        balance = refused.balance
+        if balance is not None and metering.keep_current(balance, now):
+            continue
+        hold = balance.holds.get(handle.id) if balance is not None else None
+        if hold is None:
+            return _settle_without_hold(metering, customer_id, handle, event, now)
+        held = hold.quantity
+    raise StoreBusy("the balance kept changing")
+
+
+def release_hold(metering: Metering, customer_id: str, handle: HoldHandle) -> HoldReleased:
+    """End the hold with nothing used: one write. Releasing what is not held changes nothing."""
+    metering.check_meter(handle.meter)
+    written = write_release(metering.table, customer_id, handle.meter, handle.id)
+    return HoldReleased(handle, was_held=isinstance(written, Balance))
+
+
+def named_hold(metering: Metering, customer_id: str, name: str, meter: str | None = None) -> HoldHandle:
+    """Return the hold that ``name`` means: the handle it was answered with, or the id the caller gave it.
+
+    An id without its ``meter`` costs a read of the customer's balances, and works only while the hold is live.
+
+    Raises:
+        HoldNotFound: an id without its meter, and no balance of the customer has such a hold.
+        InvalidHoldId, InvalidQuantity: it is neither a handle nor an id.
+    """
+    handle = HoldHandle.parse(name)
+    if handle is not None:
+        return handle
+    if meter is not None:
+        return HoldHandle(meter, SMALLEST_QUANTITY, check_hold_id(name))
+    hold_id = check_hold_id(name)
+    for balance in read_balances(metering.table, customer_id):
+        hold = balance.holds.get(hold_id)
+        if hold is not None:
+            return HoldHandle(balance.meter, hold.quantity, hold_id)
+    raise HoldNotFound("no live hold has that id; settle by the hold_id that the hold was answered with")
+
+
+def _replay(handle: HoldHandle, held: Hold, balance: Balance) -> HoldPlaced:
+    if held.quantity != handle.quantity:
+        raise HoldConflict("the hold id is in use for another quantity", held=held.quantity)
+    return HoldPlaced(handle, held, balance, is_replay=True)
+
+
+def _settled_before(handle: HoldHandle, event: UsageEvent, fingerprint: str) -> HoldSettled:
+    if fingerprint != event.fingerprint:
+        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    return HoldSettled(handle, event.quantity, was_held=True, is_replay=True)
+
+
+def _settle_without_hold(
+    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
+) -> HoldSettled:
+    result = record_events(metering, customer_id, handle.meter, [event], now)[event.id]
+    if result == "conflict":
+        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    return HoldSettled(handle, event.quantity, was_held=False, is_replay=result == "duplicate")

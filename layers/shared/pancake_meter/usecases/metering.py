@@ -1,0 +1,88 @@
+"""What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.adjust import drop_expired_holds
+from pancake_meter.domain.advance import advance, open_balance
+from pancake_meter.domain.balance import Balance, Policy
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.domain.quota import balance_at
+from pancake_meter.domain.subscription import Subscription
+from pancake_meter.store.balances import read_balance, read_balances, write_change
+from pancake_meter.store.subscriptions import read_subscription, subscription_unchanged
+from pancake_meter.store.table import Table
+
+ATTEMPTS_MAX: Final = 8
+"""Tries of a hot write that finds its balance missing, due or raced. Each lost try means that another request won."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metering:
+    """The collaborators of every use case of the balance."""
+
+    table: Table
+    catalog: Catalog
+
+    def fallback(self, meter: str) -> Policy:
+        """Return the policy of a customer without a subscription."""
+        return Policy.of(self.catalog.default_plan, meter)
+
+    def check_meter(self, meter: str) -> None:
+        """Raise ``UnknownMeter`` for a meter that the catalog does not have."""
+        if meter not in self.catalog.meters:
+            raise UnknownMeter(f"the catalog has no meter named {meter!r}", meters=sorted(self.catalog.meters))
+
+    def current_balance(self, customer_id: str, meter: str, now: datetime) -> Balance:
+        """Return the balance as it is now, written or not: one read for a balance that exists."""
+        balance = read_balance(self.table, customer_id, meter)
+        if balance is None:
+            subscription = read_subscription(self.table, customer_id)
+            return self._opening(subscription, customer_id, meter, now).balance
+        return balance_at(balance, now, self.fallback(meter))
+
+    def current_balances(self, customer_id: str, now: datetime) -> list[Balance]:
+        """Return the customer's balances for every meter of the catalog, as they are now, written or not."""
+        written = {balance.meter: balance for balance in read_balances(self.table, customer_id)}
+        missing = [meter for meter in self.catalog.meters if meter not in written]
+        subscription = read_subscription(self.table, customer_id) if missing else None
+        opened = [self._opening(subscription, customer_id, meter, now).balance for meter in missing]
+        current = [balance_at(balance, now, self.fallback(meter)) for meter, balance in written.items()]
+        return sorted([*current, *opened], key=lambda balance: balance.meter)
+
+    def open(self, customer_id: str, meter: str, now: datetime) -> None:
+        """Create a balance under the customer's coverage, unless somebody else was faster."""
+        subscription = read_subscription(self.table, customer_id)
+        change = self._opening(subscription, customer_id, meter, now)
+        # A subscription that starts between the read and this write must not leave a balance of the plan before it.
+        unchanged = subscription_unchanged(customer_id, subscription)
+        write_change(self.table, change, "opened", None, now, demands=[unchanged])
+
+    def keep_current(self, balance: Balance, now: datetime) -> bool:
+        """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything."""
+        change = drop_expired_holds(advance(balance, now, self.fallback(balance.meter)), now)
+        if change.is_empty:
+            return False
+        write_change(self.table, change, _cause(change), None, now)
+        return True
+
+    def _opening(self, subscription: Subscription | None, customer_id: str, meter: str, now: datetime) -> Change:
+        """Return the first state of a balance, under the customer's subscription or else the default plan."""
+        coverage = subscription.coverage(now) if subscription else None
+        if coverage is None:
+            coverage = Coverage.by_default(self.catalog.default_plan, now)
+        return open_balance(customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, now)
+
+
+def _cause(change: Change) -> str:
+    """Name what time has done, for the ledger."""
+    before, after = change.before, change.balance
+    if before.term != after.term:
+        return "lapsed"
+    if before.period != after.period:
+        return "reset"
+    return "grants_changed" if len(before.grants) != len(after.grants) else "holds_expired"
