@@ -2,8 +2,9 @@
 
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import ClassVar
 
-from pancake_meter.domain.errors import InvalidQuantity
+from pancake_meter.domain.errors import DomainError
 
 MAX_QUANTITY = Decimal(10) ** 15
 QUANTITY_DECIMAL_PLACES = 6
@@ -13,6 +14,12 @@ _DIGITS_MAX = 80
 SMALLEST_QUANTITY = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
 """The least amount above nothing."""
 _EXACT = Context(prec=_DIGITS_MAX, traps=[Inexact, InvalidOperation])
+
+
+class InvalidQuantity(DomainError):
+    """A value is not a quantity: not an exact number, too precise, or out of bounds."""
+
+    code: ClassVar[str] = "invalid_quantity"
 
 
 def parse_quantity(value: object, *, minimum: Decimal = Decimal(0)) -> Decimal:
