@@ -1,0 +1,309 @@
+"""From the file's models to the catalog, with the checks that concern more than one value."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import get_args
+
+from pancake_meter.catalog.catalog import Catalog, Meter, Product, TopUp, same_name
+from pancake_meter.catalog.checkout import CheckoutSettings, split_https
+from pancake_meter.catalog.errors import CatalogError, CatalogProblem
+from pancake_meter.catalog.model import (
+    AllowanceFile,
+    CatalogFile,
+    CheckoutFile,
+    MeterFile,
+    PackageFile,
+    PastDueFile,
+    PerUnitFile,
+    PlanFile,
+    ProductFile,
+    ProductIdsFile,
+    TieredFile,
+    UsageProductFile,
+)
+from pancake_meter.domain.money import CURRENCY_EXPONENTS, InvalidMoney, Money
+from pancake_meter.domain.plan import (
+    Environment,
+    MeterAllowance,
+    OverageAllowed,
+    OverageBlocked,
+    OverageCapped,
+    OveragePolicy,
+    PastDueBlock,
+    PastDueKeep,
+    PastDuePolicy,
+    PastDueReduce,
+    PastDueThrottle,
+    Plan,
+)
+from pancake_meter.domain.pricing import Graduated, InvalidPrice, Package, PerUnit, Price, Tier, Volume
+
+_PAST_DUE_SETTING = {"reduce": "fraction", "throttle": "rate_per_minute", "block": "grace_hours"}
+
+
+class _Report:
+    """The problems found so far."""
+
+    def __init__(self) -> None:
+        self.problems: list[CatalogProblem] = []
+
+    def add(self, path: str, message: str) -> None:
+        self.problems.append(CatalogProblem(path, message))
+
+
+def build_catalog(file: CatalogFile, version: str) -> Catalog:
+    """Return the catalog that ``file`` describes.
+
+    Raises:
+        CatalogError: with every problem found.
+    """
+    report = _Report()
+    checkout = _checkout(file.checkout, report)
+    meters = {key: _meter(key, meter, report) for key, meter in file.meters.items()}
+    products = tuple(_product(index, product, file, report) for index, product in enumerate(file.products))
+    plans = {key: _plan(key, plan, file, products, report) for key, plan in file.plans.items()}
+    if file.default_plan is not None and file.default_plan not in file.plans:
+        report.add("default_plan", _unknown("plan", file.default_plan, file.plans))
+    catalog = Catalog(
+        version=version,
+        meters=meters,
+        plans=plans,
+        default_plan_key=file.default_plan,
+        products=products,
+        usage_product=_usage_product(file.usage_product, report),
+        checkout=checkout,
+        minimum_charges=_amounts("minimum_charge", file.minimum_charge, report),
+    )
+    _check_names(catalog, report)
+    _check_product_ids(catalog, report)
+    _check_top_ups(catalog, report)
+    _check_usage_product(catalog, report)
+    if report.problems:
+        raise CatalogError(report.problems)
+    return catalog
+
+
+def _checkout(file: CheckoutFile, report: _Report) -> CheckoutSettings:
+    _check_currency("checkout.currency", file.currency, report)
+    for index, url in enumerate(file.success_urls):
+        parts = split_https(url)
+        if parts is None or parts.query or parts.fragment:
+            report.add(f"checkout.success_urls[{index}]", "must be an https address without query or fragment")
+    return CheckoutSettings(
+        currency=file.currency,
+        session_lifetime=timedelta(minutes=file.session_minutes),
+        language=file.language,
+        tax_category=file.tax_category,
+        success_urls=tuple(file.success_urls),
+    )
+
+
+def _meter(key: str, file: MeterFile, report: _Report) -> Meter:
+    top_up = file.top_up
+    if top_up is None:
+        return Meter(key, file.name, file.unit)
+    path = f"meters.{key}.top_up"
+    prices: dict[str, Price] = {}
+    if not top_up.quantity:
+        report.add(f"{path}.quantity", "a pack holds more than nothing")
+    else:
+        amounts = _amounts(f"{path}.price", top_up.price, report)
+        prices = {currency: Package(top_up.quantity, amount) for currency, amount in amounts.items()}
+    expires_after = timedelta(days=top_up.expires_after_days) if top_up.expires_after_days else None
+    return Meter(key, file.name, file.unit, TopUp(top_up.quantity, expires_after, top_up.priority, prices))
+
+
+def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Product], report: _Report) -> Plan:
+    path = f"plans.{key}"
+    for meter in file.allowances.keys() - catalog.meters.keys():
+        report.add(f"{path}.allowances.{meter}", _unknown("meter", meter, catalog.meters))
+    sold_as = next((product.product_ids for product in products if product.plan == key), {})
+    return Plan(
+        key=key,
+        name=file.name,
+        rank=file.rank,
+        allowances={
+            meter: _allowance(f"{path}.allowances.{meter}", meter, allowance, catalog.checkout.currency, report)
+            for meter, allowance in file.allowances.items()
+        },
+        past_due=_past_due(f"{path}.past_due", file.past_due, report),
+        quota_change=file.quota_change,
+        renewal_leeway=timedelta(hours=file.renewal_leeway_hours),
+        product_ids=sold_as,
+    )
+
+
+def _allowance(path: str, meter: str, file: AllowanceFile, default_currency: str, report: _Report) -> MeterAllowance:
+    if any(later <= earlier for earlier, later in zip(file.alert_thresholds, file.alert_thresholds[1:], strict=False)):
+        report.add(f"{path}.alert_thresholds", "must rise, each above the one before it")
+    if file.overage != "blocked" and not file.prices:
+        report.add(f"{path}.prices", f"are needed where overage is {file.overage}")
+    if file.prices and default_currency not in file.prices:
+        report.add(f"{path}.prices", f"have none in {default_currency}, the currency of checkout")
+    prices = {
+        currency: price
+        for currency, price_file in file.prices.items()
+        if _check_currency(f"{path}.prices.{currency}", currency, report)
+        and (price := _price(f"{path}.prices.{currency}", price_file, report))
+    }
+    return MeterAllowance(
+        meter=meter,
+        quantity=file.quantity,
+        cadence=file.cadence,
+        overage=_overage(path, file, report),
+        rollover_maximum=file.rollover_maximum,
+        alert_thresholds=tuple(file.alert_thresholds),
+        prices=prices,
+    )
+
+
+def _overage(path: str, file: AllowanceFile, report: _Report) -> OveragePolicy:
+    if (file.overage_limit is not None) != (file.overage == "capped"):
+        report.add(f"{path}.overage_limit", 'goes with overage = "capped", and only with it')
+    if file.overage == "capped":
+        return OverageCapped(file.overage_limit or Decimal(0))
+    return OverageAllowed() if file.overage == "allowed" else OverageBlocked()
+
+
+def _price(path: str, file: PerUnitFile | PackageFile | TieredFile, report: _Report) -> Price | None:
+    try:
+        match file:
+            case PerUnitFile():
+                return PerUnit(_per_one(file.unit_price, file.per), file.flat, file.free_units)
+            case PackageFile():
+                return Package(file.size, file.price, file.flat, file.free_units, file.rounding)
+            case TieredFile():
+                tiers = tuple(Tier(tier.up_to, _per_one(tier.unit_price, file.per), tier.flat) for tier in file.tiers)
+                return (Graduated if file.model == "graduated" else Volume)(tiers, file.free_units)
+    except InvalidPrice as error:
+        report.add(f"{path}.{error.details['field']}", str(error))
+        return None
+
+
+def _per_one(rate: Decimal, per: int) -> Decimal:
+    """Return the price of one unit. Exact: ``per`` is a power of ten, and a rate has at most 22 digits."""
+    return rate / per
+
+
+def _past_due(path: str, file: PastDueFile, report: _Report) -> PastDuePolicy:
+    needed = _PAST_DUE_SETTING.get(file.policy)
+    for setting in _PAST_DUE_SETTING.values():
+        is_set = getattr(file, setting) is not None
+        if is_set != (setting == needed):
+            fault = f"is not a setting of policy {file.policy}" if is_set else f"is needed by policy {file.policy}"
+            report.add(f"{path}.{setting}", fault)
+    match file.policy:
+        case "keep":
+            return PastDueKeep()
+        case "reduce":
+            return PastDueReduce(file.fraction or Decimal(1))
+        case "throttle":
+            return PastDueThrottle(file.rate_per_minute or 1)
+        case "block":
+            return PastDueBlock(timedelta(hours=file.grace_hours or 0))
+
+
+def _product(index: int, file: ProductFile, catalog: CatalogFile, report: _Report) -> Product:
+    path = f"products[{index}]"
+    if file.plan not in catalog.plans:
+        report.add(f"{path}.plan", _unknown("plan", file.plan, catalog.plans))
+    return Product(
+        name=file.name,
+        product_ids=_product_ids(f"{path}.product_id", file.product_id, report),
+        plan=file.plan,
+        billing_period=file.billing_period,
+        prices={
+            currency: Money(amount, currency)
+            for currency, amount in _amounts(f"{path}.price", file.price, report).items()
+        },
+    )
+
+
+def _usage_product(file: UsageProductFile | None, report: _Report) -> Product | None:
+    if file is None:
+        return None
+    return Product(file.name, _product_ids("usage_product.product_id", file.product_id, report))
+
+
+def _product_ids(path: str, file: ProductIdsFile, report: _Report) -> dict[Environment, str]:
+    ids: dict[Environment, str] = {}
+    if file.test:
+        ids["test"] = file.test
+    if file.prod:
+        ids["prod"] = file.prod
+    if not ids:
+        report.add(path, "needs the product's id in test, in prod, or both")
+    return ids
+
+
+def _amounts(path: str, amounts: Mapping[str, Decimal], report: _Report) -> dict[str, Decimal]:
+    """Return the amounts that their currencies can state."""
+    stated: dict[str, Decimal] = {}
+    for currency, amount in amounts.items():
+        if not _check_currency(f"{path}.{currency}", currency, report):
+            continue
+        try:
+            stated[currency] = Money(amount, currency).amount
+        except InvalidMoney as error:
+            report.add(f"{path}.{currency}", str(error))
+    return stated
+
+
+def _check_currency(path: str, currency: str, report: _Report) -> bool:
+    if currency not in CURRENCY_EXPONENTS:
+        report.add(path, f"{currency} is not an active ISO 4217 currency")
+        return False
+    return True
+
+
+def _check_names(catalog: Catalog, report: _Report) -> None:
+    """A name must lead to one plan: of products among themselves, and of products and plans."""
+    plan_of_name: dict[str, str] = {}
+    for key, plan in catalog.plans.items():
+        if plan_of_name.setdefault(same_name(plan.name), key) != key:
+            report.add(
+                f"plans.{key}.name", f"{plan.name!r} is also the name of plan {plan_of_name[same_name(plan.name)]}"
+            )
+    taken: set[str] = {same_name(catalog.usage_product.name)} if catalog.usage_product else set()
+    for index, product in enumerate(catalog.products):
+        name = same_name(product.name)
+        if name in taken:
+            report.add(f"products[{index}].name", f"{product.name!r} is the name of another product")
+        elif plan_of_name.get(name, product.plan) != product.plan:
+            report.add(f"products[{index}].name", f"{product.name!r} is the name of plan {plan_of_name[name]}")
+        taken.add(name)
+
+
+def _check_product_ids(catalog: Catalog, report: _Report) -> None:
+    named = [(f"products[{index}]", product) for index, product in enumerate(catalog.products)]
+    if catalog.usage_product:
+        named.append(("usage_product", catalog.usage_product))
+    for environment in get_args(Environment):
+        taken: dict[str, str] = {}
+        for path, product in named:
+            product_id = product.product_ids.get(environment)
+            if product_id and taken.setdefault(product_id, path) != path:
+                report.add(f"{path}.product_id.{environment}", f"is also the id of {taken[product_id]}")
+
+
+def _check_top_ups(catalog: Catalog, report: _Report) -> None:
+    for key, meter in catalog.meters.items():
+        is_priced = any(plan.allowances[key].prices for plan in catalog.plans.values() if key in plan.allowances)
+        if meter.top_up and not meter.top_up.prices and not is_priced:
+            report.add(f"meters.{key}.top_up.price", f"is needed: no plan has a price for {key} to fall back on")
+        if meter.top_up and meter.top_up.prices and catalog.checkout.currency not in meter.top_up.prices:
+            report.add(
+                f"meters.{key}.top_up.price", f"has none in {catalog.checkout.currency}, the currency of checkout"
+            )
+
+
+def _check_usage_product(catalog: Catalog, report: _Report) -> None:
+    allowances = (allowance for plan in catalog.plans.values() for allowance in plan.allowances.values())
+    is_sold = any(allowance.prices for allowance in allowances)
+    if catalog.usage_product is None and (is_sold or any(meter.top_up for meter in catalog.meters.values())):
+        report.add("usage_product", "is missing: overage and top-ups are sold as this one-time product")
+
+
+def _unknown(kind: str, key: str, known: Iterable[str]) -> str:
+    return f"there is no {kind} {key!r}; the catalog has {', '.join(sorted(known))}"

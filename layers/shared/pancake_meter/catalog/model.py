@@ -1,0 +1,208 @@
+"""The file format of ``catalog.toml``, as pydantic models: names, types and bounds of single values.
+
+What concerns more than one value (an unknown meter, tiers that overlap) is checked where the catalog is built.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+
+from pancake_meter.domain.plan import Cadence, QuotaChangePolicy
+from pancake_meter.domain.pricing import MAX_TIERS, InvalidPrice, check_rate
+from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+
+METERS_MAX = 50
+PLANS_MAX = 100
+PRODUCTS_MAX = 300
+CURRENCIES_MAX = 50
+THRESHOLDS_MAX = 10
+PRODUCT_NAME_LENGTH_MAX = 64
+SESSION_MINUTES_MAX = 7 * 24 * 60
+
+_PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+
+
+def _exact(value: Any) -> Decimal:
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return Decimal(value)
+    raise ValueError('must be a number in plain decimal notation, such as "0.02"')
+
+
+def _quantity(value: Any) -> Decimal:
+    try:
+        return parse_quantity(value)
+    except InvalidQuantity as error:
+        raise ValueError(str(error)) from None
+
+
+def _rate(value: Any) -> Decimal:
+    rate = _exact(value)
+    try:
+        check_rate(rate)
+    except InvalidPrice as error:
+        raise ValueError(str(error)) from None
+    return rate
+
+
+def _share(value: Any) -> Decimal:
+    share = _exact(value)
+    if not 0 < share <= 1:
+        raise ValueError("must be above 0 and at most 1")
+    return share
+
+
+Quantity = Annotated[Decimal, PlainValidator(_quantity)]
+Rate = Annotated[Decimal, PlainValidator(_rate)]
+Share = Annotated[Decimal, PlainValidator(_share)]
+MeterKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+PlanKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=PRODUCT_NAME_LENGTH_MAX)]
+ProductId = Annotated[str, StringConstraints(pattern=r"^PROD_[0-9A-Za-z]{22}$")]
+Amounts = Annotated[dict[Currency, Rate], Field(max_length=CURRENCIES_MAX)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PerUnitFile(_Strict):
+    """``unit_price`` is that of ``per`` units, bought one by one."""
+
+    model: Literal["per_unit"]
+    unit_price: Rate
+    per: Literal[1, 1000, 1_000_000] = 1
+    flat: Rate = Decimal(0)
+    free_units: Quantity = Decimal(0)
+
+
+class PackageFile(_Strict):
+    """``price`` is that of ``size`` units, bought together."""
+
+    model: Literal["package"]
+    size: Quantity
+    price: Rate
+    flat: Rate = Decimal(0)
+    free_units: Quantity = Decimal(0)
+    rounding: Literal["up", "down"] = "up"
+
+
+class TierFile(_Strict):
+    """``up_to`` is inclusive; the last tier has none."""
+
+    up_to: Quantity | None = None
+    unit_price: Rate
+    flat: Rate = Decimal(0)
+
+
+class TieredFile(_Strict):
+    """Each ``unit_price`` is that of ``per`` units, bought one by one."""
+
+    model: Literal["graduated", "volume"]
+    tiers: list[TierFile] = Field(min_length=1, max_length=MAX_TIERS)
+    per: Literal[1, 1000, 1_000_000] = 1
+    free_units: Quantity = Decimal(0)
+
+
+PriceFile = Annotated[PerUnitFile | PackageFile | TieredFile, Field(discriminator="model")]
+
+
+class AllowanceFile(_Strict):
+    """``[plans.<plan>.allowances.<meter>]``."""
+
+    quantity: Quantity
+    cadence: Cadence = "billing"
+    overage: Literal["blocked", "capped", "allowed"] = "blocked"
+    overage_limit: Quantity | None = None
+    rollover_maximum: Quantity = Decimal(0)
+    alert_thresholds: list[Share] = Field(default=[Decimal("0.8"), Decimal(1)], max_length=THRESHOLDS_MAX)
+    prices: dict[Currency, PriceFile] = Field(default={}, max_length=CURRENCIES_MAX)
+
+
+class PastDueFile(_Strict):
+    """``past_due``: each policy has the one setting of its own name, and needs it."""
+
+    policy: Literal["keep", "reduce", "throttle", "block"]
+    fraction: Share | None = None
+    rate_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+    grace_hours: int | None = Field(default=None, ge=0, le=24 * 90)
+
+
+class PlanFile(_Strict):
+    """``[plans.<plan>]``."""
+
+    name: Name
+    rank: int = Field(ge=0, le=1_000_000)
+    allowances: dict[MeterKey, AllowanceFile] = Field(default={}, max_length=METERS_MAX)
+    past_due: PastDueFile = PastDueFile(policy="keep")
+    quota_change: QuotaChangePolicy = "carry"
+    renewal_leeway_hours: int = Field(default=24, ge=0, le=24 * 14)
+
+
+class TopUpFile(_Strict):
+    """``[meters.<meter>.top_up]``; ``price`` is that of one pack."""
+
+    quantity: Quantity
+    expires_after_days: int | None = Field(default=None, ge=1, le=3660)
+    priority: int = Field(default=90, ge=0, le=1000)
+    price: Amounts = {}
+
+
+class MeterFile(_Strict):
+    """``[meters.<meter>]``."""
+
+    name: Name
+    unit: Name
+    top_up: TopUpFile | None = None
+
+
+class ProductIdsFile(_Strict):
+    """``product_id``: one in each of Waffo's environments."""
+
+    test: ProductId | None = None
+    prod: ProductId | None = None
+
+
+class ProductFile(_Strict):
+    """``[[products]]``: a subscription product."""
+
+    name: Name
+    plan: PlanKey
+    billing_period: Literal["weekly", "monthly", "quarterly", "yearly"]
+    product_id: ProductIdsFile
+    price: Amounts = {}
+
+
+class UsageProductFile(_Strict):
+    """``[usage_product]``: the one-time product that carries overage and top-ups."""
+
+    name: Name
+    product_id: ProductIdsFile
+
+
+class CheckoutFile(_Strict):
+    """``[checkout]``."""
+
+    currency: Currency = "USD"
+    session_minutes: int = Field(default=45, ge=5, le=SESSION_MINUTES_MAX)
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = None
+    tax_category: Literal[
+        "digital_goods", "saas", "software", "ebook", "online_course", "consulting", "professional_service"
+    ] = "saas"
+    success_urls: list[str] = Field(default=[], max_length=50)
+
+
+class CatalogFile(_Strict):
+    """The whole file."""
+
+    default_plan: PlanKey | None = None
+    checkout: CheckoutFile = CheckoutFile()
+    minimum_charge: Amounts = {}
+    meters: dict[MeterKey, MeterFile] = Field(min_length=1, max_length=METERS_MAX)
+    plans: dict[PlanKey, PlanFile] = Field(min_length=1, max_length=PLANS_MAX)
+    products: list[ProductFile] = Field(default=[], max_length=PRODUCTS_MAX)
+    usage_product: UsageProductFile | None = None
