@@ -32,12 +32,9 @@ def post_hold(customer_id: str) -> Response[str]:
     if isinstance(placed, HoldRefused):
         links = with_.offers.links(placed.balance, base_url(router), now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
-    content = {
-        **hold_body(placed),
-        "quota": quota_body(placed.balance, with_.offers.nudge(placed.balance, base_url(router), now)),
-    }
+    quota = quota_body(placed.balance, with_.offers.nudge(placed.balance, base_url(router), now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
-    return answer(status, content, rate_limit_headers(placed.balance, now))
+    return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))
 
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")

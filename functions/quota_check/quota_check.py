@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import hold_routes
-import quota_routes
-import readback_routes
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import hold_routes
+import quota_routes
+import readback_routes
 from pancake_meter.composition import QuotaCollaborators, production_metering, production_offers
 from pancake_meter.http.resolver import create_resolver
 

@@ -1,13 +1,16 @@
 """Holds on the wire."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
 from pancake_meter.domain.hold import DEFAULT_HOLD_TTL, HOLD_ID_PATTERN, MAX_HOLD_TTL
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.fields import Instant, MeterName, PositiveQuantity, Quantity, WireModel
+from pancake_meter.http.quota import QuotaBody
 from pancake_meter.usecases.hold_quota import HoldPlaced, HoldReleased, HoldSettled
 
 HoldId = Annotated[str, StringConstraints(pattern=HOLD_ID_PATTERN)]
@@ -45,7 +48,37 @@ class ReleaseQuery(WireModel):
     meter: MeterName | None = None
 
 
-def hold_body(placed: HoldPlaced) -> dict[str, Any]:
+class HoldBody(TypedDict):
+    """A hold that stands; ``replayed`` when the same request had placed it before."""
+
+    hold_id: str
+    id: str
+    meter: str
+    quantity: Decimal
+    expires_at: str
+    replayed: bool
+    quota: QuotaBody
+
+
+class SettledBody(TypedDict):
+    """A settlement: ``hold`` is ``settled``, or ``not_held`` when the units were reserved no more."""
+
+    id: str
+    meter: str
+    quantity: Decimal
+    hold: Literal["settled", "not_held"]
+    replayed: bool
+
+
+class ReleasedBody(TypedDict):
+    """A release: ``hold`` is ``released``, or ``not_held`` when there was nothing to release."""
+
+    id: str
+    meter: str
+    hold: Literal["released", "not_held"]
+
+
+def hold_body(placed: HoldPlaced, quota: QuotaBody) -> HoldBody:
     """Return the answer to a hold that stands. ``hold_id`` is what settles or releases it."""
     return {
         "hold_id": str(placed.handle),
@@ -54,10 +87,11 @@ def hold_body(placed: HoldPlaced) -> dict[str, Any]:
         "quantity": placed.hold.quantity,
         "expires_at": timestamp(placed.hold.expires_at),
         "replayed": placed.is_replay,
+        "quota": quota,
     }
 
 
-def settled_body(settled: HoldSettled) -> dict[str, Any]:
+def settled_body(settled: HoldSettled) -> SettledBody:
     """Return the answer to a settlement; ``hold`` tells whether the units were still reserved."""
     return {
         "id": settled.handle.id,
@@ -68,7 +102,7 @@ def settled_body(settled: HoldSettled) -> dict[str, Any]:
     }
 
 
-def released_body(released: HoldReleased) -> dict[str, Any]:
+def released_body(released: HoldReleased) -> ReleasedBody:
     """Return the answer to a release; releasing what is not held changes nothing."""
     return {
         "id": released.handle.id,

@@ -1,9 +1,11 @@
 """The quota on the wire: one body for checks, holds and refusals, and the IETF RateLimit headers beside it."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance import ZERO, Balance
 from pancake_meter.domain.instant import timestamp
@@ -21,7 +23,53 @@ _DETAIL = {
 _TOO_MANY_HOLDS_RETRY_SECONDS = 5
 
 
-def quota_body(balance: Balance, links: Mapping[str, str]) -> dict[str, Any]:
+class PeriodBody(TypedDict):
+    """A period: two RFC 3339 instants, the end exclusive."""
+
+    start: str
+    end: str
+
+
+class QuotaBody(TypedDict):
+    """What a caller is told of a balance. Quantities are units of the meter.
+
+    ``overage_limit`` is null where overage has no cap; ``alert`` is the highest alert threshold reached;
+    ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
+    """
+
+    customer_id: str
+    meter: str
+    plan: str | None
+    allowance: Decimal
+    used: Decimal
+    held: Decimal
+    available: Decimal
+    overage: Decimal
+    overage_due: Decimal
+    overage_limit: Decimal | None
+    period: PeriodBody
+    resets_at: str
+    blocked: str | None
+    alert: Decimal | None
+    purchase_url: NotRequired[str]
+    upgrade_url: NotRequired[str]
+
+
+class QuotasBody(TypedDict):
+    """Every meter's quota of one customer."""
+
+    customer_id: str
+    quotas: list[QuotaBody]
+
+
+class Links(TypedDict, total=False):
+    """Where the customer can buy."""
+
+    purchase_url: str
+    upgrade_url: str
+
+
+def quota_body(balance: Balance, links: Links) -> QuotaBody:
     """Return what a caller is told of a current balance; quantities are units of the meter, ``links`` where to buy."""
     policy = balance.policy
     return {
@@ -54,7 +102,7 @@ def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
     }
 
 
-def refusal_problem(refusal: Refusal, balance: Balance, links: Mapping[str, str], now: datetime) -> Problem:
+def refusal_problem(refusal: Refusal, balance: Balance, links: Links, now: datetime) -> Problem:
     """Return the answer that refuses: 402 with reason, balance, reset time and where to buy; 429 for too many holds."""
     status = HTTPStatus.PAYMENT_REQUIRED
     retry_after = None

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance import ZERO, Balance
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.ledger import LedgerEntry, PeriodSummary
+from pancake_meter.domain.ledger import LedgerEntry, MovementKind, PeriodSummary
 from pancake_meter.domain.period import Period
 from pancake_meter.http.fields import MeterName, WireModel
 
@@ -16,19 +17,69 @@ LEDGER_PAGE_MAX: Final = 100
 PERIODS_MAX: Final = 24
 
 
-def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> dict[str, Any]:
+class PeriodUsage(TypedDict):
+    """Usage of one period; ``days`` is by day (``MMDD``, UTC)."""
+
+    start: str
+    end: str
+    open: bool
+    used: Decimal
+    overage: Decimal
+    days: dict[str, Decimal]
+
+
+class UsageReport(TypedDict):
+    """Usage of one meter: the open period first, then closed ones in which something was used, newest first."""
+
+    customer_id: str
+    meter: str
+    periods: list[PeriodUsage]
+
+
+class MovementBody(TypedDict):
+    """Units that moved; ``reference`` names the grant or the hold, where one is concerned."""
+
+    kind: MovementKind
+    quantity: Decimal
+    reference: str | None
+
+
+class EntryBody(TypedDict):
+    """One ledger entry; ``available`` and ``overage`` are what it left."""
+
+    segment: int
+    at: str
+    cause: str
+    reference: str | None
+    movements: list[MovementBody]
+    available: Decimal
+    overage: Decimal
+
+
+class LedgerPage(TypedDict):
+    """A page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end."""
+
+    entries: list[EntryBody]
+    next_cursor: str | None
+
+
+def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> UsageReport:
     """Return usage of the open period and of closed ones, newest first, each by day (``MMDD``, UTC)."""
-    periods = [
-        {**_period(balance.period), "open": True, **_usage(balance.used, balance.current_overage, balance.days)},
-        *(
-            {**_period(summary.period), "open": False, **_usage(summary.used, summary.overage, summary.days)}
-            for summary in closed
-        ),
-    ]
-    return {"customer_id": balance.customer_id, "meter": balance.meter, "periods": periods}
+    opened = _period_usage(balance.period, balance.used, balance.current_overage, balance.days, is_open=True)
+    return {
+        "customer_id": balance.customer_id,
+        "meter": balance.meter,
+        "periods": [
+            opened,
+            *(
+                _period_usage(summary.period, summary.used, summary.overage, summary.days, is_open=False)
+                for summary in closed
+            ),
+        ],
+    }
 
 
-def ledger_body(entries: Sequence[LedgerEntry], limit: int) -> dict[str, Any]:
+def ledger_body(entries: Sequence[LedgerEntry], limit: int) -> LedgerPage:
     """Return a page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end."""
     is_last = len(entries) < limit or entries[-1].segment == 1
     return {
@@ -57,7 +108,7 @@ class LedgerQuery(WireModel):
         return int(self.cursor[1:]) if self.cursor is not None else None
 
 
-def _entry(entry: LedgerEntry) -> dict[str, Any]:
+def _entry(entry: LedgerEntry) -> EntryBody:
     return {
         "segment": entry.segment,
         "at": timestamp(entry.at),
@@ -72,9 +123,14 @@ def _entry(entry: LedgerEntry) -> dict[str, Any]:
     }
 
 
-def _period(period: Period) -> dict[str, str]:
-    return {"start": timestamp(period.start), "end": timestamp(period.end)}
-
-
-def _usage(used: Decimal, overage: Decimal, days: Mapping[str, Decimal]) -> dict[str, Any]:
-    return {"used": used, "overage": overage, "days": {day: days[day] for day in sorted(days) if days[day] != ZERO}}
+def _period_usage(
+    period: Period, used: Decimal, overage: Decimal, days: Mapping[str, Decimal], *, is_open: bool
+) -> PeriodUsage:
+    return {
+        "start": timestamp(period.start),
+        "end": timestamp(period.end),
+        "open": is_open,
+        "used": used,
+        "overage": overage,
+        "days": {day: days[day] for day in sorted(days) if days[day] != ZERO},
+    }

@@ -1,11 +1,12 @@
 """Usage events on the wire: each item of a batch is judged for itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import Field, ValidationError
+from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import DomainError, EventConflict
 from pancake_meter.domain.usage_event import usage_event
@@ -15,6 +16,8 @@ from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import EventResult, UsageLine, record_batch
 
 EVENTS_MAX: Final = 100
+
+Counted = Literal["counted", "duplicate"]
 
 
 class UsageRequest(WireModel):
@@ -33,6 +36,25 @@ class UsageItem(WireModel):
     time: Instant | None = None
 
 
+class ItemResult(TypedDict):
+    """What became of one event; a refused one says why in the words of a problem."""
+
+    id: NotRequired[str]
+    status: Literal["counted", "duplicate", "refused"]
+    code: NotRequired[str]
+    detail: NotRequired[str]
+    errors: NotRequired[object]
+
+
+class BatchBody(TypedDict):
+    """The answer to a batch: how many of each, and each event's own result in the order they came."""
+
+    counted: int
+    duplicate: int
+    refused: int
+    results: list[ItemResult]
+
+
 def read_item(raw: object, now: datetime) -> UsageLine | Problem:
     """Return the event of an item, or what is wrong with it."""
     try:
@@ -44,7 +66,7 @@ def read_item(raw: object, now: datetime) -> UsageLine | Problem:
         return problem_of_domain(error)
 
 
-def record_items(metering: Metering, raw_items: Sequence[object], now: datetime) -> list[str | Problem]:
+def record_items(metering: Metering, raw_items: Sequence[object], now: datetime) -> list[Counted | Problem]:
     """Count the well-formed items of a batch; return what became of each item, in order."""
     read = [read_item(raw, now) for raw in raw_items]
     lines = [line for line in read if isinstance(line, UsageLine)]
@@ -52,16 +74,18 @@ def record_items(metering: Metering, raw_items: Sequence[object], now: datetime)
     return [_verdict(next(results)) if isinstance(line, UsageLine) else line for line in read]
 
 
-def batch_body(raw_items: Sequence[object], results: Sequence[str | Problem]) -> dict[str, Any]:
+def batch_body(raw_items: Sequence[object], results: Sequence[Counted | Problem]) -> BatchBody:
     """Return the answer to a batch: how many of each, and every item's own result in the order they came."""
     statuses = [result if isinstance(result, str) else "refused" for result in results]
     return {
-        **{status: statuses.count(status) for status in ("counted", "duplicate", "refused")},
+        "counted": statuses.count("counted"),
+        "duplicate": statuses.count("duplicate"),
+        "refused": statuses.count("refused"),
         "results": [_result(raw, result) for raw, result in zip(raw_items, results, strict=True)],
     }
 
 
-def batch_status(results: Sequence[str | Problem]) -> HTTPStatus:
+def batch_status(results: Sequence[Counted | Problem]) -> HTTPStatus:
     """Return 200 when every event is counted, 207 when some were refused, else the status of the first refusal."""
     refused = [result for result in results if isinstance(result, Problem)]
     if not refused:
@@ -69,7 +93,7 @@ def batch_status(results: Sequence[str | Problem]) -> HTTPStatus:
     return HTTPStatus.MULTI_STATUS if len(refused) < len(results) else refused[0].status
 
 
-def _verdict(result: EventResult | DomainError) -> str | Problem:
+def _verdict(result: EventResult | DomainError) -> Counted | Problem:
     if isinstance(result, DomainError):
         return problem_of_domain(result)
     if result == "conflict":
@@ -77,8 +101,12 @@ def _verdict(result: EventResult | DomainError) -> str | Problem:
     return result
 
 
-def _result(raw: object, result: str | Problem) -> dict[str, Any]:
-    echoed = {"id": raw["id"]} if isinstance(raw, Mapping) and isinstance(raw.get("id"), str) else {}
-    if isinstance(result, str):
-        return {**echoed, "status": result}
-    return {**echoed, "status": "refused", "code": result.code, "detail": result.detail, **result.extra}
+def _result(raw: object, result: Counted | Problem) -> ItemResult:
+    body: ItemResult = {"status": "refused"} if isinstance(result, Problem) else {"status": result}
+    if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+        body["id"] = raw["id"]
+    if isinstance(result, Problem):
+        body |= {"code": result.code, "detail": result.detail}
+        if "errors" in result.extra:
+            body["errors"] = result.extra["errors"]
+    return body
