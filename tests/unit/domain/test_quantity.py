@@ -1,0 +1,100 @@
+"""Quantities: one exact form in, one form out."""
+
+from decimal import Decimal
+
+import pytest
+
+from pancake_meter.domain.quantity import MAX_QUANTITY, InvalidQuantity, format_quantity, parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (75, "75"),
+        ("75", "75"),
+        ("0.5", "0.5"),
+        ("0075.500", "75.5"),
+        ("-0", "0"),
+        (Decimal("5E+3"), "5000"),
+        (Decimal("5.000000"), "5"),
+        (Decimal("-0.00"), "0"),
+        (Decimal("0.000001"), "0.000001"),
+        ("1.10000000000000", "1.1"),
+        (10**15, "1000000000000000"),
+        ("999999999999999.999999", "999999999999999.999999"),
+    ],
+)
+def test_equal_numbers_have_one_form(value: object, text: str) -> None:
+    # When
+    quantity = parse_quantity(value)
+
+    # Then
+    assert str(quantity) == text == format_quantity(quantity)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1,
+        "-0.000001",
+        10**15 + 1,
+        "1000000000000000.000001",
+        2**63 + 1,
+        pytest.param(10**5000, id="an integer of 5001 digits"),
+        Decimal("1E+400"),
+        Decimal("1E-400"),
+        Decimal("1E+999999"),
+        "0.0000001",
+        Decimal("1." + "1" * 50),
+        "1" * 38 + ".5",
+        "9" * 500,
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        Decimal("Infinity"),
+        Decimal("-Infinity"),
+        "NaN",
+        "inf",
+        "1e3",
+        "1,000",
+        "1_000",
+        "+1",
+        " 1",
+        "1\n",
+        "1.",
+        ".5",
+        "0x10",
+        "١٢",
+        "",
+        0.1,
+        float("nan"),
+        True,
+        None,
+        [1],
+        b"1",
+    ],
+)
+def test_scenario_55_what_is_not_exact_or_within_bounds_is_refused(value: object) -> None:
+    # When / Then
+    with pytest.raises(InvalidQuantity) as refused:
+        parse_quantity(value)
+    assert refused.value.code == "invalid_quantity"
+
+
+def test_a_minimum_refuses_zero_and_says_the_bounds() -> None:
+    # Given
+    minimum = Decimal("0.000001")
+
+    # When
+    with pytest.raises(InvalidQuantity) as refused:
+        parse_quantity(0, minimum=minimum)
+
+    # Then
+    assert refused.value.details == {"minimum": minimum, "maximum": MAX_QUANTITY}
+    assert parse_quantity("0.000001", minimum=minimum) == minimum
+
+
+@pytest.mark.parametrize(("quantity", "text"), [("5.0", "5"), ("-2.50", "-2.5"), ("1E+2", "100"), ("0E-6", "0")])
+def test_results_of_arithmetic_are_written_plainly(quantity: str, text: str) -> None:
+    # When / Then
+    assert format_quantity(Decimal(quantity)) == text
