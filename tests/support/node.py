@@ -1,0 +1,23 @@
+"""Node programs as referees: JSON in, JSON out."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = Path(__file__).parents[1] / "contract" / "node"
+SECONDS_MAX = 30
+
+
+def run_node(program: str, stdin: object) -> Any:
+    """Run ``tests/contract/node/<program>`` with ``stdin`` as JSON, and read its output as JSON."""
+    ended = subprocess.run(
+        ["node", str(PROGRAMS / program)],
+        input=json.dumps(stdin),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_MAX,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
