@@ -15,5 +15,5 @@ def check_pinned(event: WaffoEvent, mode: Mode, store_id: str) -> None:
     """
     if event.mode != mode:
         raise WrongMode("the event is not of this stack's mode")
-    if not store_id or event.store_id != store_id:
+    if event.store_id != store_id:
         raise WrongStore("the event is not of this stack's store")
