@@ -1,7 +1,7 @@
 """API keys: how they look, how one is made, and under what id one is kept.
 
 A key is `pm_` + mode + `_` + 32 random base62 characters + 6 base62 characters of CRC32 over all that precedes them.
-The prefix lets secret scanners find a leaked key, the checksum lets the authorizer refuse a mistyped one without a read.
+The prefix lets secret scanners find a leaked key, the checksum lets the authorizer refuse a wrong one without a read.
 Only a key's SHA-256 is stored: 32 random characters (190 bits) cannot be guessed back, so a slow hash adds nothing.
 """
 

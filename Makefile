@@ -1,0 +1,65 @@
+# Two commands matter: `make run` and `make test`. Each sets itself up from the lock files. Python 3.11 to 3.13, Node 20, make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UP_TO_DATE := $(VENV)/.up-to-date
+NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
+SOURCES := layers/shared functions local tools tests
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check setup lock format openapi build clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
+	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
+
+test: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	PYTHONPATH=layers/shared $(BIN)/lint-imports --no-cache
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	$(BIN)/python -m tools.lock check
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
+
+setup: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+
+lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
+	npm install --prefix tests --package-lock-only
+
+format: $(UP_TO_DATE) ## Format the code and sort its imports
+	$(BIN)/ruff check --select I --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire models
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi
+
+build: $(UP_TO_DATE) ## Build for AWS (then: .venv/bin/sam deploy --guided)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+
+clean: ## Remove everything that the other targets made
+	rm -rf $(VENV) tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
+$(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/one" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
+		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 with npm is needed for the tests; on Debian: apt-get install npm" >&2; exit 1; }
+	npm ci --silent --prefix tests
+	@touch $@
