@@ -243,7 +243,7 @@ def test_a_fault_is_named_with_its_place(old: str, new: str, path: str, message:
         ('{ model = "graduated", tiers = [] }', ".tiers", "at least 1 item"),
         ('{ model = "graduated", tiers = [{ up_to = 5, unit_price = "1" }] }', ".tiers[0].up_to", "the last tier"),
         (
-            '{ model = "graduated", tiers = [{ up_to = 5, unit_price = 1 }, { up_to = 4, unit_price = 1 }, { unit_price = 1 }]}',
+            '{ model = "graduated", tiers = [{up_to = 5, unit_price = 1}, {up_to = 4, unit_price = 1}, {unit_price = 1}] }',
             ".tiers[1].up_to",
             "above 5",
         ),
