@@ -8,12 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.composition import QuotaCollaborators
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
 from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, request_id
 from pancake_meter.usecases.hold_quota import HoldRefused, hold_quota, named_hold, release_hold, settle_hold
+from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()
 

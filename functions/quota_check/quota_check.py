@@ -2,23 +2,24 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import hold_routes
 import quota_routes
 import readback_routes
-from pancake_meter.composition import QuotaCollaborators, production_metering, production_offers
 from pancake_meter.http.resolver import create_resolver
+from pancake_meter.telemetry import create_metrics
+from quota_collaborators import QuotaCollaborators, production_collaborators
 
 logger = Logger()
-metrics = Metrics()
+metrics = create_metrics()
 app = create_resolver(logger)
 app.include_router(quota_routes.router)
 app.include_router(hold_routes.router)
 app.include_router(readback_routes.router)
 
-PRODUCTION = QuotaCollaborators(production_metering(), production_offers())
+PRODUCTION = production_collaborators()
 
 
 @logger.inject_lambda_context(clear_state=True)

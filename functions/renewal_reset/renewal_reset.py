@@ -3,15 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.sweep_due import sweep_due
 
 logger = Logger()
-metrics = Metrics()
+metrics = create_metrics()
 
 PRODUCTION = MeteringCollaborators(production_metering())
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,9 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter.composition import MeteringCollaborators, production_metering
 from pancake_meter.http.resolver import answer, body, create_resolver
 from pancake_meter.http.usage import UsageRequest, batch_body, batch_status, record_items
+from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
-metrics = Metrics()
+metrics = create_metrics()
 app = create_resolver(logger)
 
 PRODUCTION = MeteringCollaborators(production_metering())

@@ -10,7 +10,6 @@ from pancake_meter.config import MeteringSettings
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.store.table import Table, dynamodb_client
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
 
 Clock = Callable[[], datetime]
 
@@ -25,15 +24,6 @@ class MeteringCollaborators:
     """What a handler works with that only counts."""
 
     metering: Metering
-    clock: Clock = utc_now
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaCollaborators:
-    """What a handler works with that also refuses, and so sells."""
-
-    metering: Metering
-    offers: Offers
     clock: Clock = utc_now
 
 

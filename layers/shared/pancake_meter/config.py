@@ -6,9 +6,9 @@ A function that lacks a setting refuses to start: it must never answer a caller 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
-Environment = Literal["test", "prod"]
+from pancake_meter.domain.plan import Environment
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
 DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
@@ -76,6 +76,7 @@ class WaffoApiSettings:
 class LinkSettings:
     """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
 
+    environment: Environment
     secret_id: str
     public_base_url: str | None
 
@@ -83,7 +84,7 @@ class LinkSettings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "LinkSettings":
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
         (secret_id,) = _required(environ, "PURCHASE_LINK_SECRET_ID")
-        return cls(secret_id, environ.get("PUBLIC_BASE_URL") or None)
+        return cls(_environment(environ), secret_id, environ.get("PUBLIC_BASE_URL") or None)
 
 
 def _required(environ: Mapping[str, str], *names: str) -> list[str]:

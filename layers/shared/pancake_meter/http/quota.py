@@ -12,6 +12,7 @@ from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quota import alert_threshold
 from pancake_meter.domain.spend import Refusal
 from pancake_meter.http.problem import Problem
+from pancake_meter.usecases.offer import Links
 
 _DETAIL = {
     "quota_exhausted": "The customer has not enough units left.",
@@ -60,13 +61,6 @@ class QuotasBody(TypedDict):
 
     customer_id: str
     quotas: list[QuotaBody]
-
-
-class Links(TypedDict, total=False):
-    """Where the customer can buy."""
-
-    purchase_url: str
-    upgrade_url: str
 
 
 def quota_body(balance: Balance, links: Links) -> QuotaBody:

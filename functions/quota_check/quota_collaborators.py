@@ -1,0 +1,34 @@
+"""What the routes of the quota check work with: metering, and something to sell when it refuses."""
+
+from dataclasses import dataclass
+
+from aws_lambda_powertools.utilities import parameters
+
+from pancake_meter.composition import Clock, production_metering, utc_now
+from pancake_meter.config import LinkSettings
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.offer import Offers
+
+_SECRET_AGE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaCollaborators:
+    """Collaborators, with production defaults in ``production_collaborators``."""
+
+    metering: Metering
+    offers: Offers
+    clock: Clock = utc_now
+
+
+def production_collaborators() -> QuotaCollaborators:
+    """Return those of this stack. The signing secret is fetched when the first link is made, then cached."""
+    settings = LinkSettings.from_environment()
+    metering = production_metering()
+    offers = Offers(
+        metering.catalog,
+        settings.environment,
+        lambda: str(parameters.get_secret(settings.secret_id, max_age=_SECRET_AGE_SECONDS)),
+        settings.public_base_url,
+    )
+    return QuotaCollaborators(metering, offers)

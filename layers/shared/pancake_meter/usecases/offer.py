@@ -1,0 +1,61 @@
+"""Offers: what a customer who is out of units, or nearly so, can buy, as signed links that cost nothing until clicked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from typing_extensions import TypedDict
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.checkout import CheckoutKind
+from pancake_meter.domain.plan import Environment
+from pancake_meter.domain.quota import alert_threshold
+from pancake_meter.purchase_link import make_link
+
+
+class Links(TypedDict, total=False):
+    """Where the customer can buy."""
+
+    purchase_url: str
+    upgrade_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked."""
+
+    catalog: Catalog
+    environment: Environment
+    secret: Callable[[], str]
+    public_base_url: str | None = None
+
+    def nudge(self, balance: Balance, base_url: str, now: datetime) -> Links:
+        """Return links once usage has reached an alert threshold, none before."""
+        return self.links(balance, base_url, now) if alert_threshold(balance) is not None else {}
+
+    def links(self, balance: Balance, base_url: str, now: datetime) -> Links:
+        """Return what is for sale: units first, else a plan that has some; and the next plan up."""
+        links: Links = {}
+        units = self._units(balance)
+        upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
+        if units is not None:
+            links["purchase_url"] = self._link(balance, units, base_url, now)
+        if upgrade is not None:
+            kind: CheckoutKind = "subscription" if balance.term.order_id is None else "plan_change"
+            links["upgrade_url"] = self._link(balance, kind, base_url, now)
+            links.setdefault("purchase_url", links["upgrade_url"])
+        return links
+
+    def _units(self, balance: Balance) -> CheckoutKind | None:
+        """Return how units are sold: overage that is owed where the plan caps it, else a pack ahead."""
+        catalog, meter = self.catalog, balance.meter
+        plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
+        currency = catalog.checkout.currency
+        owed = balance.overage_due + balance.current_overage
+        if plan and balance.policy.overage_limit and owed > ZERO and catalog.overage_price(meter, plan, currency):
+            return "overage"
+        return "top_up" if catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency) else None
+
+    def _link(self, balance: Balance, kind: CheckoutKind, base_url: str, now: datetime) -> str:
+        return make_link(self.secret(), self.public_base_url or base_url, balance.customer_id, kind, balance.meter, now)

@@ -1,0 +1,99 @@
+"""The local stack, over real HTTP: started once for all tests, or the one that PANCAKE_METER_STACK names.
+
+PANCAKE_METER_STACK holds the JSON of a running stack's ``ready`` line.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.dynoxide import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS_MAX = 240
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack: the API as the seller's backend sees it, and Waffo's side."""
+
+    ready: dict[str, Any]
+    api: httpx.Client
+    waffo: httpx.Client
+
+    def simulate(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask something of the Waffo simulator; the answer's JSON."""
+        response = self.waffo.post(f"/_sim/{path}", json=body or {})
+        assert response.is_success, response.text
+        return response.json()
+
+    def quota(self, customer_id: str, meter: str = "tokens") -> dict[str, Any]:
+        """One meter's quota."""
+        response = self.api.get(f"/v1/customers/{customer_id}/quota/{meter}")
+        assert response.status_code == httpx.codes.OK, response.text
+        quota: dict[str, Any] = response.json()
+        return quota
+
+    def ledger(self, customer_id: str, meter: str = "tokens") -> list[dict[str, Any]]:
+        """The whole ledger, newest first, page by page."""
+        entries: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for _ in range(100):
+            params = {"meter": meter, "limit": "5", **({"cursor": cursor} if cursor else {})}
+            page = self.api.get(f"/v1/customers/{customer_id}/ledger", params=params).raise_for_status().json()
+            entries += page["entries"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return entries
+        raise AssertionError("the ledger did not end")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    given = os.environ.get("PANCAKE_METER_STACK")
+    if given:
+        yield _clients(json.loads(given))
+        return
+    environment = {
+        **os.environ,
+        "PORT": str(free_port()),
+        "LOCAL_STATE_DIR": str(tmp_path_factory.mktemp("stack")),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "local"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = next((line for line in process.stdout if line.startswith("ready ")), None)
+            assert line is not None, f"the stack ended with status {process.wait()}"
+            yield _clients(json.loads(line.removeprefix("ready ")))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+
+
+@pytest.fixture
+def customer_id() -> str:
+    """A customer of one's own for each test."""
+    return f"acct-{uuid4().hex[:12]}"
+
+
+def _clients(ready: dict[str, Any]) -> Stack:
+    # Workers start cold: the first requests of a burst wait for Python to come up.
+    api = httpx.Client(
+        base_url=ready["api_url"],
+        headers={"Authorization": f"Bearer {ready['api_key']}"},
+        timeout=60,
+        limits=httpx.Limits(max_connections=40),
+    )
+    return Stack(ready, api, httpx.Client(base_url=ready["waffo_url"], timeout=60))

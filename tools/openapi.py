@@ -1,0 +1,220 @@
+"""Writes docs/openapi.json from the wire models and the routes of template.yaml, or checks that it is in step.
+
+Usage: ``python -m tools.openapi [--check]``. A route that the template has and this file does not describe, or the other
+way round, is an error: the document covers the API, no more and no less.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from typing_extensions import NotRequired, TypedDict
+
+from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
+from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
+from pancake_meter.http.quota import QuotaBody, QuotasBody
+from pancake_meter.http.readback import LedgerPage, UsageReport
+from pancake_meter.http.usage import BatchBody, UsageRequest
+from tools.cfn_template import load_template
+
+DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
+_REF: Final = "#/components/schemas/{model}"
+
+
+class ProblemBody(TypedDict):
+    """RFC 9457 problem: ``code`` is stable; ``request_id`` finds the request in the logs."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    quota: NotRequired[QuotaBody]
+    purchase_url: NotRequired[str]
+    upgrade_url: NotRequired[str]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query parameter."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a route takes and answers; problems beyond the common ones are named by status."""
+
+    summary: str
+    answers: Mapping[HTTPStatus, Any]
+    body: Any = None
+    query: Sequence[Query] = ()
+    problems: Sequence[HTTPStatus] = ()
+    is_public: bool = False
+
+
+_METER = Query("meter", "The meter.", required=True)
+_CURSOR = Query("cursor", "next_cursor of the page before.")
+_MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
+
+ROUTES: Final[Mapping[tuple[str, str], Route]] = {
+    ("GET", "/v1/customers/{customer_id}/quota"): Route("Every meter's quota", {HTTPStatus.OK: QuotasBody}),
+    ("GET", "/v1/customers/{customer_id}/quota/{meter}"): Route(
+        "One meter's quota; with an amount, whether it may be spent",
+        {HTTPStatus.OK: QuotaBody},
+        query=(Query("amount", "Units that the customer would like to spend."),),
+        problems=(*_MONEY, HTTPStatus.NOT_FOUND),
+    ),
+    ("POST", "/v1/customers/{customer_id}/holds"): Route(
+        "Reserve units before the work",
+        {HTTPStatus.CREATED: HoldBody, HTTPStatus.OK: HoldBody},
+        body=HoldRequest,
+        problems=(*_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+    ),
+    ("POST", "/v1/customers/{customer_id}/holds/{hold_id}/settle"): Route(
+        "Count what was really used and end the hold",
+        {HTTPStatus.OK: SettledBody},
+        body=SettleRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("DELETE", "/v1/customers/{customer_id}/holds/{hold_id}"): Route(
+        "End a hold with nothing used",
+        {HTTPStatus.OK: ReleasedBody},
+        query=(Query("meter", "The meter, where the path has the caller's own id."),),
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("GET", "/v1/customers/{customer_id}/usage"): Route(
+        "Usage of one meter, by period and day",
+        {HTTPStatus.OK: UsageReport},
+        query=(_METER, Query("periods", "How many closed periods.", {"type": "integer", "minimum": 0, "maximum": 24})),
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("GET", "/v1/customers/{customer_id}/ledger"): Route(
+        "One meter's ledger, newest first",
+        {HTTPStatus.OK: LedgerPage},
+        query=(_METER, _CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": 100})),
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("POST", "/v1/usage"): Route(
+        "Count 1 to 100 usage events, each judged for itself",
+        {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
+        body=UsageRequest,
+        problems=(HTTPStatus.CONFLICT,),
+    ),
+    ("POST", "/v1/customers/{customer_id}/checkouts"): Route(
+        "Open a checkout, or find the open one",
+        {HTTPStatus.CREATED: CheckoutBody, HTTPStatus.OK: CheckoutBody},
+        body=CheckoutRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("GET", "/v1/customers/{customer_id}/checkouts"): Route(
+        "Checkouts of a customer, newest first", {HTTPStatus.OK: CheckoutPage}, query=(_CURSOR,)
+    ),
+    ("GET", "/v1/customers/{customer_id}/checkouts/{checkout_id}"): Route(
+        "One checkout", {HTTPStatus.OK: CheckoutBody}, problems=(HTTPStatus.NOT_FOUND,)
+    ),
+    ("GET", "/buy/{token}"): Route(
+        "A signed purchase link: opens the checkout and redirects to the payment page",
+        {HTTPStatus.SEE_OTHER: None},
+        is_public=True,
+    ),
+}
+
+
+def build() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), route in ROUTES.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(path, route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "pancake-meter", "version": "1", "description": "Usage billing for Waffo Pancake sellers."},
+        "security": [{"api_key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def template_routes() -> set[tuple[str, str]]:
+    """Return (method, path) of every HTTP API route of the template."""
+    functions = (
+        resource["Properties"]
+        for resource in load_template()["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    )
+    events = (event for function in functions for event in function.get("Events", {}).values())
+    return {
+        (event["Properties"]["Method"], event["Properties"]["Path"]) for event in events if event["Type"] == "HttpApi"
+    }
+
+
+def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    for query in route.query:
+        parameter = {"name": query.name, "in": "query", "required": query.required, "schema": dict(query.schema)}
+        parameters.append({**parameter, "description": query.description})
+    operation: dict[str, Any] = {"summary": route.summary, "parameters": parameters}
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _content("application/json", route.body, schemas)}
+    answers = {str(status.value): _answer(status, model, schemas) for status, model in route.answers.items()}
+    if route.is_public:
+        return {**operation, "security": [], "responses": answers}
+    common = (
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+    problems = {str(status.value): _problem(status, schemas) for status in sorted({*common, *route.problems})}
+    return {**operation, "responses": {**answers, **problems}}
+
+
+def _answer(status: HTTPStatus, model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": status.phrase}
+    return answer if model is None else {**answer, "content": _content("application/json", model, schemas)}
+
+
+def _problem(status: HTTPStatus, schemas: dict[str, Any]) -> dict[str, Any]:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return {"description": f"{status.phrase}: answered by API Gateway"}
+    return {"description": status.phrase, "content": _content("application/problem+json", ProblemBody, schemas)}
+
+
+def _content(media_type: str, model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = TypeAdapter(model).json_schema(ref_template=_REF, mode="validation")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema
+    return {media_type: {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the document, or with ``--check`` compare; return the exit status."""
+    if template_routes() != set(ROUTES):
+        print("routes differ from template.yaml:", sorted(template_routes() ^ set(ROUTES)))
+        return 1
+    text = json.dumps(build(), indent=2) + "\n"
+    if "--check" not in arguments:
+        DOCUMENT.write_text(text)
+        return 0
+    if not DOCUMENT.exists() or DOCUMENT.read_text() != text:
+        print("docs/openapi.json is out of step: run `make openapi`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
