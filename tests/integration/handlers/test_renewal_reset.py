@@ -1,0 +1,120 @@
+"""The scheduled sweep: nobody skipped, nobody reset twice, wherever it is interrupted."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from renewal_reset import handler
+
+from pancake_meter.catalog import load_catalog
+from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
+from pancake_meter.store.keys import due_shard
+from pancake_meter.store.table import Table
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.record_usage import record_events
+from tests.support.api import EVENTS, LambdaContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "layers" / "catalog" / "catalog.toml")
+JANUARY = datetime(2026, 1, 31, 12, tzinfo=UTC)
+LATER = datetime(2026, 5, 31, 12, 30, tzinfo=UTC)
+SCHEDULE = json.loads((EVENTS / "renewal_reset_schedule.json").read_text())
+CUSTOMERS = [name for name in (f"acct_{number}" for number in range(1000)) if due_shard(name) == "DUE#0"][:105]
+"""All in one partition of the index, and more than one page of it."""
+
+
+@pytest.fixture
+def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
+    """Customers on the free plan, all due at the same instant, each with usage."""
+    metering = Metering(Table(dynamodb, table), CATALOG)
+    for customer_id in CUSTOMERS:
+        record_events(metering, customer_id, "tokens", [usage_event("e1", Decimal(70), None, JANUARY)], JANUARY)
+    return metering
+
+
+def sweep(metering: Metering, remaining_ms: list[int] | None = None) -> dict[str, Any]:
+    context = LambdaContext(remaining_ms=remaining_ms or [30_000])
+    answer: dict[str, Any] = handler(SCHEDULE, context, MeteringCollaborators(metering, lambda: LATER))
+    return answer
+
+
+def resets(metering: Metering, customer_id: str) -> int:
+    entries = read_ledger(metering.table, customer_id, "tokens", limit=10)
+    return sum(entry.cause == "reset" for entry in entries)
+
+
+def test_scenario_68_many_balances_due_at_one_instant_are_all_reset_in_pages(metering: Metering) -> None:
+    assert sweep(metering) == {"advanced": 105, "failed": 0, "complete": True}
+    assert {resets(metering, customer_id) for customer_id in CUSTOMERS} == {1}
+
+
+def test_scenario_65_a_sweep_that_fires_twice_resets_once(metering: Metering) -> None:
+    sweep(metering)
+    assert sweep(metering) == {"advanced": 0, "failed": 0, "complete": True}
+    assert {resets(metering, customer_id) for customer_id in CUSTOMERS} == {1}
+
+
+def test_scenario_66_four_missed_months_are_one_reset_with_one_grant(metering: Metering) -> None:
+    sweep(metering)
+    balance = read_balance(metering.table, CUSTOMERS[0], "tokens")
+    assert balance is not None
+    assert (balance.used, balance.available) == (0, 10_000)
+    assert (balance.period.start, balance.period.end) == (
+        datetime(2026, 5, 31, 12, tzinfo=UTC),
+        datetime(2026, 6, 30, 12, tzinfo=UTC),
+    )
+    (summary,) = read_summaries(metering.table, CUSTOMERS[0], "tokens", limit=10)
+    assert (summary.used, summary.period.start, summary.period.end) == (
+        70,
+        JANUARY,
+        datetime(2026, 2, 28, 12, tzinfo=UTC),
+    )
+
+
+def test_scenario_68_a_sweep_that_runs_out_of_time_goes_on_with_the_next(metering: Metering) -> None:
+    first = sweep(metering, [30_000] * 60 + [1_000])
+    assert (first["advanced"], first["complete"]) == (60, False)
+    assert sweep(metering) == {"advanced": 45, "failed": 0, "complete": True}
+    assert {resets(metering, customer_id) for customer_id in CUSTOMERS} == {1}
+
+
+def test_one_corrupt_balance_is_reported_and_does_not_stop_the_others(
+    metering: Metering,
+    dynamodb: "DynamoDBClient",
+    table: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dynamodb.update_item(
+        TableName=table,
+        Key={"PK": {"S": f"CUSTOMER#{CUSTOMERS[7]}"}, "SK": {"S": "BALANCE#tokens"}},
+        UpdateExpression="SET headroom = headroom + :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+    assert sweep(metering) == {"advanced": 104, "failed": 1, "complete": True}
+    assert [vars(record)["customer_id"] for record in caplog.records] == [CUSTOMERS[7]]
+
+
+@pytest.mark.parametrize("hours", [0, 1, 24 * 400])
+def test_scenario_65_late_by_any_time_the_sweep_and_a_read_see_the_same(
+    dynamodb: "DynamoDBClient", table: str, hours: int
+) -> None:
+    # Given a balance due at one instant, read lazily at another
+    metering = Metering(Table(dynamodb, table), CATALOG)
+    record_events(metering, "acct_1", "tokens", [usage_event("e1", Decimal(70), None, JANUARY)], JANUARY)
+    now = datetime(2026, 2, 28, 12, tzinfo=UTC) + timedelta(hours=hours)
+    seen: Callable[[], object] = lambda: metering.current_balance("acct_1", "tokens", now).period  # noqa: E731
+
+    # When the sweep comes after the read
+    before = seen()
+    handler(SCHEDULE, LambdaContext(), MeteringCollaborators(metering, lambda: now))
+
+    # Then both have the same period
+    assert seen() == before
