@@ -1,0 +1,100 @@
+"""Webhook intake: Waffo's events, over a function URL because the signature is over the raw bytes."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.composition import Clock, production_metering, utc_now
+from pancake_meter.config import WebhookSettings
+from pancake_meter.http import json
+from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_store
+from pancake_meter.http.webhooks import problem_of_refusal
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable
+from pancake_meter.usecases.take_webhook import Intake, Outcome, take_webhook
+from pancake_meter.waffo.errors import MalformedEvent, WebhookRefused
+from pancake_meter.waffo.keys import webhook_public_keys
+
+logger = Logger()
+metrics = Metrics()
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What the handler works with."""
+
+    intake: Intake
+    clock: Clock = utc_now
+
+
+def production_intake() -> Intake:
+    """Return the intake of this stack; without its store, its mode or a usable key the function does not start."""
+    settings = WebhookSettings.from_environment()
+    keys = webhook_public_keys(settings.environment, settings.public_keys)
+    return Intake(production_metering(), settings.environment, settings.store_id, keys)
+
+
+PRODUCTION: Final = Collaborators(production_intake())
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collaborators = PRODUCTION) -> dict[str, Any]:
+    """Answer one function URL request: 2xx once the delivery is durable, 4xx to what is not to be believed."""
+    try:
+        outcome = take_webhook(
+            collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock()
+        )
+    except WebhookRefused as refusal:
+        return _refused(refusal, context)
+    except (StoreBusy, StoreUnavailable) as trouble:
+        logger.warning("store trouble", trouble=type(trouble).__name__, reason=str(trouble))
+        metrics.add_metric("DeliveryUnavailable", MetricUnit.Count, 1)
+        return _problem(problem_of_store(trouble), context)
+    return _taken(outcome)
+
+
+def _taken(outcome: Outcome) -> dict[str, Any]:
+    metrics.add_metric(f"Delivery{outcome.verdict.capitalize()}", MetricUnit.Count, 1)
+    metrics.add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
+    level = logger.warning if outcome.verdict in ("parked", "failed") else logger.info
+    level(
+        "delivery taken",
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        delivery=outcome.digest,
+        event_type=outcome.event_type,
+        order_id=outcome.order_id,
+    )
+    content = {"delivery": outcome.digest, "verdict": outcome.verdict, "reason": outcome.reason}
+    return _answer(HTTPStatus.OK, "application/json", json.dumps(content))
+
+
+def _refused(refusal: WebhookRefused, context: LambdaContext) -> dict[str, Any]:
+    metrics.add_metric("DeliveryRejected", MetricUnit.Count, 1)
+    logger.warning("delivery refused", refusal=type(refusal).__name__)
+    return _problem(problem_of_refusal(refusal), context)
+
+
+def _raw_body(event: dict[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedEvent("body", "is not base64") from None
+
+
+def _problem(problem: Problem, context: LambdaContext) -> dict[str, Any]:
+    retry = {} if problem.retry_after_seconds is None else {"Retry-After": str(problem.retry_after_seconds)}
+    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), retry)
+
+
+def _answer(status: HTTPStatus, kind: str, body: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"statusCode": status.value, "headers": {"Content-Type": kind, **(headers or {})}, "body": body}

@@ -1,0 +1,305 @@
+"""The subscription: what is known of a customer's orders, whatever the order in which it became known.
+
+Every fact is kept as a *join*: learning the same events in any order, any number of times, gives the same value. Plan and
+term follow from the facts; balances follow plan and term (``webhook_apply.py``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+from typing import Literal
+
+from pancake_meter.domain.balance import Term
+from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.plan import PastDueBlock, PastDueReduce, Plan
+from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
+from pancake_meter.domain.subscription_event import PAYING_KINDS, LifecycleEvent, StatedPeriod
+
+MAX_ORDERS = 20
+"""Orders remembered per customer, the newest: one item must hold them."""
+
+MAX_REFUNDED_PAYMENTS = 20
+"""Refunded payments remembered per order."""
+
+RETRY_WINDOW_MAX = timedelta(days=30)
+"""How long a payment may stay overdue before access ends by itself, where Waffo states no end of its retries.
+
+Normally ``recovered`` or ``canceled`` comes first; this bounds what happens when both are lost.
+"""
+
+StatusKind = Literal["active", "canceling", "past_due"]
+
+_STATUS_OF: Mapping[str, StatusKind] = {
+    "activated": "active",
+    "renewed": "active",
+    "recovered": "active",
+    "plan_changed": "active",
+    "uncanceled": "active",
+    "canceling": "canceling",
+    "past_due": "past_due",
+}
+_STATUS_RANK: Mapping[StatusKind, int] = {"active": 0, "canceling": 1, "past_due": 2}
+_PENDING_KINDS = frozenset({"plan_change_scheduled", "plan_change_failed", "plan_changed", "canceled"})
+_STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
+_DAY = timedelta(days=1)
+_ONE = Decimal(1)
+
+PeriodKey = tuple[datetime, int]
+_NO_PERIOD: PeriodKey = (datetime.min.replace(tzinfo=UTC), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPeriod:
+    """The latest period that was paid for, and the plan as it was sold at ``sold_at``."""
+
+    period: StatedPeriod
+    plan: Plan
+    sold_at: datetime
+
+    def join(self, other: "PaidPeriod") -> "PaidPeriod":
+        """Return the later period; of two statements of one period, the finer bounds and the newer plan."""
+        if self.period.key != other.period.key:
+            return max(self, other, key=lambda paid: paid.period.key)
+        # A bare day stands for its midnight, so the greater of two bounds of one day is the finer one; and an end that
+        # was once stated never moves back.
+        period = StatedPeriod(
+            start=max(self.period.start, other.period.start, key=lambda bound: (bound.at, not bound.is_day)),
+            end=max(self.period.end, other.period.end, key=lambda bound: (bound.at, not bound.is_day)),
+            number=max(self.period.number, other.period.number),
+        )
+        newer = max(self, other, key=lambda paid: (paid.sold_at, paid.plan.key))
+        return PaidPeriod(period, newer.plan, newer.sold_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How payment stands, as of the newest event of the latest period. ``until`` is the end that a past_due states."""
+
+    kind: StatusKind
+    key: PeriodKey
+    at: datetime
+    until: datetime | None = None
+
+    @property
+    def order(self) -> tuple[PeriodKey, datetime, int]:
+        """Rank among the statuses of an order: the period decides first, so a late past_due is never news."""
+        return self.key, self.at, _STATUS_RANK[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """The newest word on a plan change to come; ``is_scheduled`` is false once it took effect, failed, or fell away."""
+
+    at: datetime
+    is_scheduled: bool
+    plan_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundedShare:
+    """``share`` (0 to 1) of one payment was given back. The payment is of the period with ``number``, or of ``paid_at``."""
+
+    share: Decimal
+    paid_at: datetime
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What is known of one subscription order.
+
+    ``began`` orders the orders of a customer: the earliest period start and event time seen of it. ``ended_at`` is final.
+    ``is_plan_change``: it replaces every order that began before it.
+    """
+
+    order_id: str
+    began: tuple[datetime, datetime]
+    paid: PaidPeriod | None = None
+    status: Status | None = None
+    ended_at: datetime | None = None
+    is_plan_change: bool = False
+    pending: PendingChange | None = None
+    refunds: Mapping[str, RefundedShare] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, event: LifecycleEvent) -> "OrderFacts":
+        """Return what one event says."""
+        kind = _STATUS_OF.get(event.kind)
+        key = event.period.key if event.period else _NO_PERIOD
+        until = event.period.ends_at if event.period and event.kind == "past_due" else None
+        pays = event.kind in PAYING_KINDS and event.period is not None and event.plan is not None
+        plan_key = event.plan.key if event.plan else None
+        scheduled = event.kind == "plan_change_scheduled"
+        return cls(
+            order_id=event.order_id,
+            began=(event.period.start.at if event.period else event.at, event.at),
+            paid=PaidPeriod(event.period, event.plan, event.at) if pays and event.period and event.plan else None,
+            status=Status(kind, key, event.at, until) if kind else None,
+            ended_at=event.at if event.kind == "canceled" else None,
+            is_plan_change=event.kind == "plan_changed",
+            pending=PendingChange(event.at, scheduled, plan_key if scheduled else None)
+            if event.kind in _PENDING_KINDS
+            else None,
+        )
+
+    def join(self, other: "OrderFacts") -> "OrderFacts":
+        """Return all that both say."""
+        ends = [end for end in (self.ended_at, other.ended_at) if end is not None]
+        pendings = [pending for pending in (self.pending, other.pending) if pending]
+        statuses = [status for status in (self.status, other.status) if status]
+        paid = self.paid.join(other.paid) if self.paid and other.paid else self.paid or other.paid
+        return OrderFacts(
+            order_id=self.order_id,
+            began=min(self.began, other.began),
+            paid=paid,
+            status=max(statuses, key=lambda status: status.order, default=None),
+            ended_at=min(ends, default=None),
+            is_plan_change=self.is_plan_change or other.is_plan_change,
+            pending=max(pendings, key=lambda pending: (pending.at, not pending.is_scheduled), default=None),
+            refunds=_join_refunds(self.refunds, other.refunds),
+        )
+
+    @property
+    def is_past_due(self) -> bool:
+        """Whether the renewal's payment is being retried."""
+        return self.status is not None and self.status.kind == "past_due"
+
+    @property
+    def is_canceling(self) -> bool:
+        """Whether it ends with the paid period."""
+        return self.status is not None and self.status.kind == "canceling"
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Plan and term of the latest paid period, whether or not they still count."""
+        return Coverage(self._plan(self.paid), self._term(self.paid)) if self.paid else None
+
+    def _term(self, paid: PaidPeriod) -> Term:
+        ends_at = paid.period.ends_at
+        return Term(self.order_id, paid.period.start.at, ends_at, max(ends_at, self._lapses_at(paid, ends_at)))
+
+    def _lapses_at(self, paid: PaidPeriod, ends_at: datetime) -> datetime:
+        """When access ends by itself if nothing more is heard."""
+        if self.is_canceling:
+            # A bare day means some instant of that day: until it is over, access stays.
+            return ends_at + _DAY if paid.period.end.is_day else ends_at
+        if self.status is None or not self.is_past_due:
+            return ends_at + paid.plan.renewal_leeway
+        if isinstance(paid.plan.past_due, PastDueBlock):
+            return ends_at + paid.plan.past_due.grace
+        until = self.status.until
+        return until + paid.plan.renewal_leeway if until and until > ends_at else ends_at + RETRY_WINDOW_MAX
+
+    def _plan(self, paid: PaidPeriod) -> Plan:
+        """Plan as sold, less what is withheld while a payment is overdue, less what was given back."""
+        kept = max(Decimal(0), _ONE - self._refunded_share(paid))
+        if self.is_past_due and isinstance(paid.plan.past_due, PastDueReduce):
+            kept *= paid.plan.past_due.fraction
+        if kept == _ONE:
+            return paid.plan
+        allowances = {
+            meter: replace(
+                allowance, quantity=normal_quantity((allowance.quantity * kept).quantize(_STEP, rounding=ROUND_DOWN))
+            )
+            for meter, allowance in paid.plan.allowances.items()
+        }
+        return replace(paid.plan, allowances=allowances)
+
+    def _refunded_share(self, paid: PaidPeriod) -> Decimal:
+        of_period = (refund.share for refund in self.refunds.values() if _is_of_period(refund, paid.period))
+        return sum(of_period, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Units of an allowance that were gone before the balance's open period began, though inside a paid period.
+
+    ``inherited`` units went under another order, in a period that lasts until ``ends_at``; ``own`` went under this one,
+    before its allowance changed. ``window_start`` is the open period's start, ``None`` while no order covers.
+    """
+
+    inherited: Decimal
+    ends_at: datetime
+    own: Decimal = Decimal(0)
+    window_start: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A customer's orders, newest first, and per meter what is carried over from a period left early.
+
+    ``version`` counts the writes of the item; 0 means that it is not written yet.
+    """
+
+    customer_id: str
+    orders: tuple[OrderFacts, ...] = ()
+    carried: Mapping[str, Carried] = field(default_factory=dict)
+    version: int = 0
+
+    def learn(self, facts: OrderFacts) -> "Subscription":
+        """Return the subscription with the facts joined in; the same value when they are no news."""
+        known = {order.order_id: order for order in self.orders}
+        before = known.get(facts.order_id)
+        known[facts.order_id] = before.join(facts) if before else facts
+        newest_first = sorted(known.values(), key=lambda order: (order.began, order.order_id), reverse=True)
+        return replace(self, orders=tuple(newest_first[:MAX_ORDERS]))
+
+    def order(self, order_id: str) -> OrderFacts | None:
+        """Return what is known of an order."""
+        return next((order for order in self.orders if order.order_id == order_id), None)
+
+    def is_superseded(self, order: OrderFacts) -> bool:
+        """Whether a plan change has put another order in this one's place, for good."""
+        return any(newer.is_plan_change and newer.began > order.began for newer in self.orders)
+
+    @property
+    def live_orders(self) -> tuple[OrderFacts, ...]:
+        """Paid orders that neither ended nor were superseded, newest first. More than one: bought twice."""
+        return tuple(
+            order for order in self.orders if order.paid and order.ended_at is None and not self.is_superseded(order)
+        )
+
+    @property
+    def governing(self) -> OrderFacts | None:
+        """The order that decides plan and term: the newest live one. Orders never add up."""
+        return next(iter(self.live_orders), None)
+
+    def inherits(self, order: OrderFacts) -> bool:
+        """Whether what was used under an earlier order counts under this one: a plan change, or bought twice."""
+        return order.is_plan_change or any(earlier.began < order.began for earlier in self.live_orders)
+
+    def coverage(self, now: datetime) -> Coverage | None:
+        """Return the plan and term that count at ``now``, or ``None`` when no order covers the customer."""
+        coverage = self.governing.coverage if self.governing else None
+        if coverage is None or (coverage.term.lapses_at is not None and coverage.term.lapses_at <= now):
+            return None
+        return coverage
+
+    @property
+    def uncovered_since(self) -> datetime | None:
+        """When the last coverage ended, or will; ``None`` where there never was one."""
+        if self.governing is not None:
+            return _covered_until(self.governing)
+        ends = (_covered_until(order) for order in self.orders if order.paid and not self.is_superseded(order))
+        return max(ends, default=None)
+
+
+def _covered_until(order: OrderFacts) -> datetime:
+    ends = [order.ended_at, order.coverage.term.lapses_at if order.coverage else None]
+    return min(end for end in ends if end is not None)
+
+
+def _join_refunds(left: Mapping[str, RefundedShare], right: Mapping[str, RefundedShare]) -> dict[str, RefundedShare]:
+    """Per payment the greater share: refunds only add up. The newest payments are kept."""
+    joined = dict(left)
+    for payment_id, refund in right.items():
+        joined[payment_id] = max(joined.get(payment_id, refund), refund, key=lambda known: known.share)
+    newest = sorted(joined.items(), key=lambda entry: (entry[1].paid_at, entry[0]), reverse=True)
+    return dict(newest[:MAX_REFUNDED_PAYMENTS])
+
+
+def _is_of_period(refund: RefundedShare, period: StatedPeriod) -> bool:
+    if refund.number and period.number:
+        return refund.number == period.number
+    return period.key[0] <= refund.paid_at < period.ends_at

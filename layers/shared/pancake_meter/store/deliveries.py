@@ -1,0 +1,189 @@
+"""Deliveries: every webhook request as it came, what was made of it, and the orders that they are about.
+
+A delivery is known by the SHA-256 of its raw body. Its mark is written in the transaction that has its effects, so the two
+are never apart. A pointer under the order lists the deliveries of one order; the ``listing`` index lists them by verdict.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.store.keys import Key
+from pancake_meter.store.table import Item, Put, Table, Update, Write
+
+Verdict = Literal["applied", "ignored", "parked", "failed"]
+"""``parked``: cannot be resolved yet. ``failed``: cannot be applied as things stand. Both may be replayed."""
+
+VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed")
+
+_MARK = "DELIVERY"
+_DIGEST_IN_LISTING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request. ``headers`` are those that matter, ``reason`` says why for every verdict but ``applied``.
+
+    ``duplicates`` counts later arrivals of the same body, ``attempts`` how often it was tried to apply.
+    """
+
+    digest: str
+    body: str
+    headers: Mapping[str, str]
+    received_at: datetime
+    event_type: str
+    event_id: str
+    waffo_id: str
+    occurred_at: datetime
+    order_id: str | None
+    verdict: Verdict
+    judged_at: datetime
+    reason: str | None = None
+    customer_id: str | None = None
+    attempts: int = 1
+    duplicates: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether applying it again would be a repetition."""
+        return self.verdict in ("applied", "ignored")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Deliveries, newest first, and where the next page goes on; ``None`` at the end."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    following: Mapping[str, Any] | None = None
+
+
+def read_delivery(table: Table, digest: str) -> Delivery | None:
+    """Return a delivery, or ``None``: one read."""
+    item = table.get(_delivery_key(digest))
+    return _delivery(item) if item is not None else None
+
+
+def delivery_writes(delivery: Delivery) -> list[Write]:
+    """Return the writes that keep a delivery. The first is the mark: refused when the delivery is done already."""
+    mark = Put(
+        _delivery_item(delivery),
+        "attribute_not_exists(PK) OR verdict IN (:parked, :failed)",
+        {":parked": "parked", ":failed": "failed"},
+    )
+    return [mark] if delivery.order_id is None else [mark, Put(_pointer_item(delivery, delivery.order_id))]
+
+
+def count_duplicate(table: Table, digest: str, now: datetime) -> None:
+    """Count one more arrival of a delivery that is known."""
+    table.write(
+        Update(
+            _delivery_key(digest),
+            "SET duplicates = duplicates + :one, last_duplicate_at = :now",
+            "attribute_exists(PK)",
+            {":one": 1, ":now": to_ms(now)},
+        )
+    )
+
+
+def deliveries_by_verdict(
+    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None = None
+) -> Page:
+    """Return a page of the deliveries with a verdict, newest first."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", forward=False, start=start
+    )
+    return Page([_delivery(item) for item in items], following)
+
+
+def digests_of_order(table: Table, order_id: str, *, limit: int) -> list[tuple[str, Verdict]]:
+    """Return (digest, verdict) of up to ``limit`` deliveries about an order, oldest event first."""
+    items, _ = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+        limit=limit,
+    )
+    return [(item["digest"], cast("Verdict", item["verdict"])) for item in items]
+
+
+def read_order_customer(table: Table, order_id: str) -> str | None:
+    """Return the customer that an order is known to belong to, or ``None``: one read."""
+    item = table.get(_order_key(order_id))
+    return item["customer_id"] if item is not None else None
+
+
+def order_write(order_id: str, customer_id: str) -> Put:
+    """Bind an order to its customer; refused when it belongs to another."""
+    return Put(
+        {**_order_key(order_id), "customer_id": customer_id},
+        "attribute_not_exists(PK) OR customer_id = :customer",
+        {":customer": customer_id},
+    )
+
+
+def _delivery_key(digest: str) -> Key:
+    return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
+
+
+def _order_partition(order_id: str) -> str:
+    return f"ORDER#{order_id}"
+
+
+def _order_key(order_id: str) -> Key:
+    return {"PK": _order_partition(order_id), "SK": "ORDER"}
+
+
+def _listing(verdict: Verdict) -> str:
+    return f"DELIVERIES#{verdict}"
+
+
+def _delivery_item(delivery: Delivery) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        **_delivery_key(delivery.digest),
+        "listing": _listing(delivery.verdict),
+        "listed_at": f"{timestamp(delivery.received_at)}#{delivery.digest[:_DIGEST_IN_LISTING]}",
+        "body": delivery.body,
+        "headers": dict(delivery.headers),
+        "received_at": to_ms(delivery.received_at),
+        "event_type": delivery.event_type,
+        "event_id": delivery.event_id,
+        "waffo_id": delivery.waffo_id,
+        "occurred_at": to_ms(delivery.occurred_at),
+        "verdict": delivery.verdict,
+        "judged_at": to_ms(delivery.judged_at),
+        "attempts": delivery.attempts,
+        "duplicates": delivery.duplicates,
+    }
+    optional = {"order_id": delivery.order_id, "reason": delivery.reason, "customer_id": delivery.customer_id}
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _delivery(item: Item) -> Delivery:
+    return Delivery(
+        digest=item["PK"].removeprefix(f"{_MARK}#"),
+        body=item["body"],
+        headers=dict(item["headers"]),
+        received_at=from_ms(item["received_at"]),
+        event_type=item["event_type"],
+        event_id=item["event_id"],
+        waffo_id=item["waffo_id"],
+        occurred_at=from_ms(item["occurred_at"]),
+        order_id=item.get("order_id"),
+        verdict=item["verdict"],
+        judged_at=from_ms(item["judged_at"]),
+        reason=item.get("reason"),
+        customer_id=item.get("customer_id"),
+        attempts=int(item["attempts"]),
+        duplicates=int(item["duplicates"]),
+    )
+
+
+def _pointer_item(delivery: Delivery, order_id: str) -> dict[str, Any]:
+    return {
+        "PK": _order_partition(order_id),
+        "SK": f"{_MARK}#{timestamp(delivery.occurred_at)}#{delivery.digest}",
+        "digest": delivery.digest,
+        "verdict": delivery.verdict,
+        "event_type": delivery.event_type,
+    }

@@ -1,0 +1,89 @@
+"""Payments as items: one per payment id, versioned."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
+from pancake_meter.store.keys import Key
+from pancake_meter.store.table import Item, Put, Table
+
+_PREFIX = "PAYMENT#"
+
+
+def read_payment(table: Table, payment_id: str) -> Payment | None:
+    """Return a payment, or ``None``: one read."""
+    item = table.get(_payment_key(payment_id))
+    return _payment(item) if item is not None else None
+
+
+def payment_write(payment: Payment) -> Put:
+    """Return the write of a grown payment; its ``version`` is the one that was read."""
+    item: dict[str, Any] = {
+        **_payment_key(payment.payment_id),
+        "version": payment.version + 1,
+        "order_id": payment.order_id,
+        "customer_id": payment.customer_id,
+        "refunds": {refund.id: _refund_item(refund) for refund in payment.refunds.values()},
+        "credits": [_credit_item(credit) for credit in payment.credits],
+    }
+    if payment.charge is not None:
+        item["charge"] = _charge_item(payment.charge)
+    if payment.version == 0:
+        return Put(item, "attribute_not_exists(PK)")
+    return Put(item, "version = :version", {":version": payment.version})
+
+
+def _payment_key(payment_id: str) -> Key:
+    return {"PK": f"{_PREFIX}{payment_id}", "SK": "PAYMENT"}
+
+
+def _payment(item: Item) -> Payment:
+    return Payment(
+        payment_id=item["PK"].removeprefix(_PREFIX),
+        order_id=item["order_id"],
+        customer_id=item["customer_id"],
+        charge=_charge(item["charge"]) if "charge" in item else None,
+        refunds={
+            refund_id: Refund(refund_id, refund["amount"], refund.get("of"))
+            for refund_id, refund in item["refunds"].items()
+        },
+        credits=tuple(Credit(**credit) for credit in item["credits"]),
+        version=int(item["version"]),
+    )
+
+
+def _charge_item(charge: Charge) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "currency": charge.currency,
+        "paid_at": to_ms(charge.paid_at),
+        "is_subscription": charge.is_subscription,
+    }
+    optional = {"collected": charge.collected, "list_total": charge.list_total, "number": charge.number}
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _charge(item: Mapping[str, Any]) -> Charge:
+    number = item.get("number")
+    return Charge(
+        currency=item["currency"],
+        collected=item.get("collected"),
+        list_total=item.get("list_total"),
+        paid_at=from_ms(item["paid_at"]),
+        number=None if number is None else int(number),
+        is_subscription=item["is_subscription"],
+    )
+
+
+def _refund_item(refund: Refund) -> dict[str, Any]:
+    return {"amount": refund.amount} if refund.of is None else {"amount": refund.amount, "of": refund.of}
+
+
+def _credit_item(credit: Credit) -> dict[str, Any]:
+    return {
+        "meter": credit.meter,
+        "grant_id": credit.grant_id,
+        "quantity": credit.quantity,
+        "taken_back": credit.taken_back,
+        "shortfall": credit.shortfall,
+    }

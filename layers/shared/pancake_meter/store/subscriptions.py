@@ -1,0 +1,145 @@
+"""The subscription as an item: one per customer, versioned, written only together with the balances that follow it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.subscription import (
+    Carried,
+    OrderFacts,
+    PaidPeriod,
+    PendingChange,
+    RefundedShare,
+    Status,
+    Subscription,
+)
+from pancake_meter.domain.subscription_event import Bound, StatedPeriod
+from pancake_meter.store.keys import subscription_key
+from pancake_meter.store.plan_item import plan_from_item, plan_item
+from pancake_meter.store.table import Check, Item, Put, Table
+
+
+def read_subscription(table: Table, customer_id: str) -> Subscription | None:
+    """Return what is known of a customer's orders, or ``None``: one read."""
+    item = table.get(subscription_key(customer_id))
+    return _subscription(customer_id, item) if item is not None else None
+
+
+def subscription_unchanged(customer_id: str, subscription: Subscription | None) -> Check:
+    """Return the demand that the subscription is as it was read."""
+    if subscription is None:
+        return Check(subscription_key(customer_id), "attribute_not_exists(PK)")
+    return Check(subscription_key(customer_id), "version = :version", {":version": subscription.version})
+
+
+def subscription_write(subscription: Subscription) -> Put:
+    """Return the write of a grown subscription; its ``version`` is the one that was read."""
+    item = {
+        **subscription_key(subscription.customer_id),
+        "version": subscription.version + 1,
+        "orders": [_order_item(order) for order in subscription.orders],
+        "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
+    }
+    if subscription.version == 0:
+        return Put(item, "attribute_not_exists(PK)")
+    return Put(item, "version = :version", {":version": subscription.version})
+
+
+def _subscription(customer_id: str, item: Item) -> Subscription:
+    return Subscription(
+        customer_id=customer_id,
+        orders=tuple(_order(order) for order in item["orders"]),
+        carried={meter: _carried(carried) for meter, carried in item["carried"].items()},
+        version=int(item["version"]),
+    )
+
+
+def _order_item(order: OrderFacts) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": order.order_id,
+        "began": [to_ms(instant) for instant in order.began],
+        "is_plan_change": order.is_plan_change,
+        "refunds": {payment_id: _refund_item(refund) for payment_id, refund in order.refunds.items()},
+    }
+    if order.paid is not None:
+        item["paid"] = {
+            "start": _bound_item(order.paid.period.start),
+            "end": _bound_item(order.paid.period.end),
+            "number": order.paid.period.number,
+            "plan": plan_item(order.paid.plan),
+            "sold_at": to_ms(order.paid.sold_at),
+        }
+    if order.status is not None:
+        item["status"] = _status_item(order.status)
+    if order.ended_at is not None:
+        item["ended_at"] = to_ms(order.ended_at)
+    if order.pending is not None:
+        pending = {"at": to_ms(order.pending.at), "is_scheduled": order.pending.is_scheduled}
+        item["pending"] = pending if order.pending.plan_key is None else {**pending, "plan": order.pending.plan_key}
+    return item
+
+
+def _order(item: Mapping[str, Any]) -> OrderFacts:
+    start, at = item["began"]
+    return OrderFacts(
+        order_id=item["id"],
+        began=(from_ms(start), from_ms(at)),
+        paid=_paid(item["paid"]) if "paid" in item else None,
+        status=_status(item["status"]) if "status" in item else None,
+        ended_at=_instant(item, "ended_at"),
+        is_plan_change=item["is_plan_change"],
+        pending=_pending(item["pending"]) if "pending" in item else None,
+        refunds={payment_id: _refund(refund) for payment_id, refund in item["refunds"].items()},
+    )
+
+
+def _paid(item: Mapping[str, Any]) -> PaidPeriod:
+    period = StatedPeriod(_bound(item["start"]), _bound(item["end"]), int(item["number"]))
+    return PaidPeriod(period, plan_from_item(item["plan"]), from_ms(item["sold_at"]))
+
+
+def _pending(item: Mapping[str, Any]) -> PendingChange:
+    return PendingChange(from_ms(item["at"]), item["is_scheduled"], item.get("plan"))
+
+
+def _status_item(status: Status) -> dict[str, Any]:
+    start, number = status.key
+    item = {"kind": status.kind, "period": [to_ms(start), number], "at": to_ms(status.at)}
+    return item if status.until is None else {**item, "until": to_ms(status.until)}
+
+
+def _status(item: Mapping[str, Any]) -> Status:
+    start, number = item["period"]
+    return Status(item["kind"], (from_ms(start), int(number)), from_ms(item["at"]), _instant(item, "until"))
+
+
+def _refund_item(refund: RefundedShare) -> dict[str, Any]:
+    item = {"share": refund.share, "paid_at": to_ms(refund.paid_at)}
+    return item if refund.number is None else {**item, "number": refund.number}
+
+
+def _refund(item: Mapping[str, Any]) -> RefundedShare:
+    number = item.get("number")
+    return RefundedShare(item["share"], from_ms(item["paid_at"]), None if number is None else int(number))
+
+
+def _carried_item(carried: Carried) -> dict[str, Any]:
+    item = {"inherited": carried.inherited, "own": carried.own, "ends_at": to_ms(carried.ends_at)}
+    return item if carried.window_start is None else {**item, "window_start": to_ms(carried.window_start)}
+
+
+def _carried(item: Mapping[str, Any]) -> Carried:
+    return Carried(item["inherited"], from_ms(item["ends_at"]), item["own"], _instant(item, "window_start"))
+
+
+def _bound_item(bound: Bound) -> dict[str, Any]:
+    return {"at": to_ms(bound.at), "is_day": bound.is_day}
+
+
+def _bound(item: Mapping[str, Any]) -> Bound:
+    return Bound(from_ms(item["at"]), item["is_day"])
+
+
+def _instant(item: Mapping[str, Any], name: str) -> datetime | None:
+    return from_ms(item[name]) if name in item else None

@@ -1,0 +1,86 @@
+"""A customer's books: subscription and balances read together, changed together, and written in one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pancake_meter.domain.advance import advance, open_balance
+from pancake_meter.domain.balance import Policy
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.subscription import OrderFacts, Subscription
+from pancake_meter.domain.webhook_apply import follow, standing_of
+from pancake_meter.store.balances import read_balances
+from pancake_meter.store.keys import balance_key
+from pancake_meter.store.structure import opening_writes, structure_writes
+from pancake_meter.store.subscriptions import read_subscription, subscription_unchanged, subscription_write
+from pancake_meter.store.table import Check, Write
+from pancake_meter.usecases.metering import Metering
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerBooks:
+    """``known`` is the subscription as read, ``learned`` as it will be; ``changes`` has a change for every balance read.
+
+    ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
+    """
+
+    metering: Metering
+    customer_id: str
+    now: datetime
+    known: Subscription | None
+    learned: Subscription
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    moved: bool = False
+
+    @classmethod
+    def read(cls, metering: Metering, customer_id: str, now: datetime) -> "CustomerBooks":
+        """Read the books, every balance advanced to ``now``: one read and one query."""
+        known = read_subscription(metering.table, customer_id)
+        balances = read_balances(metering.table, customer_id)
+        changes = {balance.meter: advance(balance, now, metering.fallback(balance.meter)) for balance in balances}
+        return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes)
+
+    def learn(self, facts: OrderFacts) -> "CustomerBooks":
+        """Return the books with the facts of an order known, and every balance following them."""
+        learned = self.learned.learn(facts)
+        if learned == self.learned:
+            return self
+        before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
+        if before == after:
+            return replace(self, learned=learned)
+        changes, carried = dict(self.changes), dict(learned.carried)
+        for meter, change in self.changes.items():
+            fallback = self.metering.fallback(meter)
+            changes[meter], left = follow(change, before, after, carried.get(meter), fallback, self.now)
+            carried.pop(meter, None)
+            if left is not None:
+                carried[meter] = left
+        return replace(self, learned=replace(learned, carried=carried), changes=changes, moved=True)
+
+    def change_of(self, meter: str) -> Change:
+        """Return the change of a balance so far; a balance that is not there yet is opened under what is learned."""
+        change = self.changes.get(meter)
+        if change is not None:
+            return change
+        coverage = self.learned.coverage(self.now) or Coverage.by_default(self.metering.catalog.default_plan, self.now)
+        return open_balance(self.customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, self.now)
+
+    def with_change(self, change: Change) -> "CustomerBooks":
+        """Return the books with one balance changed further."""
+        return replace(self, changes={**self.changes, change.balance.meter: change})
+
+    def writes(self, cause: str, reference: str | None) -> list[Write]:
+        """Return all writes: what was read must be unchanged, or the transaction is refused."""
+        grown = self.learned != (self.known or Subscription(self.customer_id))
+        guard = subscription_write(self.learned) if grown else subscription_unchanged(self.customer_id, self.known)
+        writes: list[Write] = [guard]
+        for change in self.changes.values():
+            if change.before.segment == 0:
+                writes += opening_writes(change, cause, reference, self.now)
+            elif not change.is_empty:
+                writes += structure_writes(change, cause, reference, self.now)
+        if self.moved:
+            absent = (meter for meter in self.metering.catalog.meters if meter not in self.changes)
+            writes += (Check(balance_key(self.customer_id, meter), "attribute_not_exists(PK)") for meter in absent)
+        return writes

@@ -1,0 +1,175 @@
+"""What one verified event does: reads, pure decisions, and the writes that go into one transaction with its mark."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from pancake_meter.domain.adjust import claw_back
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.payment import Charge, Payment, Refund
+from pancake_meter.domain.subscription import OrderFacts, RefundedShare
+from pancake_meter.store.deliveries import Verdict, order_write, read_order_customer
+from pancake_meter.store.payments import payment_write, read_payment
+from pancake_meter.store.table import Write
+from pancake_meter.usecases.customer_books import CustomerBooks
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.webhook_customer import resolve_customer
+from pancake_meter.usecases.webhook_reading import Ignored, Parked, lifecycle_event
+from pancake_meter.waffo.events import (
+    EventKind,
+    Order,
+    PaymentFacts,
+    RefundFacts,
+    SubscriptionFacts,
+    Unrecognised,
+    WaffoEvent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What is to be made of an event: the verdict, its reason where it is not ``applied``, and the writes."""
+
+    verdict: Verdict
+    reason: str | None = None
+    customer_id: str | None = None
+    writes: tuple[Write, ...] = ()
+
+
+def effects_of(metering: Metering, event: WaffoEvent, now: datetime, *, customer_id: str | None = None) -> Effects:
+    """Return the effects of an event on the state as it is now.
+
+    ``customer_id`` is an operator's word on whose event it is; without it the event has to tell.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble.
+    """
+    facts = event.facts
+    if isinstance(facts, Unrecognised):
+        return Effects("ignored", "unknown_event_type")
+    owner = customer_id or resolve_customer(metering.table, facts.order)
+    if owner is None:
+        return Effects("parked", "customer_unknown")
+    if read_order_customer(metering.table, facts.order.id) not in (None, owner):
+        return Effects("parked", "order_of_another_customer", owner)
+    match facts:
+        case SubscriptionFacts():
+            return _lifecycle(metering, event, facts, owner, now)
+        case PaymentFacts():
+            return _payment(metering, event, facts, owner, now)
+        case RefundFacts():
+            return _refund(metering, event, facts, owner, now)
+
+
+def _lifecycle(
+    metering: Metering, event: WaffoEvent, facts: SubscriptionFacts, customer_id: str, now: datetime
+) -> Effects:
+    books = CustomerBooks.read(metering, customer_id, now)
+    read = lifecycle_event(event, facts, metering.catalog, books.learned.order(facts.order.id))
+    if isinstance(read, Parked):
+        return Effects("parked", read.reason, customer_id)
+    if isinstance(read, Ignored):
+        return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id))
+    learned = books.learn(OrderFacts.of(read))
+    reason = _why_nothing_moved(books, learned, facts.order.id)
+    writes = learned.writes(facts.kind.value, facts.order.id) if learned.learned != books.learned else []
+    verdict: Verdict = "applied" if reason is None else "ignored"
+    return Effects(verdict, reason, customer_id, (*_bind(facts.order, customer_id), *writes))
+
+
+def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
+    """Return why an event has no effect that anybody could see, or ``None`` when it has one."""
+    if after.learned == before.learned:
+        return "no_news"
+    was, order = before.learned.order(order_id), after.learned.order(order_id)
+    if order is None:
+        return "order_too_old"
+    if was is not None and was.ended_at is not None and not after.moved:
+        return "order_ended"
+    if after.learned.is_superseded(order) and not after.moved:
+        return "order_superseded"
+    if was is not None and (was.paid, was.status, was.ended_at, was.pending) == (
+        order.paid,
+        order.status,
+        order.ended_at,
+        order.pending,
+    ):
+        return "out_of_date"
+    return None
+
+
+def _payment(metering: Metering, event: WaffoEvent, facts: PaymentFacts, customer_id: str, now: datetime) -> Effects:
+    """Keep a receipt. It never moves a period; what was refunded before it came is taken back now."""
+    if facts.is_card_check:
+        return Effects("ignored", "card_check", customer_id, _bind(facts.order, customer_id))
+    known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
+    if known.charge is not None:
+        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
+    charge = Charge(
+        facts.currency,
+        facts.charged,
+        facts.list_price.total if facts.list_price else facts.amount,
+        floor_ms(event.timestamp),
+        facts.period_number,
+        is_subscription=facts.kind is EventKind.SUBSCRIPTION_PAYMENT_SUCCEEDED,
+    )
+    if facts.kind is EventKind.ORDER_COMPLETED:
+        return Effects("parked", "purchase_unknown", customer_id)
+    return _settle(metering, known.with_charge(charge), facts, customer_id, now)
+
+
+def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_id: str, now: datetime) -> Effects:
+    """Take back in proportion what the payment bought. A refund that failed changed nothing and changes nothing."""
+    if facts.kind is EventKind.REFUND_FAILED:
+        return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id))
+    amount = facts.refunded if facts.refunded is not None else facts.amount
+    if facts.payment_id is None:
+        return Effects("parked", "payment_unknown", customer_id)
+    if amount is None:
+        return Effects("parked", "amount_unknown", customer_id)
+    known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
+    if known.charge is not None and known.charge.currency != facts.currency:
+        return Effects("parked", "currency_mismatch", customer_id)
+    original = facts.original_price.total if facts.original_price else None
+    refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original)
+    grown = known.with_refund(refund)
+    if grown == known:
+        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
+    return _settle(metering, grown, facts, customer_id, now)
+
+
+def _settle(
+    metering: Metering, payment: Payment, facts: PaymentFacts | RefundFacts, customer_id: str, now: datetime
+) -> Effects:
+    """Write a payment, with everything that its refunds take back as far as both are known."""
+    share = payment.refunded_share
+    if payment.charge is None or not payment.refunds:
+        return Effects("applied", None, customer_id, (*_bind(facts.order, customer_id), payment_write(payment)))
+    books = CustomerBooks.read(metering, customer_id, now)
+    credits_left = []
+    for credit in payment.credits:
+        due = credit.due(share)
+        change, shortfall = claw_back(books.change_of(credit.meter), credit.grant_id, due)
+        books = books.with_change(change)
+        credits_left.append(credit.took_back(due, shortfall))
+    if payment.charge.is_subscription:
+        books = books.learn(_refunded(payment, payment.charge, share))
+    settled = payment_write(replace(payment, credits=tuple(credits_left)))
+    writes = books.writes(facts.kind.value, payment.payment_id)
+    return Effects("applied", None, customer_id, (*_bind(facts.order, customer_id), settled, *writes))
+
+
+def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:
+    """Return what a refund says of the order: the period that the payment paid is worth less."""
+    refund = RefundedShare(share, charge.paid_at, charge.number)
+    return OrderFacts(payment.order_id, (charge.paid_at, charge.paid_at), refunds={payment.payment_id: refund})
+
+
+def _refund_id(event: WaffoEvent, facts: RefundFacts) -> str:
+    """Waffo's id of the refund, and when it was made: the id alone might turn out to be the order's."""
+    made_at = facts.created_at.instant.isoformat() if facts.created_at else ""
+    return f"{event.event_id}@{made_at}"
+
+
+def _bind(order: Order, customer_id: str) -> tuple[Write, ...]:
+    return (order_write(order.id, customer_id),)
