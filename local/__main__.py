@@ -1,0 +1,179 @@
+"""`python -m local`: start everything, print `ready {json}`, serve until interrupted, leave nothing behind."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from local.deploy import build, deploy, read_stack
+from local.errors import LocalStackError
+from local.front import WEBHOOK_PATH, Behind, create_front
+from local.ports import HOST, free_port, listen
+from local.processes import Children
+from local.routes import import_routes
+from local.seed import make_bucket, put_private_key, seed_api_key
+from local.settings import Settings, read_settings
+from local.stack import start_ministack, wait_for_ministack
+from local.tools_needed import check_tools
+from local.waffo import connect_waffo, start_simulator
+from local.warm import warm
+
+WATCH_SECONDS = 1.0
+BACKLOG = 128
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the stack; return the exit status: 0 after serving, 1 when it could not, 130 when interrupted before."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        check_tools()
+        settings = read_settings(os.environ)
+        with _alone(settings.state_folder), listen(settings.port) as listener:
+            run(settings, listener)
+    except LocalStackError as error:
+        print(f"local stack: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Start, deploy, seed, and serve until interrupted. Raises `LocalStackError`; ends every child on the way out."""
+    state, data, temporary = settings.state_folder, settings.state_folder / "data", settings.state_folder / "tmp"
+    if not settings.keep_data:
+        shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, exist_ok=True)
+    api_url = f"http://{HOST}:{settings.port}"
+    webhook_url = api_url + WEBHOOK_PATH
+    waffo_port, stack_port = free_port(settings.port + 1), free_port(settings.port + 2)
+    waffo = connect_waffo(settings.waffo, data, waffo_port)
+    # Cleared last: the functions' unpacked layers are large, and of no use to the next run.
+    with _cleared(temporary), Children(state / "logs") as children:
+        with _told("start MiniStack and build"):
+            ministack, process = start_ministack(
+                children, stack_port, data / "ministack", temporary, enforce_iam=settings.enforce_iam
+            )
+            build(children, state / "sam")
+            wait_for_ministack(process, stack_port)
+        with _told("deploy"):
+            make_bucket(ministack)
+            parameters = {
+                "WaffoEnvironment": settings.waffo.environment,
+                "WaffoStoreId": settings.waffo.store_id,
+                "WaffoMerchantId": settings.waffo.merchant_id,
+                "WaffoPrivateKeySecretArn": put_private_key(ministack, waffo.private_key),
+                "WaffoApiUrl": waffo.api_url,
+                "WaffoWebhookTestPublicKey": waffo.webhook_test_public_key,
+                "WaffoWebhookProdPublicKey": waffo.webhook_prod_public_key,
+                "WaffoWebhookPublicKey": settings.waffo.webhook_public_key,
+                "CheckoutSuccessUrl": settings.checkout_success_url,
+                "PublicBaseUrl": api_url,
+                "CatalogPath": str(settings.catalog_path),
+                "LogLevel": settings.log_level,
+            }
+            deploy(children, ministack, state / "sam", parameters)
+            stack = read_stack(ministack)
+            import_routes(ministack, stack)
+        with _told("start every function"):
+            warm(ministack, stack)
+        with _told("seed and start the Waffo simulator"):
+            table = stack.outputs["TableName"]
+            api_key = seed_api_key(ministack, table, data / "api-key")
+            if waffo.simulator is not None:
+                start_simulator(children, waffo.simulator, settings.waffo, webhook_url)
+        answer = {
+            "api_url": api_url,
+            "webhook_url": webhook_url,
+            "waffo_url": waffo.api_url,
+            "dynamodb_url": ministack.endpoint_url,
+            "table": table,
+            "api_key": api_key,
+            "aws_endpoint_url": ministack.endpoint_url,
+            "waffo_environment": settings.waffo.environment,
+            "waffo_store_id": settings.waffo.store_id,
+            "waffo_merchant_id": settings.waffo.merchant_id,
+            "logs": str(state / "logs"),
+        }
+
+        def announce() -> None:
+            listener.listen(BACKLOG)
+            print(f"ready {json.dumps(answer)}", flush=True)
+
+        behind = Behind(ministack.endpoint_url, stack.outputs["HttpApiId"], stack.outputs["WebhookUrl"])
+        try:
+            asyncio.run(_serve(create_front(behind, announce), listener, children))
+        except KeyboardInterrupt:
+            _tell("stopping")
+
+
+async def _serve(front: Starlette, listener: socket.socket, children: Children) -> None:
+    """Serve until a signal comes. Raises `LocalStackError` when a child ends on its own."""
+    server = uvicorn.Server(uvicorn.Config(front, log_level="warning", timeout_graceful_shutdown=5))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not serving.done():
+        ended = children.first_ended()
+        if ended is not None:
+            server.should_exit = True
+            await serving
+            raise LocalStackError(f"{ended.name} ended with status {ended.process.returncode}; its log: {ended.log}")
+        await asyncio.wait({serving}, timeout=WATCH_SECONDS)
+    await serving
+
+
+@contextmanager
+def _alone(state_folder: Path) -> Iterator[None]:
+    """Hold the state folder for this run. Raises `LocalStackError` when another run has it."""
+    state_folder.mkdir(parents=True, exist_ok=True)
+    with (state_folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalStackError(
+                f"another local stack uses {state_folder}: stop it, or set LOCAL_STATE_DIR to another folder"
+            ) from None
+        yield
+
+
+@contextmanager
+def _cleared(folder: Path) -> Iterator[None]:
+    """Give an empty folder, and remove it afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _told(step: str) -> Iterator[None]:
+    """Say on stderr how long a step took; stdout has the `ready` line alone."""
+    started = time.monotonic()
+    yield
+    _tell(f"{step}: {time.monotonic() - started:.1f} s")
+
+
+def _tell(text: str) -> None:
+    print(f"local stack: {text}", file=sys.stderr, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

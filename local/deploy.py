@@ -1,0 +1,105 @@
+"""Builds and deploys template.yaml with the real SAM CLI, into MiniStack."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import ROOT
+from local.processes import Children
+from local.stack import DUMMY_CREDENTIAL, REGION, MiniStack
+
+STACK_NAME = "pancake-meter"
+ARTIFACTS_BUCKET = "pancake-meter-artifacts"
+BUILD_SECONDS_MAX = 300.0
+DEPLOY_SECONDS_MAX = 180.0
+NO_CONFIG_ENVIRONMENT = "local"
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """What CloudFormation says about the stack: outputs by name, physical ids by logical id, the template after SAM."""
+
+    outputs: Mapping[str, str]
+    physical_ids: Mapping[str, str]
+    processed_template: Mapping[str, Any]
+
+
+def runtime() -> str:
+    """Return the Lambda runtime of this Python: MiniStack runs functions with its own interpreter."""
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def architecture() -> str:
+    """Return the Lambda architecture of this machine: the layer holds compiled wheels."""
+    return _ARCHITECTURES[platform.machine().lower()]
+
+
+def build(children: Children, folder: Path) -> None:
+    """Run `sam build` into `folder`. Raises `LocalStackError`."""
+    overrides = _overrides({"Runtime": runtime(), "Architecture": architecture()})
+    command = (
+        *_sam("build"),
+        *("--template-file", str(ROOT / "template.yaml"), "--build-dir", str(folder / "build")),
+        *("--cached", "--cache-dir", str(folder / "cache"), "--parallel"),
+        *("--parameter-overrides", *overrides),
+    )
+    children.run("sam-build", command, _sam_environment(None), BUILD_SECONDS_MAX)
+
+
+def deploy(children: Children, ministack: MiniStack, folder: Path, parameters: Mapping[str, str]) -> None:
+    """Run `sam deploy` of what `build` left in `folder`. Raises `LocalStackError`."""
+    overrides = _overrides({**parameters, "Runtime": runtime(), "Architecture": architecture()})
+    command = (
+        *_sam("deploy"),
+        *("--template-file", str(folder / "build" / "template.yaml"), "--stack-name", STACK_NAME),
+        *("--s3-bucket", ARTIFACTS_BUCKET, "--region", REGION, "--capabilities", "CAPABILITY_IAM"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *("--parameter-overrides", *overrides),
+    )
+    children.run("sam-deploy", command, _sam_environment(ministack), DEPLOY_SECONDS_MAX)
+
+
+def read_stack(ministack: MiniStack) -> DeployedStack:
+    """Read what was deployed."""
+    cloudformation = ministack.cloudformation()
+    (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    resources = cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+    template = cloudformation.get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
+    return DeployedStack(
+        outputs={output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
+        physical_ids={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+        processed_template=template,
+    )
+
+
+def _sam(action: str) -> tuple[str, ...]:
+    # A file of deployment settings is for AWS; no section of it has this name.
+    return (str(Path(sys.executable).with_name("sam")), action, "--config-env", NO_CONFIG_ENVIRONMENT)
+
+
+def _overrides(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f'{name}="{value}"' for name, value in parameters.items() if value)
+
+
+def _sam_environment(ministack: MiniStack | None) -> Mapping[str, str]:
+    """Return our environment without any AWS setting of the person's own, and with our Python first on the path."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON", "SAM_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "AWS_ACCESS_KEY_ID": DUMMY_CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": DUMMY_CREDENTIAL,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    if ministack is not None:
+        environment["AWS_ENDPOINT_URL"] = ministack.endpoint_url
+        environment["NO_PROXY"] = environment["no_proxy"] = "127.0.0.1,localhost"
+    return environment

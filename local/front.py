@@ -1,0 +1,81 @@
+"""Plain URLs for the local stack: `/` is the HTTP API, `/webhooks/waffo` is the webhook function's URL.
+
+MiniStack starts one worker process for every request it handles at once, and a cold one takes about a second of processor
+time. A limit on what is in flight keeps a burst of requests from starting dozens of them; the rest wait their turn, which
+takes milliseconds once the workers are warm.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+WEBHOOK_PATH = "/webhooks/waffo"
+IN_FLIGHT_MAX = 4
+TIMEOUT_SECONDS = 60.0
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_HOP_BY_HOP = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What the front stands before."""
+
+    endpoint_url: str
+    api_id: str
+    function_url: str
+
+
+def create_front(behind: Behind, on_ready: Callable[[], None]) -> Starlette:
+    """Return the reverse proxy; it calls `on_ready` once it can answer."""
+    api = f"{behind.endpoint_url}/_aws/execute-api/{behind.api_id}/$default"
+    url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
+    webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
+    in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
+    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    async def to_api(request: Request) -> Response:
+        async with in_flight:
+            return await _forward(client, request, api + request.scope["raw_path"].decode("ascii"))
+
+    async def to_webhook(request: Request) -> Response:
+        async with in_flight:
+            return await _forward(client, request, webhook + "/")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with client:
+            on_ready()
+            yield
+
+    return Starlette(
+        routes=[Route(WEBHOOK_PATH, to_webhook, methods=METHODS), Route("/{path:path}", to_api, methods=METHODS)],
+        lifespan=lifespan,
+    )
+
+
+async def _forward(client: httpx.AsyncClient, request: Request, url: str) -> Response:
+    """Send the request on as it came, and the answer back."""
+    headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
+    query = f"?{request.url.query}" if request.url.query else ""
+    try:
+        answer = await client.request(request.method, url + query, headers=headers, content=await request.body())
+    except httpx.HTTPError as error:
+        return JSONResponse({"title": "The local stack did not answer", "detail": type(error).__name__}, 502)
+    response = Response(answer.content, answer.status_code)
+    # What httpx has decoded must not be called encoded any more.
+    dropped = _HOP_BY_HOP | {"content-encoding"}
+    response.raw_headers = [
+        (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode("latin-1") not in dropped
+    ]
+    response.raw_headers.append((b"content-length", str(len(answer.content)).encode("ascii")))
+    return response

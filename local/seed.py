@@ -1,0 +1,65 @@
+"""What a stack needs before its first request: the artifacts' bucket, the Waffo key, one API key."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from local.deploy import ARTIFACTS_BUCKET
+from local.stack import MiniStack
+from pancake_meter.api_key import generate_api_key
+from pancake_meter.store.api_keys import read_api_key, write_api_key
+from pancake_meter.store.table import Table
+
+PRIVATE_KEY_SECRET = "pancake-meter/waffo-private-key"  # noqa: S105 - its name
+KEY_BITS = 2048
+PUBLIC_EXPONENT = 65537
+
+
+def make_bucket(ministack: MiniStack) -> None:
+    """Make the bucket that `sam deploy` uploads to."""
+    client = ministack.s3()
+    if ARTIFACTS_BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=ARTIFACTS_BUCKET)
+
+
+def put_private_key(ministack: MiniStack, private_key: str) -> str:
+    """Keep the Waffo private key as the secret that the template refers to; return its ARN."""
+    client = ministack.secretsmanager()
+    known = client.list_secrets(MaxResults=100)["SecretList"]
+    arn = next((secret["ARN"] for secret in known if secret["Name"] == PRIVATE_KEY_SECRET), None)
+    if arn is None:
+        return client.create_secret(Name=PRIVATE_KEY_SECRET, SecretString=private_key)["ARN"]
+    client.put_secret_value(SecretId=arn, SecretString=private_key)
+    return arn
+
+
+def seed_api_key(ministack: MiniStack, table_name: str, file: Path) -> str:
+    """Make sure that the stack knows one API key, and return it. `file` remembers it for a run that keeps its data."""
+    table = Table(ministack.dynamodb(), table_name)
+    if file.exists():
+        key = file.read_text(encoding="ascii").strip()
+        if read_api_key(table, key) is not None:
+            return key
+    key = generate_api_key("test")
+    write_api_key(table, key, "local", datetime.now(UTC))
+    write_private(file, key)
+    return key
+
+
+def private_key_in(file: Path) -> str:
+    """Return the private key (PEM) in `file`, made on first use."""
+    if not file.exists():
+        key = generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
+        write_private(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii"))
+    return file.read_text(encoding="ascii")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as output:
+        output.write(text)

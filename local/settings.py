@@ -1,0 +1,84 @@
+"""Settings of the local stack, from the environment. The names of the official Waffo SDK where it has them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import ROOT, STATE
+from local.errors import LocalStackError
+
+DEFAULT_PORT = 8000
+PORT_MAX = 65535
+DEFAULT_STORE_ID = "STO_LocalLocalLocalLocal00"
+DEFAULT_MERCHANT_ID = "MER_LocalLocalLocalLocal00"
+DEFAULT_CHECKOUT_SUCCESS_URL = "https://example.com/thanks"
+_PEM_BODY = re.compile(r"-----BEGIN [A-Z ]+-----(.*?)-----END [A-Z ]+-----", re.DOTALL)
+_TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True, slots=True)
+class WaffoSettings:
+    """Who we are to Waffo. `None` and empty mean: made for this run, or Waffo's own built-in."""
+
+    environment: str
+    store_id: str
+    merchant_id: str
+    private_key: str | None
+    api_url: str | None
+    webhook_test_public_key: str
+    webhook_prod_public_key: str
+    webhook_public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told: ports and folders, whether to keep what the last run left, who we are to Waffo."""
+
+    port: int
+    state_folder: Path
+    keep_data: bool
+    enforce_iam: bool
+    catalog_path: Path
+    checkout_success_url: str
+    log_level: str
+    waffo: WaffoSettings
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises `LocalStackError` naming the variable that is wrong."""
+    environment = environ.get("WAFFO_ENVIRONMENT") or "test"
+    if environment not in ("test", "prod"):
+        raise LocalStackError("WAFFO_ENVIRONMENT must be test or prod")
+    return Settings(
+        port=_port(environ.get("PORT") or str(DEFAULT_PORT)),
+        state_folder=Path(environ.get("LOCAL_STATE_DIR") or STATE).resolve(),
+        keep_data=(environ.get("KEEP_DATA") or "").lower() in _TRUE,
+        enforce_iam=(environ.get("ENFORCE_IAM") or "").lower() in _TRUE,
+        catalog_path=Path(environ.get("CATALOG_PATH") or ROOT / "layers" / "catalog" / "catalog.toml").resolve(),
+        checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or DEFAULT_CHECKOUT_SUCCESS_URL,
+        log_level=environ.get("LOG_LEVEL") or "INFO",
+        waffo=WaffoSettings(
+            environment=environment,
+            store_id=environ.get("WAFFO_STORE_ID") or DEFAULT_STORE_ID,
+            merchant_id=environ.get("WAFFO_MERCHANT_ID") or DEFAULT_MERCHANT_ID,
+            private_key=environ.get("WAFFO_PRIVATE_KEY") or None,
+            api_url=environ.get("WAFFO_API_URL") or None,
+            webhook_test_public_key=key_on_one_line(environ.get("WAFFO_WEBHOOK_TEST_PUBLIC_KEY") or ""),
+            webhook_prod_public_key=key_on_one_line(environ.get("WAFFO_WEBHOOK_PROD_PUBLIC_KEY") or ""),
+            webhook_public_key=key_on_one_line(environ.get("WAFFO_WEBHOOK_PUBLIC_KEY") or ""),
+        ),
+    )
+
+
+def key_on_one_line(text: str) -> str:
+    """Return public keys as base64 without header, comma-separated: a stack parameter cannot hold line breaks."""
+    plain = text.replace("\\r", "\n").replace("\\n", "\n")
+    bodies = _PEM_BODY.findall(plain) or [plain]
+    return ",".join("".join(body.split()) for body in bodies)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= PORT_MAX:
+        raise LocalStackError(f"PORT must be a number from 1 to {PORT_MAX}")
+    return int(text)

@@ -1,0 +1,56 @@
+"""Starts every function before the first request does: a function that cannot start is told of now, and a first burst of
+requests meets warm workers.
+"""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from local.deploy import DeployedStack
+from local.errors import LocalStackError
+from local.stack import MiniStack
+
+FUNCTION_TYPE = "AWS::Lambda::Function"
+WORKERS_PER_FUNCTION = 2
+ANSWER_BYTES_MAX = 100_000
+# A request for a page that no function has: read, refused, nothing touched. What is not HTTP ignores it.
+HARMLESS_REQUEST: Mapping[str, Any] = {
+    "version": "2.0",
+    "routeKey": "$default",
+    "rawPath": "/",
+    "rawQueryString": "",
+    "headers": {},
+    "requestContext": {
+        "http": {"method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "warm-up"},
+        "requestId": "warm-up",
+        "stage": "$default",
+        "timeEpoch": 0,
+    },
+    "isBase64Encoded": False,
+}
+
+
+def warm(ministack: MiniStack, stack: DeployedStack) -> None:
+    """Start workers of each function. Raises `LocalStackError` when one fails, with the reason."""
+    names = [
+        stack.physical_ids[logical_id]
+        for logical_id, resource in stack.processed_template["Resources"].items()
+        if resource["Type"] == FUNCTION_TYPE
+    ]
+    client = ministack.lambda_()
+    payload = json.dumps(HARMLESS_REQUEST).encode()
+
+    def start(name: str) -> str | None:
+        answer = client.invoke(FunctionName=name, Payload=payload)
+        if not answer.get("FunctionError"):
+            return None
+        error = json.loads(answer["Payload"].read(ANSWER_BYTES_MAX))
+        return f"{name} does not start: {error.get('errorType')}: {error.get('errorMessage')}"
+
+    with ThreadPoolExecutor(WORKERS_PER_FUNCTION) as pool:
+        # One function after the other, so that the calls of one are in flight together and take separate workers.
+        for name in names:
+            errors = {error for error in pool.map(start, [name] * WORKERS_PER_FUNCTION) if error is not None}
+            if errors:
+                raise LocalStackError("\n".join(sorted(errors)))
