@@ -54,13 +54,17 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class WaffoApiSettings:
-    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``."""
+    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
+
+    ``success_url`` is where a customer lands after paying when the checkout was asked for without one.
+    """
 
     environment: Environment
     api_url: str
     merchant_id: str
     store_id: str
     private_key_secret_id: str
+    success_url: str | None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WaffoApiSettings":
@@ -69,7 +73,8 @@ class WaffoApiSettings:
             environ, "WAFFO_MERCHANT_ID", "WAFFO_STORE_ID", "WAFFO_PRIVATE_KEY_SECRET_ID"
         )
         api_url = environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
-        return cls(_environment(environ), api_url, merchant_id, store_id, secret_id)
+        success_url = environ.get("CHECKOUT_SUCCESS_URL") or None
+        return cls(_environment(environ), api_url, merchant_id, store_id, secret_id, success_url)
 
 
 @dataclass(frozen=True, slots=True)

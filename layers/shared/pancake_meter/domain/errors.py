@@ -4,7 +4,8 @@
 
     DomainError                    (more of them stand beside what they are about: InvalidPrice, UnknownCurrency, ...)
     ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange   malformed content
-    ├── UnknownMeter, HoldNotFound                                           not there
+    ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
+    ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── HoldConflict, EventConflict                                          the id belongs to something else
     └── TooManyGrants                                                        a bound was reached
 """
@@ -81,3 +82,39 @@ class TooManyGrants(DomainError):
     """The balance carries as many grants as it can."""
 
     code = "too_many_grants"
+
+
+class UnknownPlan(DomainError):
+    """The catalog has no such plan."""
+
+    code = "unknown_plan"
+
+
+class NothingOwed(DomainError):
+    """There is no overage to pay."""
+
+    code = "nothing_owed"
+
+
+class NotForSale(DomainError):
+    """The catalog has no price or product for it."""
+
+    code = "not_for_sale"
+
+
+class BelowMinimum(DomainError):
+    """The amount is below the least that is charged; it stays owed."""
+
+    code = "below_minimum"
+
+
+class SuccessUrlNotAllowed(DomainError):
+    """The success URL is not on the catalog's list."""
+
+    code = "success_url_not_allowed"
+
+
+class CheckoutNotFound(DomainError):
+    """The customer has no such checkout."""
+
+    code = "checkout_not_found"

@@ -26,7 +26,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "too_many_grants": HTTPStatus.CONFLICT,
     "nothing_owed": HTTPStatus.CONFLICT,
     "below_minimum": HTTPStatus.CONFLICT,
-    "no_price": HTTPStatus.CONFLICT,
+    "not_for_sale": HTTPStatus.CONFLICT,
 }
 """Status of a domain error's code; any other is malformed content."""
 

@@ -11,7 +11,7 @@ from pancake_meter.domain.balance import ZERO, Balance
 from pancake_meter.domain.checkout import CheckoutKind
 from pancake_meter.domain.plan import Environment
 from pancake_meter.domain.quota import alert_threshold
-from pancake_meter.purchase_link import make_link
+from pancake_meter.purchase_link import PurchaseLink, make_link
 
 
 class Links(TypedDict, total=False):
@@ -58,4 +58,5 @@ class Offers:
         return "top_up" if catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency) else None
 
     def _link(self, balance: Balance, kind: CheckoutKind, base_url: str, now: datetime) -> str:
-        return make_link(self.secret(), self.public_base_url or base_url, balance.customer_id, kind, balance.meter, now)
+        link = PurchaseLink(balance.customer_id, kind, balance.meter)
+        return make_link(self.secret(), self.public_base_url or base_url, link, now)

@@ -1,0 +1,43 @@
+"""Purchase links, clicked by customers: the checkout is opened here and now, and the browser sent to it."""
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from aws_lambda_powertools.metrics import MetricUnit
+
+from checkout_collaborators import CheckoutCollaborators
+from pancake_meter.domain.errors import DomainError
+from pancake_meter.http import pages
+from pancake_meter.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
+from pancake_meter.store.errors import StoreError
+from pancake_meter.usecases.open_checkout import open_checkout
+from pancake_meter.usecases.quote_sale import SaleRequest
+from pancake_meter.waffo.errors import WaffoApiError
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/buy/<token>")
+def follow_link(token: str) -> Response[str]:
+    """Redirect to the live payment page. Clicking again leads to the same one while it is open."""
+    with_: CheckoutCollaborators = router.context["collaborators"]
+    try:
+        link = read_link(with_.link_secret(), token, with_.clock())
+    except InvalidLink:
+        return pages.INVALID.response()
+    except ExpiredLink:
+        return pages.EXPIRED.response()
+    router.context["metrics"].add_metric("PurchaseLinkFollowed", MetricUnit.Count, 1)
+    return _open(with_, link)
+
+
+def _open(with_: CheckoutCollaborators, link: PurchaseLink) -> Response[str]:
+    sale = SaleRequest(link.kind, link.meter)
+    try:
+        opened = open_checkout(with_.selling, link.customer_id, sale, None, with_.clock())
+    except DomainError as error:
+        router.context["logger"].info("nothing to sell behind a purchase link", extra={"code": error.code})
+        return pages.NOTHING_TO_PAY.response()
+    except (StoreError, WaffoApiError) as error:
+        router.context["logger"].warning("purchase link not opened", extra={"reason": repr(error)})
+        return pages.TRY_AGAIN.response()
+    return pages.redirect(opened.url)

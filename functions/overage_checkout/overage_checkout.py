@@ -1,0 +1,40 @@
+"""Overage checkout: what a customer owes or wants more of, as a hosted Waffo payment."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import buy_routes
+import checkout_routes
+from checkout_collaborators import CheckoutCollaborators, production_collaborators
+from pancake_meter.http.checkouts import problem_of_waffo
+from pancake_meter.http.resolver import create_resolver, request_id
+from pancake_meter.telemetry import create_metrics
+from pancake_meter.waffo.errors import WaffoApiError
+
+logger = Logger()
+metrics = create_metrics()
+app = create_resolver(logger)
+app.include_router(checkout_routes.router)
+app.include_router(buy_routes.router)
+
+PRODUCTION = production_collaborators(logger)
+
+
+@app.exception_handler(WaffoApiError)  # type: ignore[untyped-decorator] # Powertools does not annotate it
+def answer_waffo_trouble(error: WaffoApiError) -> Response[str]:
+    """Answer trouble with Waffo; its reason is for the log, not for the caller."""
+    logger.warning("Waffo did not open the checkout", extra={"operation": error.operation, "reason": str(error)})
+    return problem_of_waffo(error).response(request_id(app))
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: CheckoutCollaborators = PRODUCTION
+) -> dict[str, Any]:
+    """Answer one API Gateway HTTP API request (payload 2.0)."""
+    app.append_context(collaborators=collaborators, logger=logger, metrics=metrics)
+    return app.resolve(event, context)

@@ -1,0 +1,133 @@
+"""Checkouts: one hosted Waffo payment that we asked for, from the offer to the money.
+
+A checkout is a *request* to pay: Waffo cannot charge off session. So it may be paid late, twice, or never. Paid units always
+end somewhere: they pay overage that is due, then overage of the open period, and the rest is a grant.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.adjust import add_grant, pay_overage
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
+from pancake_meter.domain.money import Money
+
+CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
+CheckoutStatus = Literal["open", "paid", "expired", "superseded", "flagged"]
+Flag = Literal["amount_differs", "currency_differs", "paid_twice"]
+
+UNIT_KINDS: frozenset[CheckoutKind] = frozenset({"overage", "top_up"})
+"""Kinds that sell units of a meter; the others sell a plan, which its own webhooks bring into force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One checkout. ``id`` is also Waffo's ``orderMerchantExternalId`` and the root of the idempotency key.
+
+    ``quantity`` units of ``meter`` for ``amount`` before tax; a plan's checkout has no quantity, and its product's price.
+    ``session_id`` and ``url`` are there once Waffo has made the session. ``expires_after`` is the life of the bought grant.
+    """
+
+    id: str
+    customer_id: str
+    kind: CheckoutKind
+    meter: str | None
+    plan: str | None
+    quantity: Decimal
+    amount: Money
+    status: CheckoutStatus
+    created_at: datetime
+    expires_at: datetime
+    priority: int = DEFAULT_PRIORITY["top_up"]
+    expires_after: timedelta | None = None
+    session_id: str | None = None
+    url: str | None = None
+    payment_ids: tuple[str, ...] = ()
+    flag: Flag | None = None
+
+    @property
+    def subject(self) -> str:
+        """What is sold: units of a meter, or a plan. A customer has one open checkout per kind and subject."""
+        return (self.meter if self.kind in UNIT_KINDS else self.plan) or ""
+
+    def status_at(self, now: datetime) -> CheckoutStatus:
+        """Return the status at ``now``: an open checkout expires by itself."""
+        return "expired" if self.status == "open" and self.expires_at <= now else self.status
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOrder:
+    """A paid one-time order as its event tells it. ``subtotal`` is the price before tax, ``None`` when not stated."""
+
+    payment_id: str
+    currency: str
+    subtotal: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a payment made of a checkout. ``grant_id`` names the grant that paid units become, if they become one."""
+
+    checkout: Checkout
+    change: Change
+    grant_id: str
+
+
+def payment_grant_id(payment_id: str) -> str:
+    """Return the id of the grant that a payment buys: one payment, one grant."""
+    return f"payment:{payment_id}"
+
+
+def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, now: datetime) -> Settlement:
+    """Credit a payment to the balance of the checkout's meter.
+
+    The money must be what we asked for, in currency and in the price before tax: anything else is flagged and credits
+    nothing, because a person has to look at it. A second payment of one checkout is credit, and flagged too. An expired or
+    superseded checkout that is paid after all counts like any other.
+
+    Raises:
+        TooManyGrants: the balance cannot carry another grant.
+    """
+    if paid.payment_id in checkout.payment_ids:
+        return Settlement(checkout, change, payment_grant_id(paid.payment_id))
+    seen = replace(checkout, payment_ids=(*checkout.payment_ids, paid.payment_id))
+    flag = _difference(checkout, paid)
+    if flag is not None:
+        return Settlement(replace(seen, status="flagged", flag=flag), change, payment_grant_id(paid.payment_id))
+    if checkout.payment_ids:
+        credited = add_grant(change, _grant(checkout, paid, "credit", now), now)
+        return Settlement(
+            replace(seen, status="flagged", flag="paid_twice"), credited, payment_grant_id(paid.payment_id)
+        )
+    return Settlement(
+        replace(seen, status="paid"), _credit(checkout, paid, change, now), payment_grant_id(paid.payment_id)
+    )
+
+
+def _credit(checkout: Checkout, paid: PaidOrder, change: Change, now: datetime) -> Change:
+    if checkout.kind == "overage":
+        return pay_overage(change, checkout.quantity, _grant(checkout, paid, "credit", now), now)
+    return add_grant(change, _grant(checkout, paid, "top_up", now), now)
+
+
+def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
+    """Return how the payment differs from what was asked, or ``None``; a price that is not stated cannot differ."""
+    if paid.currency != checkout.amount.currency:
+        return "currency_differs"
+    if paid.subtotal is not None and paid.subtotal != checkout.amount.amount:
+        return "amount_differs"
+    return None
+
+
+def _grant(checkout: Checkout, paid: PaidOrder, kind: GrantKind, now: datetime) -> Grant:
+    return Grant(
+        id=payment_grant_id(paid.payment_id),
+        kind=kind,
+        quantity=checkout.quantity,
+        remaining=checkout.quantity,
+        priority=checkout.priority,
+        starts_at=now,
+        expires_at=now + checkout.expires_after if checkout.expires_after else None,
+    )

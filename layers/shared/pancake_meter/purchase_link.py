@@ -1,0 +1,62 @@
+"""Purchase links: signed, expiring, bound to one customer, kind and meter; nothing happens until one is clicked."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast, get_args
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from pancake_meter.domain.checkout import CheckoutKind
+
+LINK_LIFETIME: Final = timedelta(days=7)
+
+_SALT = "pancake-meter purchase link, version 1"
+_KINDS: Final[tuple[str, ...]] = get_args(CheckoutKind)
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseLink:
+    """What a link sells to whom."""
+
+    customer_id: str
+    kind: CheckoutKind
+    meter: str
+
+
+class InvalidLink(Exception):
+    """The link was not made by us, or was changed on its way."""
+
+
+class ExpiredLink(Exception):
+    """The link was ours, and its time is over."""
+
+
+def make_link(secret: str, base_url: str, link: PurchaseLink, now: datetime) -> str:
+    """Return the URL of a link that works for seven days."""
+    expires_at = int((now + LINK_LIFETIME).timestamp())
+    token = _serializer(secret).dumps([link.customer_id, link.kind, link.meter, expires_at])
+    return f"{base_url}/buy/{token}"
+
+
+def read_link(secret: str, token: str, now: datetime) -> PurchaseLink:
+    """Return what a token stands for.
+
+    Raises:
+        InvalidLink: its signature does not fit, or what it says is nothing that we would sign.
+        ExpiredLink: it is over.
+    """
+    try:
+        customer_id, kind, meter, expires_at = _serializer(secret).loads(token)
+    except (BadData, ValueError, TypeError) as error:
+        raise InvalidLink from error
+    if kind not in _KINDS:
+        raise InvalidLink
+    if datetime.fromtimestamp(expires_at, UTC) <= now:
+        raise ExpiredLink
+    return PurchaseLink(customer_id, cast("CheckoutKind", kind), meter)
+
+
+def _serializer(secret: str) -> URLSafeSerializer:
+    if not secret:
+        raise ValueError("purchase links need a secret")
+    return URLSafeSerializer(secret, salt=_SALT)

@@ -1,0 +1,174 @@
+"""Opening a checkout: one Waffo session per sale, however often and however concurrently it is asked for.
+
+The checkout is written before Waffo is called, and its id is the idempotency key: a retry after a crash or a timeout, at
+any point, finds the checkout, and Waffo answers it with the same session.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, cast
+from uuid import uuid4
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
+from pancake_meter.domain.errors import SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.plan import Environment, Plan
+from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.store.checkouts import read_slot, write_new_checkout, write_session
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.subscriptions import read_subscription
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.quote_sale import Quote, SaleRequest, quote_plan, quote_units
+from pancake_meter.waffo.checkout import (
+    CreateSession,
+    NewPurchase,
+    PlanChange,
+    PriceSnapshot,
+    TaxCategory,
+    url_with_token,
+)
+from pancake_meter.waffo.client import WaffoClient
+from pancake_meter.waffo.idempotency import idempotency_key
+
+_ATTEMPTS_MAX: Final = 5
+_SESSION_KEY_LIFETIME: Final = timedelta(hours=23)
+"""Waffo forgets an idempotency key after 24 hours: a checkout without a session is not revived after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selling:
+    """The collaborators of a sale."""
+
+    metering: Metering
+    waffo: WaffoClient
+    environment: Environment
+    success_url: str | None
+    new_id: Callable[[], str] = lambda: f"chk_{uuid4().hex}"
+
+    @property
+    def catalog(self) -> Catalog:
+        """The seller's catalog."""
+        return self.metering.catalog
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCheckout:
+    """A checkout that can be paid at ``url``. The URL carries a token of the customer's that lives five minutes."""
+
+    checkout: Checkout
+    url: str
+    is_new: bool
+
+
+def open_checkout(
+    selling: Selling, customer_id: str, request: SaleRequest, success_url: str | None, now: datetime
+) -> OpenedCheckout:
+    """Open a checkout for what is asked, or find the open one that sells just that.
+
+    Raises:
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed: see their classes.
+        WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    if success_url is not None and not selling.catalog.checkout.allows_success_url(success_url):
+        raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
+    quote = _quote(selling, customer_id, request, now)
+    checkout, is_new = _take_slot(selling, customer_id, quote, now)
+    return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
+
+
+def _quote(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> Quote:
+    catalog, environment = selling.catalog, selling.environment
+    subscription = read_subscription(selling.metering.table, customer_id)
+    coverage = subscription.coverage(now) if subscription else None
+    plan: Plan | None = coverage.plan if coverage else catalog.default_plan
+    if request.kind not in UNIT_KINDS:
+        return quote_plan(catalog, environment, request, plan, coverage.term.order_id if coverage else None)
+    if request.meter is None:
+        raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
+    selling.metering.check_meter(request.meter)
+    balance = selling.metering.current_balance(customer_id, request.meter, now)
+    return quote_units(catalog, environment, request, balance, plan)
+
+
+def _take_slot(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> tuple[Checkout, bool]:
+    """Return the open checkout that sells just this, or a new one in the place of whatever was there."""
+    table = selling.metering.table
+    fresh = _checkout(selling, customer_id, quote, now)
+    for _ in range(_ATTEMPTS_MAX):
+        current = read_slot(table, customer_id, fresh.kind, fresh.subject)
+        if current is not None and _still_sells(current, fresh, now):
+            return current, False
+        replaced = current
+        if current is not None and current.status == "open":
+            replaced = replace(current, status="expired" if current.status_at(now) == "expired" else "superseded")
+        if write_new_checkout(table, fresh, replaced):
+            return fresh, True
+    raise StoreBusy("the checkout kept changing")
+
+
+def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
+    if current.status_at(now) != "open":
+        return False
+    if current.session_id is None and current.created_at + _SESSION_KEY_LIFETIME <= now:
+        return False
+    return (current.quantity, current.amount) == (wanted.quantity, wanted.amount)
+
+
+def _with_session(
+    selling: Selling, checkout: Checkout, quote: Quote, success_url: str | None, *, is_new: bool
+) -> OpenedCheckout:
+    """Have Waffo make the session, or hand out the one there is with a fresh token."""
+    if checkout.url is not None:
+        token = selling.waffo.issue_session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
+        return OpenedCheckout(checkout, url_with_token(checkout.url, token), is_new=False)
+    session = selling.waffo.authenticated_checkout(
+        _session_request(selling.catalog, checkout, quote, success_url),
+        buyer_identity=checkout.customer_id,
+        idempotency_key=idempotency_key("checkout", checkout.id),
+    )
+    kept = replace(checkout, session_id=session.session_id, url=session.checkout_url, expires_at=session.expires_at)
+    write_session(selling.metering.table, kept)
+    return OpenedCheckout(kept, session.url, is_new)
+
+
+def _session_request(catalog: Catalog, checkout: Checkout, quote: Quote, success_url: str | None) -> CreateSession:
+    settings = catalog.checkout
+    metadata = {"customer_id": checkout.customer_id, "checkout_id": checkout.id, "kind": checkout.kind}
+    if checkout.plan is not None:
+        metadata["plan"] = checkout.plan
+    if checkout.meter is not None:
+        metadata["meter"] = checkout.meter
+    if checkout.quantity:
+        metadata["quantity"] = format_quantity(checkout.quantity)
+    return CreateSession(
+        product_id=quote.product_id,
+        currency=checkout.amount.currency,
+        purchase=PlanChange(quote.origin_order_id) if quote.origin_order_id else NewPurchase(),
+        price=PriceSnapshot(checkout.amount.display, cast("TaxCategory", settings.tax_category))
+        if quote.sets_price
+        else None,
+        success_url=success_url,
+        expires_in_seconds=settings.session_lifetime // timedelta(seconds=1),
+        metadata=metadata,
+        external_id=checkout.id,
+        language=settings.language,
+    )
+
+
+def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> Checkout:
+    return Checkout(
+        id=selling.new_id(),
+        customer_id=customer_id,
+        kind=quote.kind,
+        meter=quote.meter,
+        plan=quote.plan,
+        quantity=quote.quantity,
+        amount=quote.amount,
+        status="open",
+        created_at=now,
+        expires_at=now + selling.catalog.checkout.session_lifetime,
+        priority=quote.priority,
+        expires_after=quote.expires_after,
+    )

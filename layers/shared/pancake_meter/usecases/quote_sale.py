@@ -1,0 +1,139 @@
+"""Quotes: what is to be sold, how much of it, and for how much. The seller's server computes it, never the caller."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from pancake_meter.catalog import Catalog, Product
+from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.checkout import CheckoutKind
+from pancake_meter.domain.errors import BelowMinimum, NotForSale, NothingOwed, UnknownPlan
+from pancake_meter.domain.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.money import Money
+from pancake_meter.domain.plan import Environment, Plan
+from pancake_meter.domain.pricing import Price, line_amount
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRequest:
+    """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan."""
+
+    kind: CheckoutKind
+    meter: str | None = None
+    quantity: Decimal | None = None
+    plan: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a checkout will sell; ``amount`` is before tax. ``origin_order_id`` is the order that a plan change moves."""
+
+    kind: CheckoutKind
+    product_id: str
+    amount: Money
+    meter: str | None = None
+    quantity: Decimal = ZERO
+    plan: str | None = None
+    priority: int = 0
+    expires_after: timedelta | None = None
+    origin_order_id: str | None = None
+
+    @property
+    def sets_price(self) -> bool:
+        """Whether the checkout overrides the product's price; a plan sells at its own."""
+        return self.plan is None
+
+
+def quote_units(
+    catalog: Catalog, environment: Environment, request: SaleRequest, balance: Balance, plan: Plan | None
+) -> Quote:
+    """Quote overage that is owed, or units ahead. ``plan`` is the customer's, as it was sold.
+
+    Raises:
+        NothingOwed: there is no overage to pay.
+        NotForSale: the catalog has no price, no pack or no product for it.
+        BelowMinimum: the amount is too small to charge; it stays owed.
+    """
+    meter = balance.meter
+    currency = request.currency or catalog.checkout.currency
+    top_up = catalog.meters[meter].top_up
+    price: Price | None
+    if request.kind == "overage":
+        quantity = balance.overage_due + balance.current_overage
+        if quantity == ZERO:
+            raise NothingOwed("the customer owes no overage of this meter", meter=meter)
+        price = catalog.overage_price(meter, plan, currency) if plan else None
+    else:
+        pack = request.quantity or (top_up.quantity if top_up else None)
+        if pack is None:
+            raise NotForSale("this meter is not sold ahead; a quantity may help", meter=meter)
+        quantity, price = pack, catalog.top_up_price(meter, plan, currency)
+    product_id = catalog.usage_product.product_ids.get(environment) if catalog.usage_product else None
+    if price is None or product_id is None:
+        raise NotForSale("the catalog has no price for it", meter=meter, currency=currency)
+    amount = line_amount(price, quantity, currency)
+    minimum = catalog.minimum_charge(currency)
+    if amount.amount < minimum.amount:
+        raise BelowMinimum(
+            "the amount is below the least that is charged; it stays owed",
+            amount=amount.display,
+            minimum=minimum.display,
+            currency=currency,
+        )
+    return Quote(
+        kind=request.kind,
+        product_id=product_id,
+        amount=amount,
+        meter=meter,
+        quantity=quantity,
+        priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
+        expires_after=top_up.expires_after if top_up else None,
+    )
+
+
+def quote_plan(
+    catalog: Catalog, environment: Environment, request: SaleRequest, current: Plan | None, order_id: str | None
+) -> Quote:
+    """Quote a plan by key, or else the next one up that grants more of the meter.
+
+    Raises:
+        UnknownPlan: the catalog has no such plan.
+        NotForSale: no plan is wanted by name or found, or it has no product or price.
+    """
+    plan = _wanted_plan(catalog, environment, request, current)
+    currency = request.currency or catalog.checkout.currency
+    product = _product(catalog, plan, environment)
+    amount = product.prices.get(currency) if product else None
+    if product is None or amount is None:
+        raise NotForSale("the plan has no product with a price for it", plan=plan.key, currency=currency)
+    if request.kind == "plan_change" and order_id is None:
+        raise NotForSale("there is no subscription to change; ask for a subscription", plan=plan.key)
+    return Quote(
+        kind=request.kind,
+        product_id=product.product_ids[environment],
+        amount=amount,
+        meter=request.meter,
+        plan=plan.key,
+        origin_order_id=order_id if request.kind == "plan_change" else None,
+    )
+
+
+def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleRequest, current: Plan | None) -> Plan:
+    if request.plan is not None:
+        plan = catalog.plans.get(request.plan)
+        if plan is None:
+            raise UnknownPlan("the catalog has no such plan", plans=sorted(catalog.plans))
+        return plan
+    upgrade = (
+        catalog.upgrade_of(current.key if current else None, request.meter, environment) if request.meter else None
+    )
+    if upgrade is None:
+        raise NotForSale("name a plan: there is no next one up for this meter", meter=request.meter)
+    return upgrade
+
+
+def _product(catalog: Catalog, plan: Plan, environment: Environment) -> Product | None:
+    """A plan's first product is the one that is sold by key."""
+    sold = (product for product in catalog.products if product.plan == plan.key and environment in product.product_ids)
+    return next(sold, None)
