@@ -4,7 +4,7 @@ Every fact is kept as a *join*: learning the same events in any order, any numbe
 term follow from the facts; balances follow plan and term (``webhook_apply.py``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -21,6 +21,9 @@ MAX_ORDERS = 20
 
 MAX_REFUNDED_PAYMENTS = 20
 """Refunded payments remembered per order."""
+
+MAX_EARLIER_PERIODS = 12
+"""Periods remembered per order, before the latest."""
 
 RETRY_WINDOW_MAX = timedelta(days=30)
 """How long a payment may stay overdue before access ends by itself, where Waffo states no end of its retries.
@@ -73,6 +76,26 @@ class PaidPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierPeriod:
+    """What is still of use of a paid period that is not the latest."""
+
+    key: PeriodKey
+    ends_at: datetime
+    plan_key: str
+    sold_at: datetime
+
+    @classmethod
+    def of(cls, paid: PaidPeriod) -> "EarlierPeriod":
+        """Return the memory of a paid period."""
+        return cls(paid.period.key, paid.period.ends_at, paid.plan.key, paid.sold_at)
+
+    def join(self, other: "EarlierPeriod") -> "EarlierPeriod":
+        """Return what two statements of one period come to."""
+        newer = max(self, other, key=lambda period: (period.sold_at, period.plan_key))
+        return replace(newer, ends_at=max(self.ends_at, other.ends_at))
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How payment stands, as of the newest event of the latest period. ``until`` is the end that a past_due states."""
 
@@ -116,6 +139,7 @@ class OrderFacts:
     order_id: str
     began: tuple[datetime, datetime]
     paid: PaidPeriod | None = None
+    earlier: tuple[EarlierPeriod, ...] = ()
     status: Status | None = None
     ended_at: datetime | None = None
     is_plan_change: bool = False
@@ -153,6 +177,7 @@ class OrderFacts:
             order_id=self.order_id,
             began=min(self.began, other.began),
             paid=paid,
+            earlier=_join_earlier(paid, self, other),
             status=max(statuses, key=lambda status: status.order, default=None),
             ended_at=min(ends, default=None),
             is_plan_change=self.is_plan_change or other.is_plan_change,
@@ -174,6 +199,21 @@ class OrderFacts:
     def coverage(self) -> Coverage | None:
         """Plan and term of the latest paid period, whether or not they still count."""
         return Coverage(self._plan(self.paid), self._term(self.paid)) if self.paid else None
+
+    def unseen_periods(self, entered: Collection[PeriodKey]) -> int:
+        """Count the paid periods that lead up to the latest, on the same plan and without a gap, back to one ``entered``.
+
+        What a period left over that balances went through was dealt with when it ended.
+        """
+        if self.paid is None:
+            return 0
+        count, start = 0, self.paid.period.start.at
+        for period in self.earlier:
+            follows = period.ends_at + _DAY >= start and period.plan_key == self.paid.plan.key
+            if not follows or period.key in entered:
+                break
+            count, start = count + 1, period.key[0]
+        return count
 
     def _term(self, paid: PaidPeriod) -> Term:
         ends_at = paid.period.ends_at
@@ -229,12 +269,14 @@ class Carried:
 class Subscription:
     """A customer's orders, newest first, and per meter what is carried over from a period left early.
 
-    ``version`` counts the writes of the item; 0 means that it is not written yet.
+    ``entered`` has per order the keys of the periods that balances went through, newest first. ``version`` counts the writes
+    of the item; 0 means that it is not written yet.
     """
 
     customer_id: str
     orders: tuple[OrderFacts, ...] = ()
     carried: Mapping[str, Carried] = field(default_factory=dict)
+    entered: Mapping[str, tuple[PeriodKey, ...]] = field(default_factory=dict)
     version: int = 0
 
     def learn(self, facts: OrderFacts) -> "Subscription":
@@ -244,6 +286,13 @@ class Subscription:
         known[facts.order_id] = before.join(facts) if before else facts
         newest_first = sorted(known.values(), key=lambda order: (order.began, order.order_id), reverse=True)
         return replace(self, orders=tuple(newest_first[:MAX_ORDERS]))
+
+    def enter(self, order_id: str, key: PeriodKey) -> "Subscription":
+        """Return the subscription with a period that balances now go through."""
+        keys = sorted({*self.entered.get(order_id, ()), key}, reverse=True)[:MAX_EARLIER_PERIODS]
+        kept = {order.order_id for order in self.orders}
+        entered = {entered_id: known for entered_id, known in self.entered.items() if entered_id in kept}
+        return replace(self, entered={**entered, order_id: tuple(keys)})
 
     def order(self, order_id: str) -> OrderFacts | None:
         """Return what is known of an order."""
@@ -288,6 +337,17 @@ class Subscription:
 def _covered_until(order: OrderFacts) -> datetime:
     ends = [order.ended_at, order.coverage.term.lapses_at if order.coverage else None]
     return min(end for end in ends if end is not None)
+
+
+def _join_earlier(paid: PaidPeriod | None, left: OrderFacts, right: OrderFacts) -> tuple[EarlierPeriod, ...]:
+    """All periods but the latest, newest first."""
+    latest = [EarlierPeriod.of(facts.paid) for facts in (left, right) if facts.paid]
+    periods: dict[PeriodKey, EarlierPeriod] = {}
+    for period in (*left.earlier, *right.earlier, *latest):
+        known = periods.get(period.key)
+        periods[period.key] = known.join(period) if known else period
+    earlier = (periods[key] for key in sorted(periods, reverse=True) if paid and key != paid.period.key)
+    return tuple(earlier)[:MAX_EARLIER_PERIODS]
 
 
 def _join_refunds(left: Mapping[str, RefundedShare], right: Mapping[str, RefundedShare]) -> dict[str, RefundedShare]:

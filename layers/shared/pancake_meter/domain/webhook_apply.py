@@ -13,6 +13,7 @@ from pancake_meter.domain.adjust import claw_back
 from pancake_meter.domain.advance import start_term
 from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, window_in
 from pancake_meter.domain.change import Change
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
@@ -24,7 +25,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A customer under a paid period of an order. ``inherits``: what was used under an earlier order counts."""
+    """A customer under a paid period of an order.
+
+    ``inherits``: what was used under an earlier order counts. ``unseen`` paid periods led up to this one that no balance
+    went through, because their events came late: nobody can have used their allowance, and it rolls over like any other.
+    """
 
     order_id: str
     period_key: PeriodKey
@@ -32,6 +37,7 @@ class Covered:
     term: Term
     sold_at: datetime
     inherits: bool
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,14 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
     order, coverage = subscription.governing, subscription.coverage(now)
     if order is None or order.paid is None or coverage is None or coverage.plan is None:
         return Uncovered(subscription.uncovered_since)
-    inherits = subscription.inherits(order)
     return Covered(
-        order.order_id, order.paid.period.key, coverage.plan, coverage.term, order.paid.sold_at, inherits=inherits
+        order.order_id,
+        order.paid.period.key,
+        coverage.plan,
+        coverage.term,
+        order.paid.sold_at,
+        inherits=subscription.inherits(order),
+        unseen=order.unseen_periods(subscription.entered.get(order.order_id, ())),
     )
 
 
@@ -74,7 +85,7 @@ def follow(
     if before.order_id != after.order_id:
         return _enter(change, after, _left_behind(change.balance, carried, before), now)
     if before.period_key != after.period_key:
-        return start_term(change, Policy.of(after.plan, change.balance.meter), after.term, now), None
+        return _begin(change, after, now), None
     return _stay(change, before, after, carried, now)
 
 
@@ -92,7 +103,7 @@ def _enter(change: Change, after: Covered, left: Carried | None, now: datetime) 
     """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy."""
     old = change.balance
     policy = Policy.of(after.plan, old.meter)
-    begun = start_term(_withdraw(change), policy, after.term, now)
+    begun = _begin(_withdraw(change), after, now)
     if left is None or left.ends_at <= after.term.start:
         return begun, None
     inherited = _by_quota_policy(left.inherited, after, old, policy) if after.inherits else left.inherited
@@ -108,9 +119,9 @@ def _stay(
     policy = Policy.of(after.plan, old.meter)
     charged = carried if carried and carried.window_start == old.period.start else None
     if policy == old.policy and (charged is None or before.inherits == after.inherits):
-        moved = _retime(change, after.term)
+        moved = _roll_over(_retime(change, after.term), after.unseen - before.unseen)
         return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
-    begun = start_term(_withdraw(change), policy, after.term, now)
+    begun = _roll_over(start_term(_withdraw(change), policy, after.term, now), after.unseen - before.unseen)
     window_start = begun.balance.period.start
     own, inherited = _own(old, charged), charged.inherited if charged else ZERO
     if after.inherits and not before.inherits:
@@ -120,6 +131,32 @@ def _stay(
         own, inherited, counted = _by_quota_policy(own + counted, after, old, policy), ZERO, ZERO
     ends_at = charged.ends_at if charged else old.period.end
     return _take_off(begun, own + counted), Carried(inherited, ends_at, own, window_start)
+
+
+def _begin(change: Change, after: Covered, now: datetime) -> Change:
+    """Begin a paid period, with what rolls over from periods and windows before it that nobody went through."""
+    policy = Policy.of(after.plan, change.balance.meter)
+    idle, _ = window_in(after.term, policy.cadence, now)
+    return _roll_over(start_term(change, policy, after.term, now), after.unseen + idle)
+
+
+def _roll_over(change: Change, periods: int) -> Change:
+    """Add the allowance of ``periods`` untouched periods to what rolled over into the open one, up to the plan's maximum."""
+    balance = change.balance
+    rolled = next((grant for grant in balance.grants if grant.kind == "rollover"), None)
+    quantity = rolled.quantity if rolled else ZERO
+    more = min(balance.policy.rollover_maximum, quantity + periods * balance.policy.allowance) - quantity
+    if more <= ZERO:
+        return change
+    start = balance.period.start
+    base = rolled or Grant(
+        f"rollover:{timestamp(start)}", "rollover", ZERO, ZERO, DEFAULT_PRIORITY["rollover"], starts_at=start
+    )
+    grown = replace(base, quantity=base.quantity + more, remaining=base.remaining + more)
+    change = change.burn()
+    others = tuple(grant for grant in change.balance.grants if grant.kind != "rollover")
+    added = burn(replace(change.balance, grants=(*others, grown)))
+    return replace(change, balance=added).moved("granted", more, grown.id)
 
 
 def _left_behind(balance: Balance, carried: Carried | None, before: Covered) -> Carried:

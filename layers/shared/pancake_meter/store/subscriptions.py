@@ -1,15 +1,17 @@
 """The subscription as an item: one per customer, versioned, written only together with the balances that follow it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.subscription import (
     Carried,
+    EarlierPeriod,
     OrderFacts,
     PaidPeriod,
     PendingChange,
+    PeriodKey,
     RefundedShare,
     Status,
     Subscription,
@@ -39,6 +41,7 @@ def subscription_write(subscription: Subscription) -> Put:
         **subscription_key(subscription.customer_id),
         "version": subscription.version + 1,
         "orders": [_order_item(order) for order in subscription.orders],
+        "entered": {order_id: [_key_item(key) for key in keys] for order_id, keys in subscription.entered.items()},
         "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
     }
     if subscription.version == 0:
@@ -51,6 +54,7 @@ def _subscription(customer_id: str, item: Item) -> Subscription:
         customer_id=customer_id,
         orders=tuple(_order(order) for order in item["orders"]),
         carried={meter: _carried(carried) for meter, carried in item["carried"].items()},
+        entered={order_id: tuple(_key(key) for key in keys) for order_id, keys in item["entered"].items()},
         version=int(item["version"]),
     )
 
@@ -70,6 +74,8 @@ def _order_item(order: OrderFacts) -> dict[str, Any]:
             "plan": plan_item(order.paid.plan),
             "sold_at": to_ms(order.paid.sold_at),
         }
+    if order.earlier:
+        item["earlier"] = [_earlier_item(period) for period in order.earlier]
     if order.status is not None:
         item["status"] = _status_item(order.status)
     if order.ended_at is not None:
@@ -86,6 +92,7 @@ def _order(item: Mapping[str, Any]) -> OrderFacts:
         order_id=item["id"],
         began=(from_ms(start), from_ms(at)),
         paid=_paid(item["paid"]) if "paid" in item else None,
+        earlier=tuple(_earlier(period) for period in item.get("earlier", ())),
         status=_status(item["status"]) if "status" in item else None,
         ended_at=_instant(item, "ended_at"),
         is_plan_change=item["is_plan_change"],
@@ -104,14 +111,35 @@ def _pending(item: Mapping[str, Any]) -> PendingChange:
 
 
 def _status_item(status: Status) -> dict[str, Any]:
-    start, number = status.key
-    item = {"kind": status.kind, "period": [to_ms(start), number], "at": to_ms(status.at)}
+    item = {"kind": status.kind, "period": _key_item(status.key), "at": to_ms(status.at)}
     return item if status.until is None else {**item, "until": to_ms(status.until)}
 
 
 def _status(item: Mapping[str, Any]) -> Status:
-    start, number = item["period"]
-    return Status(item["kind"], (from_ms(start), int(number)), from_ms(item["at"]), _instant(item, "until"))
+    return Status(item["kind"], _key(item["period"]), from_ms(item["at"]), _instant(item, "until"))
+
+
+def _earlier_item(period: EarlierPeriod) -> dict[str, Any]:
+    return {
+        "period": _key_item(period.key),
+        "ends_at": to_ms(period.ends_at),
+        "plan": period.plan_key,
+        "sold_at": to_ms(period.sold_at),
+    }
+
+
+def _earlier(item: Mapping[str, Any]) -> EarlierPeriod:
+    return EarlierPeriod(_key(item["period"]), from_ms(item["ends_at"]), item["plan"], from_ms(item["sold_at"]))
+
+
+def _key_item(key: PeriodKey) -> list[int]:
+    start, number = key
+    return [to_ms(start), number]
+
+
+def _key(item: Sequence[int]) -> PeriodKey:
+    start, number = item
+    return from_ms(start), int(number)
 
 
 def _refund_item(refund: RefundedShare) -> dict[str, Any]:

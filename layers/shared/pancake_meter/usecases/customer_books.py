@@ -9,7 +9,7 @@ from pancake_meter.domain.balance import Policy
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
 from pancake_meter.domain.subscription import OrderFacts, Subscription
-from pancake_meter.domain.webhook_apply import follow, standing_of
+from pancake_meter.domain.webhook_apply import Covered, follow, standing_of
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.structure import opening_writes, structure_writes
@@ -22,6 +22,7 @@ from pancake_meter.usecases.metering import Metering
 class CustomerBooks:
     """``known`` is the subscription as read, ``learned`` as it will be; ``changes`` has a change for every balance read.
 
+    Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.
     ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
     """
 
@@ -31,6 +32,7 @@ class CustomerBooks:
     known: Subscription | None
     learned: Subscription
     changes: Mapping[str, Change] = field(default_factory=dict)
+    touched: frozenset[str] = frozenset()
     moved: bool = False
 
     @classmethod
@@ -56,7 +58,11 @@ class CustomerBooks:
             carried.pop(meter, None)
             if left is not None:
                 carried[meter] = left
-        return replace(self, learned=replace(learned, carried=carried), changes=changes, moved=True)
+        learned = replace(learned, carried=carried)
+        if isinstance(after, Covered):
+            learned = learned.enter(after.order_id, after.period_key)
+        touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
+        return replace(self, learned=learned, changes=changes, touched=self.touched | touched, moved=True)
 
     def change_of(self, meter: str) -> Change:
         """Return the change of a balance so far; a balance that is not there yet is opened under what is learned."""
@@ -68,14 +74,16 @@ class CustomerBooks:
 
     def with_change(self, change: Change) -> "CustomerBooks":
         """Return the books with one balance changed further."""
-        return replace(self, changes={**self.changes, change.balance.meter: change})
+        meter = change.balance.meter
+        return replace(self, changes={**self.changes, meter: change}, touched=self.touched | {meter})
 
     def writes(self, cause: str, reference: str | None) -> list[Write]:
         """Return all writes: what was read must be unchanged, or the transaction is refused."""
         grown = self.learned != (self.known or Subscription(self.customer_id))
         guard = subscription_write(self.learned) if grown else subscription_unchanged(self.customer_id, self.known)
         writes: list[Write] = [guard]
-        for change in self.changes.values():
+        for meter in sorted(self.touched):
+            change = self.changes[meter]
             if change.before.segment == 0:
                 writes += opening_writes(change, cause, reference, self.now)
             elif not change.is_empty:

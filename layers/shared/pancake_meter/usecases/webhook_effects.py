@@ -5,15 +5,26 @@ from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.domain.adjust import claw_back
+from pancake_meter.domain.balance import ZERO
+from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.payment import Charge, Payment, Refund
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare
+from pancake_meter.domain.subscription_event import PAYING_KINDS
 from pancake_meter.store.deliveries import Verdict, order_write, read_order_customer
 from pancake_meter.store.payments import payment_write, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.webhook_customer import resolve_customer
+from pancake_meter.usecases.webhook_purchase import (
+    Purchase,
+    buy_checkout,
+    buy_stated,
+    find_checkout,
+    guess_checkout,
+    plan_checkout_write,
+)
 from pancake_meter.usecases.webhook_reading import Ignored, Parked, lifecycle_event
 from pancake_meter.waffo.events import (
     EventKind,
@@ -47,22 +58,37 @@ def effects_of(metering: Metering, event: WaffoEvent, now: datetime, *, customer
     facts = event.facts
     if isinstance(facts, Unrecognised):
         return Effects("ignored", "unknown_event_type")
-    owner = customer_id or resolve_customer(metering.table, facts.order)
+    checkout = find_checkout(metering.table, facts.order)
+    owner = _owner(metering, facts.order, checkout, customer_id)
+    if isinstance(owner, Parked):
+        return Effects("parked", owner.reason)
+    if isinstance(facts, SubscriptionFacts):
+        return _lifecycle(metering, event, facts, owner, checkout, now)
+    if isinstance(facts, PaymentFacts):
+        return _payment(metering, event, facts, owner, checkout, now)
+    return _refund(metering, event, facts, owner, now)
+
+
+def _owner(metering: Metering, order: Order, checkout: Checkout | None, assigned: str | None) -> str | Parked:
+    """Return whose event it is; one that would move an order or a checkout to another customer is parked."""
+    of_checkout = checkout.customer_id if checkout else None
+    owner = assigned or resolve_customer(metering.table, order, of_checkout=of_checkout)
     if owner is None:
-        return Effects("parked", "customer_unknown")
-    if read_order_customer(metering.table, facts.order.id) not in (None, owner):
-        return Effects("parked", "order_of_another_customer", owner)
-    match facts:
-        case SubscriptionFacts():
-            return _lifecycle(metering, event, facts, owner, now)
-        case PaymentFacts():
-            return _payment(metering, event, facts, owner, now)
-        case RefundFacts():
-            return _refund(metering, event, facts, owner, now)
+        return Parked("customer_unknown")
+    if of_checkout not in (None, owner):
+        return Parked("checkout_of_another_customer")
+    if read_order_customer(metering.table, order.id) not in (None, owner):
+        return Parked("order_of_another_customer")
+    return owner
 
 
 def _lifecycle(
-    metering: Metering, event: WaffoEvent, facts: SubscriptionFacts, customer_id: str, now: datetime
+    metering: Metering,
+    event: WaffoEvent,
+    facts: SubscriptionFacts,
+    customer_id: str,
+    checkout: Checkout | None,
+    now: datetime,
 ) -> Effects:
     books = CustomerBooks.read(metering, customer_id, now)
     read = lifecycle_event(event, facts, metering.catalog, books.learned.order(facts.order.id))
@@ -73,8 +99,9 @@ def _lifecycle(
     learned = books.learn(OrderFacts.of(read))
     reason = _why_nothing_moved(books, learned, facts.order.id)
     writes = learned.writes(facts.kind.value, facts.order.id) if learned.learned != books.learned else []
+    closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     verdict: Verdict = "applied" if reason is None else "ignored"
-    return Effects(verdict, reason, customer_id, (*_bind(facts.order, customer_id), *writes))
+    return Effects(verdict, reason, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
@@ -98,24 +125,47 @@ def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: st
     return None
 
 
-def _payment(metering: Metering, event: WaffoEvent, facts: PaymentFacts, customer_id: str, now: datetime) -> Effects:
-    """Keep a receipt. It never moves a period; what was refunded before it came is taken back now."""
+def _payment(
+    metering: Metering,
+    event: WaffoEvent,
+    facts: PaymentFacts,
+    customer_id: str,
+    checkout: Checkout | None,
+    now: datetime,
+) -> Effects:
+    """Keep a receipt and, for a one-time order, credit what it bought. A subscription's receipt never moves a period."""
+    bound = _bind(facts.order, customer_id)
     if facts.is_card_check:
-        return Effects("ignored", "card_check", customer_id, _bind(facts.order, customer_id))
+        return Effects("ignored", "card_check", customer_id, bound)
     known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
     if known.charge is not None:
-        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
-    charge = Charge(
-        facts.currency,
-        facts.charged,
-        facts.list_price.total if facts.list_price else facts.amount,
-        floor_ms(event.timestamp),
-        facts.period_number,
-        is_subscription=facts.kind is EventKind.SUBSCRIPTION_PAYMENT_SUCCEEDED,
-    )
-    if facts.kind is EventKind.ORDER_COMPLETED:
+        return Effects("ignored", "no_news", customer_id, bound)
+    is_purchase = facts.kind is EventKind.ORDER_COMPLETED
+    paid_at = floor_ms(event.timestamp)
+    total = facts.list_price.total if facts.list_price else facts.amount
+    charge = Charge(facts.currency, facts.charged, total, paid_at, facts.period_number, is_subscription=not is_purchase)
+    paid = known.with_charge(charge)
+    books = CustomerBooks.read(metering, customer_id, now)
+    if not is_purchase:
+        return _settled(paid, books, facts, bound)
+    purchase = _purchase(books, facts, checkout, min(paid_at, now))
+    if purchase is None:
         return Effects("parked", "purchase_unknown", customer_id)
-    return _settle(metering, known.with_charge(charge), facts, customer_id, now)
+    settled = _settled(replace(paid, credits=purchase.credits), purchase.books, facts, (*bound, *purchase.writes))
+    return replace(settled, reason=purchase.flag)
+
+
+def _purchase(
+    books: CustomerBooks, facts: PaymentFacts, checkout: Checkout | None, paid_at: datetime
+) -> Purchase | None:
+    metering = books.metering
+    if checkout is not None and checkout.meter is not None and checkout.kind in UNIT_KINDS:
+        return buy_checkout(books, checkout, checkout.meter, facts, paid_at)
+    stated = buy_stated(books, metering.catalog, facts, paid_at)
+    if stated is not None:
+        return stated
+    guessed = guess_checkout(metering.table, metering.catalog, books.customer_id, facts)
+    return buy_checkout(books, guessed, guessed.meter, facts, paid_at) if guessed and guessed.meter else None
 
 
 def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_id: str, now: datetime) -> Effects:
@@ -135,28 +185,27 @@ def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_
     grown = known.with_refund(refund)
     if grown == known:
         return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
-    return _settle(metering, grown, facts, customer_id, now)
+    bound = _bind(facts.order, customer_id)
+    return _settled(grown, CustomerBooks.read(metering, customer_id, now), facts, bound)
 
 
-def _settle(
-    metering: Metering, payment: Payment, facts: PaymentFacts | RefundFacts, customer_id: str, now: datetime
+def _settled(
+    payment: Payment, books: CustomerBooks, facts: PaymentFacts | RefundFacts, beside: tuple[Write, ...]
 ) -> Effects:
-    """Write a payment, with everything that its refunds take back as far as both are known."""
+    """Write a payment and the books, after taking back what refunds claim, as far as both are known."""
     share = payment.refunded_share
-    if payment.charge is None or not payment.refunds:
-        return Effects("applied", None, customer_id, (*_bind(facts.order, customer_id), payment_write(payment)))
-    books = CustomerBooks.read(metering, customer_id, now)
-    credits_left = []
-    for credit in payment.credits:
-        due = credit.due(share)
-        change, shortfall = claw_back(books.change_of(credit.meter), credit.grant_id, due)
-        books = books.with_change(change)
-        credits_left.append(credit.took_back(due, shortfall))
-    if payment.charge.is_subscription:
-        books = books.learn(_refunded(payment, payment.charge, share))
-    settled = payment_write(replace(payment, credits=tuple(credits_left)))
+    if payment.charge is not None and share > ZERO:
+        claimed = []
+        for credit in payment.credits:
+            due = credit.due(share)
+            change, shortfall = claw_back(books.change_of(credit.meter), credit.grant_id, due)
+            books = books.with_change(change)
+            claimed.append(credit.took_back(due, shortfall))
+        payment = replace(payment, credits=tuple(claimed))
+        if payment.charge is not None and payment.charge.is_subscription:
+            books = books.learn(_refunded(payment, payment.charge, share))
     writes = books.writes(facts.kind.value, payment.payment_id)
-    return Effects("applied", None, customer_id, (*_bind(facts.order, customer_id), settled, *writes))
+    return Effects("applied", None, books.customer_id, (*beside, payment_write(payment), *writes))
 
 
 def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:
