@@ -1,0 +1,123 @@
+"""House rules for template.yaml that no linter knows."""
+
+from typing import Any
+
+import pytest
+
+from tools.cfn_template import load_template
+
+TEMPLATE = load_template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+FUNCTIONS: dict[str, Any] = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+CUSTOMER = "/v1/customers/{customer_id}"
+ROUTES = {
+    "QuotaCheckFunction": {
+        f"GET {CUSTOMER}/quota",
+        f"GET {CUSTOMER}/quota/{{meter}}",
+        f"POST {CUSTOMER}/holds",
+        f"DELETE {CUSTOMER}/holds/{{hold_id}}",
+        f"POST {CUSTOMER}/holds/{{hold_id}}/settle",
+        f"GET {CUSTOMER}/usage",
+        f"GET {CUSTOMER}/ledger",
+    },
+    "UsageRecordingFunction": {"POST /v1/usage"},
+    "OverageCheckoutFunction": {
+        f"POST {CUSTOMER}/checkouts",
+        f"GET {CUSTOMER}/checkouts",
+        f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
+        "GET /buy/{token}",
+    },
+}
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    return [statement for policy in FUNCTIONS[function]["Policies"] for statement in policy["Statement"]]
+
+
+def http_events(function: str) -> list[dict[str, Any]]:
+    events = FUNCTIONS[function].get("Events", {}).values()
+    return [event["Properties"] for event in events if event["Type"] == "HttpApi"]
+
+
+def test_the_routes_are_those_of_the_design() -> None:
+    found = {
+        name: {f"{event['Method']} {event['Path']}" for event in http_events(name)}
+        for name in FUNCTIONS
+        if http_events(name)
+    }
+    assert found == ROUTES
+
+
+def test_only_the_purchase_link_is_open_to_all() -> None:
+    open_routes = [event["Path"] for name in FUNCTIONS for event in http_events(name) if "Auth" in event]
+    assert open_routes == ["/buy/{token}"]
+    assert RESOURCES["HttpApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "ApiKey"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None:
+    for statement in statements(function):
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+        assert "*" not in str(statement["Resource"])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
+    on_table = [each for each in statements(function) if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+    assert on_table
+    for statement in on_table:
+        (operator, condition), *others = statement["Condition"].items()
+        assert not others
+        keys = condition["dynamodb:LeadingKeys"]
+        if function == "ApiKeyAuthorizerFunction":
+            assert (operator, keys, statement["Action"]) == (
+                "ForAllValues:StringLike",
+                ["APIKEY#*"],
+                ["dynamodb:GetItem"],
+            )
+        elif operator == "ForAllValues:StringLike":
+            assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
+        else:
+            assert (operator, keys) == ("ForAllValues:StringNotLike", ["APIKEY#*"])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
+    logging = FUNCTIONS[function]["LoggingConfig"]
+    group = RESOURCES[logging["LogGroup"]["Ref"]]
+    assert logging["LogFormat"] == "JSON"
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("queue", [name for name, each in RESOURCES.items() if each["Type"] == "AWS::SQS::Queue"])
+def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
+    watched = [
+        dimension["Value"]
+        for each in RESOURCES.values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+        for dimension in each["Properties"]["Dimensions"]
+    ]
+    assert {"Fn::GetAtt": [queue, "QueueName"]} in watched
+
+
+def test_the_private_key_is_only_referred_to() -> None:
+    environment = FUNCTIONS["OverageCheckoutFunction"]["Environment"]["Variables"]
+    assert environment["WAFFO_PRIVATE_KEY_SECRET_ID"] == {"Ref": "WaffoPrivateKeySecretArn"}
+    every_variable = {name for each in FUNCTIONS.values() for name in each["Environment"]["Variables"]}
+    assert "WAFFO_PRIVATE_KEY" not in every_variable
+
+
+def test_the_table_survives_the_stack_and_can_be_restored() -> None:
+    table = RESOURCES["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_webhook_url_checks_signatures_not_credentials_and_is_for_no_browser() -> None:
+    assert FUNCTIONS["WebhookIntakeFunction"]["FunctionUrlConfig"] == {"AuthType": "NONE"}
