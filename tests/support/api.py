@@ -49,6 +49,9 @@ def api_event(
 
 
 def read_answer(response: dict[str, Any]) -> Answer:
-    """Return a handler's answer with its JSON parsed."""
-    body = json.loads(response["body"]) if response.get("body") else None
-    return Answer(response["statusCode"], response.get("headers") or {}, body)
+    """Return a handler's answer, its body parsed when it is JSON."""
+    headers = response.get("headers") or {}
+    body = response.get("body") or ""
+    return Answer(
+        response["statusCode"], headers, json.loads(body) if "json" in headers.get("Content-Type", "") else body
+    )

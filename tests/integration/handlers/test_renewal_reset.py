@@ -66,17 +66,14 @@ def test_scenario_66_four_missed_months_are_one_reset_with_one_grant(metering: M
     sweep(metering)
     balance = read_balance(metering.table, CUSTOMERS[0], "tokens")
     assert balance is not None
-    assert (balance.used, balance.available) == (0, 10_000)
+    assert [balance.used, balance.available] == [0, 10_000]
     assert (balance.period.start, balance.period.end) == (
         datetime(2026, 5, 31, 12, tzinfo=UTC),
         datetime(2026, 6, 30, 12, tzinfo=UTC),
     )
     (summary,) = read_summaries(metering.table, CUSTOMERS[0], "tokens", limit=10)
-    assert (summary.used, summary.period.start, summary.period.end) == (
-        70,
-        JANUARY,
-        datetime(2026, 2, 28, 12, tzinfo=UTC),
-    )
+    assert summary.used == 70
+    assert (summary.period.start, summary.period.end) == (JANUARY, datetime(2026, 2, 28, 12, tzinfo=UTC))
 
 
 def test_scenario_68_a_sweep_that_runs_out_of_time_goes_on_with_the_next(metering: Metering) -> None:

@@ -1,0 +1,208 @@
+"""Selling: server-computed amounts, one session per sale, links that work and links that do not."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+
+from pancake_meter.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
+from pancake_meter.usecases.open_checkout import open_checkout
+from pancake_meter.usecases.quote_sale import SaleRequest
+from pancake_meter.waffo.errors import WaffoInFlight
+from tests.integration.checkouts.conftest import NOW, SECRET, Shop
+from tests.support.api import api_event
+
+
+def test_a_top_up_is_priced_here_and_bound_to_the_customer(shop: Shop) -> None:
+    # When a free customer asks for 50,000 tokens ahead, at 0.04 a thousand
+    opened = shop.call(api_event("checkouts_top_up"))
+
+    # Then the checkout sells just that
+    assert opened.status == HTTPStatus.CREATED
+    assert (opened.body["kind"], opened.body["quantity"], opened.body["amount"]) == ("top_up", 50_000, "2.00")
+    (session,) = shop.waffo.sessions
+    assert session["priceSnapshot"] == {"amount": "2.00", "taxCategory": "saas"}
+    assert session["successUrl"] == "https://app.example.com/billing/done"
+    assert session["orderMerchantExternalId"] == opened.body["checkout_id"]
+    assert session["metadata"]["customer_id"] == "acct_1001"
+    assert [token["buyerIdentity"] for token in shop.waffo.tokens] == ["acct_1001"]
+    assert opened.body["url"].endswith("#token=token-1")
+
+
+def test_scenario_82_yen_have_no_decimals(shop: Shop) -> None:
+    opened = shop.checkout(meter="tokens", quantity=50_001, currency="JPY")
+    assert (opened.body["amount"], opened.body["currency"]) == ("306", "JPY")  # 51 packages of 6
+
+
+def test_overage_is_what_lies_beyond_every_grant(shop: Shop) -> None:
+    # Given a customer 20,350 tokens over, 21 packages of 0.04
+    shop.use(30_350)
+    opened = shop.checkout(meter="tokens")
+    assert (opened.body["kind"], opened.body["quantity"], opened.body["amount"]) == ("overage", 20_350, "0.84")
+
+
+def test_scenario_75_an_amount_below_the_minimum_stays_owed(shop: Shop) -> None:
+    shop.use(10_350)
+    refused = shop.checkout(meter="tokens")
+    assert (refused.status, refused.body["code"], refused.body["minimum"]) == (
+        HTTPStatus.CONFLICT,
+        "below_minimum",
+        "0.50",
+    )
+    assert shop.waffo.sessions == []
+    assert shop.metering.current_balance("acct_1001", "tokens", NOW).current_overage == 350
+
+
+def test_a_customer_who_owes_nothing_has_no_overage_to_pay(shop: Shop) -> None:
+    refused = shop.call(api_event("checkouts_overage"))
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "nothing_owed")
+
+
+def test_a_plan_sells_at_the_products_own_price(shop: Shop) -> None:
+    opened = shop.call(api_event("checkouts_subscription"))
+    assert (opened.body["plan"], opened.body["amount"], opened.body["currency"]) == ("starter", "1400", "JPY")
+    assert "priceSnapshot" not in shop.waffo.sessions[0]
+
+
+def test_scenario_71_a_checkout_asked_for_again_is_the_same_with_a_fresh_token(shop: Shop) -> None:
+    first, again = shop.call(api_event("checkouts_top_up")), shop.call(api_event("checkouts_top_up"))
+    assert (first.status, again.status) == (HTTPStatus.CREATED, HTTPStatus.OK)
+    assert first.body["checkout_id"] == again.body["checkout_id"]
+    assert len(shop.waffo.sessions) == 1
+    assert (first.body["url"], again.body["url"]) != (first.body["url"], first.body["url"])
+
+
+def test_scenario_71_sixteen_concurrent_checkouts_make_one_session(shop: Shop) -> None:
+    shop.use(30_350)
+    shop.waffo.seconds = 0.05
+
+    def ask(_: int) -> str:
+        try:
+            sale = SaleRequest("overage", "tokens")
+            return open_checkout(shop.collaborators().selling, "acct_1001", sale, None, NOW).checkout.id
+        except WaffoInFlight:
+            return "ask again"
+
+    with ThreadPoolExecutor(16) as clients:
+        answers = set(clients.map(ask, range(16)))
+
+    # Then some may be told to ask again while the session is being made; none makes another
+    assert len(answers - {"ask again"}) == 1
+    assert len(shop.waffo.sessions) == 1
+    assert shop.checkout(meter="tokens").status == HTTPStatus.OK
+    assert len(shop.waffo.sessions) == 1
+
+
+def test_scenario_71_a_session_whose_answer_was_lost_is_not_made_twice(shop: Shop) -> None:
+    shop.waffo.lose_answers = 1
+    assert shop.call(api_event("checkouts_top_up")).status == HTTPStatus.CREATED
+    assert len(shop.waffo.sessions) == 1
+
+
+def test_scenario_72_an_outage_longer_than_our_retries_makes_no_second_session(shop: Shop) -> None:
+    shop.waffo.lose_answers = 1
+    shop.waffo.attempts_max = 1
+    lost = shop.call(api_event("checkouts_top_up"))
+    assert (lost.status, lost.body["code"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "waffo_unavailable")
+    assert lost.headers["Retry-After"] == "2"
+    again = shop.call(api_event("checkouts_top_up"))
+    assert again.status == HTTPStatus.OK
+    assert len(shop.waffo.sessions) == 1
+
+
+def test_scenario_74_an_expired_checkout_gives_way_to_a_new_one(shop: Shop) -> None:
+    first = shop.call(api_event("checkouts_top_up"))
+    shop.wait(timedelta(minutes=46))
+    second = shop.call(api_event("checkouts_top_up"))
+    assert (second.status, len(shop.waffo.sessions)) == (HTTPStatus.CREATED, 2)
+    old = shop.call(api_event("checkouts_read", path=f"/v1/customers/acct_1001/checkouts/{first.body['checkout_id']}"))
+    assert old.body["status"] == "expired"
+
+
+def test_an_overage_that_has_grown_supersedes_the_open_checkout(shop: Shop) -> None:
+    shop.use(30_350)
+    first = shop.checkout(meter="tokens")
+    shop.wait(timedelta(seconds=1))
+    shop.use(10_000, "e2")
+    second = shop.checkout(meter="tokens")
+    assert (second.body["quantity"], second.body["amount"]) == (30_350, "1.24")
+    listed = shop.call(api_event("checkouts_list", query={"limit": "1"})).body
+    assert [checkout["checkout_id"] for checkout in listed["checkouts"]] == [second.body["checkout_id"]]
+    rest = shop.call(api_event("checkouts_list", query={"cursor": listed["next_cursor"]})).body
+    assert [(checkout["checkout_id"], checkout["status"]) for checkout in rest["checkouts"]] == [
+        (first.body["checkout_id"], "superseded")
+    ]
+    assert rest["next_cursor"] is None
+
+
+def test_another_customers_checkout_cannot_be_read(shop: Shop) -> None:
+    mine = shop.call(api_event("checkouts_top_up")).body["checkout_id"]
+    assert (
+        shop.call(api_event("checkouts_read", path=f"/v1/customers/acct_2/checkouts/{mine}")).status
+        == HTTPStatus.NOT_FOUND
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"meter": "tokens", "success_url": "https://evil.example.com/"}, "success_url_not_allowed"),
+        ({"meter": "tokens", "quantity": 0}, "invalid_request"),
+        ({"meter": "tokens", "amount": "0.01"}, "invalid_request"),
+        ({"quantity": 5}, "unknown_meter"),
+        ({"plan": "nonsense"}, "unknown_plan"),
+        ({"plan": "starter", "kind": "plan_change"}, "not_for_sale"),
+        ({"meter": "tokens", "quantity": 5000, "currency": "EUR"}, "not_for_sale"),
+    ],
+)
+def test_what_cannot_be_sold_is_refused_before_waffo_is_asked(shop: Shop, body: dict[str, object], code: str) -> None:
+    assert shop.checkout(**body).body["code"] == code
+    assert (shop.waffo.sessions, shop.waffo.tokens) == ([], [])
+
+
+def test_a_refusal_by_waffo_is_502_and_tells_the_caller_no_internals(shop: Shop) -> None:
+    shop.waffo.refuse = True
+    refused = shop.call(api_event("checkouts_top_up"))
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.BAD_GATEWAY, "waffo_refused")
+    assert "no such product" not in refused.body["detail"]
+
+
+def link(kind: str = "top_up", secret: str = SECRET) -> str:
+    made = make_link(secret, "https://api.example.com", PurchaseLink("acct_1001", kind, "tokens"), NOW)  # type: ignore[arg-type]
+    return made.removeprefix("https://api.example.com")
+
+
+def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Shop) -> None:
+    first, again = (shop.call(api_event("buy_link", path=link())) for _ in range(2))
+    assert (first.status, again.status) == (HTTPStatus.SEE_OTHER, HTTPStatus.SEE_OTHER)
+    assert first.headers["Location"].partition("#")[0] == again.headers["Location"].partition("#")[0]
+    assert first.headers["Cache-Control"] == "no-store"
+    assert len(shop.waffo.sessions) == 1
+
+
+def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
+    assert shop.call(api_event("buy_link", path=link("subscription"))).status == HTTPStatus.SEE_OTHER
+    assert shop.waffo.sessions[0]["metadata"]["plan"] == "starter"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (link()[:-1] + ("A" if link()[-1] != "A" else "B"), 404),
+        (link(secret="another secret"), 404),
+        ("/buy/nonsense", 404),
+        (link("gift"), 404),
+        (link("overage"), 409),
+    ],
+)
+def test_a_link_that_leads_nowhere_shows_a_page_for_people(shop: Shop, path: str, status: int) -> None:
+    answer = shop.call(api_event("buy_link", path=path))
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert "<h1>" in answer.body
+    assert shop.waffo.sessions == []
+
+
+def test_a_link_expires(shop: Shop) -> None:
+    shop.wait(LINK_LIFETIME)
+    assert shop.call(api_event("buy_link", path=link())).status == HTTPStatus.GONE

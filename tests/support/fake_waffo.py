@@ -1,0 +1,92 @@
+"""Waffo's checkout API in a few lines, for tests that count sessions: idempotency as the real one has it, and faults."""
+
+import itertools
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from pancake_meter.waffo.client import WaffoClient
+from pancake_meter.waffo.retry import RetryPolicy
+from pancake_meter.waffo.signing import RequestSigner
+
+_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@dataclass
+class FakeWaffo:
+    """A transport that answers issue-session-token and create-session.
+
+    ``lose_answers``: so many create-session answers are lost after the session was made. ``refuse``: create-session is
+    refused for good. ``seconds``: how long a session takes to make. ``attempts_max``: tries of our client.
+    """
+
+    lose_answers: int = 0
+    refuse: bool = False
+    seconds: float = 0.0
+    attempts_max: int = 3
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    tokens: list[dict[str, Any]] = field(default_factory=list)
+    _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _in_flight: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def client(self) -> WaffoClient:
+        """A client of this fake that retries without waiting."""
+        return WaffoClient(
+            RequestSigner("MER_1aB2cD3eF4gH5iJ6kL7mN8", _KEY),
+            api_url="https://waffo.test",
+            transport=httpx.MockTransport(self._answer),
+            retry=RetryPolicy(attempts_max=self.attempts_max),
+            sleep=lambda _: time.sleep(0.01),
+        )
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        if request.url.path.endswith("issue-session-token"):
+            return self._token(body)
+        key = request.headers["X-Idempotency-Key"]
+        with self._lock:
+            if key in self._answers:
+                return httpx.Response(200, json=self._answers[key])
+            if key in self._in_flight:
+                return _failure(409, "a request with this idempotency key is in flight")
+            self._in_flight.add(key)
+        try:
+            return self._session(key, body)
+        finally:
+            with self._lock:
+                self._in_flight.discard(key)
+
+    def _token(self, body: dict[str, Any]) -> httpx.Response:
+        with self._lock:
+            self.tokens.append(body)
+            number = next(self._numbers)
+        return httpx.Response(200, json={"data": {"token": f"token-{number}", "expiresAt": "2026-03-10T15:25:00.000Z"}})
+
+    def _session(self, key: str, body: dict[str, Any]) -> httpx.Response:
+        time.sleep(self.seconds)
+        if self.refuse:
+            return _failure(404, "no such product")
+        with self._lock:
+            self.sessions.append(body)
+            session_id = f"cs_{len(self.sessions):022d}"
+            data = {
+                "sessionId": session_id,
+                "checkoutUrl": f"https://pancake.waffo.test/store/s/checkout/{session_id}",
+                "expiresAt": "2026-03-10T16:05:00.000Z",
+            }
+            self._answers[key] = {"data": data}
+            if self.lose_answers:
+                self.lose_answers -= 1
+                raise httpx.ReadTimeout("the answer was lost", request=None)
+        return httpx.Response(200, json={"data": data})
+
+
+def _failure(status: int, message: str) -> httpx.Response:
+    return httpx.Response(status, json={"data": None, "errors": [{"message": message, "layer": "checkout"}]})
