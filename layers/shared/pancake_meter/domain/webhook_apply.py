@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
-from pancake_meter.domain.adjust import claw_back
 from pancake_meter.domain.advance import start_term
 from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, window_in
 from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
@@ -38,6 +37,7 @@ class Covered:
     sold_at: datetime
     inherits: bool
     unseen: int = 0
+    is_entered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
     order, coverage = subscription.governing, subscription.coverage(now)
     if order is None or order.paid is None or coverage is None or coverage.plan is None:
         return Uncovered(subscription.uncovered_since)
+    entered = subscription.entered.get(order.order_id, ())
     return Covered(
         order.order_id,
         order.paid.period.key,
@@ -64,7 +65,8 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
         coverage.term,
         order.paid.sold_at,
         inherits=subscription.inherits(order),
-        unseen=order.unseen_periods(subscription.entered.get(order.order_id, ())),
+        unseen=order.unseen_periods(entered),
+        is_entered=order.paid.period.key in entered,
     )
 
 
@@ -80,8 +82,7 @@ def follow(
             return _move_default(change, before, after, fallback, now), carried
         return _enter(change, after, carried, now)
     if isinstance(after, Uncovered):
-        term = Term(order_id=None, start=after.since or now)
-        return start_term(_withdraw(change), fallback, term, now), _left_behind(change.balance, carried, before)
+        return _drop(change, before, after, carried, fallback, now)
     if before.order_id != after.order_id:
         return _enter(change, after, _left_behind(change.balance, carried, before), now)
     if before.period_key != after.period_key:
@@ -94,21 +95,37 @@ def _move_default(change: Change, before: Uncovered, after: Uncovered, fallback:
     balance = change.balance
     if after.since is None or after.since in (before.since, balance.term.start):
         return change
-    gone = _used(balance)
-    moved = start_term(_withdraw(change), fallback, Term(order_id=None, start=after.since), now)
-    return _take_off(moved, gone)
+    return _switch(change, fallback, Term(order_id=None, start=after.since), _used(balance), now)
+
+
+def _drop(
+    change: Change, before: Covered, after: Uncovered, carried: Carried | None, fallback: Policy, now: datetime
+) -> tuple[Change, Carried | None]:
+    """Fall to the default plan. What the plan gave ends; what was bought stays."""
+    balance = change.balance
+    term = Term(order_id=None, start=after.since or now)
+    left = _left_behind(balance, carried, before)
+    if term.start < balance.period.end:
+        return _switch(change, fallback, term, ZERO, now), left
+    return start_term(_withdraw(change), fallback, term, now), left
 
 
 def _enter(change: Change, after: Covered, left: Carried | None, now: datetime) -> tuple[Change, Carried | None]:
     """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy."""
     old = change.balance
     policy = Policy.of(after.plan, old.meter)
-    begun = _begin(_withdraw(change), after, now)
-    if left is None or left.ends_at <= after.term.start:
-        return begun, None
+    runs = left is not None and left.ends_at > after.term.start
+    if after.is_entered:
+        # Back in a period that was left: what went from it then, and elsewhere since, is gone from it now. Where it had
+        # lapsed, all of it went.
+        gone = left.inherited if left and runs else policy.allowance
+        begun = _switch(change, policy, after.term, gone, now)
+        return begun, Carried(ZERO, begun.balance.period.end, gone, begun.balance.period.start)
+    if left is None or not runs:
+        return _begin(_withdraw(change), after, now), None
     inherited = _by_quota_policy(left.inherited, after, old, policy) if after.inherits else left.inherited
-    kept = Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
-    return _take_off(begun, inherited if after.inherits else ZERO), kept
+    begun = _switch(change, policy, after.term, inherited if after.inherits else ZERO, now)
+    return _roll_over(begun, after.unseen), Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
 
 
 def _stay(
@@ -121,16 +138,44 @@ def _stay(
     if policy == old.policy and (charged is None or before.inherits == after.inherits):
         moved = _roll_over(_retime(change, after.term), after.unseen - before.unseen)
         return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
-    begun = _roll_over(start_term(_withdraw(change), policy, after.term, now), after.unseen - before.unseen)
-    window_start = begun.balance.period.start
     own, inherited = _own(old, charged), charged.inherited if charged else ZERO
     if after.inherits and not before.inherits:
         inherited = _by_quota_policy(inherited, after, old, policy)
     counted = inherited if after.inherits else ZERO
     if policy.plan != old.policy.plan:
         own, inherited, counted = _by_quota_policy(own + counted, after, old, policy), ZERO, ZERO
+    begun = _switch(change, policy, after.term, own + counted, now)
     ends_at = charged.ends_at if charged else old.period.end
-    return _take_off(begun, own + counted), Carried(inherited, ends_at, own, window_start)
+    left = Carried(inherited, ends_at, own, begun.balance.period.start)
+    return _roll_over(begun, after.unseen - before.unseen), left
+
+
+def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, now: datetime) -> Change:
+    """Put another allowance, less what is ``gone`` of it, in the place of the open period's.
+
+    Usage stays counted in the open period. Overage is owed as it stands: another plan neither forgives nor reprices it.
+    """
+    change = _withdraw(change)
+    old = change.balance
+    _, period = window_in(term, policy.cadence, now)
+    rolled = [grant for grant in old.grants if grant.kind == "rollover"]
+    if policy.plan != old.policy.plan:
+        for grant in rolled:
+            change = change.moved("expired", grant.remaining, grant.id)
+        rolled = []
+    change = change.moved("overage_closed", old.overage)
+    kept = tuple(grant for grant in old.grants if not grant.is_periodic)
+    begun = replace(
+        old,
+        policy=policy,
+        term=term,
+        period=period,
+        as_of=max(now, old.as_of),
+        grants=(*kept, *(_of_period(grant, period.start) for grant in rolled)),
+        overage=ZERO,
+        overage_due=old.overage_due + old.overage,
+    )
+    return _give(replace(change, balance=begun), "plan", max(ZERO, policy.allowance - gone))
 
 
 def _begin(change: Change, after: Covered, now: datetime) -> Change:
@@ -142,21 +187,22 @@ def _begin(change: Change, after: Covered, now: datetime) -> Change:
 
 def _roll_over(change: Change, periods: int) -> Change:
     """Add the allowance of ``periods`` untouched periods to what rolled over into the open one, up to the plan's maximum."""
-    balance = change.balance
-    rolled = next((grant for grant in balance.grants if grant.kind == "rollover"), None)
-    quantity = rolled.quantity if rolled else ZERO
-    more = min(balance.policy.rollover_maximum, quantity + periods * balance.policy.allowance) - quantity
-    if more <= ZERO:
+    policy = change.balance.policy
+    rolled = sum((grant.quantity for grant in change.balance.grants if grant.kind == "rollover"), ZERO)
+    return _give(change, "rollover", min(policy.rollover_maximum, rolled + periods * policy.allowance) - rolled)
+
+
+def _give(change: Change, kind: GrantKind, quantity: Decimal) -> Change:
+    """Give units that live as long as the open period, on top of those of the same kind."""
+    if quantity <= ZERO:
         return change
-    start = balance.period.start
-    base = rolled or Grant(
-        f"rollover:{timestamp(start)}", "rollover", ZERO, ZERO, DEFAULT_PRIORITY["rollover"], starts_at=start
-    )
-    grown = replace(base, quantity=base.quantity + more, remaining=base.remaining + more)
     change = change.burn()
-    others = tuple(grant for grant in change.balance.grants if grant.kind != "rollover")
-    added = burn(replace(change.balance, grants=(*others, grown)))
-    return replace(change, balance=added).moved("granted", more, grown.id)
+    start = change.balance.period.start
+    blank = Grant(f"{kind}:{timestamp(start)}", kind, ZERO, ZERO, DEFAULT_PRIORITY[kind], starts_at=start)
+    given = next((grant for grant in change.balance.grants if grant.kind == kind), blank)
+    grown = replace(given, quantity=given.quantity + quantity, remaining=given.remaining + quantity)
+    grants = (*(grant for grant in change.balance.grants if grant.kind != kind), grown)
+    return replace(change, balance=burn(replace(change.balance, grants=grants))).moved("granted", quantity, grown.id)
 
 
 def _left_behind(balance: Balance, carried: Carried | None, before: Covered) -> Carried:
@@ -198,23 +244,13 @@ def _used(balance: Balance) -> Decimal:
 
 
 def _withdraw(change: Change) -> Change:
-    """End the plan's allowance of the open period, so that none of it rolls over into a period that begins inside it."""
-    for grant in burn(change.balance).grants:
+    """End the plan's allowance of the open period, so that none of it rolls over into one that begins inside it."""
+    change = change.burn()
+    for grant in change.balance.grants:
         if grant.kind == "plan":
-            change, _ = claw_back(change, grant.id, grant.remaining)
-    return change
-
-
-def _take_off(change: Change, gone: Decimal) -> Change:
-    """Take ``gone`` units off the allowance just given, down to nothing."""
-    grant = next((grant for grant in change.balance.grants if grant.kind == "plan"), None)
-    if grant is None or gone == ZERO:
-        return change
-    taken = min(gone, grant.quantity)
-    left = replace(grant, quantity=grant.quantity - taken, remaining=grant.remaining - taken)
-    others = tuple(held for held in change.balance.grants if held is not grant)
-    grants = (*others, left) if left.quantity else others
-    return replace(change, balance=replace(change.balance, grants=grants)).moved("clawed_back", taken, grant.id)
+            change = change.moved("clawed_back", grant.remaining, grant.id)
+    kept = tuple(grant for grant in change.balance.grants if grant.kind != "plan")
+    return replace(change, balance=replace(change.balance, grants=kept))
 
 
 def _retime(change: Change, term: Term) -> Change:
@@ -226,10 +262,10 @@ def _retime(change: Change, term: Term) -> Change:
     # The middle of the old window lies in the new one: bounds move by hours, windows last longer.
     middle = balance.period.start + (balance.period.end - balance.period.start) / 2
     _, period = window_in(term, balance.policy.cadence, middle)
-    grants = tuple(
-        replace(grant, id=f"{grant.kind}:{timestamp(period.start)}", starts_at=period.start)
-        if grant.is_periodic
-        else grant
-        for grant in balance.grants
-    )
+    grants = tuple(_of_period(grant, period.start) if grant.is_periodic else grant for grant in balance.grants)
     return replace(change, balance=replace(balance, term=term, period=period, grants=grants))
+
+
+def _of_period(grant: Grant, start: datetime) -> Grant:
+    """Return a periodic grant as that of the period that starts at ``start``."""
+    return replace(grant, id=f"{grant.kind}:{timestamp(start)}", starts_at=start)

@@ -1,0 +1,184 @@
+"""A customer in memory: the same decisions as in the use case, with no store. For tests of order and repetition."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pancake_meter.catalog import Catalog, load_catalog
+from pancake_meter.domain.advance import advance, open_balance
+from pancake_meter.domain.balance import Balance, Policy, burn
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.plan import Plan
+from pancake_meter.domain.spend import record_usage
+from pancake_meter.domain.subscription import OrderFacts, RefundedShare, Subscription
+from pancake_meter.domain.subscription_event import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.usecases.customer_books import CustomerBooks
+from pancake_meter.usecases.metering import Metering
+from tests.support.webhook_world import utc
+
+if TYPE_CHECKING:
+    from pancake_meter.store.table import Table
+
+CUSTOMER = "acct_1001"
+CATALOG: Catalog = load_catalog(Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event: what it says of an order, and when it happened."""
+
+    at: datetime
+    facts: OrderFacts
+
+
+def bound(text: str) -> Bound:
+    """A day (``2026-03-10``) or an instant (``2026-03-10T15:14:30``)."""
+    return Bound(utc(text), is_day="T" not in text)
+
+
+def step(
+    kind: LifecycleKind,
+    order_id: str,
+    at: str,
+    start: str,
+    end: str,
+    plan: str | Plan = "starter",
+    number: int = 0,
+) -> Step:
+    """A lifecycle event, with its period and plan."""
+    happened = utc(at)
+    sold = CATALOG.plans[plan] if isinstance(plan, str) else plan
+    period = StatedPeriod(bound(start), bound(end), number)
+    return Step(happened, OrderFacts.of(LifecycleEvent(kind, order_id, happened, period, sold)))
+
+
+def refunded(order_id: str, payment_id: str, at: str, paid_at: str, share: str) -> Step:
+    """A share of a payment that went back."""
+    paid = utc(paid_at)
+    refund = RefundedShare(Decimal(share), paid, None)
+    return Step(utc(at), OrderFacts(order_id, (paid, paid), refunds={payment_id: refund}))
+
+
+@dataclass
+class PureCustomer:
+    """Subscription and balances of one customer, and what the ledger would have said."""
+
+    now: datetime
+    subscription: Subscription = field(default_factory=lambda: Subscription(CUSTOMER))
+    balances: dict[str, Balance] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def metering(self) -> Metering:
+        """The catalog; nothing here ever asks the table."""
+        return Metering(cast("Table", None), CATALOG)
+
+    def open(self, *meters: str) -> None:
+        """Open balances under what is known now."""
+        coverage = self.subscription.coverage(self.now) or Coverage.by_default(CATALOG.default_plan, self.now)
+        for meter in meters:
+            self._write(open_balance(CUSTOMER, meter, Policy.of(coverage.plan, meter), coverage.term, self.now))
+
+    def take(self, step: Step, at: datetime | None = None) -> None:
+        """Learn of an event."""
+        self.pass_to(max(self.now, at or self.now))
+        changes = {
+            meter: advance(balance, self.now, self.metering.fallback(meter)) for meter, balance in self.balances.items()
+        }
+        books = CustomerBooks(self.metering, CUSTOMER, self.now, self.subscription, self.subscription, changes)
+        learned = books.learn(step.facts)
+        self.subscription = replace(learned.learned, version=self.subscription.version + 1)
+        for meter in learned.touched:
+            self._write(learned.changes[meter])
+
+    def take_all(self, steps: Iterable[Step]) -> None:
+        """Learn of events in this order, all of them now."""
+        for each in steps:
+            self.take(each)
+
+    def use(self, units: int, meter: str = "tokens") -> None:
+        """Record usage now."""
+        self.pass_to(self.now)
+        self.balances[meter] = record_usage(self.balances[meter], Decimal(units), self.now)
+
+    def pass_to(self, now: datetime) -> None:
+        """Let time pass."""
+        self.now = now
+        for meter, balance in self.balances.items():
+            change = advance(balance, now, self.metering.fallback(meter))
+            if not change.is_empty:
+                self._write(change)
+
+    def available(self, meter: str = "tokens") -> int:
+        """Units left."""
+        return int(self.balances[meter].available)
+
+    def plan(self, meter: str = "tokens") -> str | None:
+        """Plan that governs the balance."""
+        return self.balances[meter].policy.plan
+
+    def picture(self) -> dict[str, Any]:
+        """Everything that must not depend on the order of events: not how many writes it took, nor when."""
+        governing = self.subscription.governing
+        return {
+            "orders": self.subscription.orders,
+            "governing": governing.order_id if governing else None,
+            "coverage": self.subscription.coverage(self.now),
+            "balances": {meter: _balance_picture(balance) for meter, balance in sorted(self.balances.items())},
+            "ledger": {meter: self._ledger_totals(meter) for meter in sorted(self.balances)},
+        }
+
+    def _write(self, change: Change) -> None:
+        self.changes.append(change)
+        self.balances[change.balance.meter] = change.after
+
+    def _ledger_totals(self, meter: str) -> dict[str, Decimal]:
+        movements = [
+            movement for change in self.changes if change.balance.meter == meter for movement in change.movements
+        ]
+        totals: dict[str, Decimal] = {}
+        for movement in movements:
+            totals[movement.kind] = totals.get(movement.kind, Decimal(0)) + movement.quantity
+        given = totals.get("granted", Decimal(0)) - totals.get("expired", Decimal(0))
+        return {
+            # An allowance that was given and expired untouched, and one that came too late to be given, are the same.
+            "kept": given - totals.get("clawed_back", Decimal(0)),
+            "used": totals.get("used", Decimal(0)) + self.balances[meter].used - self.balances[meter].burned,
+            "overage_closed": totals.get("overage_closed", Decimal(0)),
+        }
+
+
+def deliver(
+    order: Sequence[Step], *, began: datetime, until: datetime, at_once: bool, meters: Sequence[str], used: int = 0
+) -> PureCustomer:
+    """A customer whose events came in this order: each as soon as it can, or all of them only at the end."""
+    customer = PureCustomer(began)
+    customer.open(*meters)
+    if used:
+        customer.use(used, meters[0])
+    clock = began
+    for each in order:
+        clock = until if not at_once else max(clock, each.at)
+        customer.take(each, clock)
+    customer.pass_to(until)
+    return customer
+
+
+def _balance_picture(balance: Balance) -> dict[str, Any]:
+    # How much of a plan's allowance is left says all: the same may have been given whole, or less what was gone already.
+    left = burn(balance).grants
+    grants = sorted((grant.id, grant.kind, grant.remaining) for grant in left if grant.remaining)
+    return {
+        "plan": balance.policy,
+        "term": balance.term,
+        "period": balance.period,
+        "used": balance.used,
+        "overage": balance.current_overage,
+        "overage_due": balance.overage_due,
+        "grants": grants,
+        "headroom": balance.headroom,
+    }
