@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities import parameters
@@ -25,8 +26,9 @@ class CheckoutCollaborators:
     clock: Clock = utc_now
 
 
+@cache
 def production_collaborators(logger: Logger) -> CheckoutCollaborators:
-    """Return those of this stack. A private key that cannot be read stops the cold start, and is never shown."""
+    """Return those of this stack, made at the first request. A private key that cannot be read is never shown."""
     links, settings = LinkSettings.from_environment(), WaffoApiSettings.from_environment()
     private_key = load_private_key(_secret(settings.private_key_secret_id))
     waffo = WaffoClient(RequestSigner(settings.merchant_id, private_key), api_url=settings.api_url, log=logger)

@@ -20,8 +20,6 @@ app = create_resolver(logger)
 app.include_router(checkout_routes.router)
 app.include_router(buy_routes.router)
 
-PRODUCTION = production_collaborators(logger)
-
 
 @app.exception_handler(WaffoApiError)  # type: ignore[untyped-decorator] # Powertools does not annotate it
 def answer_waffo_trouble(error: WaffoApiError) -> Response[str]:
@@ -33,8 +31,8 @@ def answer_waffo_trouble(error: WaffoApiError) -> Response[str]:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(
-    event: dict[str, Any], context: LambdaContext, collaborators: CheckoutCollaborators = PRODUCTION
+    event: dict[str, Any], context: LambdaContext, collaborators: CheckoutCollaborators | None = None
 ) -> dict[str, Any]:
     """Answer one API Gateway HTTP API request (payload 2.0)."""
-    app.append_context(collaborators=collaborators, logger=logger, metrics=metrics)
+    app.append_context(collaborators=collaborators or production_collaborators(logger), logger=logger, metrics=metrics)
     return app.resolve(event, context)

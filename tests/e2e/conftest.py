@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     given = os.environ.get("PANCAKE_METER_STACK")
     if given:
-        yield _clients(json.loads(given))
+        with _clients(json.loads(given)) as clients:
+            yield clients
         return
     environment = {
         **os.environ,
@@ -76,7 +78,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             assert process.stdout is not None
             line = next((line for line in process.stdout if line.startswith("ready ")), None)
             assert line is not None, f"the stack ended with status {process.wait()}"
-            yield _clients(json.loads(line.removeprefix("ready ")))
+            with _clients(json.loads(line.removeprefix("ready "))) as clients:
+                yield clients
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
@@ -88,12 +91,13 @@ def customer_id() -> str:
     return f"acct-{uuid4().hex[:12]}"
 
 
-def _clients(ready: dict[str, Any]) -> Stack:
+@contextmanager
+def _clients(ready: dict[str, Any]) -> Iterator[Stack]:
+    headers = {"Authorization": f"Bearer {ready['api_key']}"}
+    limits = httpx.Limits(max_connections=40)
     # Workers start cold: the first requests of a burst wait for Python to come up.
-    api = httpx.Client(
-        base_url=ready["api_url"],
-        headers={"Authorization": f"Bearer {ready['api_key']}"},
-        timeout=60,
-        limits=httpx.Limits(max_connections=40),
-    )
-    return Stack(ready, api, httpx.Client(base_url=ready["waffo_url"], timeout=60))
+    with (
+        httpx.Client(base_url=ready["api_url"], headers=headers, timeout=60, limits=limits) as api,
+        httpx.Client(base_url=ready["waffo_url"], timeout=60) as waffo,
+    ):
+        yield Stack(ready, api, waffo)
