@@ -35,13 +35,15 @@ class Behind:
     function_url: str
 
 
-def create_front(behind: Behind, on_ready: Callable[[], None]) -> Starlette:
-    """Return the reverse proxy; it calls `on_ready` once it can answer."""
+def create_front(
+    behind: Behind, on_ready: Callable[[], None], transport: httpx.AsyncBaseTransport | None = None
+) -> Starlette:
+    """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests."""
     api = f"{behind.endpoint_url}/_aws/execute-api/{behind.api_id}/$default"
     url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
     webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
     in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
-    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport)
 
     async def to_api(request: Request) -> Response:
         async with in_flight:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local import ROOT
 from local.errors import LocalStackError
 
 STOP_SECONDS_MAX = 10.0
@@ -58,6 +59,7 @@ class Children:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*_dies_with_parent(), *command],
+                cwd=ROOT,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -12,7 +12,6 @@ DEFAULT_PORT = 8000
 PORT_MAX = 65535
 DEFAULT_STORE_ID = "STO_LocalLocalLocalLocal00"
 DEFAULT_MERCHANT_ID = "MER_LocalLocalLocalLocal00"
-DEFAULT_CHECKOUT_SUCCESS_URL = "https://example.com/thanks"
 _PEM_BODY = re.compile(r"-----BEGIN [A-Z ]+-----(.*?)-----END [A-Z ]+-----", re.DOTALL)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
@@ -56,7 +55,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keep_data=(environ.get("KEEP_DATA") or "").lower() in _TRUE,
         enforce_iam=(environ.get("ENFORCE_IAM") or "").lower() in _TRUE,
         catalog_path=Path(environ.get("CATALOG_PATH") or ROOT / "layers" / "catalog" / "catalog.toml").resolve(),
-        checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or DEFAULT_CHECKOUT_SUCCESS_URL,
+        checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or "",
         log_level=environ.get("LOG_LEVEL") or "INFO",
         waffo=WaffoSettings(
             environment=environment,

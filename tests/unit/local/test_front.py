@@ -1,0 +1,107 @@
+import asyncio
+from collections.abc import Callable
+
+import httpx
+
+from local.front import IN_FLIGHT_MAX, Behind, create_front
+
+BEHIND = Behind(
+    "http://127.0.0.1:4566", "api1", "https://0123456789abcdef0123456789abcdef.lambda-url.us-east-1.on.aws/"
+)
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def ask(handler: Handler, method: str, path: str, **options: object) -> tuple[httpx.Response, httpx.Request]:
+    """Send one request through the front; return the answer, and the request as the emulator got it."""
+    got: list[httpx.Request] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        got.append(request)
+        return handler(request)
+
+    async def send() -> httpx.Response:
+        front = create_front(BEHIND, lambda: None, httpx.MockTransport(keep))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://front") as client:
+            return await client.request(method, path, **options)  # type: ignore[arg-type]
+
+    answer = asyncio.run(send())
+    return answer, got[0]
+
+
+def fine(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(201, headers=[("set-cookie", "a=1"), ("set-cookie", "b=2")], text="made")
+
+
+def test_a_path_goes_to_the_api_as_it_came() -> None:
+    # When
+    _, got = ask(fine, "GET", "/v1/customers/a%2Fb%20c/quota?amount=1&x=%C3%A9")
+    # Then
+    assert (
+        str(got.url)
+        == "http://127.0.0.1:4566/_aws/execute-api/api1/$default/v1/customers/a%2Fb%20c/quota?amount=1&x=%C3%A9"
+    )
+
+
+def test_the_webhook_path_goes_to_the_function_url_with_the_very_bytes() -> None:
+    # Given
+    body = b'{"id": 1.0,\r\n "\xc3\xa9": "\\u00e9"}'
+    # When
+    _, got = ask(fine, "POST", "/webhooks/waffo", content=body, headers={"X-Waffo-Signature": "t=1,v1=x"})
+    # Then
+    assert str(got.url) == "http://127.0.0.1:4566/_aws/lambda-url/0123456789abcdef0123456789abcdef/"
+    assert got.content == body
+    assert got.headers["x-waffo-signature"] == "t=1,v1=x"
+
+
+def test_status_headers_and_body_come_back_as_they_are() -> None:
+    answer, _ = ask(fine, "POST", "/v1/usage", json={})
+    assert (answer.status_code, answer.text) == (201, "made")
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+def test_a_redirect_is_for_the_caller_to_follow() -> None:
+    # Given
+    def elsewhere(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(302, headers={"location": "https://checkout.example/1"})
+
+    # When
+    answer, _ = ask(elsewhere, "GET", "/buy/token")
+    # Then
+    assert (answer.status_code, answer.headers["location"]) == (302, "https://checkout.example/1")
+
+
+def test_an_emulator_that_does_not_answer_is_a_502() -> None:
+    # Given
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("gone", request=request)
+
+    # When
+    answer, _ = ask(broken, "GET", "/v1/x")
+    # Then
+    assert answer.status_code == httpx.codes.BAD_GATEWAY
+
+
+def test_a_burst_waits_its_turn() -> None:
+    # Given
+    in_flight = 0
+    most = 0
+
+    async def slow(_request: httpx.Request) -> httpx.Response:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0.005)
+        in_flight -= 1
+        return httpx.Response(200)
+
+    async def burst() -> list[int]:
+        front = create_front(BEHIND, lambda: None, httpx.MockTransport(slow))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://front") as client:
+            answers = await asyncio.gather(*(client.get("/v1/x") for _ in range(5 * IN_FLIGHT_MAX)))
+        return [answer.status_code for answer in answers]
+
+    # When
+    statuses = asyncio.run(burst())
+    # Then
+    assert statuses == [200] * 5 * IN_FLIGHT_MAX
+    assert most == IN_FLIGHT_MAX
