@@ -1,0 +1,57 @@
+"""What a cold start imports: nothing that the function does not use. Names, not seconds: those belong to a benchmark."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
+    "TABLE_NAME": "not-used",
+    "WAFFO_ENVIRONMENT": "test",
+    "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
+    "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
+    "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
+    "PURCHASE_LINK_SECRET_ID": "not-used",
+    "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
+    "POWERTOOLS_SERVICE_NAME": "test",
+}
+HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
+"""``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
+
+ALLOWED = {
+    "api_key_authorizer": set(),
+    "quota_check": {"pydantic", "itsdangerous"},
+    "usage_recording": {"pydantic"},
+    "renewal_reset": {"pydantic"},
+    "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
+    "overage_checkout": {"pydantic", "itsdangerous", "pancake_meter.waffo.keys", "httpx"},
+}
+
+
+@pytest.mark.parametrize("function", sorted(ALLOWED))
+def test_a_function_imports_only_what_it_uses(function: str) -> None:
+    code = f"import sys, {function}; print(*sys.modules)"
+    paths = [str(ROOT / "layers" / "shared"), str(ROOT / "functions" / function)]
+    environment = {"PATH": os.environ["PATH"], **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
+    imported = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert set(imported.stdout.split()) & HEAVY == ALLOWED[function]
+
+
+def test_a_function_without_its_settings_refuses_to_start() -> None:
+    for function in ("quota_check", "usage_recording", "renewal_reset", "webhook_intake"):
+        paths = [str(ROOT / "layers" / "shared"), str(ROOT / "functions" / function)]
+        environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1"}
+        started = subprocess.run(
+            [sys.executable, "-c", f"import {function}"],
+            env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert started.returncode == 1, function
+        assert "ConfigurationError: missing in the environment" in started.stderr, started.stderr
