@@ -1,0 +1,206 @@
+"""Money for units: checkouts settled, links credited, refunds taken back in proportion."""
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pancake_meter.domain.checkout import Checkout
+from pancake_meter.domain.money import Money
+from pancake_meter.store.balances import read_balance
+from pancake_meter.store.checkouts import read_checkout, write_new_checkout
+from pancake_meter.store.payments import read_payment
+from pancake_meter.store.table import Table
+from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, refund, utc
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ORDER = "ORD_9aLm3cUeH7rTxK5pQ0vWsD"
+NOW = utc("2026-03-10T15:15:00")
+
+
+def order_completed(payment_id: str = "PAY_1", order_id: str = ORDER, amount: str = "3.00", **data: object) -> Document:
+    tax = {"listPrice": {"total": "3.30", "subtotal": amount, "taxAmount": "0.30"}, "productName": "Usage"}
+    charge = {"paymentId": payment_id, "chargedAmount": "3.30", "amount": "3.30", "productMetadata": {"kind": "usage"}}
+    return event("order.completed", order_id, "2026-03-10", payment_id, **{**tax, **charge, **data})
+
+
+@pytest.fixture
+def checkout(world: World) -> Checkout:
+    made = Checkout(
+        id="chk_1",
+        customer_id=CUSTOMER,
+        kind="top_up",
+        meter="tokens",
+        plan=None,
+        quantity=Decimal(100_000),
+        amount=Money(Decimal("3.00"), "USD"),
+        status="open",
+        created_at=NOW,
+        expires_at=NOW + timedelta(minutes=45),
+    )
+    assert write_new_checkout(world.table, made, None)
+    return made
+
+
+def test_a_paid_checkout_credits_its_units_once(world: World, checkout: Checkout) -> None:
+    # When
+    outcomes = [world.take(order_completed(orderMerchantExternalId=checkout.id)) for _ in range(2)]
+    # Then
+    assert [(outcome.verdict, outcome.reason) for outcome in outcomes] == [("applied", None), ("ignored", "no_news")]
+    assert world.available() == 110_000
+    settled = read_checkout(world.table, checkout.id)
+    assert settled is not None
+    assert (settled.status, settled.payment_ids) == ("paid", ("PAY_1",))
+
+
+def test_scenario_22_39_a_rebuilt_checkout_is_found_by_its_money(world: World, checkout: Checkout) -> None:
+    assert world.take(order_completed()).verdict == "applied"
+    assert world.available() == 110_000
+
+
+def test_an_order_of_unknown_purpose_is_parked(world: World, checkout: Checkout) -> None:
+    outcome = world.take(order_completed(amount="2.00"))
+    assert (outcome.verdict, outcome.reason) == ("parked", "purchase_unknown")
+
+
+def test_scenario_37_paid_twice_is_credit_and_flagged(world: World, checkout: Checkout) -> None:
+    # When
+    world.take(order_completed(orderMerchantExternalId=checkout.id))
+    second = world.take(order_completed("PAY_2", "ORD_2", orderMerchantExternalId=checkout.id))
+    # Then
+    assert (second.verdict, second.reason) == ("applied", "paid_twice")
+    assert world.available() == 210_000
+
+
+def test_scenario_76_another_amount_settles_nothing_and_is_flagged(world: World, checkout: Checkout) -> None:
+    outcome = world.take(order_completed(amount="1.00", orderMerchantExternalId=checkout.id))
+    assert (outcome.verdict, outcome.reason) == ("applied", "amount_differs")
+    assert world.available() == 10_000
+
+
+def test_scenario_77_a_charge_that_is_not_stated_settles_all_the_same(world: World, checkout: Checkout) -> None:
+    outcome = world.take(order_completed(orderMerchantExternalId=checkout.id, chargedAmount=None))
+    assert (outcome.verdict, outcome.reason) == ("applied", None)
+    assert world.available() == 110_000
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"top_up_tokens": "50000"}, {"kind": "top_up", "meter": "tokens", "quantity": "50000"}],
+)
+def test_a_plain_link_credits_what_its_product_states(world: World, metadata: dict[str, str]) -> None:
+    assert world.take(order_completed(productMetadata=metadata)).verdict == "applied"
+    assert world.available() == 60_000
+
+
+REFUNDED: list[Document] = [
+    order_completed(productMetadata={"top_up_tokens": "100000"}),
+    refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="0.825", of="3.30"),
+    refund(ORDER, "PAY_1", "REF_2", "2026-03-12", amount="1.65", of="3.30"),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_scenario_78_refunds_claw_back_in_proportion_in_any_order(world: World, order: tuple[int, ...]) -> None:
+    # When: each of them twice
+    for index in (*order, *order):
+        world.take(REFUNDED[index])
+    # Then: a quarter and a half went back
+    assert world.available() == 35_000
+    payment = read_payment(world.table, "PAY_1")
+    assert payment is not None
+    assert payment.refunded_share == Decimal("0.75")
+    assert payment.credits[0].shortfall == 0
+
+
+def test_scenario_78_more_than_was_paid_takes_back_no_more_than_was_bought(world: World) -> None:
+    world.take(REFUNDED[0])
+    world.take(refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="99.00", of="3.30"))
+    assert world.available() == 10_000
+
+
+def test_scenario_79_used_units_are_a_debt_and_never_a_negative_balance(world: World) -> None:
+    # Given: 10,000 free and 100,000 bought, of which 60,000 are used
+    world.take(REFUNDED[0])
+    world.use(70_000)
+    # When: all of it is refunded
+    world.take(refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="3.30", of="3.30"))
+    # Then
+    balance = read_balance(world.table, CUSTOMER, "tokens")
+    payment = read_payment(world.table, "PAY_1")
+    assert balance is not None
+    assert payment is not None
+    assert balance.available == balance.current_overage == 0
+    assert payment.credits[0].shortfall == 60_000
+
+
+def test_scenario_80_a_failed_refund_changes_nothing(world: World) -> None:
+    # Given
+    world.take(REFUNDED[0])
+    failed = refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="3.30", of="3.30") | {"eventType": "refund.failed"}
+    # When
+    outcome = world.take(failed)
+    # Then
+    assert (outcome.verdict, outcome.reason) == ("ignored", "refund_failed")
+    assert world.available() == 110_000
+
+
+def test_scenario_81_a_refunded_period_loses_units_and_still_renews(world: World) -> None:
+    # Given
+    order = "ORD_S"
+    world.metering.open(CUSTOMER, "tokens", world.now)
+    world.take(lifecycle("activated", order, "2026-03-10", "2026-03-10", "2026-04-10"))
+    world.use(20_000)
+    receipt = event(
+        "subscription.payment_succeeded",
+        order,
+        "2026-03-10",
+        "PAY_S",
+        paymentId="PAY_S",
+        chargedAmount="9.00",
+        periodNumber=1,
+    )
+    # When
+    world.take(refund(order, "PAY_S", "REF_S", "2026-03-11", amount="4.50"))
+    world.take(receipt)
+    # Then
+    assert world.available() == 30_000
+    # When
+    renewed = replace(world, now=utc("2026-04-10T15:15:00"))
+    renewed.take(lifecycle("renewed", order, "2026-04-10", "2026-04-10", "2026-05-10", number=2))
+    # Then
+    assert renewed.available() == 100_000
+
+
+def test_a_top_up_outlives_the_subscription(world: World) -> None:
+    # Given
+    world.take(lifecycle("activated", "ORD_S", "2026-03-10", "2026-03-10", "2026-04-10"))
+    world.take(REFUNDED[0])
+    assert world.available() == 200_000
+    # When
+    world.take(lifecycle("canceled", "ORD_S", "2026-03-11", "2026-03-10", "2026-04-10"))
+    # Then
+    assert (world.plan(), world.available()) == ("free", 110_000)
+
+
+def test_a_plan_checkout_is_closed_by_its_subscription(dynamodb: "DynamoDBClient", table: str) -> None:
+    # Given
+    world = World(Table(dynamodb, table), NOW)
+    made = Checkout(
+        "chk_plan", CUSTOMER, "subscription", None, "starter", Decimal(0), Money(Decimal("9.00"), "USD"), "open", NOW,
+        NOW + timedelta(minutes=45),
+    )  # fmt: skip
+    assert write_new_checkout(world.table, made, None)
+    # When
+    external: dict[str, Any] = {"orderMerchantExternalId": made.id, "merchantProvidedBuyerIdentity": None}
+    outcome = world.take(lifecycle("activated", "ORD_S", "2026-03-10", "2026-03-10", "2026-04-10", **external))
+    # Then
+    closed = read_checkout(world.table, made.id)
+    assert (outcome.verdict, outcome.customer_id) == ("applied", CUSTOMER)
+    assert closed is not None
+    assert (closed.status, closed.payment_ids) == ("paid", ("ORD_S",))

@@ -1,0 +1,38 @@
+"""A DynamoDB client that fails at one chosen call: before it happens, or after it has."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from botocore.exceptions import ReadTimeoutError
+
+When = Literal["before", "after"]
+CALLS = frozenset({"get_item", "query", "put_item", "update_item", "transact_write_items"})
+
+
+class FaultyDynamoDB:
+    """Passes calls on to ``client``; call number ``fails_at`` (from 1) times out before or after it took effect."""
+
+    def __init__(self, client: Any, fails_at: int | None = None, when: When = "before") -> None:
+        """``fails_at`` of ``None`` never fails, and only counts."""
+        self._client = client
+        self._fails_at = fails_at
+        self._when = when
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the client's own method, watched when it is a call."""
+        method = getattr(self._client, name)
+        return self._watched(method) if name in CALLS else method
+
+    def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(**request: Any) -> Any:
+            self.calls += 1
+            fails = self.calls == self._fails_at
+            if fails and self._when == "before":
+                raise ReadTimeoutError(endpoint_url="http://dynamodb")
+            answer = method(**request)
+            if fails:
+                raise ReadTimeoutError(endpoint_url="http://dynamodb")
+            return answer
+
+        return call
