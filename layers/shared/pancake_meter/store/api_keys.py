@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pancake_meter.api_key import api_key_id
 from pancake_meter.domain.instant import from_ms, to_ms
-from pancake_meter.store.errors import CorruptItem
-from pancake_meter.store.table import Put, Table
+from pancake_meter.store.errors import CorruptItem, WriteRefused
+from pancake_meter.store.table import Put, Table, Update
 
 _ACTIVE = "active"
 
@@ -36,6 +36,18 @@ def write_api_key(table: Table, key: str, name: str, now: datetime) -> None:
     """Store a new, active key. Raises `WriteRefused` when it is stored already."""
     item = {**_item_key(key), "name": name, "created_at": to_ms(now), "status": _ACTIVE}
     table.write(Put(item, condition="attribute_not_exists(PK)"))
+
+
+def revoke_api_key(table: Table, key: str) -> bool:
+    """End a key; return whether there was one."""
+    update = Update(
+        _item_key(key), "SET #status = :revoked", "attribute_exists(PK)", {":revoked": "revoked"}, {"#status": "status"}
+    )
+    try:
+        table.write(update)
+    except WriteRefused:
+        return False
+    return True
 
 
 def _item_key(key: str) -> Mapping[str, str]:
