@@ -1,0 +1,321 @@
+"""Whatever happens to a balance, in whatever order: the invariants that make it trustworthy.
+
+A history is a list of steps. Each is played against the pure core, and after every step all invariants are checked.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pancake_meter.domain.adjust import add_grant, claw_back, drop_expired_holds, pay_overage, set_blocked
+from pancake_meter.domain.advance import advance, open_balance, start_term
+from pancake_meter.domain.balance import ZERO, Balance, Policy, Term
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.grant import MAX_GRANTS, Grant
+from pancake_meter.domain.hold import Hold
+from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY
+from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
+
+BEGIN = datetime(2024, 1, 31, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Use:
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class PlaceHold:
+    quantity: Decimal
+    hours: int
+
+
+@dataclass(frozen=True)
+class Release:
+    number: int
+
+
+@dataclass(frozen=True)
+class Settle:
+    number: int
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class Give:
+    quantity: Decimal
+    starts_in_hours: int
+    lasts_hours: int | None
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    number: int
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class Pay:
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class Block:
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Renew:
+    days: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    hours: int
+
+
+Step = Use | PlaceHold | Release | Settle | Give | TakeBack | Pay | Block | Renew | Wait
+
+units = st.integers(0, 1000).map(Decimal) | st.decimals(0, 1000, places=6)
+some_units = units.filter(lambda quantity: quantity > ZERO)
+numbers = st.integers(0, 8)
+steps = st.one_of(
+    st.builds(Use, units),
+    st.builds(PlaceHold, some_units, st.integers(1, 2000)),
+    st.builds(Release, numbers),
+    st.builds(Settle, numbers, units),
+    st.builds(Give, some_units, st.integers(0, 24 * 40), st.none() | st.integers(1, 24 * 60)),
+    st.builds(TakeBack, numbers, units),
+    st.builds(Pay, some_units),
+    st.builds(Block, st.sampled_from([None, "past_due"])),
+    st.builds(Renew, st.integers(1, 400)),
+    st.builds(Wait, st.integers(1, 24 * 100)),
+)
+histories = st.lists(steps, max_size=15)
+overages = st.just(OverageBlocked()) | st.just(OverageAllowed()) | st.builds(OverageCapped, some_units)
+cadences = st.sampled_from(["billing", "month", "week", "day"])
+policies = st.builds(Policy, st.just("sold"), units, cadences, overages, units)
+fallbacks = st.builds(Policy, st.just("free"), units, st.sampled_from(["month", "week", "day"]))
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Term:
+    """From a sandbox's 13 minutes to a leap year, or without end."""
+    length = draw(
+        st.none()
+        | st.sampled_from([1, 7, 28, 29, 30, 31, 59, 90, 365, 366]).map(timedelta)
+        | st.just(timedelta(minutes=13))
+    )
+    leeway = timedelta(hours=draw(st.sampled_from([0, 24, 72])))
+    end = BEGIN + length if length is not None else None
+    return Term("ORD_1", BEGIN, end, end + leeway if end is not None else None)
+
+
+@dataclass
+class Story:
+    """A balance, the clock, and the totals of its ledger."""
+
+    balance: Balance
+    policy: Policy
+    fallback: Policy
+    now: datetime = BEGIN
+    totals: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    held: dict[str, Decimal] = field(default_factory=dict)
+    count: int = 0
+
+    def apply(self, change: Change) -> None:
+        """Keep a change as the store would: an empty one is not written."""
+        assert len(change.closed) <= 1, "more than one period with usage was closed at once"
+        for movement in change.movements:
+            assert movement.quantity > ZERO
+            self.totals[movement.kind] += movement.quantity
+        if not change.is_empty:
+            self.balance = change.after
+
+    def current(self) -> Change:
+        """What every structure change begins with: the balance brought up to now."""
+        return drop_expired_holds(advance(self.balance, self.now, self.fallback), self.now)
+
+    def next_name(self) -> str:
+        """A name for the next hold or grant."""
+        self.count += 1
+        return f"n{self.count - 1}"
+
+    def play(self, step: Step, parts: int = 1) -> None:  # noqa: C901 - one case a step
+        """Play one step; a wait is taken in so many parts."""
+        match step:
+            case Wait(hours):
+                until, part = self.now + timedelta(hours=hours), timedelta(hours=hours) / parts
+                for _ in range(parts):
+                    self.now = min(until, self.now + part)
+                    self.apply(advance(self.balance, self.now, self.fallback))
+                self.now = until
+                self.apply(self.current())
+            case Use(quantity):
+                self.balance = record_usage(self.balance, quantity, self.now)
+            case PlaceHold(quantity, hours):
+                self._hold(quantity, self.now + timedelta(hours=hours))
+            case Release(number):
+                self.balance = release_hold(self.balance, f"n{number}")
+            case Settle(number, quantity):
+                self.balance = settle_hold(self.balance, f"n{number}", quantity, self.now)
+            case Give(quantity, starts_in_hours, lasts_hours):
+                self._give(quantity, starts_in_hours, lasts_hours)
+            case TakeBack(number, quantity):
+                change, shortfall = claw_back(self.current(), f"n{number}", quantity)
+                assert ZERO <= shortfall <= quantity
+                self.apply(change)
+            case Pay(quantity):
+                if len(self.balance.grants) < MAX_GRANTS:
+                    credit = Grant(self.next_name(), "credit", quantity, quantity, 80, self.now)
+                    self.apply(pay_overage(self.current(), quantity, credit, self.now))
+            case Block(reason):
+                self.apply(set_blocked(self.current(), reason))
+            case Renew(days):
+                end = self.now + timedelta(days=days)
+                term = Term("ORD_2", self.now, end, end + timedelta(days=1))
+                self.apply(start_term(self.current(), self.policy, term, self.now))
+        self.check()
+
+    def _hold(self, quantity: Decimal, until: datetime) -> None:
+        headroom = self.balance.headroom
+        placed = place_hold(self.balance, name := self.next_name(), Hold(quantity, until))
+        if isinstance(placed, Refusal):
+            assert self.balance.blocked or (not self.policy_now.is_uncapped and quantity > headroom)
+            return
+        assert self.policy_now.is_uncapped or quantity <= headroom
+        self.balance = placed
+        self.held[name] = quantity
+
+    def _give(self, quantity: Decimal, starts_in_hours: int, lasts_hours: int | None) -> None:
+        if len(self.balance.grants) >= MAX_GRANTS:
+            return
+        starts = self.now + timedelta(hours=starts_in_hours)
+        ends = starts + timedelta(hours=lasts_hours) if lasts_hours is not None else None
+        grant = Grant(self.next_name(), "top_up", quantity, quantity, 90, starts, ends)
+        self.apply(add_grant(self.current(), grant, self.now))
+
+    @property
+    def policy_now(self) -> Policy:
+        """The policy in force."""
+        return self.balance.policy
+
+    def check(self) -> None:
+        """Every invariant, after every step."""
+        balance, totals = self.balance, self.totals
+        assert ZERO <= balance.burned <= balance.used
+        assert balance.overage >= ZERO
+        assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
+        assert balance.overage == ZERO or all(grant.remaining == ZERO for grant in balance.active_grants)
+        assert sum(balance.days.values(), ZERO) == balance.used
+        assert balance.term.end is None or balance.period.end <= balance.term.end
+        # Conservation: what was given, or used without being given, is used, gone, or still there.
+        remaining = sum((grant.remaining for grant in balance.grants), ZERO)
+        given_or_owed = totals["granted"] + totals["overage_closed"] + balance.overage
+        assert given_or_owed == totals["used"] + totals["expired"] + totals["clawed_back"] + remaining
+        assert balance.overage_due == totals["overage_closed"] - totals["overage_paid"]
+        # A hold is what it was when it was placed, until it ends.
+        assert all(self.held[name] == hold.quantity for name, hold in balance.holds.items())
+
+
+def tell(policy: Policy, term: Term, fallback: Policy, history: list[Step], parts: int = 1) -> Story:
+    opened = open_balance("acct_1001", "tokens", policy, term, BEGIN)
+    story = Story(opened.before, policy, fallback)
+    story.apply(opened)
+    story.balance = opened.after  # an allowance of nothing is written too
+    for step in history:
+        story.play(step, parts)
+    return story
+
+
+@given(policies, terms(), fallbacks, histories)
+def test_units_are_conserved_and_limits_hold_in_every_history(
+    policy: Policy, term: Term, fallback: Policy, history: list[Step]
+) -> None:
+    tell(policy, term, fallback, history)
+
+
+@given(policies, terms(), fallbacks, histories, st.integers(2, 40))
+def test_promise_6_many_short_steps_through_time_equal_one_long_one(
+    policy: Policy, term: Term, fallback: Policy, history: list[Step], parts: int
+) -> None:
+    # Given the same history, time passing at once or in parts
+    whole, parted = tell(policy, term, fallback, history), tell(policy, term, fallback, history, parts)
+
+    # Then nothing differs but how many ledger entries it took
+    assert replace(whole.balance, segment=0) == replace(parted.balance, segment=0)
+
+
+@given(policies, terms(), fallbacks, st.lists(units, min_size=1, max_size=4), some_units)
+def test_a_grant_and_usage_of_one_period_commute(
+    policy: Policy, term: Term, fallback: Policy, used: list[Decimal], granted: Decimal
+) -> None:
+    usage: list[Step] = [Use(quantity) for quantity in used]
+    grant: list[Step] = [Give(granted, 0, None)]
+    before, after = (tell(policy, term, fallback, history) for history in (grant + usage, usage + grant))
+    assert _figures(before.balance) == _figures(after.balance)
+
+
+def _figures(balance: Balance) -> tuple[Decimal, ...]:
+    return balance.used, balance.available, balance.headroom, balance.current_overage
+
+
+@given(policies, terms(), fallbacks, some_units, units)
+def test_promise_3_a_hold_gives_back_at_most_what_it_held(
+    policy: Policy, term: Term, fallback: Policy, held: Decimal, used: Decimal
+) -> None:
+    story = tell(policy, term, fallback, [PlaceHold(held, 1)])
+    if not story.balance.holds:
+        return
+    before = story.balance
+    story.play(Settle(0, used))
+    settled = story.balance
+    assert settled.headroom - before.headroom == held - used <= held
+    # Then it is over: to settle it again gives nothing more back, and to release it changes nothing
+    story.play(Release(0))
+    assert story.balance == settled
+
+
+@given(policies.filter(lambda policy: not policy.is_uncapped), terms(), fallbacks, histories)
+def test_promise_2_exactly_the_headroom_can_be_held_and_not_a_millionth_more(
+    policy: Policy, term: Term, fallback: Policy, history: list[Step]
+) -> None:
+    story = tell(policy, term, fallback, [*history, Block(None)])
+    headroom, until = story.balance.headroom, story.now + timedelta(hours=1)
+    if story.policy_now.is_uncapped:
+        return
+    too_much = max(headroom, ZERO) + SMALLEST_QUANTITY
+    assert isinstance(place_hold(story.balance, "more", Hold(too_much, until)), Refusal)
+    if headroom > ZERO:
+        everything = place_hold(story.balance, "all", Hold(headroom, until))
+        assert isinstance(everything, Balance)
+        assert everything.headroom == ZERO
+
+
+@given(policies, terms(), fallbacks, units, units, some_units)
+def test_promise_8_paid_units_settle_what_is_due_then_what_is_over_then_become_credit(
+    policy: Policy, term: Term, fallback: Policy, first: Decimal, second: Decimal, paid: Decimal
+) -> None:
+    # Given overage of a closed period and of the open one, as it may be
+    story = tell(policy, term, fallback, [Use(first), Wait(24 * 500), Use(second)])
+    due, over, available = (
+        story.balance.overage_due,
+        story.balance.current_overage,
+        story.balance.available,
+    )
+
+    # When units are paid
+    story.play(Pay(paid))
+
+    # Then every one of them went somewhere, in that order
+    settled_due = due - story.balance.overage_due
+    settled_over = over - story.balance.current_overage
+    credit = story.balance.available - available
+    assert settled_due == min(paid, due)
+    assert settled_over == min(paid - settled_due, over)
+    assert credit == paid - settled_due - settled_over
