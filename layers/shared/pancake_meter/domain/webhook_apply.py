@@ -139,11 +139,11 @@ def _stay(
         moved = _roll_over(_retime(change, after.term), after.unseen - before.unseen)
         return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
     own, inherited = _own(old, charged), charged.inherited if charged else ZERO
-    if after.inherits and not before.inherits:
+    if policy.plan != old.policy.plan:
+        own, inherited = _by_quota_policy(own + (inherited if after.inherits else ZERO), after, old, policy), ZERO
+    elif inherited and after.inherits and not before.inherits:
         inherited = _by_quota_policy(inherited, after, old, policy)
     counted = inherited if after.inherits else ZERO
-    if policy.plan != old.policy.plan:
-        own, inherited, counted = _by_quota_policy(own + counted, after, old, policy), ZERO, ZERO
     begun = _switch(change, policy, after.term, own + counted, now)
     ends_at = charged.ends_at if charged else old.period.end
     left = Carried(inherited, ends_at, own, begun.balance.period.start)
