@@ -1,0 +1,189 @@
+"""The writes of the API: POST /v1/actions/..."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from local.waffo_simulator.body import TEXT_LENGTH_MAX, Body, parse
+from local.waffo_simulator.clock import wire
+from local.waffo_simulator.config import Kind, Product
+from local.waffo_simulator.envelope import Answer, ApiError, Json
+from local.waffo_simulator.gateway import CREATE_SESSION, Action, Call
+from local.waffo_simulator.graphql_schema import answer_query
+from local.waffo_simulator.model import EVENT_TYPES, SubscriptionOrder
+from local.waffo_simulator.money import display
+from local.waffo_simulator.sessions import create_session, find_product
+from local.waffo_simulator.signing import Buyer
+from local.waffo_simulator.simulator import Simulator
+
+TOKEN_LIFE = timedelta(minutes=5)
+PRODUCT_NAME_LENGTH_MAX = 64
+BILLING_PERIODS = ("weekly", "monthly", "quarterly", "yearly")
+CHANNELS = ("http", "feishu", "discord", "telegram", "slack")
+
+
+def issue_session_token(simulator: Simulator, call: Call) -> Answer:
+    """A token that says who the buyer is, for five minutes."""
+    _merchant_only(call)
+    body = parse(call.content, "user")
+    store_id = body.id("storeId", "STO")
+    if store_id is None and body.id("productId", "PROD") is None:
+        raise body.refuse("Missing required field: storeId or productId")
+    if store_id is None:
+        find_product(body, simulator.state)
+    elif store_id != simulator.config.store_id:
+        raise ApiError(404, "Store not found", "store")
+    expires_at = simulator.clock.now() + TOKEN_LIFE
+    token = simulator.tokens.issue(Buyer(body.required("buyerIdentity"), expires_at), simulator.config.store_id)
+    return Answer({"token": token, "expiresAt": wire(expires_at)})
+
+
+def new_session(simulator: Simulator, call: Call) -> Answer:
+    """A hosted checkout, or with `originOrderId` a plan change to confirm."""
+    config = simulator.config
+    values: Mapping[str, Any] = parse(call.content, "order").values
+    session, warnings = create_session(values, simulator.state, simulator.ids, simulator.clock.now(), call.customer)
+    page = "change" if session.plan_change else "checkout"
+    url = f"{call.base_url}/store/{config.store_slug}/{page}/{session.id}"
+    mark = "?test=true" if config.mode == "test" else ""
+    data = {"sessionId": session.id, "checkoutUrl": url + mark, "expiresAt": wire(session.expires_at)}
+    return Answer(data, warnings)
+
+
+def cancel_order(simulator: Simulator, call: Call) -> Answer:
+    """End a subscription with its period."""
+    order = _own_order(simulator, call)
+    simulator.subscriptions.cancel(order, simulator.clock.now(), immediately=order.status == "pending")
+    return Answer({"orderId": order.id, "status": order.status})
+
+
+def reactivate_order(simulator: Simulator, call: Call) -> Answer:
+    """Withdraw a cancellation: the buyer's alone to do."""
+    order = _own_order(simulator, call)
+    if call.customer is None:
+        raise ApiError(403, "Only the customer can reactivate a subscription", "order")
+    simulator.subscriptions.uncancel(order, simulator.clock.now())
+    return Answer({"orderId": order.id, "status": order.status})
+
+
+def add_webhook(simulator: Simulator, call: Call) -> Answer:
+    """Register a webhook at a public address."""
+    _merchant_only(call)
+    body = parse(call.content, "store")
+    if body.required_id("storeId", "STO") != simulator.config.store_id:
+        raise ApiError(404, "Store not found", "store")
+    body.required("channel")
+    channel = body.choice("channel", CHANNELS) or "http"
+    url = body.required("url")
+    if not url.startswith("https://"):
+        raise body.refuse("Invalid url: expected an https URL")
+    events, test_mode = body.texts("events", EVENT_TYPES), body.boolean("testMode")
+    if events is None or test_mode is None:
+        raise body.refuse(f"Missing required field: {'events' if events is None else 'testMode'}")
+    webhook = simulator.add_webhook(url, events, test_mode=test_mode)
+    webhook.channel = channel
+    stamp = wire(webhook.created_at)
+    data = {
+        "id": webhook.id,
+        "storeId": simulator.config.store_id,
+        "channel": channel,
+        "url": url,
+        "events": list(events),
+        "testMode": test_mode,
+        "secret": body.text("secret"),
+        "createdAt": stamp,
+        "updatedAt": stamp,
+    }
+    return Answer({"webhook": data})
+
+
+def create_onetime_product(simulator: Simulator, call: Call) -> Answer:
+    """A one-time product."""
+    return _create_product(simulator, call, "onetime")
+
+
+def create_subscription_product(simulator: Simulator, call: Call) -> Answer:
+    """A subscription product."""
+    return _create_product(simulator, call, "subscription")
+
+
+def _create_product(simulator: Simulator, call: Call, kind: Kind) -> Answer:
+    _merchant_only(call)
+    body = parse(call.content, "product")
+    if body.required_id("storeId", "STO") != simulator.config.store_id:
+        raise ApiError(404, "Store not found", "store")
+    prices = body.nested("prices")
+    if prices is None or not prices.values:
+        raise body.refuse("Missing required field: prices")
+    read = {currency: _price(prices, currency) for currency in prices.values}
+    if kind == "subscription":
+        body.required("billingPeriod")
+    product = Product(
+        id=simulator.ids.short("PROD"),
+        name=body.required("name", PRODUCT_NAME_LENGTH_MAX),
+        kind=kind,
+        prices={currency: amount for currency, (amount, _) in read.items()},
+        metadata=body.text_map("metadata"),
+        billing_period=body.choice("billingPeriod", BILLING_PERIODS) if kind == "subscription" else None,  # type: ignore[arg-type]
+        description=body.text("description", TEXT_LENGTH_MAX),
+        tax_category=next(iter(read.values()))[1],
+    )
+    simulator.state.products[product.id] = product
+    return Answer({"product": _product_detail(simulator, product)})
+
+
+def _price(prices: Body, currency: str) -> tuple[Decimal, str]:
+    price = prices.nested(currency)
+    if price is None:
+        raise prices.refuse(f"Missing required field: prices.{currency}")
+    return price.price(currency)
+
+
+def _product_detail(simulator: Simulator, product: Product) -> Json:
+    stamp = wire(simulator.clock.now())
+    return {
+        "id": product.id,
+        "storeId": simulator.config.store_id,
+        "name": product.name,
+        "description": product.description,
+        **({"billingPeriod": product.billing_period} if product.billing_period else {}),
+        "prices": {
+            currency: {"amount": display(amount, currency), "taxCategory": product.tax_category}
+            for currency, amount in product.prices.items()
+        },
+        "media": [],
+        "successUrl": None,
+        "metadata": dict(product.metadata),
+        "status": "active",
+        "createdAt": stamp,
+        "updatedAt": stamp,
+    }
+
+
+def _own_order(simulator: Simulator, call: Call) -> SubscriptionOrder:
+    order = simulator.subscriptions.find(parse(call.content, "order").required_id("orderId", "ORD"))
+    if call.customer is not None and order.buyer_identity != call.customer:
+        raise ApiError(403, "Subscription order does not belong to this credential", "order")
+    return order
+
+
+def _merchant_only(call: Call) -> None:
+    if call.customer is not None:
+        raise ApiError(403, "API Key required", "gateway")
+
+
+ACTIONS: Mapping[str, Action] = MappingProxyType(
+    {
+        "/v1/actions/auth/issue-session-token": issue_session_token,
+        CREATE_SESSION: new_session,
+        "/v1/actions/subscription-order/cancel-order": cancel_order,
+        "/v1/actions/subscription-order/reactivate-order": reactivate_order,
+        "/v1/actions/store/add-webhook": add_webhook,
+        "/v1/actions/onetime-product/create-product": create_onetime_product,
+        "/v1/actions/subscription-product/create-product": create_subscription_product,
+        "/v1/graphql": answer_query,
+    }
+)
+"""What is simulated; every other path of the API is a 501."""
