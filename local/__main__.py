@@ -94,7 +94,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
             table = stack.outputs["TableName"]
             api_key = seed_api_key(ministack, table, data / "api-key")
             if waffo.simulator is not None:
-                start_simulator(children, waffo.simulator, settings.waffo, webhook_url)
+                start_simulator(children, waffo.simulator, settings, webhook_url)
         answer = {
             "api_url": api_url,
             "webhook_url": webhook_url,

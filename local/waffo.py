@@ -1,7 +1,6 @@
 """Waffo as the stack sees it: the one that WAFFO_API_URL names, or else our simulator."""
 
 import base64
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ from local.errors import LocalStackError
 from local.ports import HOST, is_open
 from local.processes import Child, Children, minimal_environment, wait_until
 from local.seed import private_key_in
-from local.settings import WaffoSettings
+from local.settings import Settings, WaffoSettings
 from pancake_meter.waffo.errors import InvalidKey
 from pancake_meter.waffo.keys import load_private_key
 
-MODULE = "local.waffo_simulator"
 START_SECONDS_MAX = 30.0
 
 
@@ -61,17 +59,17 @@ def connect_waffo(settings: WaffoSettings, folder: Path, port: int) -> WaffoConn
     return WaffoConnection(f"http://{HOST}:{port}", private_key, test_key, prod_key, simulator)
 
 
-def start_simulator(children: Children, simulator: Simulator, settings: WaffoSettings, webhook_url: str) -> Child:
+def start_simulator(children: Children, simulator: Simulator, settings: Settings, webhook_url: str) -> Child:
     """Start the simulator and wait until it answers. Raises `LocalStackError`."""
-    if importlib.util.find_spec(MODULE) is None:
-        raise LocalStackError(f"{MODULE} is missing: set WAFFO_API_URL to a Waffo that there is")
+    waffo = settings.waffo
     command = (
-        *(sys.executable, "-m", MODULE, "--host", HOST, "--port", str(simulator.port)),
-        *("--environment", settings.environment),
-        *("--store-id", settings.store_id, "--merchant-id", settings.merchant_id),
+        *(sys.executable, "-m", "local.waffo_simulator", "--host", HOST, "--port", str(simulator.port)),
+        *("--environment", waffo.environment),
+        *("--store-id", waffo.store_id, "--merchant-id", waffo.merchant_id),
         *("--merchant-public-key", str(simulator.merchant_public_key)),
         *("--platform-private-key", str(simulator.platform_private_key)),
-        *("--webhook-url", webhook_url),
+        *("--webhook-url", webhook_url, "--catalog", str(settings.catalog_path)),
+        *("--base-url", f"http://{HOST}:{simulator.port}"),
     )
     child = children.start("waffo-simulator", command, minimal_environment())
     wait_until(lambda: is_open(simulator.port), child, START_SECONDS_MAX)
