@@ -91,11 +91,18 @@ def follow(
 
 
 def _move_default(change: Change, before: Uncovered, after: Uncovered, fallback: Policy, now: datetime) -> Change:
-    """Begin the default plan where the coverage before it is now known to have ended."""
+    """Begin the default plan where the coverage before it is now known to have ended.
+
+    Coverage that came and went before we knew of it ended what was before it: the default plan begins afresh. An end that
+    is only known better moves the period, and gives nothing.
+    """
     balance = change.balance
     if after.since is None or after.since in (before.since, balance.term.start):
         return change
-    return _switch(change, fallback, Term(order_id=None, start=after.since), _used(balance), now)
+    term = Term(order_id=None, start=after.since)
+    if before.since is None or before.since < after.since:
+        return start_term(_withdraw(change), fallback, term, now)
+    return _switch(change, fallback, term, _used(balance), now)
 
 
 def _drop(
