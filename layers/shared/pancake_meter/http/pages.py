@@ -72,4 +72,4 @@ TRY_AGAIN = Page(
 
 def redirect(url: str) -> Response[str]:
     """Return a redirect to the payment page; it carries the customer's token, so nobody may keep it."""
-    return Response(HTTPStatus.SEE_OTHER.value, headers={**_HEADERS, "Location": url})
+    return Response(HTTPStatus.SEE_OTHER.value, "text/html; charset=utf-8", "", {**_HEADERS, "Location": url})

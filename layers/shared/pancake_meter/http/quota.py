@@ -34,7 +34,7 @@ class PeriodBody(TypedDict):
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
-    ``overage_limit`` is null where overage has no cap; ``alert`` is the highest alert threshold reached;
+    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``overage_limit`` is null where overage has no cap; ``alert`` is the highest alert threshold reached;
     ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
 
@@ -78,7 +78,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "overage_due": balance.overage_due,
         "overage_limit": None if policy.is_uncapped else policy.overage_limit,
         "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
-        "resets_at": timestamp(balance.period_ends_at),
+        "resets_at": timestamp(balance.period.end),
         "blocked": balance.blocked,
         "alert": alert_threshold(balance),
         **links,
@@ -89,7 +89,7 @@ def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
     """Return the ``RateLimit`` and ``RateLimit-Policy`` fields: whole units, seconds to the reset."""
     quota = balance.used + max(ZERO, balance.net)
     window = _seconds(balance.period.end - balance.period.start)
-    reset = max(0, _seconds(balance.period_ends_at - now))
+    reset = max(0, _seconds(balance.period.end - now))
     return {
         "RateLimit-Policy": f'"{balance.meter}";q={int(quota)};w={window}',
         "RateLimit": f'"{balance.meter}";r={int(balance.available)};t={reset}',
