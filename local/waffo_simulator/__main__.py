@@ -12,6 +12,7 @@ from local.waffo_simulator.app import create_app
 from local.waffo_simulator.catalog_products import catalog_products
 from local.waffo_simulator.config import SimulatorConfig
 
+SHUTDOWN_SECONDS_MAX = 2  # an answer that is held back must not hold us up
 DEFAULT_CATALOG = ROOT / "layers" / "catalog" / "catalog.toml"
 
 
@@ -31,7 +32,13 @@ def main() -> None:
         seed=given.seed,
         retry_base_seconds=given.retry_base_seconds,
     )
-    uvicorn.run(create_app(config), host=given.host, port=given.port, log_level="warning")
+    uvicorn.run(
+        create_app(config),
+        host=given.host,
+        port=given.port,
+        log_level="warning",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+    )
 
 
 def _arguments() -> argparse.ArgumentParser:

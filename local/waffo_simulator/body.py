@@ -19,6 +19,7 @@ def parse(content: bytes, layer: str) -> "Body":
     """The JSON object in a request. Raises `ApiError` (400)."""
     try:
         values = json.loads(content or b"{}")
+        json.dumps(values, ensure_ascii=False).encode()  # refuses half of a surrogate pair, which no answer could carry
     except (ValueError, RecursionError) as error:
         raise ApiError(400, "Request body is not valid JSON", layer) from error
     if not isinstance(values, dict):

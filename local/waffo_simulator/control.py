@@ -4,7 +4,7 @@ Answers are 2xx with JSON, or `{"error": text}`. What takes `at` happens at that
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from local.waffo_simulator.checkout import DEFAULT_EMAIL, Payer
 from local.waffo_simulator.clock import wire
 from local.waffo_simulator.envelope import ApiError, Json
 from local.waffo_simulator.faults import Faults
-from local.waffo_simulator.model import EVENT_TYPES
+from local.waffo_simulator.model import EVENT_TYPES, Settings
 from local.waffo_simulator.money import Tax, taxed
 from local.waffo_simulator.sessions import EXTERNAL_ID_LENGTH_MAX
 from local.waffo_simulator.simulator import Simulator
@@ -267,37 +267,43 @@ def _product_and_price(simulator: Simulator, body: Body, kind: str, currency: st
 Handler = Callable[[Simulator, Body, Mapping[str, str]], Awaitable[Json]]
 
 READS: dict[str, Handler] = {"/state": state, "/public-key": public_key, "/deliveries": deliveries}
-WRITES: dict[str, Handler] = {
-    "/clock": clock,
-    "/subscriptions": add_subscription,
-    "/orders/{order_id}/renew": renew,
-    "/orders/{order_id}/cancel": cancel,
-    "/orders/{order_id}/uncancel": uncancel,
-    "/orders/{order_id}/past-due": past_due,
-    "/orders/{order_id}/recover": recover,
-    "/plan-change": plan_change,
-    "/checkout/{session_id}/pay": pay,
-    "/payments/{payment_id}/refund": refund,
-    "/faults": faults,
-    "/flush": flush,
-    "/deliveries/{delivery_id}/resend": resend,
-    "/events": events,
-    "/webhooks": webhooks,
-    "/settings": settings,
+WRITES: dict[str, tuple[Handler, str]] = {
+    "/clock": (clock, "now advance_seconds"),
+    "/subscriptions": (add_subscription, "product buyer_identity buyer_email currency start external_id metadata"),
+    "/orders/{order_id}/renew": (renew, "at period_start period_end"),
+    "/orders/{order_id}/cancel": (cancel, "at immediately"),
+    "/orders/{order_id}/uncancel": (uncancel, "at"),
+    "/orders/{order_id}/past-due": (past_due, "at period grace_days"),
+    "/orders/{order_id}/recover": (recover, "at"),
+    "/plan-change": (plan_change, "at order_id product timing fail external_id metadata"),
+    "/checkout/{session_id}/pay": (pay, "at token buyer_identity buyer_email again rebuilt"),
+    "/payments/{payment_id}/refund": (refund, "at amount reason external_id fail"),
+    "/faults": (faults, " ".join(field.name for field in fields(Faults))),
+    "/flush": (flush, ""),
+    "/deliveries/{delivery_id}/resend": (resend, ""),
+    "/events": (events, "event"),
+    "/webhooks": (webhooks, "url events"),
+    "/settings": (settings, "tax_rate_percent tax_name " + " ".join(field.name for field in fields(Settings))),
 }
+"""Every write and the fields that it takes; any other field is a 400, so that a typing error does not pass unseen."""
 
 
 def control_routes(simulator: Simulator) -> list[Route]:
     """Every route under /_sim/ but the reset."""
-    reads = [Route(path, _endpoint(simulator, handler), methods=["GET"]) for path, handler in READS.items()]
-    writes = [Route(path, _endpoint(simulator, handler), methods=["POST"]) for path, handler in WRITES.items()]
+    reads = [Route(path, _endpoint(simulator, handler, ""), methods=["GET"]) for path, handler in READS.items()]
+    writes = [
+        Route(path, _endpoint(simulator, handler, names), methods=["POST"]) for path, (handler, names) in WRITES.items()
+    ]
     return reads + writes
 
 
-def _endpoint(simulator: Simulator, handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _endpoint(simulator: Simulator, handler: Handler, names: str) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
             body = parse(await request.body(), "sim")
+            unknown = body.values.keys() - set(names.split())
+            if unknown:
+                raise body.refuse(f"Unknown field: {min(unknown)}")
             answer = await handler(simulator, body, request.path_params)
         except ApiError as error:
             return JSONResponse({"error": error.notice.message}, error.status)

@@ -91,7 +91,7 @@ class Deliverer:
         }
         try:
             response = await self._client.post(delivery.url, content=delivery.content, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             delivery.http_status, delivery.response_body = None, type(error).__name__
             return False
         delivery.http_status = response.status_code

@@ -1,5 +1,6 @@
 """The Waffo simulator on a free port, a place for its webhooks to go, and the official SDK as its client."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.waffo_simulator.app import create_app
 from local.waffo_simulator.config import Product, SimulatorConfig
+from pancake_meter.waffo.signing import RequestSigner
 from tests.support.dynoxide import free_port
 from tests.support.node import run_node
-from tests.support.waffo_webhooks import platform_key, public_pem
+from tests.support.waffo_webhooks import encode, platform_key, public_pem
 
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"
 STORE_ID = "STO_7hQ2mVb9KxT4cLr8WnZ3aE"
@@ -81,9 +83,22 @@ class RunningSimulator:
         return response.json()
 
     def events(self) -> list[dict[str, Any]]:
-        """Wait for every delivery to come to its end; what has arrived, in order, as the merchant's endpoint saw it."""
+        """Wait for every delivery to come to its end; what the merchant's endpoint received, in order."""
         self.sim("flush")
-        return [httpx.Response(200, content=received.body).json() for received in self.sink.received]
+        return [json.loads(received.body) for received in self.sink.received]
+
+    def begin_again(self) -> None:
+        """As new: no orders, no faults, nothing received."""
+        self.sim("reset")
+        self.sink.received.clear()
+        self.sink.statuses.clear()
+
+    def post_signed(self, path: str, body: object, **headers: str) -> httpx.Response:
+        """One call of the API, signed with the merchant's key."""
+        content = encode(body)
+        signer = RequestSigner(MERCHANT_ID, platform_key())
+        signed = signer.headers(path, content, timestamp_seconds=int(time.time()))
+        return self.http.post(path, content=content, headers={**signed, **headers})
 
     def sdk(self, *calls: Sequence[Any], session: dict[str, str] | None = None) -> list[Any]:
         """Let the official SDK make these calls one after another: (name, argument, ...)."""
