@@ -31,6 +31,7 @@ from local.waffo import connect_waffo, start_simulator
 from local.warm import warm
 
 WATCH_SECONDS = 1.0
+STOP_SECONDS_MAX = 5
 BACKLOG = 128
 INTERRUPTED = 130
 
@@ -114,15 +115,24 @@ def run(settings: Settings, listener: socket.socket) -> None:
             print(f"ready {json.dumps(answer)}", flush=True)
 
         behind = Behind(ministack.endpoint_url, stack.outputs["HttpApiId"], stack.outputs["WebhookUrl"])
-        try:
-            asyncio.run(_serve(create_front(behind, announce), listener, children))
-        except KeyboardInterrupt:
-            _tell("stopping")
+        asyncio.run(_serve(create_front(behind, announce), listener, children))
+        _tell("stopping")
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to us: uvicorn would raise them once more when it has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
 async def _serve(front: Starlette, listener: socket.socket, children: Children) -> None:
     """Serve until a signal comes. Raises `LocalStackError` when a child ends on its own."""
-    server = uvicorn.Server(uvicorn.Config(front, log_level="warning", timeout_graceful_shutdown=5))
+    server = _Server(uvicorn.Config(front, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS_MAX))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not serving.done():
         ended = children.first_ended()
