@@ -52,9 +52,11 @@ class Deliverer:
         """Send what is held back, skip every delay, and return when each delivery has come through or been given up."""
         self._release()
         self._hurry.set()
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-        self._hurry.clear()
+        try:
+            while self._tasks:
+                await asyncio.gather(*self._tasks)
+        finally:
+            self._hurry.clear()
 
     async def forget(self) -> None:
         """Let go of everything that is held back or under way."""
@@ -87,7 +89,7 @@ class Deliverer:
         headers = {
             "Content-Type": "application/json",
             "X-Waffo-Signature": delivery.signature,
-            "X-Waffo-Event": delivery.event_type,
+            "X-Waffo-Event": delivery.event_type.encode("ascii", "replace").decode("ascii"),
         }
         try:
             response = await self._client.post(delivery.url, content=delivery.content, headers=headers)

@@ -4,11 +4,13 @@ import base64
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from local.waffo_simulator.calendar_periods import bound
 from local.waffo_simulator.config import Product
 from tests.support.node import run_node
 from tests.support.waffo_simulator import PRO, SCALE, STORE_ID, USAGE, Received, RunningSimulator, simulator
@@ -223,6 +225,25 @@ def test_time_renews_one_period_at_a_time_in_order_and_keeps_the_anchor(sim: Run
     assert renewed[-1]["data"]["currentPeriodEnd"] == "2026-04-30T23:59:59.000Z"
 
 
+@pytest.mark.parametrize(
+    ("billing_period", "ends"),
+    [
+        ("weekly", ["2027-12-07", "2027-12-14", "2027-12-21"]),
+        ("monthly", ["2027-12-30", "2028-01-30", "2028-02-29"]),
+        ("quarterly", ["2028-02-29", "2028-05-30", "2028-08-30"]),
+        ("yearly", ["2028-11-30", "2029-11-30", "2030-11-30"]),
+    ],
+)
+def test_every_billing_period_keeps_its_anchor(billing_period: str, ends: list[str]) -> None:
+    # Given
+    anchor = datetime(2027, 11, 30, 23, 59, 59, tzinfo=UTC)
+    # When
+    bounds = [bound(anchor, billing_period, index) for index in (1, 2, 3)]
+    # Then
+    assert [f"{end:%Y-%m-%d}" for end in bounds] == ends
+    assert {end.time() for end in bounds} == {anchor.time()}
+
+
 def test_an_unpaid_subscription_ends_with_its_grace(sim: RunningSimulator) -> None:
     # Given
     order = buy_pro(sim)
@@ -297,7 +318,7 @@ def test_the_sdk_verifies_every_webhook_and_no_altered_one(sim: RunningSimulator
 
 def test_any_envelope_at_all_can_be_signed_and_sent(sim: RunningSimulator) -> None:
     # Given
-    event = reference("quirks/unknown_event_type.json")
+    event = {**reference("quirks/unknown_event_type.json"), "eventType": "subscription.naïve"}
     # When
     sim.sim("events", event=event)
     # Then
