@@ -1,0 +1,102 @@
+"""What each operation costs in requests and capacity units: exact figures, on a balance as a busy customer has it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pancake_meter.domain.adjust import add_grant
+from pancake_meter.domain.change import Change
+from pancake_meter.domain.grant import Grant
+from pancake_meter.domain.hold import HoldHandle
+from pancake_meter.domain.usage_event import UsageEvent, usage_event
+from pancake_meter.store.balances import read_balance, write_change
+from pancake_meter.usecases.hold_quota import HoldPlaced, HoldSettled, hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.record_usage import record_events
+from tests.support.metered_dynamodb import Meter, metered
+from tests.support.meters import CUSTOMER, catalog_of, metering
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TTL = timedelta(minutes=5)
+NOW = datetime(2026, 3, 31, 15, 20, tzinfo=UTC)
+"""The last day of a month of 31 days."""
+
+
+@pytest.fixture
+def busy(dynamodb: "DynamoDBClient", table: str) -> Metering:
+    """A month with usage on each of its days, a top-up beside the plan, and three holds in flight."""
+    begun = metering(dynamodb, table, catalog_of(1_000_000_000))
+    start = NOW - timedelta(days=30)
+    for day in range(31):
+        at = start + timedelta(days=day)
+        record_events(begun, CUSTOMER, "tokens", [usage_event(f"day-{day}", Decimal(1_234_567), None, at)], at)
+    balance = read_balance(begun.table, CUSTOMER, "tokens")
+    assert balance is not None
+    top_up = Grant("payment:PAY_8bVc5xZa2sDf6gHj9kLq3W", "top_up", Decimal(50_000), Decimal(50_000), 90, NOW)
+    assert write_change(begun.table, add_grant(Change.begin(balance), top_up, NOW), "payment", None, NOW)
+    for number in range(3):
+        hold_quota(begun, CUSTOMER, "tokens", f"0b7c1d2e4f504a6b8c7d00000000000{number}", Decimal(4000), TTL, NOW)
+    return begun
+
+
+@pytest.fixture
+def meter(busy: Metering, dynamodb: "DynamoDBClient") -> Iterator[Meter]:
+    with metered(dynamodb) as counted:
+        yield counted
+
+
+def event(number: int, quantity: int = 3120) -> UsageEvent:
+    return usage_event(f"0b7c1d2e-4f50-4a6b-8c7d-{number:012d}", Decimal(quantity), None, NOW)
+
+
+def test_a_busy_balance_stays_within_one_kilobyte(busy: Metering, dynamodb: "DynamoDBClient", table: str) -> None:
+    # A strongly consistent read costs a unit for every 4 KB, a write one for every KB: the write tells
+    with metered(dynamodb) as meter:
+        release_hold(busy, CUSTOMER, HoldHandle("tokens", Decimal(4000), "0b7c1d2e4f504a6b8c7d000000000000"))
+    assert meter.units == 1
+
+
+def test_a_check_is_one_read(busy: Metering, meter: Meter) -> None:
+    assert busy.current_balance(CUSTOMER, "tokens", NOW).used == Decimal(1_234_567) * 31
+    assert (meter.operations, meter.units) == (["GetItem"], 1)
+
+
+def test_a_hold_is_one_write_of_one_unit(busy: Metering, meter: Meter) -> None:
+    placed = hold_quota(busy, CUSTOMER, "tokens", "0b7c1d2e-4f50-4a6b-8c7d-000000000009", Decimal(4000), TTL, NOW)
+    assert isinstance(placed, HoldPlaced)
+    assert (meter.operations, meter.units) == (["UpdateItem"], 1)
+
+
+def test_a_refused_hold_is_one_write_too(busy: Metering, meter: Meter) -> None:
+    hold_quota(busy, CUSTOMER, "tokens", "h", Decimal(10) ** 12, TTL, NOW)
+    assert meter.operations == ["UpdateItem"]
+
+
+def test_a_record_is_one_transaction_of_four_units(busy: Metering, meter: Meter) -> None:
+    assert record_events(busy, CUSTOMER, "tokens", [event(1)], NOW) == {event(1).id: "counted"}
+    assert (meter.operations, meter.units) == (["TransactWriteItems"], 4)
+
+
+def test_a_batch_of_99_is_one_transaction_of_about_two_units_an_event(busy: Metering, meter: Meter) -> None:
+    results = record_events(busy, CUSTOMER, "tokens", [event(number) for number in range(99)], NOW)
+    assert set(results.values()) == {"counted"}
+    assert meter.operations == ["TransactWriteItems"]
+    assert meter.units == 200
+    assert meter.units / 99 <= 2.1
+
+
+def test_a_settlement_is_one_transaction_of_four_units(busy: Metering, meter: Meter) -> None:
+    handle = HoldHandle("tokens", Decimal(4000), "0b7c1d2e4f504a6b8c7d000000000001")
+    assert settle_hold(busy, CUSTOMER, handle, event(1), NOW) == HoldSettled(handle, Decimal(3120), was_held=True)
+    assert (meter.operations, meter.units) == (["TransactWriteItems"], 4)
+
+
+def test_a_release_is_one_write_of_one_unit(busy: Metering, meter: Meter) -> None:
+    released = release_hold(busy, CUSTOMER, HoldHandle("tokens", Decimal(4000), "0b7c1d2e4f504a6b8c7d000000000002"))
+    assert released.was_held
+    assert (meter.operations, meter.units) == (["UpdateItem"], 1)

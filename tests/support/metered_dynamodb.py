@@ -1,0 +1,43 @@
+"""A DynamoDB client whose requests and capacity units are counted, without the code under test knowing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass
+class Meter:
+    """Requests by operation, and the capacity units that DynamoDB says they cost."""
+
+    operations: list[str] = field(default_factory=list)
+    units: float = 0.0
+
+
+@contextmanager
+def metered(client: "DynamoDBClient") -> Iterator[Meter]:
+    """Count what the client asks for inside the block."""
+    meter = Meter()
+    events = client.meta.events
+
+    def ask(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any] | None:
+        if "ReturnConsumedCapacity" not in model.input_shape.members:
+            return None
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def count(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        meter.operations.append(model.name)
+        consumed = parsed.get("ConsumedCapacity", [])
+        for capacity in consumed if isinstance(consumed, list) else [consumed]:
+            meter.units += capacity["CapacityUnits"]
+
+    events.register("provide-client-params.dynamodb", ask)  # type: ignore[arg-type] # botocore takes what it returns
+    events.register("after-call.dynamodb", count)
+    try:
+        yield meter
+    finally:
+        events.unregister("provide-client-params.dynamodb", ask)  # type: ignore[arg-type]
+        events.unregister("after-call.dynamodb", count)
