@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-MILLISECOND = timedelta(milliseconds=1)
-
 
 def wall_clock() -> datetime:
     """The machine's time, in UTC."""
@@ -17,19 +15,22 @@ class Clock:
     def __init__(self, wall: Callable[[], datetime] = wall_clock) -> None:
         self._wall = wall
         self._offset = timedelta()
+        self._stopped_at: datetime | None = None
 
     def now(self) -> datetime:
         """The time, in whole milliseconds: what the wire carries."""
-        now = self._wall() + self._offset
+        now = self._stopped_at or self._wall() + self._offset
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
-    def set(self, now: datetime) -> None:
-        """Go on from `now`."""
+    def set(self, now: datetime, *, stopped: bool = False) -> None:
+        """Go on from `now`, or stand still there."""
         self._offset = now - self._wall()
+        self._stopped_at = now if stopped else None
 
     def reset(self) -> None:
         """Go with the wall clock again."""
         self._offset = timedelta()
+        self._stopped_at = None
 
 
 def wire(instant: datetime) -> str:

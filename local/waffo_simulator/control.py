@@ -52,11 +52,14 @@ async def deliveries(simulator: Simulator, _body: Body, _path: Mapping[str, str]
 
 
 async def clock(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:
-    """Move to `now` or by `advance_seconds` (neither: stay), and renew or end all that is due by then."""
+    """Move to `now` or by `advance_seconds` (neither: stay), and renew or end all that is due by then.
+
+    `stopped`: stand still there until the clock is moved again, so that every time is known beforehand.
+    """
     target, seconds = body.instant("now"), body.number("advance_seconds", 0, SECONDS_MAX)
     now = (target or simulator.clock.now()) + timedelta(seconds=seconds or 0)
     steps = simulator.subscriptions.run_until(now)
-    simulator.clock.set(now)
+    simulator.clock.set(now, stopped=body.boolean("stopped") or False)
     return {"now": wire(now), "steps": steps}
 
 
@@ -268,7 +271,7 @@ Handler = Callable[[Simulator, Body, Mapping[str, str]], Awaitable[Json]]
 
 READS: dict[str, Handler] = {"/state": state, "/public-key": public_key, "/deliveries": deliveries}
 WRITES: dict[str, tuple[Handler, str]] = {
-    "/clock": (clock, "now advance_seconds"),
+    "/clock": (clock, "now advance_seconds stopped"),
     "/subscriptions": (add_subscription, "product buyer_identity buyer_email currency start external_id metadata"),
     "/orders/{order_id}/renew": (renew, "at period_start period_end"),
     "/orders/{order_id}/cancel": (cancel, "at immediately"),

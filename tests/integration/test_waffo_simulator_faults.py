@@ -29,7 +29,7 @@ def sim(running: RunningSimulator) -> RunningSimulator:
 
 def subscribe_and_renew(sim: RunningSimulator, renewals: int = 4) -> None:
     """Two events each time, all at known times."""
-    sim.sim("clock", now="2026-03-10T15:14:30Z")
+    sim.sim("clock", now="2026-03-10T15:14:30Z", stopped=True)
     order = sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")["id"]
     for month in range(renewals):
         sim.sim(f"orders/{order}/renew", at=f"2026-{month + 4:02}-10T15:14:30Z")
@@ -221,6 +221,7 @@ def test_one_seed_is_one_history(sim: RunningSimulator) -> None:
         histories.append(sim.events())
     # Then
     assert histories[0] == histories[1]
+    assert histories[0][0]["timestamp"] == "2026-03-10T15:14:30.000Z"
 
 
 def test_the_control_api_says_what_it_cannot_do(sim: RunningSimulator) -> None:
