@@ -1,9 +1,10 @@
 """A DynamoDB client that fails at one chosen call: before it happens, or after it has."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 When = Literal["before", "after"]
 CALLS = frozenset({"get_item", "query", "put_item", "update_item", "transact_write_items"})
@@ -28,11 +29,12 @@ class FaultyDynamoDB:
         def call(**request: Any) -> Any:
             self.calls += 1
             fails = self.calls == self._fails_at
-            if fails and self._when == "before":
-                raise ReadTimeoutError(endpoint_url="http://dynamodb")
-            answer = method(**request)
-            if fails:
-                raise ReadTimeoutError(endpoint_url="http://dynamodb")
-            return answer
+            if not fails:
+                return method(**request)
+            if self._when == "after":
+                # The answer is lost, a refusal too.
+                with suppress(ClientError):
+                    method(**request)
+            raise ReadTimeoutError(endpoint_url="http://dynamodb")
 
         return call
