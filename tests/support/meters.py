@@ -33,6 +33,9 @@ def catalog_of(quantity: int, *, cadence: str = "month", overage: str = 'overage
         quantity = {quantity}
         cadence = "{cadence}"
         {overage}
+        [usage_product]
+        name = "Usage"
+        product_id = {{ test = "PROD_9tUsageOneTime00000001", prod = "PROD_9pUsageOneTime00000001" }}
     """)
 
 
