@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 from pydantic import TypeAdapter
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest

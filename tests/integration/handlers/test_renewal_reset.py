@@ -1,23 +1,23 @@
 """The scheduled sweep: nobody skipped, nobody reset twice, wherever it is interrupted."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from renewal_reset import handler
 
 from pancake_meter.catalog import load_catalog
 from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.domain.period import Period
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.keys import due_shard
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_events
+from renewal_reset import handler
 from tests.support.api import EVENTS, LambdaContext
 
 if TYPE_CHECKING:
@@ -107,7 +107,11 @@ def test_scenario_65_late_by_any_time_the_sweep_and_a_read_see_the_same(
     metering = Metering(Table(dynamodb, table), CATALOG)
     record_events(metering, "acct_1", "tokens", [usage_event("e1", Decimal(70), None, JANUARY)], JANUARY)
     now = datetime(2026, 2, 28, 12, tzinfo=UTC) + timedelta(hours=hours)
-    seen: Callable[[], object] = lambda: metering.current_balance("acct_1", "tokens", now).period  # noqa: E731
+
+    def seen() -> Period:
+        return metering.current_balance("acct_1", "tokens", now).period
+
+    before = seen()
 
     # When the sweep comes after the read
     before = seen()

@@ -24,7 +24,7 @@ _CURSOR_PATTERN = r"^[0-9TZ:.-]{24}~chk_[0-9a-f]{32}$"
 class CheckoutRequest(WireModel):
     """Body of ``POST /v1/customers/{customer_id}/checkouts``. The amount is computed here, never taken from the caller.
 
-    Without a ``kind``, a ``plan`` asks for a subscription, a ``quantity`` for a top-up, and a bare ``meter`` for what is owed.
+    Without a ``kind``, a ``plan`` asks for a subscription, a ``quantity`` for a top-up, a bare ``meter`` for what is owed.
     """
 
     kind: Literal["overage", "top_up", "subscription", "plan_change"] | None = None

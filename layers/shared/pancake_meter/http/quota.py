@@ -34,8 +34,9 @@ class PeriodBody(TypedDict):
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
-    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``overage_limit`` is null where overage has no cap; ``alert`` is the highest alert threshold reached;
-    ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
+    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``overage_limit`` is null where overage has no
+    cap; ``alert`` is the highest alert threshold reached; ``purchase_url`` and ``upgrade_url`` come with an alert, where
+    there is something to buy.
     """
 
     customer_id: str

@@ -61,7 +61,11 @@ def write_session(table: Table, checkout: Checkout) -> None:
 
 def settled_write(before: Checkout, after: Checkout) -> Write:
     """Return the write that settles a checkout, unless another payment settled it meanwhile."""
-    values: dict[str, object] = {":payments": list(after.payment_ids), ":status": after.status, ":seen": list(before.payment_ids)}
+    values: dict[str, object] = {
+        ":payments": list(after.payment_ids),
+        ":status": after.status,
+        ":seen": list(before.payment_ids),
+    }
     expression = "SET payment_ids = :payments, #status = :status"
     if after.flag is not None:
         expression += ", flag = :flag"
