@@ -76,6 +76,7 @@ def test_a_revoked_key_is_refused(keys: Table) -> None:
         "Bearer " + "A" * 300,
         "Bearer pm_test_" + "A" * 38,
     ],
+    ids=["empty", "no key", "blank key", "other scheme", "no scheme", "too long", "wrong checksum"],
 )
 def test_a_malformed_header_is_refused_without_a_read(authorization: str) -> None:
     assert api_key_authorizer.authorize(asking(authorization), NoReads()) == REFUSED

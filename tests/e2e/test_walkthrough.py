@@ -1,0 +1,36 @@
+"""The README's walk-through is a script, and it works."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+def test_the_walkthrough_says_what_the_readme_says(stack: Stack, customer_id: str) -> None:
+    # When the script runs as a new user would run it
+    environment = {
+        "PATH": os.environ["PATH"],
+        "API": stack.ready["api_url"],
+        "WAFFO": stack.ready["waffo_url"],
+        "KEY": stack.ready["api_key"],
+    }
+    script = [str(ROOT / "local" / "walkthrough.sh"), customer_id]
+    walked = subprocess.run(script, env=environment, capture_output=True, text=True, check=True, timeout=240)
+
+    # Then it prints what the README shows, line by line
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("<!-- walkthrough -->")[1].split("```console\n")[1].split("```")[0].splitlines()
+    said = [line for line in walked.stdout.replace(customer_id, "ada").splitlines() if line]
+    assert [_masked(line) for line in said] == [_masked(line) for line in shown if line]
+
+
+def _masked(line: str) -> str:
+    """Leave out what differs from run to run: the signed link."""
+    return line.partition(":")[0] if line.startswith("purchase_url") else line
