@@ -115,7 +115,8 @@ def run(settings: Settings, listener: socket.socket) -> None:
             print(f"ready {json.dumps(answer)}", flush=True)
 
         behind = Behind(ministack.endpoint_url, stack.outputs["HttpApiId"], stack.outputs["WebhookUrl"])
-        asyncio.run(_serve(create_front(behind, announce), listener, children))
+        front = create_front(behind, announce, in_flight_max=settings.in_flight_max)
+        asyncio.run(_serve(front, listener, children))
         _tell("stopping")
 
 

@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.settings import DEFAULT_IN_FLIGHT_MAX
+
 WEBHOOK_PATH = "/webhooks/waffo"
-IN_FLIGHT_MAX = 4
 TIMEOUT_SECONDS = 60.0
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _HOP_BY_HOP = frozenset(
@@ -36,13 +37,17 @@ class Behind:
 
 
 def create_front(
-    behind: Behind, on_ready: Callable[[], None], transport: httpx.AsyncBaseTransport | None = None
+    behind: Behind,
+    on_ready: Callable[[], None],
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    in_flight_max: int = DEFAULT_IN_FLIGHT_MAX,
 ) -> Starlette:
     """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests."""
     api = f"{behind.endpoint_url}/_aws/execute-api/{behind.api_id}/$default"
     url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
     webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
-    in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
+    in_flight = asyncio.Semaphore(in_flight_max)
     client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport)
 
     async def to_api(request: Request) -> Response:

@@ -10,6 +10,8 @@ from local.errors import LocalStackError
 
 DEFAULT_PORT = 8000
 PORT_MAX = 65535
+DEFAULT_IN_FLIGHT_MAX = 4
+IN_FLIGHT_CEILING = 64
 DEFAULT_STORE_ID = "STO_LocalLocalLocalLocal00"
 DEFAULT_MERCHANT_ID = "MER_LocalLocalLocalLocal00"
 _PEM_BODY = re.compile(r"-----BEGIN [A-Z ]+-----(.*?)-----END [A-Z ]+-----", re.DOTALL)
@@ -41,6 +43,7 @@ class Settings:
     catalog_path: Path
     checkout_success_url: str
     log_level: str
+    in_flight_max: int
     waffo: WaffoSettings
 
 
@@ -57,6 +60,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         catalog_path=Path(environ.get("CATALOG_PATH") or ROOT / "layers" / "catalog" / "catalog.toml").resolve(),
         checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or "",
         log_level=environ.get("LOG_LEVEL") or "INFO",
+        in_flight_max=_in_flight_max(environ.get("IN_FLIGHT_MAX") or str(DEFAULT_IN_FLIGHT_MAX)),
         waffo=WaffoSettings(
             environment=environment,
             store_id=environ.get("WAFFO_STORE_ID") or DEFAULT_STORE_ID,
@@ -75,6 +79,12 @@ def key_on_one_line(text: str) -> str:
     plain = text.replace("\\r", "\n").replace("\\n", "\n")
     bodies = _PEM_BODY.findall(plain) or [plain]
     return ",".join("".join(body.split()) for body in bodies)
+
+
+def _in_flight_max(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= IN_FLIGHT_CEILING:
+        raise LocalStackError(f"IN_FLIGHT_MAX must be a number from 1 to {IN_FLIGHT_CEILING}")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -71,6 +71,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "PORT": str(free_port()),
         "LOCAL_STATE_DIR": str(tmp_path_factory.mktemp("stack")),
         "PYTHONUNBUFFERED": "1",
+        "IN_FLIGHT_MAX": "20",
     }
     command = [sys.executable, "-m", "local"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -3,7 +3,8 @@ from collections.abc import Callable
 
 import httpx
 
-from local.front import IN_FLIGHT_MAX, Behind, create_front
+from local.front import Behind, create_front
+from local.settings import DEFAULT_IN_FLIGHT_MAX
 
 BEHIND = Behind(
     "http://127.0.0.1:4566", "api1", "https://0123456789abcdef0123456789abcdef.lambda-url.us-east-1.on.aws/"
@@ -97,11 +98,11 @@ def test_a_burst_waits_its_turn() -> None:
     async def burst() -> list[int]:
         front = create_front(BEHIND, lambda: None, httpx.MockTransport(slow))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://front") as client:
-            answers = await asyncio.gather(*(client.get("/v1/x") for _ in range(5 * IN_FLIGHT_MAX)))
+            answers = await asyncio.gather(*(client.get("/v1/x") for _ in range(5 * DEFAULT_IN_FLIGHT_MAX)))
         return [answer.status_code for answer in answers]
 
     # When
     statuses = asyncio.run(burst())
     # Then
-    assert statuses == [200] * 5 * IN_FLIGHT_MAX
-    assert most == IN_FLIGHT_MAX
+    assert statuses == [200] * 5 * DEFAULT_IN_FLIGHT_MAX
+    assert most == DEFAULT_IN_FLIGHT_MAX
