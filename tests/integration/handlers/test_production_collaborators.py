@@ -1,0 +1,77 @@
+"""What the functions are made of in AWS: secrets come from Secrets Manager, by reference, when they are first needed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import boto3
+import checkout_collaborators
+import pytest
+import quota_collaborators
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities import parameters
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from moto import mock_aws
+
+from pancake_meter.composition import production_metering
+from pancake_meter.domain.advance import open_balance
+from pancake_meter.domain.balance import Policy, Term
+from pancake_meter.purchase_link import read_link
+from pancake_meter.waffo.errors import InvalidKey
+
+NOW = datetime(2026, 3, 10, 15, 20, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty Secrets Manager, and no memory of secrets or clients from before."""
+    monkeypatch.setenv("WAFFO_PRIVATE_KEY_SECRET_ID", "waffo-private-key")
+    monkeypatch.setenv("PURCHASE_LINK_SECRET_ID", "purchase-link")
+    with mock_aws():
+        yield
+    parameters.clear_caches()
+    parameters.base.DEFAULT_PROVIDERS.clear()
+    checkout_collaborators.production_collaborators.cache_clear()
+
+
+def keep(name: str, value: str) -> None:
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+
+
+def private_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def test_both_functions_sign_and_read_purchase_links_with_one_secret() -> None:
+    # Given the secrets of a stack
+    keep("waffo-private-key", private_key())
+    keep("purchase-link", "made by the template")
+
+    # When the quota check makes a link
+    policy = Policy("free", cadence="month")
+    balance = open_balance("acct_1001", "tokens", policy, Term(None, NOW), NOW).after
+    links = quota_collaborators.production_collaborators().offers.links(balance, "https://api.example.com", NOW)
+
+    # Then the checkout function can read it
+    token = links["purchase_url"].removeprefix("https://api.example.com/buy/")
+    selling = checkout_collaborators.production_collaborators(Logger())
+    assert read_link(selling.link_secret(), token, NOW).customer_id == "acct_1001"
+
+
+def test_no_secret_is_fetched_before_there_is_something_to_sign() -> None:
+    collaborators = quota_collaborators.production_collaborators()
+    balance = open_balance("acct_1001", "tokens", Policy("free"), Term(None, NOW), NOW).after
+    with pytest.raises(parameters.exceptions.GetParameterError):
+        collaborators.offers.links(balance, "https://api.example.com", NOW)
+
+
+def test_a_private_key_that_cannot_be_read_is_named_and_never_shown() -> None:
+    keep("waffo-private-key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHN0dWZm\n-----END PRIVATE KEY-----")
+    with pytest.raises(InvalidKey) as refused:
+        checkout_collaborators.production_collaborators(Logger())
+    assert "c2VjcmV0IHN0dWZm" not in str(refused.value)
+
+
+def test_the_catalog_and_the_table_are_made_once() -> None:
+    assert production_metering() is production_metering()
