@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import boto3
-import checkout_collaborators
 import pytest
-import quota_collaborators
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from moto import mock_aws
 
+import checkout_collaborators
+import quota_collaborators
 from pancake_meter.composition import production_metering
 from pancake_meter.domain.advance import open_balance
 from pancake_meter.domain.balance import Policy, Term
@@ -30,7 +31,7 @@ def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         yield
     parameters.clear_caches()
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    DEFAULT_PROVIDERS.clear()
     checkout_collaborators.production_collaborators.cache_clear()
 
 
