@@ -48,7 +48,9 @@ def build(children: Children, folder: Path) -> None:
         *("--cached", "--cache-dir", str(folder / "cache"), "--parallel"),
         *("--parameter-overrides", *overrides),
     )
-    children.run("sam-build", command, _sam_environment(None), BUILD_SECONDS_MAX)
+    # `sam build` keeps what layers depend on below its working folder: two stacks must not share it.
+    folder.mkdir(parents=True, exist_ok=True)
+    children.run("sam-build", command, _sam_environment(None), BUILD_SECONDS_MAX, folder)
 
 
 def deploy(children: Children, ministack: MiniStack, folder: Path, parameters: Mapping[str, str]) -> None:

@@ -53,13 +53,13 @@ class Children:
         for child in reversed(self._running):
             _stop(child)
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Start a program in the background. Its log is `<log folder>/<name>.log`."""
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> Child:
+        """Start a program in the background, in `folder`. Its log is `<log folder>/<name>.log`."""
         log = self._log_folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*_dies_with_parent(), *command],
-                cwd=ROOT,
+                cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -70,9 +70,16 @@ class Children:
         self._running.append(child)
         return child
 
-    def run(self, name: str, command: Sequence[str], environment: Mapping[str, str], seconds_max: float) -> None:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        seconds_max: float,
+        folder: Path = ROOT,
+    ) -> None:
         """Run a program to its end. Raises `LocalStackError` with the end of its log when it fails or takes too long."""
-        child = self.start(name, command, environment)
+        child = self.start(name, command, environment, folder)
         try:
             status = child.process.wait(timeout=seconds_max)
         except subprocess.TimeoutExpired:

@@ -27,10 +27,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Close the network for unit and property tests; keep the tests of the local stack in one process, with one stack."""
+    """Close the network for unit and property tests."""
     for item in items:
-        if item.get_closest_marker("stack"):
-            item.add_marker(pytest.mark.xdist_group("stack"))
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
 

@@ -7,7 +7,6 @@ import boto3
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities import parameters
-from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from moto import mock_aws
@@ -31,7 +30,6 @@ def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         yield
     parameters.clear_caches()
-    DEFAULT_PROVIDERS.clear()
     checkout_collaborators.production_collaborators.cache_clear()
 
 
