@@ -62,7 +62,10 @@ def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collab
 def _taken(outcome: Outcome) -> dict[str, Any]:
     metrics.add_metric(f"Delivery{outcome.verdict.capitalize()}", MetricUnit.Count, 1)
     metrics.add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
-    level = logger.warning if outcome.verdict in ("parked", "failed") else logger.info
+    # An applied delivery that has a reason is money that a person has to look at: paid twice, or another amount.
+    is_flagged = outcome.verdict == "applied" and outcome.reason is not None
+    metrics.add_metric("PaymentFlagged", MetricUnit.Count, int(is_flagged))
+    level = logger.warning if is_flagged or outcome.verdict in ("parked", "failed") else logger.info
     level(
         "delivery taken",
         verdict=outcome.verdict,

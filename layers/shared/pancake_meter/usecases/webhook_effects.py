@@ -39,7 +39,7 @@ from pancake_meter.waffo.events import (
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What is to be made of an event: the verdict, its reason where it is not ``applied``, and the writes."""
+    """What is to be made of an event: the verdict, its reason (of ``applied``: the flag, if any), and the writes."""
 
     verdict: Verdict
     reason: str | None = None
