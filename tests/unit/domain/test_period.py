@@ -1,0 +1,96 @@
+"""Anchored periods: computed from the anchor, in UTC instants."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+
+from pancake_meter.domain.balance import Term, window_in
+from pancake_meter.domain.period import AnchoredCadence, Period, window, window_index
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "starts"),
+    [
+        ("2026-01-31T12:00Z", ["2026-02-28T12:00Z", "2026-03-31T12:00Z", "2026-04-30T12:00Z", "2026-05-31T12:00Z"]),
+        ("2024-01-31T12:00Z", ["2024-02-29T12:00Z", "2024-03-31T12:00Z"]),
+        ("2024-01-30T12:00Z", ["2024-02-29T12:00Z", "2024-03-30T12:00Z"]),
+        ("2025-01-29T12:00Z", ["2025-02-28T12:00Z", "2025-03-29T12:00Z"]),
+        ("2024-02-29T23:59:59Z", ["2024-03-29T23:59:59Z"]),
+        ("2025-12-31T00:00Z", ["2026-01-31T00:00Z", "2026-02-28T00:00Z"]),
+    ],
+)
+def test_scenario_62_the_anchor_day_comes_back_after_a_short_month(anchor: str, starts: list[str]) -> None:
+    windows = [window("month", at(anchor), index) for index in range(1, len(starts) + 1)]
+    assert [period.start for period in windows] == [at(start) for start in starts]
+
+
+@pytest.mark.parametrize("cadence", ["month", "week", "day"])
+@pytest.mark.parametrize("anchor", ["2024-01-31T23:59:59.999Z", "2024-02-29T00:00Z", "2025-03-30T01:30Z"])
+def test_scenario_63_windows_meet_without_gap_or_overlap(cadence: AnchoredCadence, anchor: str) -> None:
+    windows = [window(cadence, at(anchor), index) for index in range(-3, 60)]
+    assert all(before.end == after.start for before, after in pairwise(windows))
+    for index, period in enumerate(windows, start=-3):
+        assert window_index(cadence, at(anchor), period.start) == index
+        assert window_index(cadence, at(anchor), period.end - timedelta.resolution) == index
+
+
+def test_scenario_63_daylight_saving_moves_nothing() -> None:
+    # An anchor given in Berlin's winter time is an instant: summer time does not shift the windows
+    anchor = datetime(2026, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=1))).astimezone(UTC)
+    assert window("day", anchor, 29).start - anchor == timedelta(days=29)
+    assert window("month", anchor, 1).start == at("2026-03-28T23:30Z")
+
+
+@pytest.mark.parametrize(
+    "bounds", [("2026-01-01T00:00Z", "2026-01-01T00:00Z"), ("2026-01-02T00:00Z", "2026-01-01T00:00Z")]
+)
+def test_an_empty_period_is_a_bug(bounds: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="ends after it starts"):
+        Period(at(bounds[0]), at(bounds[1]))
+
+
+def test_a_local_time_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="UTC"):
+        Period(datetime(2026, 1, 1), datetime(2026, 1, 2))  # noqa: DTZ001 - that is the fault
+
+
+def term(start: str, end: str) -> Term:
+    return Term("ORD_1", at(start), at(end), at(end))
+
+
+def test_scenario_69_a_paid_year_has_twelve_months_and_the_last_ends_with_it() -> None:
+    year = term("2024-01-31T12:00Z", "2025-01-31T12:00Z")
+    months = {window_in(year, "month", year.start + timedelta(days=day))[1] for day in range(366)}
+    assert len(months) == 12
+    assert max(month.end for month in months) == year.end
+    # Past its end the last one stays: no thirteenth allowance
+    assert window_in(year, "month", at("2025-03-01T00:00Z")) == (
+        11,
+        Period(at("2024-12-31T12:00Z"), at("2025-01-31T12:00Z")),
+    )
+
+
+def test_a_rest_of_days_joins_the_last_window() -> None:
+    # Waffo's month from 28 February runs to 31 March; a window from the 28th to the 28th leaves three days
+    paid = term("2026-02-28T12:00Z", "2026-03-31T12:00Z")
+    assert window_in(paid, "month", at("2026-03-30T00:00Z")) == (0, Period(paid.start, at("2026-03-31T12:00Z")))
+    # Half a window or more is a window of its own
+    paid = term("2026-03-01T00:00Z", "2026-03-12T00:00Z")
+    assert window_in(paid, "week", at("2026-03-11T00:00Z")) == (
+        1,
+        Period(at("2026-03-08T00:00Z"), at("2026-03-12T00:00Z")),
+    )
+
+
+def test_scenario_70_a_thirteen_minute_period_is_a_period() -> None:
+    paid = term("2026-04-10T15:14:30Z", "2026-04-10T15:27:30Z")
+    for cadence in ("billing", "month"):
+        assert window_in(paid, cadence, at("2026-04-10T15:20:00Z")) == (
+            0,
+            Period(paid.start, at("2026-04-10T15:27:30Z")),
+        )
