@@ -126,11 +126,16 @@ class Story:
     now: datetime = BEGIN
     totals: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     held: dict[str, Decimal] = field(default_factory=dict)
+    charted: Decimal = ZERO
     count: int = 0
 
     def apply(self, change: Change) -> None:
         """Keep a change as the store would: an empty one is not written."""
-        assert len(change.closed) <= 1, "more than one period with usage was closed at once"
+        # A chart with usage, and the end of its period with overage: time alone closes no more, however much has passed
+        assert len(change.closed) <= 2
+        self.charted += sum((summary.used for summary in change.closed), ZERO)
+        assert all(summary.used == sum(summary.days.values(), ZERO) for summary in change.closed)
+        assert all(len(summary.days) <= 50 for summary in change.closed if summary.chart != summary.period)
         for movement in change.movements:
             assert movement.quantity > ZERO
             self.totals[movement.kind] += movement.quantity
@@ -212,7 +217,10 @@ class Story:
         assert balance.overage >= ZERO
         assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
         assert balance.overage == ZERO or all(grant.remaining == ZERO for grant in balance.active_grants)
-        assert sum(balance.days.values(), ZERO) == balance.used
+        # Every unit is on one chart: an open one, or one that was put away.
+        assert self.charted + sum(balance.days.values(), ZERO) == totals["used"] + balance.used - balance.burned
+        assert balance.charts > 0 or sum(balance.days.values(), ZERO) == balance.used
+        assert balance.chart.end - balance.chart.start <= timedelta(days=47)
         assert balance.term.end is None or balance.period.end <= balance.term.end
         # Conservation: what was given, or used without being given, is used, gone, or still there.
         remaining = sum((grant.remaining for grant in balance.grants), ZERO)

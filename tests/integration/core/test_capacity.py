@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.domain.adjust import add_grant
+from pancake_meter.domain.advance import open_balance, start_term
+from pancake_meter.domain.balance import Balance, Policy, Term
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import Grant
 from pancake_meter.domain.hold import HoldHandle
+from pancake_meter.domain.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balances import read_balance, write_change
-from pancake_meter.usecases.hold_quota import HoldPlaced, HoldSettled, hold_quota, release_hold, settle_hold
+from pancake_meter.store.balances import read_balance, read_summaries, write_change
+from pancake_meter.usecases.hold_quota import (
+    HoldPlaced,
+    HoldRefused,
+    HoldSettled,
+    hold_quota,
+    release_hold,
+    settle_hold,
+)
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_events
 from tests.support.metered_dynamodb import Meter, metered
@@ -27,21 +37,47 @@ NOW = datetime(2026, 3, 31, 15, 20, tzinfo=UTC)
 """The last day of a month of 31 days."""
 
 
-@pytest.fixture
-def busy(dynamodb: "DynamoDBClient", table: str) -> Metering:
-    """A month with usage on each of its days, a top-up beside the plan, and three holds in flight."""
+@pytest.fixture(params=["first month, default plan", "second month, paid"])
+def busy(request: pytest.FixtureRequest, dynamodb: "DynamoDBClient", table: str) -> Metering:
+    """A month with usage on each of its days, a top-up beside the plan, and three holds in flight.
+
+    A paying customer has more to carry: an order, what rolled over, and a month before this one.
+    """
     begun = metering(dynamodb, table, catalog_of(1_000_000_000))
-    start = NOW - timedelta(days=30)
-    for day in range(31):
-        at = start + timedelta(days=day)
-        record_events(begun, CUSTOMER, "tokens", [usage_event(f"day-{day}", Decimal(1_234_567), None, at)], at)
-    balance = read_balance(begun.table, CUSTOMER, "tokens")
-    assert balance is not None
+    first_day = NOW - timedelta(days=30)
+    if request.param == "second month, paid":
+        month_before = first_day - timedelta(days=31)
+        overage = OverageCapped(Decimal(500_000))
+        policy = Policy("scale", Decimal(10_000_000), "billing", overage, Decimal(1_000_000), (Decimal(1),))
+        sold, renewed = (_term(start, start + timedelta(days=31)) for start in (month_before, first_day))
+        opened = open_balance(CUSTOMER, "tokens", policy, sold, month_before)
+        assert write_change(begun.table, opened, "subscription.activated", None, month_before)
+        _use_every_day(begun, month_before)
+        renewal = start_term(Change.begin(_balance(begun)), policy, renewed, first_day)
+        assert write_change(begun.table, renewal, "subscription.renewed", None, first_day)
+    _use_every_day(begun, first_day)
     top_up = Grant("payment:PAY_8bVc5xZa2sDf6gHj9kLq3W", "top_up", Decimal(50_000), Decimal(50_000), 90, NOW)
-    assert write_change(begun.table, add_grant(Change.begin(balance), top_up, NOW), "payment", None, NOW)
+    assert write_change(begun.table, add_grant(Change.begin(_balance(begun)), top_up, NOW), "payment", None, NOW)
     for number in range(3):
         hold_quota(begun, CUSTOMER, "tokens", f"0b7c1d2e4f504a6b8c7d00000000000{number}", Decimal(4000), TTL, NOW)
     return begun
+
+
+def _term(start: datetime, end: datetime) -> Term:
+    return Term("ORD_2aUyqjCzEIiEcYMKj7TZtw", start, end, end + timedelta(days=1))
+
+
+def _use_every_day(begun: Metering, first_day: datetime) -> None:
+    for day in range(31):
+        at = first_day + timedelta(days=day)
+        event = usage_event(f"{at:%m%d}", Decimal(234_567), None, at)
+        assert record_events(begun, CUSTOMER, "tokens", [event], at) == {event.id: "counted"}
+
+
+def _balance(begun: Metering) -> Balance:
+    balance = read_balance(begun.table, CUSTOMER, "tokens")
+    assert balance is not None
+    return balance
 
 
 @pytest.fixture
@@ -62,7 +98,7 @@ def test_a_busy_balance_stays_within_one_kilobyte(busy: Metering, dynamodb: "Dyn
 
 
 def test_a_check_is_one_read(busy: Metering, meter: Meter) -> None:
-    assert busy.current_balance(CUSTOMER, "tokens", NOW).used == Decimal(1_234_567) * 31
+    assert busy.current_balance(CUSTOMER, "tokens", NOW).used == Decimal(234_567) * 31
     assert (meter.operations, meter.units) == (["GetItem"], 1)
 
 
@@ -73,7 +109,8 @@ def test_a_hold_is_one_write_of_one_unit(busy: Metering, meter: Meter) -> None:
 
 
 def test_a_refused_hold_is_one_write_too(busy: Metering, meter: Meter) -> None:
-    hold_quota(busy, CUSTOMER, "tokens", "h", Decimal(10) ** 12, TTL, NOW)
+    refused = hold_quota(busy, CUSTOMER, "tokens", "h", Decimal(10) ** 15, TTL, NOW)
+    assert isinstance(refused, HoldRefused)
     assert meter.operations == ["UpdateItem"]
 
 
@@ -100,3 +137,30 @@ def test_a_release_is_one_write_of_one_unit(busy: Metering, meter: Meter) -> Non
     released = release_hold(busy, CUSTOMER, HoldHandle("tokens", Decimal(4000), "0b7c1d2e4f504a6b8c7d000000000002"))
     assert released.was_held
     assert (meter.operations, meter.units) == (["UpdateItem"], 1)
+
+
+def test_a_year_of_daily_use_in_one_period_stays_small_and_can_be_closed(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given a yearly product whose whole quantity is for the year
+    begun = metering(dynamodb, table, catalog_of(0))
+    start = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    policy = Policy("yearly", Decimal(100_000_000), "billing", OverageAllowed())
+    year = _term(start, start + timedelta(days=365))
+    assert write_change(begun.table, open_balance(CUSTOMER, "tokens", policy, year, start), "opened", None, start)
+
+    # When it is used on every day of the year
+    for day in range(365):
+        at = start + timedelta(days=day)
+        record_events(begun, CUSTOMER, "tokens", [usage_event(f"{day}", Decimal(234_567), None, at)], at)
+
+    # Then a write is still one unit, and the year has left its charts
+    with metered(dynamodb) as meter:
+        hold_quota(begun, CUSTOMER, "tokens", "h", Decimal(1), TTL, start + timedelta(days=364))
+    assert (meter.operations, meter.units) == (["UpdateItem"], 1)
+    assert len(_balance(begun).days) <= 47
+
+    # And when it is over, nothing of it is lost
+    lapsed = year.end + timedelta(days=2) if year.end else start
+    assert begun.keep_current(_balance(begun), lapsed)
+    assert sum(s.used for s in read_summaries(begun.table, CUSTOMER, "tokens", limit=20)) == 234_567 * 365

@@ -10,8 +10,7 @@ from decimal import Decimal
 
 from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term, burn, window_in
 from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
-from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.ledger import PeriodSummary
 
 
@@ -51,6 +50,8 @@ def _cross(change: Change, boundary: datetime, now: datetime, fallback: Policy) 
     change = _expire_grants(change.burn(), boundary)
     if change.balance.period_ends_at <= boundary:
         change = _next_period(change, boundary, now, fallback)
+    elif (change.balance.next_chart_at or NEVER) <= boundary:
+        change = _put_chart_away(change, boundary)
     # Grants that start here pay for overage that is already there. Where idle periods were skipped, grants that start or
     # end inside them have boundaries of their own, which come next and never take `as_of` back.
     as_of = max(boundary, change.balance.as_of, min(change.balance.period.start, now))
@@ -94,16 +95,7 @@ def _close_period(change: Change, closed_at: datetime) -> Change:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)
     change = change.moved("overage_closed", balance.overage)
-    summary = PeriodSummary(
-        period=balance.period,
-        closed_at=closed_at,
-        segment=change.before.segment + 1,
-        plan=balance.policy.plan,
-        allowance=balance.policy.allowance,
-        used=balance.used,
-        overage=balance.overage,
-        days=balance.days,
-    )
+    summary = _summary(balance, closed_at, change.before.segment + 1, balance.overage)
     after = replace(
         balance,
         grants=tuple(grant for grant in balance.grants if not grant.is_periodic),
@@ -112,8 +104,36 @@ def _close_period(change: Change, closed_at: datetime) -> Change:
         overage=ZERO,
         overage_due=balance.overage_due + balance.overage,
         days={},
+        charts=0,
     )
-    return replace(change, balance=after, closed=(*change.closed, summary) if balance.used else change.closed)
+    return replace(change, balance=after, closed=_kept(change, summary))
+
+
+def _put_chart_away(change: Change, closed_at: datetime) -> Change:
+    """Begin the next chart of a long period; a chart on which something was counted leaves a summary."""
+    balance = change.balance
+    summary = _summary(balance, closed_at, change.before.segment + 1, ZERO)
+    return replace(change, balance=replace(balance, days={}, charts=balance.charts + 1), closed=_kept(change, summary))
+
+
+def _kept(change: Change, summary: PeriodSummary) -> tuple[PeriodSummary, ...]:
+    """Return the summaries with one more, if it has anything to say."""
+    return (*change.closed, summary) if summary.used or summary.overage else change.closed
+
+
+def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decimal) -> PeriodSummary:
+    """Return what the open chart came to."""
+    return PeriodSummary(
+        period=balance.period,
+        chart=balance.chart,
+        closed_at=closed_at,
+        segment=segment,
+        plan=balance.policy.plan,
+        allowance=balance.policy.allowance,
+        used=sum(balance.days.values(), ZERO),
+        overage=overage,
+        days=balance.days,
+    )
 
 
 def _open_period(change: Change, rolled: Decimal) -> Change:
@@ -127,7 +147,7 @@ def _allow(change: Change, quantity: Decimal, kind: GrantKind) -> Change:
         return change
     balance = change.balance
     grant = Grant(
-        id=f"{kind}:{timestamp(balance.period.start)}",
+        id=periodic_grant_id(kind, balance.period.start),
         kind=kind,
         quantity=quantity,
         remaining=quantity,

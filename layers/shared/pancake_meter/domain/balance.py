@@ -22,6 +22,9 @@ from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.period import AnchoredCadence, Period, window, window_index, window_start
 from pancake_meter.domain.plan import Cadence, OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy, Plan
 
+_CHART_MIN = timedelta(days=16)
+"""A rest of a period that is shorter gets no chart of its own."""
+
 ZERO = Decimal(0)
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 """``valid_until`` of a balance that never changes by itself."""
@@ -87,7 +90,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One customer's state for one meter. All quantities are units of the meter."""
+    """One customer's state for one meter. All quantities are units of the meter.
+
+    ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
+    away. ``charts`` counts those that were: the item stays small however long the period.
+    """
 
     customer_id: str
     meter: str
@@ -103,6 +110,7 @@ class Balance:
     grants: tuple[Grant, ...] = ()
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)
+    charts: int = 0
     blocked: str | None = None
 
     @property
@@ -145,15 +153,27 @@ class Balance:
         return self.term.lapses_at or self.period.end
 
     @property
+    def chart(self) -> Period:
+        """The span of the open chart: about a month of the period, or what is left of it."""
+        start, end = (window_start("month", self.period.start, self.charts + more) for more in (0, 1))
+        is_last = self.period.end - end < _CHART_MIN
+        return Period(start, self.period.end if is_last else end)
+
+    @property
+    def next_chart_at(self) -> datetime | None:
+        """When the open chart gives way to another; ``None`` where it lasts as long as the period."""
+        return self.chart.end if self.chart.end < self.period.end else None
+
+    @property
     def valid_until(self) -> datetime:
         """The next instant at which the structure changes by itself."""
         starts = (grant.starts_at for grant in self.grants if not grant.is_periodic and grant.starts_at > self.as_of)
         ends = (grant.expires_at for grant in self.grants if grant.expires_at is not None)
-        return min(self.period_ends_at, NEVER, *starts, *ends)
+        return min(self.period_ends_at, self.next_chart_at or NEVER, NEVER, *starts, *ends)
 
 
 def day_key(instant: datetime) -> str:
-    """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No period is longer than a year, so it is unambiguous."""
+    """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No chart is longer than a year, so it is unambiguous."""
     return f"{instant:%m%d}"
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from pancake_meter.domain.instant import timestamp
+
 GrantKind = Literal["plan", "rollover", "top_up", "trial", "promotion", "credit"]
 
 PERIODIC_KINDS: frozenset[GrantKind] = frozenset({"plan", "rollover"})
@@ -44,6 +46,11 @@ class Grant:
     def is_periodic(self) -> bool:
         """Whether the grant ends with its period."""
         return self.kind in PERIODIC_KINDS
+
+
+def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:
+    """Id of what a period gives: the same however often the period is opened."""
+    return f"{kind}:{timestamp(starts_at)}"
 
 
 def burn_order(grant: Grant, period_end: datetime) -> tuple[int, bool, datetime, datetime, str]:

@@ -47,9 +47,13 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class PeriodSummary:
-    """What a period came to. Written once, by the change that closed it; periods in which nothing was used leave none."""
+    """What a period came to: written by the change that closed it; periods in which nothing was used leave none.
+
+    A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of, ``overage`` is in the last.
+    """
 
     period: Period
+    chart: Period
     closed_at: datetime
     segment: int
     plan: str | None

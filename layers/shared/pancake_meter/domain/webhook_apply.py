@@ -12,8 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 from pancake_meter.domain.advance import start_term
 from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, window_in
 from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
-from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 from pancake_meter.domain.subscription import Carried, PeriodKey, Subscription
@@ -177,6 +176,7 @@ def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, now: date
         policy=policy,
         term=term,
         period=period,
+        charts=0,
         as_of=max(now, old.as_of),
         grants=(*kept, *(_of_period(grant, period.start) for grant in rolled)),
         overage=ZERO,
@@ -205,7 +205,7 @@ def _give(change: Change, kind: GrantKind, quantity: Decimal) -> Change:
         return change
     change = change.burn()
     start = change.balance.period.start
-    blank = Grant(f"{kind}:{timestamp(start)}", kind, ZERO, ZERO, DEFAULT_PRIORITY[kind], starts_at=start)
+    blank = Grant(periodic_grant_id(kind, start), kind, ZERO, ZERO, DEFAULT_PRIORITY[kind], starts_at=start)
     given = next((grant for grant in change.balance.grants if grant.kind == kind), blank)
     grown = replace(given, quantity=given.quantity + quantity, remaining=given.remaining + quantity)
     grants = (*(grant for grant in change.balance.grants if grant.kind != kind), grown)
@@ -275,4 +275,4 @@ def _retime(change: Change, term: Term) -> Change:
 
 def _of_period(grant: Grant, start: datetime) -> Grant:
     """Return a periodic grant as that of the period that starts at ``start``."""
-    return replace(grant, id=f"{grant.kind}:{timestamp(start)}", starts_at=start)
+    return replace(grant, id=periodic_grant_id(grant.kind, start), starts_at=start)

@@ -29,7 +29,10 @@ class PeriodUsage(TypedDict):
 
 
 class UsageReport(TypedDict):
-    """Usage of one meter: the open period first, then closed ones in which something was used, newest first."""
+    """Usage of one meter: the open period first, then closed ones in which something was used, newest first.
+
+    A period of more than a month and a half comes month by month.
+    """
 
     customer_id: str
     meter: str
@@ -65,14 +68,16 @@ class LedgerPage(TypedDict):
 
 def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> UsageReport:
     """Return usage of the open period and of closed ones, newest first, each by day (``MMDD``, UTC)."""
-    opened = _period_usage(balance.period, balance.used, balance.current_overage, balance.days, is_open=True)
+    opened = _period_usage(
+        balance.chart, sum(balance.days.values(), ZERO), balance.current_overage, balance.days, is_open=True
+    )
     return {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
         "periods": [
             opened,
             *(
-                _period_usage(summary.period, summary.used, summary.overage, summary.days, is_open=False)
+                _period_usage(summary.chart, summary.used, summary.overage, summary.days, is_open=False)
                 for summary in closed
             ),
         ],

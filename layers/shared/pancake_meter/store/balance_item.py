@@ -2,6 +2,8 @@
 
 ``headroom`` and ``valid_until`` are stored although they follow from the rest: they are what the conditions of the hot
 writes compare. ``headroom`` is checked against the rest at every read.
+
+Every write costs a unit per KB, so the item leaves out what is nothing or follows from the rest.
 """
 
 from collections.abc import Mapping
@@ -9,8 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pancake_meter.domain.balance import NEVER, Balance, Policy, Term
-from pancake_meter.domain.grant import Grant
+from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term
+from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, periodic_grant_id
 from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.period import Period
@@ -40,11 +42,9 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         "as_of": to_ms(balance.as_of),
         "valid_until": to_ms(balance.valid_until),
         "burned": balance.burned,
-        "overage": balance.overage,
-        "overage_due": balance.overage_due,
         "policy": _policy_item(balance.policy),
         "term": _term_item(balance.term),
-        "period": {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)},
+        "period": _period_item(balance),
         "grants": [_grant_item(grant) for grant in balance.grants],
     }
     if balance.valid_until < NEVER:
@@ -53,10 +53,14 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         attributes["uncapped"] = True
     if balance.blocked is not None:
         attributes["blocked"] = balance.blocked
+    if balance.overage != ZERO:
+        attributes["overage"] = balance.overage
+    if balance.overage_due != ZERO:
+        attributes["overage_due"] = balance.overage_due
     return attributes
 
 
-SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked")
+SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due")
 """Attributes that are absent when they do not apply."""
 
 
@@ -77,12 +81,13 @@ def balance_from_item(item: Item) -> Balance:
         policy=_policy(item["policy"]),
         term=_term(item["term"]),
         period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
+        charts=int(item["period"].get("charts", 0)),
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),
         used=item["used"],
         burned=item["burned"],
-        overage=item["overage"],
-        overage_due=item["overage_due"],
+        overage=item.get("overage", ZERO),
+        overage_due=item.get("overage_due", ZERO),
         grants=tuple(_grant(grant) for grant in item["grants"]),
         holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
         days=dict(item["days"]),
@@ -97,15 +102,24 @@ def _holds_item(holds: Mapping[str, Hold]) -> dict[str, Any]:
     return {hold_id: hold_item(hold) for hold_id, hold in holds.items()}
 
 
+def _period_item(balance: Balance) -> dict[str, Any]:
+    item = {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)}
+    return {**item, "charts": balance.charts} if balance.charts else item
+
+
 def _policy_item(policy: Policy) -> dict[str, Any]:
     item: dict[str, Any] = {
         "allowance": policy.allowance,
         "cadence": policy.cadence,
         "overage": _overage_item(policy.overage),
-        "rollover": policy.rollover_maximum,
-        "alerts": list(policy.alert_thresholds),
     }
-    return item if policy.plan is None else {"plan": policy.plan, **item}
+    if policy.plan is not None:
+        item["plan"] = policy.plan
+    if policy.rollover_maximum != ZERO:
+        item["rollover"] = policy.rollover_maximum
+    if policy.alert_thresholds:
+        item["alerts"] = list(policy.alert_thresholds)
+    return item
 
 
 def _policy(item: Mapping[str, Any]) -> Policy:
@@ -114,8 +128,8 @@ def _policy(item: Mapping[str, Any]) -> Policy:
         allowance=item["allowance"],
         cadence=item["cadence"],
         overage=_overage(item["overage"]),
-        rollover_maximum=item["rollover"],
-        alert_thresholds=tuple(item["alerts"]),
+        rollover_maximum=item.get("rollover", ZERO),
+        alert_thresholds=tuple(item.get("alerts", ())),
     )
 
 
@@ -157,24 +171,30 @@ def _term(item: Mapping[str, Any]) -> Term:
 
 
 def _grant_item(grant: Grant) -> dict[str, Any]:
+    """What follows from the kind is left out: a periodic grant's id, and the usual priority."""
     item: dict[str, Any] = {
-        "id": grant.id,
         "kind": grant.kind,
-        "quantity": grant.quantity,
-        "remaining": grant.remaining,
-        "priority": grant.priority,
-        "starts": to_ms(grant.starts_at),
+        "given": grant.quantity,
+        "left": grant.remaining,
+        "from": to_ms(grant.starts_at),
     }
-    return item if grant.expires_at is None else {**item, "expires": to_ms(grant.expires_at)}
+    if grant.id != periodic_grant_id(grant.kind, grant.starts_at):
+        item["id"] = grant.id
+    if grant.priority != DEFAULT_PRIORITY[grant.kind]:
+        item["priority"] = grant.priority
+    if grant.expires_at is not None:
+        item["until"] = to_ms(grant.expires_at)
+    return item
 
 
 def _grant(item: Mapping[str, Any]) -> Grant:
+    kind, starts_at = item["kind"], from_ms(item["from"])
     return Grant(
-        id=item["id"],
-        kind=item["kind"],
-        quantity=item["quantity"],
-        remaining=item["remaining"],
-        priority=int(item["priority"]),
-        starts_at=from_ms(item["starts"]),
-        expires_at=from_ms(item["expires"]) if "expires" in item else None,
+        id=item.get("id", periodic_grant_id(kind, starts_at)),
+        kind=kind,
+        quantity=item["given"],
+        remaining=item["left"],
+        priority=int(item.get("priority", DEFAULT_PRIORITY[kind])),
+        starts_at=starts_at,
+        expires_at=from_ms(item["until"]) if "until" in item else None,
     )

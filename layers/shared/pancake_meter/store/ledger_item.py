@@ -43,9 +43,9 @@ def ledger_from_item(item: Item) -> LedgerEntry:
 def summary_item(customer_id: str, meter: str, summary: PeriodSummary) -> dict[str, Any]:
     """Return the item of a period summary."""
     item: dict[str, Any] = {
-        **period_key(customer_id, meter, summary.period.start, summary.segment),
-        "start": to_ms(summary.period.start),
-        "end": to_ms(summary.period.end),
+        **period_key(customer_id, meter, summary.chart.start, summary.segment),
+        "period": _span_item(summary.period),
+        "chart": _span_item(summary.chart),
         "closed_at": to_ms(summary.closed_at),
         "segment": summary.segment,
         "allowance": summary.allowance,
@@ -59,7 +59,8 @@ def summary_item(customer_id: str, meter: str, summary: PeriodSummary) -> dict[s
 def summary_from_item(item: Item) -> PeriodSummary:
     """Return the period summary of an item."""
     return PeriodSummary(
-        period=Period(from_ms(item["start"]), from_ms(item["end"])),
+        period=_span(item["period"]),
+        chart=_span(item["chart"]),
         closed_at=from_ms(item["closed_at"]),
         segment=int(item["segment"]),
         plan=item.get("plan"),
@@ -68,6 +69,14 @@ def summary_from_item(item: Item) -> PeriodSummary:
         overage=item["overage"],
         days=dict(item["days"]),
     )
+
+
+def _span_item(span: Period) -> dict[str, Any]:
+    return {"start": to_ms(span.start), "end": to_ms(span.end)}
+
+
+def _span(item: Mapping[str, Any]) -> Period:
+    return Period(from_ms(item["start"]), from_ms(item["end"]))
 
 
 def _movement_item(movement: Movement) -> Mapping[str, Any]:

@@ -4,11 +4,11 @@ The balance's counters are written as differences, because hot writes go on betw
 touch ``segment``. Whatever they add lands in the new segment: nothing is lost, and a busy balance cannot starve a change.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.balance import ZERO, Balance, day_key
 from pancake_meter.domain.change import Change
 from pancake_meter.store.balance_item import SPARSE_ATTRIBUTES, balance_item, structure_attributes
 from pancake_meter.store.keys import balance_key
@@ -27,7 +27,7 @@ def structure_writes(change: Change, cause: str, reference: str | None, now: dat
     """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
     balance = change.before
     summaries = [Put(summary_item(balance.customer_id, balance.meter, summary)) for summary in change.closed]
-    return [_update(change.before, change.after), _ledger_put(change, cause, reference, now), *summaries]
+    return [_update(change.before, change.after, now), _ledger_put(change, cause, reference, now), *summaries]
 
 
 def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime) -> Put:
@@ -36,7 +36,7 @@ def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime
     return Put(item, condition="attribute_not_exists(PK)")
 
 
-def _update(before: Balance, after: Balance) -> Update:
+def _update(before: Balance, after: Balance, now: datetime) -> Update:
     """Build the update: absolute for what only structure changes write, differences for what hot writes share."""
     expression = _Expression()
     expression.add_difference("headroom", after.headroom - before.headroom)
@@ -49,13 +49,14 @@ def _update(before: Balance, after: Balance) -> Update:
             expression.remove(name)
     for hold_id in before.holds.keys() - after.holds.keys():
         expression.remove_if_equal("holds", hold_id, "q", before.holds[hold_id].quantity)
+    busy = {day_key(now + timedelta(days=days)) for days in (-1, 0, 1)}
     for day, quantity in before.days.items():
-        if day in after.days:
+        if quantity != ZERO and day in after.days:
             continue
-        # A day still being counted is brought down by what the summary took; an empty one of long ago can go.
-        if quantity == ZERO:
-            expression.remove_if_equal("days", day, None, ZERO)
-        else:
+        # A day that is being counted now is brought down by what its chart took; any other can go if it stands still.
+        if day not in busy:
+            expression.remove_if_equal("days", day, None, quantity)
+        elif quantity != ZERO:
             expression.subtract("days", day, quantity)
     expression.demand("segment", before.segment)
     return expression.update(balance_key(before.customer_id, before.meter))

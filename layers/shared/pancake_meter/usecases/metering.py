@@ -85,4 +85,6 @@ def _cause(change: Change) -> str:
         return "lapsed"
     if before.period != after.period:
         return "reset"
+    if before.charts != after.charts:
+        return "chart_put_away"
     return "grants_changed" if len(before.grants) != len(after.grants) else "holds_expired"
