@@ -17,9 +17,12 @@ from pancake_meter.domain.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.hold import Hold
+from pancake_meter.domain.late import count_late, is_late, summary_of
+from pancake_meter.domain.ledger import PeriodSummary
 from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
+from pancake_meter.domain.usage_event import UsageEvent
 
 BEGIN = datetime(2024, 1, 31, 12, tzinfo=UTC)
 
@@ -79,13 +82,22 @@ class Wait:
     hours: int
 
 
-Step = Use | PlaceHold | Release | Settle | Give | TakeBack | Pay | Block | Renew | Wait
+@dataclass(frozen=True)
+class UseLate:
+    """Usage of some hours ago that comes only now."""
+
+    quantity: Decimal
+    hours: int
+
+
+Step = UseLate | Use | PlaceHold | Release | Settle | Give | TakeBack | Pay | Block | Renew | Wait
 
 units = st.integers(0, 1000).map(Decimal) | st.decimals(0, 1000, places=6)
 some_units = units.filter(lambda quantity: quantity > ZERO)
 numbers = st.integers(0, 8)
 steps = st.one_of(
     st.builds(Use, units),
+    st.builds(UseLate, units, st.integers(1, 24 * 60)),
     st.builds(PlaceHold, some_units, st.integers(1, 2000)),
     st.builds(Release, numbers),
     st.builds(Settle, numbers, units),
@@ -126,14 +138,15 @@ class Story:
     now: datetime = BEGIN
     totals: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     held: dict[str, Decimal] = field(default_factory=dict)
-    charted: Decimal = ZERO
+    summaries: list[PeriodSummary] = field(default_factory=list)
     count: int = 0
 
     def apply(self, change: Change) -> None:
         """Keep a change as the store would: an empty one is not written."""
         # A chart with usage, and the end of its period with overage: time alone closes no more, however much has passed
         assert len(change.closed) <= 2
-        self.charted += sum((summary.used for summary in change.closed), ZERO)
+        self.summaries = [*reversed(change.closed), *self.summaries]
+        assert all(summary.left >= ZERO for summary in change.closed)
         assert all(summary.used == sum(summary.days.values(), ZERO) for summary in change.closed)
         assert all(len(summary.days) <= 50 for summary in change.closed if summary.chart != summary.period)
         for movement in change.movements:
@@ -151,7 +164,7 @@ class Story:
         self.count += 1
         return f"n{self.count - 1}"
 
-    def play(self, step: Step, parts: int = 1) -> None:  # noqa: C901 - one case a step
+    def play(self, step: Step, parts: int = 1) -> None:  # noqa: C901, PLR0912 - one case a step
         """Play one step; a wait is taken in so many parts."""
         match step:
             case Wait(hours):
@@ -163,6 +176,8 @@ class Story:
                 self.apply(self.current())
             case Use(quantity):
                 self.balance = record_usage(self.balance, quantity, self.now)
+            case UseLate(quantity, hours):
+                self._use_late(quantity, self.now - timedelta(hours=hours))
             case PlaceHold(quantity, hours):
                 self._hold(quantity, self.now + timedelta(hours=hours))
             case Release(number):
@@ -186,6 +201,25 @@ class Story:
                 term = Term("ORD_2", self.now, end, end + timedelta(days=1))
                 self.apply(start_term(self.current(), self.policy, term, self.now))
         self.check()
+
+    def _use_late(self, quantity: Decimal, used_at: datetime) -> None:
+        self.apply(self.current())
+        event = UsageEvent("late", quantity, used_at, used_at)
+        summary = summary_of(self.summaries, used_at) if is_late(self.balance, event) else None
+        if summary is None:
+            self.balance = record_usage(self.balance, quantity, used_at)
+            return
+        before = self.balance
+        change, told = count_late(Change.begin(before), summary, [event])
+        self.apply(change)
+        self.summaries[self.summaries.index(summary)] = told
+        # The period's own units pay first, then what was bought, and the open period's allowance pays for nothing
+        beyond = max(ZERO, quantity - summary.left)
+        overage = told.overage - summary.overage
+        assert ZERO <= overage <= beyond
+        assert self.balance.overage_due - before.overage_due == overage
+        assert before.net - self.balance.net <= beyond - overage
+        assert (self.balance.used, self.balance.days) == (before.used, before.days)
 
     def _hold(self, quantity: Decimal, until: datetime) -> None:
         headroom = self.balance.headroom
@@ -218,13 +252,14 @@ class Story:
         assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
         assert balance.overage == ZERO or all(grant.remaining == ZERO for grant in balance.active_grants)
         # Every unit is on one chart: an open one, or one that was put away.
-        assert self.charted + sum(balance.days.values(), ZERO) == totals["used"] + balance.used - balance.burned
+        charted = sum((summary.used for summary in self.summaries), ZERO)
+        assert charted + sum(balance.days.values(), ZERO) == totals["used"] + balance.used - balance.burned
         assert balance.charts > 0 or sum(balance.days.values(), ZERO) == balance.used
         assert balance.chart.end - balance.chart.start <= timedelta(days=47)
         assert balance.term.end is None or balance.period.end <= balance.term.end
         # Conservation: what was given, or used without being given, is used, gone, or still there.
         remaining = sum((grant.remaining for grant in balance.grants), ZERO)
-        given_or_owed = totals["granted"] + totals["overage_closed"] + balance.overage
+        given_or_owed = totals["granted"] + totals["restored"] + totals["overage_closed"] + balance.overage
         assert given_or_owed == totals["used"] + totals["expired"] + totals["clawed_back"] + remaining
         assert balance.overage_due == totals["overage_closed"] - totals["overage_paid"]
         # A hold is what it was when it was placed, until it ends.

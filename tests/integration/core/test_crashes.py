@@ -65,6 +65,11 @@ def record_after_a_reset(stack: Metering) -> None:
     assert record_events(stack, CUSTOMER, "tokens", [event], NEXT_MONTH)["e1"] in {"counted", "duplicate"}
 
 
+def record_what_happened_before_a_reset(stack: Metering) -> None:
+    event = usage_event("e1", Decimal(10), NOW, NEXT_MONTH)
+    assert record_events(stack, CUSTOMER, "tokens", [event], NEXT_MONTH)["e1"] in {"counted", "duplicate"}
+
+
 def record_a_batch(stack: Metering) -> None:
     events = [usage_event(f"e{number}", Decimal(1), None, NOW) for number in range(120)]
     assert set(record_events(stack, CUSTOMER, "tokens", events, NOW).values()) <= {"counted", "duplicate"}
@@ -99,6 +104,7 @@ CASES: list[tuple[Operation, Operation, Figures]] = [
     (nothing, record, Figures(Decimal(10), ZERO, Decimal(990), 1)),
     (used_before, record, Figures(Decimal(110), ZERO, Decimal(890), 1)),
     (used_before, record_after_a_reset, Figures(Decimal(110), ZERO, Decimal(990), 2)),
+    (used_before, record_what_happened_before_a_reset, Figures(Decimal(110), ZERO, Decimal(1000), 3)),
     (nothing, record_a_batch, Figures(Decimal(120), ZERO, Decimal(880), 1)),
     (nothing, hold, Figures(ZERO, Decimal(75), Decimal(925), 1)),
     (held_before, hold_what_an_expired_hold_had, Figures(ZERO, Decimal(1000), ZERO, 2)),

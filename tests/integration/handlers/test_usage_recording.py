@@ -1,7 +1,7 @@
 """The usage recording handler, event in and answer out."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,27 @@ def test_scenario_56_the_time_of_an_event_is_bounded(post: Callable[[Any], Answe
         "event_time_out_of_range",
         "invalid_request",
     ]
+
+
+def test_scenario_56_an_event_of_a_closed_period_counts_there_within_the_grace_and_is_refused_after_it(
+    metering: Metering,
+) -> None:
+    def post_at(now: datetime, event: dict[str, object]) -> Answer:
+        collaborators = MeteringCollaborators(metering, lambda: now)
+        return read_answer(handler(api_event("usage_batch", body={"events": [event]}), LambdaContext(), collaborators))
+
+    # Given a month with usage that has closed
+    post_at(NOW, usage("march"))
+    closed = datetime(2026, 4, 10, 15, 20, tzinfo=UTC)
+
+    # When two events of it come, one soon after and one too late
+    in_time = post_at(closed + timedelta(hours=71), usage("soon", time="2026-04-10T15:00:00Z"))
+    too_late = post_at(closed + timedelta(hours=72), usage("late", time="2026-04-10T15:00:00Z"))
+
+    # Then the one counts, and the other is told why not
+    assert in_time.body["counted"] == 1
+    assert (too_late.status, too_late.body["results"][0]["code"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, "period_closed")
+    assert metering.current_balance("acct_1001", "tokens", closed + timedelta(hours=73)).used == 0
 
 
 @pytest.mark.parametrize("body", [{"events": []}, {"events": [usage(f"e{n}") for n in range(101)]}, {}, [usage("e1")]])

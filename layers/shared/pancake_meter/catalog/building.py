@@ -74,6 +74,7 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         usage_product=_usage_product(file.usage_product, report),
         checkout=checkout,
         minimum_charges=_amounts("minimum_charge", file.minimum_charge, report),
+        closed_period_grace=timedelta(hours=file.closed_period_grace_hours),
     )
     _check_names(catalog, report)
     _check_product_ids(catalog, report)

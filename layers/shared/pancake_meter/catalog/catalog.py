@@ -74,7 +74,10 @@ class ResolvedPlan:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The seller's meters, plans and prices. ``version`` is the SHA-256 of the file, in hex."""
+    """The seller's meters, plans and prices. ``version`` is the SHA-256 of the file, in hex.
+
+    ``closed_period_grace`` is how long after a period has closed usage that happened in it is still counted to it.
+    """
 
     version: str
     meters: Mapping[str, Meter]
@@ -84,6 +87,7 @@ class Catalog:
     usage_product: Product | None
     checkout: CheckoutSettings
     minimum_charges: Mapping[str, Decimal] = field(default_factory=dict)
+    closed_period_grace: timedelta = timedelta(hours=72)
 
     @property
     def default_plan(self) -> Plan | None:

@@ -200,6 +200,7 @@ class CatalogFile(_Strict):
     """The whole file."""
 
     default_plan: PlanKey | None = None
+    closed_period_grace_hours: int = Field(default=72, ge=0, le=24 * 89)
     checkout: CheckoutFile = CheckoutFile()
     minimum_charge: Amounts = {}
     meters: dict[MeterKey, MeterFile] = Field(min_length=1, max_length=METERS_MAX)

@@ -40,9 +40,10 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Cha
     """
     _, period = window_in(term, policy.cadence, now)
     leftover = _periodic_leftover(change.balance) if policy.plan == change.balance.policy.plan else ZERO
-    closed = _close_period(change, now)
-    begun = replace(closed.balance, policy=policy, term=term, period=period, as_of=now)
-    return _open_period(replace(closed, balance=begun), min(policy.rollover_maximum, leftover))
+    rolled = min(policy.rollover_maximum, leftover)
+    closed = _close_period(change, now, rolled)
+    begun = replace(closed.balance, policy=policy, term=term, period=period, closed_until=period.start, as_of=now)
+    return _open_period(replace(closed, balance=begun), rolled)
 
 
 def _cross(change: Change, boundary: datetime, now: datetime, fallback: Policy) -> Change:
@@ -78,8 +79,9 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     # over its whole allowance, up to the maximum.
     idle = target - index - 1
     rolled = min(policy.rollover_maximum, _periodic_leftover(change.balance) + idle * policy.allowance)
-    closed = _close_period(change, boundary)
-    return _open_period(replace(closed, balance=replace(closed.balance, period=period)), rolled)
+    closed = _close_period(change, boundary, rolled)
+    begun = replace(closed.balance, period=period, closed_until=period.start)
+    return _open_period(replace(closed, balance=begun), rolled)
 
 
 def _periodic_leftover(balance: Balance) -> Decimal:
@@ -87,15 +89,19 @@ def _periodic_leftover(balance: Balance) -> Decimal:
     return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
 
 
-def _close_period(change: Change, closed_at: datetime) -> Change:
-    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a summary is left."""
+def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Change:
+    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a summary is left.
+
+    ``rolled`` units go over into the next period, and are not left in this one.
+    """
     change = change.burn()
     balance = change.balance
+    left = max(ZERO, _periodic_leftover(balance) - rolled)
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)
     change = change.moved("overage_closed", balance.overage)
-    summary = _summary(balance, closed_at, change.before.segment + 1, balance.overage)
+    summary = _summary(balance, closed_at, change.before.segment + 1, balance.overage, left)
     after = replace(
         balance,
         grants=tuple(grant for grant in balance.grants if not grant.is_periodic),
@@ -112,7 +118,7 @@ def _close_period(change: Change, closed_at: datetime) -> Change:
 def _put_chart_away(change: Change, closed_at: datetime) -> Change:
     """Begin the next chart of a long period; a chart on which something was counted leaves a summary."""
     balance = change.balance
-    summary = _summary(balance, closed_at, change.before.segment + 1, ZERO)
+    summary = _summary(balance, closed_at, change.before.segment + 1, ZERO, ZERO)
     return replace(change, balance=replace(balance, days={}, charts=balance.charts + 1), closed=_kept(change, summary))
 
 
@@ -121,7 +127,7 @@ def _kept(change: Change, summary: PeriodSummary) -> tuple[PeriodSummary, ...]:
     return (*change.closed, summary) if summary.used or summary.overage else change.closed
 
 
-def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decimal) -> PeriodSummary:
+def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decimal, left: Decimal) -> PeriodSummary:
     """Return what the open chart came to."""
     return PeriodSummary(
         period=balance.period,
@@ -132,6 +138,7 @@ def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decim
         allowance=balance.policy.allowance,
         used=sum(balance.days.values(), ZERO),
         overage=overage,
+        left=left,
         days=balance.days,
     )
 

@@ -93,7 +93,8 @@ class Balance:
     """One customer's state for one meter. All quantities are units of the meter.
 
     ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
-    away. ``charts`` counts those that were: the item stays small however long the period.
+    away. ``charts`` counts those that were: the item stays small however long the period. ``closed_until`` is the instant
+    before which everything belongs to closed periods; ``None`` in a balance that has closed none.
     """
 
     customer_id: str
@@ -111,6 +112,7 @@ class Balance:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
+    closed_until: datetime | None = None
     blocked: str | None = None
 
     @property

@@ -78,6 +78,12 @@ class EventConflict(DomainError):
     code = "event_conflict"
 
 
+class PeriodClosed(DomainError):
+    """The event tells of a period that closed too long ago; nothing was counted."""
+
+    code = "period_closed"
+
+
 class TooManyGrants(DomainError):
     """The balance carries as many grants as it can."""
 

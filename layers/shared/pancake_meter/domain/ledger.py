@@ -12,6 +12,7 @@ MovementKind = Literal[
     "granted",  # units given
     "used",  # units consumed since the entry before
     "expired",  # units of a grant that ended unused
+    "restored",  # expired units of a closed period that late usage of that period still found
     "clawed_back",  # units of a grant taken back by a refund
     "overage_closed",  # overage of a closed period, now due
     "overage_paid",  # due units that a payment settled
@@ -33,7 +34,8 @@ class LedgerEntry:
     """One change of a balance's structure: the segment it closed, and all that moved.
 
     Entries of a balance are numbered without gaps by ``segment``. Summed over all entries of a balance:
-    ``granted + overage = used + expired + clawed_back + remaining`` (overage: closed plus that of the open period).
+    ``granted + restored + overage = used + expired + clawed_back + remaining``, the overage closed plus that of the open
+    period.
     """
 
     segment: int
@@ -49,7 +51,8 @@ class LedgerEntry:
 class PeriodSummary:
     """What a period came to: written by the change that closed it; periods in which nothing was used leave none.
 
-    A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of, ``overage`` is in the last.
+    A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of; ``overage`` and ``left``, the
+    units of the plan that expired with the period, are in the last. Only late usage changes it afterwards.
     """
 
     period: Period
@@ -60,4 +63,5 @@ class PeriodSummary:
     allowance: Decimal
     used: Decimal
     overage: Decimal
+    left: Decimal
     days: Mapping[str, Decimal] = field(default_factory=dict)

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final, Literal, NotRequired
 from pydantic import Field, ValidationError
 from typing_extensions import TypedDict
 
-from pancake_meter.domain.errors import DomainError, EventConflict
+from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.fields import CustomerId, Instant, MeterName, Quantity, WireModel
 from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_validation
+from pancake_meter.usecases.event_result import EventResult
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import EventResult, UsageLine, record_batch
+from pancake_meter.usecases.record_usage import UsageLine, record_batch
 
 EVENTS_MAX: Final = 100
 
@@ -98,6 +99,8 @@ def _verdict(result: EventResult | DomainError) -> Counted | Problem:
         return problem_of_domain(result)
     if result == "conflict":
         return problem_of_domain(EventConflict("The id was used for another event; nothing was counted."))
+    if result == "period_closed":
+        return problem_of_domain(PeriodClosed("The event's period closed too long ago; nothing was counted."))
     return result
 
 

@@ -7,7 +7,7 @@ Every write costs a unit per KB, so the item leaves out what is nothing or follo
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -82,6 +82,7 @@ def balance_from_item(item: Item) -> Balance:
         term=_term(item["term"]),
         period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
         charts=int(item["period"].get("charts", 0)),
+        closed_until=_closed_until(item["period"]),
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),
         used=item["used"],
@@ -103,8 +104,20 @@ def _holds_item(holds: Mapping[str, Hold]) -> dict[str, Any]:
 
 
 def _period_item(balance: Balance) -> dict[str, Any]:
-    item = {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)}
-    return {**item, "charts": balance.charts} if balance.charts else item
+    item: dict[str, Any] = {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)}
+    if balance.charts:
+        item["charts"] = balance.charts
+    if balance.closed_until is None:
+        item["first"] = True
+    elif balance.closed_until != balance.period.start:
+        item["closed_until"] = to_ms(balance.closed_until)
+    return item
+
+
+def _closed_until(item: Mapping[str, Any]) -> datetime | None:
+    if "first" in item:
+        return None
+    return from_ms(item.get("closed_until", item["start"]))
 
 
 def _policy_item(policy: Policy) -> dict[str, Any]:

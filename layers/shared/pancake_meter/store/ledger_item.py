@@ -51,6 +51,7 @@ def summary_item(customer_id: str, meter: str, summary: PeriodSummary) -> dict[s
         "allowance": summary.allowance,
         "used": summary.used,
         "overage": summary.overage,
+        "left": summary.left,
         "days": dict(summary.days),
     }
     return item if summary.plan is None else {**item, "plan": summary.plan}
@@ -67,6 +68,7 @@ def summary_from_item(item: Item) -> PeriodSummary:
         allowance=item["allowance"],
         used=item["used"],
         overage=item["overage"],
+        left=item["left"],
         days=dict(item["days"]),
     )
 

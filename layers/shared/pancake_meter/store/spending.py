@@ -14,16 +14,23 @@ from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.balance import ZERO, Balance, day_key
+from pancake_meter.domain.change import Change
 from pancake_meter.domain.hold import MAX_HOLDS, Hold
-from pancake_meter.domain.instant import to_ms
+from pancake_meter.domain.instant import timestamp, to_ms
+from pancake_meter.domain.ledger import PeriodSummary
 from pancake_meter.domain.usage_event import RETENTION, UsageEvent
 from pancake_meter.store.balance_item import balance_from_item, hold_item
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key
-from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Put, Table, Update
+from pancake_meter.store.ledger_item import summary_item
+from pancake_meter.store.structure import structure_writes
+from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Put, Table, Update, Write
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
+
+LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 5
+"""Late events of one closed period that one transaction counts, beside the balance, its ledger and the summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,25 @@ def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> B
 
 
 def write_events(
-    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
+    table: Table,
+    customer_id: str,
+    meter: str,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    *,
+    of_any_time: bool = False,
 ) -> EventsRefused | None:
-    """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted."""
+    """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted.
+
+    Events that state a time before the open period stand in the way, unless they may be ``of_any_time``.
+    """
+    stated = [event.stated_at for event in events if event.stated_at is not None]
+    condition, bounds = "valid_until > :now", {":now": to_ms(now)}
+    period: dict[str, str] = {}
+    if stated and not of_any_time:
+        condition += " AND #period.#start <= :earliest"
+        bounds[":earliest"] = to_ms(min(stated))
+        period = {"#period": "period", "#start": "start"}
     total = sum((event.quantity for event in events), ZERO)
     by_day: dict[str, Decimal] = {}
     for event in events:
@@ -92,11 +115,26 @@ def write_events(
     update = Update(
         balance_key(customer_id, meter),
         f"SET headroom = headroom - :quantity, {sets}",
-        "valid_until > :now",
-        {":now": to_ms(now), **values},
-        names,
+        condition,
+        {**bounds, **values},
+        {**period, **names},
     )
-    return _transact(table, customer_id, meter, events, update, now)
+    return _transact(table, customer_id, meter, events, [update], now)
+
+
+def write_late_events(
+    table: Table,
+    change: Change,
+    summary: PeriodSummary,
+    told: PeriodSummary,
+    events: Sequence[UsageEvent],
+    now: datetime,
+) -> EventsRefused | None:
+    """Count events of the closed period of ``summary``, which becomes ``told``; ``None`` when they are counted."""
+    balance = change.before
+    writes = structure_writes(change, "late_usage", timestamp(summary.period.start), now)
+    amended = Put(summary_item(balance.customer_id, balance.meter, told), "used = :used", {":used": summary.used})
+    return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended], now)
 
 
 def write_settlement(
@@ -111,7 +149,7 @@ def write_settlement(
         {":given_back": held - event.quantity, ":held": held, ":now": to_ms(now), **values},
         {"#id": hold_id, **names},
     )
-    return _transact(table, customer_id, meter, [event], update, now)
+    return _transact(table, customer_id, meter, [event], [update], now)
 
 
 def _count(total: Decimal, by_day: dict[str, Decimal]) -> tuple[str, dict[str, str], dict[str, Any]]:
@@ -132,20 +170,22 @@ def _write(table: Table, update: Update) -> Balance | Refused:
 
 
 def _transact(
-    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], update: Update, now: datetime
+    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], writes: Sequence[Write], now: datetime
 ) -> EventsRefused | None:
+    """Put the events and do the balance's writes, the first of which is its update."""
     puts = [_event_put(usage_event_key(customer_id, meter, event.id), event, now) for event in events]
     try:
-        table.transact([*puts, update])
+        table.transact([*puts, *writes])
     except WriteRefused as refused:
-        *event_refusals, balance_refusal = refused.refusals
+        event_refusals, write_refusals = refused.refusals[: len(puts)], refused.refusals[len(puts) :]
         known = {
             event.id: str(old["fingerprint"])
             for event, old in zip(events, event_refusals, strict=True)
             if old is not None
         }
+        balance_refusal = write_refusals[0]
         balance = balance_from_item(balance_refusal) if balance_refusal else None
-        return EventsRefused(known, balance, balance_stands=balance_refusal is None)
+        return EventsRefused(known, balance, balance_stands=not any(refusal is not None for refusal in write_refusals))
     return None
 
 

@@ -4,15 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from pancake_meter.domain.errors import UnknownMeter
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.spending import RECORD_EVENTS_MAX, write_events
+from pancake_meter.usecases.event_result import EventResult, already_known
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
-
-EventResult = Literal["counted", "duplicate", "conflict"]
+from pancake_meter.usecases.record_late import record_late_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,8 @@ def record_events(
     """Count events of one balance: one transaction for up to 99; return what became of each id.
 
     ``duplicate``: the same event was counted before, or stands earlier in this batch. ``conflict``: its id belongs to
-    another event; nothing was counted.
+    another event; nothing was counted. ``period_closed``: its period closed longer ago than the catalog's grace; nothing was
+    counted.
 
     Raises:
         UnknownMeter: the catalog has no such meter.
@@ -87,16 +87,14 @@ def record_events(
 def _record_batch(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> dict[str, EventResult]:
-    """Count up to 99 events; ids already known drop out, and the rest is tried again."""
+    """Count up to 99 events; ids already known and late events drop out, and the rest is tried again."""
     results: dict[str, EventResult] = {}
-    pending = list(events)
+    pending, of_any_time = list(events), False
     for _ in range(ATTEMPTS_MAX):
-        refused = write_events(metering.table, customer_id, meter, pending, now)
+        refused = write_events(metering.table, customer_id, meter, pending, now, of_any_time=of_any_time)
         if refused is None:
             return results | {event.id: "counted" for event in pending}
-        for event in pending:
-            if event.id in refused.known:
-                results[event.id] = "duplicate" if refused.known[event.id] == event.fingerprint else "conflict"
+        results |= already_known(pending, refused)
         pending = [event for event in pending if event.id not in refused.known]
         if not pending:
             return results
@@ -104,6 +102,12 @@ def _record_batch(
             continue
         if refused.balance is None:
             metering.open(customer_id, meter, now)
-        else:
-            metering.keep_current(refused.balance, now)
+        elif not metering.keep_current(refused.balance, now):
+            late = record_late_events(metering, refused.balance, pending, now)
+            results |= late
+            pending = [event for event in pending if event.id not in late]
+            # What is left has no closed period to go to: it counts to the open one, whatever its time.
+            of_any_time = True
+            if not pending:
+                return results
     raise StoreBusy("the balance kept changing")
