@@ -8,7 +8,6 @@ Every write costs a unit per KB, so the item leaves out what is nothing or follo
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term
@@ -16,9 +15,9 @@ from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, periodic_grant_i
 from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.period import Period
-from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy
 from pancake_meter.store.errors import CorruptItem
 from pancake_meter.store.keys import balance_key, customer_partition, due_shard
+from pancake_meter.store.overage_policy import overage_policy, overage_policy_attribute
 from pancake_meter.store.table import Item
 
 _PREFIX = "BALANCE#"
@@ -124,7 +123,7 @@ def _policy_item(policy: Policy) -> dict[str, Any]:
     item: dict[str, Any] = {
         "allowance": policy.allowance,
         "cadence": policy.cadence,
-        "overage": _overage_item(policy.overage),
+        "overage": overage_policy_attribute(policy.overage),
     }
     if policy.plan is not None:
         item["plan"] = policy.plan
@@ -140,27 +139,10 @@ def _policy(item: Mapping[str, Any]) -> Policy:
         plan=item.get("plan"),
         allowance=item["allowance"],
         cadence=item["cadence"],
-        overage=_overage(item["overage"]),
+        overage=overage_policy(item["overage"]),
         rollover_maximum=item.get("rollover", ZERO),
         alert_thresholds=tuple(item.get("alerts", ())),
     )
-
-
-def _overage_item(overage: OveragePolicy) -> str | Decimal:
-    """A capped policy is its limit; the two others are their names."""
-    match overage:
-        case OverageCapped(limit=limit):
-            return limit
-        case OverageBlocked():
-            return "blocked"
-        case OverageAllowed():
-            return "allowed"
-
-
-def _overage(item: str | Decimal) -> OveragePolicy:
-    if isinstance(item, Decimal):
-        return OverageCapped(item)
-    return OverageAllowed() if item == "allowed" else OverageBlocked()
 
 
 def _term_item(term: Term) -> dict[str, Any]:

@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.plan import (
     MeterAllowance,
-    OverageAllowed,
-    OverageBlocked,
-    OverageCapped,
-    OveragePolicy,
     PastDueBlock,
     PastDueKeep,
     PastDuePolicy,
@@ -19,6 +14,7 @@ from pancake_meter.domain.plan import (
     Plan,
 )
 from pancake_meter.domain.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.store.overage_policy import overage_policy, overage_policy_attribute
 
 _SECOND = timedelta(seconds=1)
 
@@ -55,7 +51,7 @@ def _allowance_item(allowance: MeterAllowance) -> dict[str, Any]:
     return {
         "quantity": allowance.quantity,
         "cadence": allowance.cadence,
-        "overage": _overage_item(allowance.overage),
+        "overage": overage_policy_attribute(allowance.overage),
         "rollover": allowance.rollover_maximum,
         "alerts": list(allowance.alert_thresholds),
         "prices": {currency: _price_item(price) for currency, price in allowance.prices.items()},
@@ -67,27 +63,11 @@ def _allowance(meter: str, item: Mapping[str, Any]) -> MeterAllowance:
         meter=meter,
         quantity=item["quantity"],
         cadence=item["cadence"],
-        overage=_overage(item["overage"]),
+        overage=overage_policy(item["overage"]),
         rollover_maximum=item["rollover"],
         alert_thresholds=tuple(item["alerts"]),
         prices={currency: _price(price) for currency, price in item["prices"].items()},
     )
-
-
-def _overage_item(overage: OveragePolicy) -> str | Decimal:
-    match overage:
-        case OverageCapped():
-            return overage.limit
-        case OverageBlocked():
-            return "blocked"
-        case OverageAllowed():
-            return "allowed"
-
-
-def _overage(item: str | Decimal) -> OveragePolicy:
-    if isinstance(item, Decimal):
-        return OverageCapped(item)
-    return OverageAllowed() if item == "allowed" else OverageBlocked()
 
 
 def _past_due_item(policy: PastDuePolicy) -> dict[str, Any]:
