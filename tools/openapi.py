@@ -16,10 +16,12 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
+from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
 from pancake_meter.http.usage import BatchBody, UsageRequest
+from pancake_meter.store.deliveries import VERDICTS
 from tools.cfn_template import load_template
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
@@ -121,6 +123,32 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ),
     ("GET", "/v1/customers/{customer_id}/checkouts/{checkout_id}"): Route(
         "One checkout", {HTTPStatus.OK: CheckoutBody}, problems=(HTTPStatus.NOT_FOUND,)
+    ),
+    ("GET", "/v1/deliveries"): Route(
+        "Webhook deliveries with a verdict, or of an order, newest first",
+        {HTTPStatus.OK: DeliveryPage},
+        query=(
+            Query("verdict", "This or order_id.", {"type": "string", "enum": list(VERDICTS)}),
+            Query("order_id", "This or verdict."),
+            _CURSOR,
+            Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": DELIVERIES_PAGE_MAX}),
+        ),
+    ),
+    ("GET", "/v1/deliveries/{delivery_id}"): Route(
+        "One delivery: verdict, why, times, headers and raw body",
+        {HTTPStatus.OK: DeliveryBody},
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("POST", "/v1/deliveries/{delivery_id}/replay"): Route(
+        "Apply a delivery again; one that is done is not touched",
+        {HTTPStatus.OK: ReplayBody},
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("POST", "/v1/deliveries/{delivery_id}/assign"): Route(
+        "Say whose event a delivery is, and apply it",
+        {HTTPStatus.OK: ReplayBody},
+        body=AssignRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("GET", "/buy/{token}"): Route(
         "A signed purchase link: opens the checkout and redirects to the payment page",

@@ -16,7 +16,8 @@ from pancake_meter.http import json
 from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_store
 from pancake_meter.http.webhooks import problem_of_refusal
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
-from pancake_meter.usecases.take_webhook import Intake, Outcome, take_webhook
+from pancake_meter.usecases.judge_delivery import Outcome
+from pancake_meter.usecases.take_webhook import Intake, take_webhook
 from pancake_meter.waffo.errors import MalformedEvent, WebhookRefused
 from pancake_meter.waffo.keys import webhook_public_keys
 

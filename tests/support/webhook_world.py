@@ -11,9 +11,10 @@ from pancake_meter.catalog import load_catalog
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.judge_delivery import Outcome
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.take_webhook import Intake, Outcome, take_webhook
+from pancake_meter.usecases.take_webhook import Intake, take_webhook
 from tests.support.waffo_webhooks import encode, platform_key, sign_webhook
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"

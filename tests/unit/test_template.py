@@ -31,6 +31,12 @@ ROUTES = {
         f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
         "GET /buy/{token}",
     },
+    "WebhookDeliveriesFunction": {
+        "GET /v1/deliveries",
+        "GET /v1/deliveries/{delivery_id}",
+        "POST /v1/deliveries/{delivery_id}/replay",
+        "POST /v1/deliveries/{delivery_id}/assign",
+    },
 }
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from pancake_meter.store.deliveries import deliveries_by_verdict, digests_of_order, read_delivery
 from pancake_meter.store.subscriptions import read_subscription
-from pancake_meter.usecases.take_webhook import replay_delivery, take_webhook
+from pancake_meter.usecases.judge_delivery import replay_delivery
+from pancake_meter.usecases.take_webhook import take_webhook
 from pancake_meter.waffo.errors import ObsoleteEventShape, StaleSignature, WrongMode, WrongStore
 from tests.support.waffo_webhooks import encode, reference, sign_webhook
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
@@ -194,8 +195,8 @@ def test_an_operator_assigns_a_parked_delivery(world: World) -> None:
     parked = world.take(activated(merchantProvidedBuyerIdentity=None))
     assert parked.verdict == "parked"
     # When
-    outcome = replay_delivery(world.intake, parked.digest, world.now, customer_id="acct_2002")
-    again = replay_delivery(world.intake, parked.digest, world.now, customer_id="acct_3003")
+    outcome = replay_delivery(world.metering, parked.digest, world.now, customer_id="acct_2002")
+    again = replay_delivery(world.metering, parked.digest, world.now, customer_id="acct_3003")
     # Then
     assert outcome is not None
     assert again is not None

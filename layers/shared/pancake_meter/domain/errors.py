@@ -124,3 +124,15 @@ class CheckoutNotFound(DomainError):
     """The customer has no such checkout."""
 
     code = "checkout_not_found"
+
+
+class DeliveryNotFound(DomainError):
+    """No delivery has that id."""
+
+    code = "delivery_not_found"
+
+
+class DeliveryOfAnotherCustomer(DomainError):
+    """The delivery is done already, and not for the customer it is assigned to."""
+
+    code = "delivery_of_another_customer"

@@ -21,6 +21,8 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "unknown_plan": HTTPStatus.NOT_FOUND,
     "hold_not_found": HTTPStatus.NOT_FOUND,
     "checkout_not_found": HTTPStatus.NOT_FOUND,
+    "delivery_not_found": HTTPStatus.NOT_FOUND,
+    "delivery_of_another_customer": HTTPStatus.CONFLICT,
     "hold_conflict": HTTPStatus.CONFLICT,
     "event_conflict": HTTPStatus.CONFLICT,
     "too_many_grants": HTTPStatus.CONFLICT,

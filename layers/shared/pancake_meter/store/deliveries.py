@@ -1,7 +1,8 @@
 """Deliveries: every webhook request as it came, what was made of it, and the orders that they are about.
 
 A delivery is known by the SHA-256 of its raw body. Its mark is written in the transaction that has its effects, so the two
-are never apart. A pointer under the order lists the deliveries of one order; the ``listing`` index lists them by verdict.
+are never apart. A pointer under the order, without the body, lists the deliveries of one order; the ``listing`` index lists
+them by verdict.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ Verdict = Literal["applied", "ignored", "parked", "failed"]
 """``parked``: cannot be resolved yet. ``failed``: cannot be applied as things stand. Both may be replayed."""
 
 VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed")
+
+Place = tuple[datetime, str]
+"""Where a page goes on: after the delivery with this place and digest."""
 
 _MARK = "DELIVERY"
 _DIGEST_IN_LISTING = 16
@@ -44,6 +48,7 @@ class Delivery:
     customer_id: str | None = None
     attempts: int = 1
     duplicates: int = 0
+    last_duplicate_at: datetime | None = None
 
     @property
     def is_done(self) -> bool:
@@ -52,11 +57,29 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Deliveries, newest first, and where the next page goes on; ``None`` at the end."""
+class Listed:
+    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list."""
 
-    deliveries: list[Delivery] = field(default_factory=list)
-    following: Mapping[str, Any] | None = None
+    digest: str
+    event_type: str
+    event_id: str
+    order_id: str | None
+    customer_id: str | None
+    verdict: Verdict
+    reason: str | None
+    occurred_at: datetime
+    received_at: datetime
+    judged_at: datetime
+    attempts: int
+    place: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Deliveries, and the (place, digest) after which the next page goes on; ``None`` at the end."""
+
+    deliveries: list[Listed] = field(default_factory=list)
+    following: Place | None = None
 
 
 def read_delivery(table: Table, digest: str) -> Delivery | None:
@@ -66,12 +89,16 @@ def read_delivery(table: Table, digest: str) -> Delivery | None:
 
 
 def delivery_writes(delivery: Delivery) -> list[Write]:
-    """Return the writes that keep a delivery. The first is the mark: refused when the delivery is done already."""
-    mark = Put(
-        _delivery_item(delivery),
-        "attribute_not_exists(PK) OR verdict IN (:parked, :failed)",
-        {":parked": "parked", ":failed": "failed"},
-    )
+    """Return the writes that keep a delivery.
+
+    The first is the mark: refused when the delivery is done already, or when another attempt at it came in between.
+    """
+    item = _delivery_item(delivery)
+    if delivery.attempts == 1:
+        mark = Put(item, "attribute_not_exists(PK)")
+    else:
+        values = {":parked": "parked", ":failed": "failed", ":before": delivery.attempts - 1}
+        mark = Put(item, "verdict IN (:parked, :failed) AND attempts = :before", values)
     return [mark] if delivery.order_id is None else [mark, Put(_pointer_item(delivery, delivery.order_id))]
 
 
@@ -87,14 +114,27 @@ def count_duplicate(table: Table, digest: str, now: datetime) -> None:
     )
 
 
-def deliveries_by_verdict(
-    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None = None
-) -> Page:
-    """Return a page of the deliveries with a verdict, newest first."""
+def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of the deliveries with a verdict, the latest received first: one query of the index."""
+    listing = _listing(verdict)
+    start = {**_delivery_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)} if after else None
     items, following = table.query(
-        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", forward=False, start=start
+        "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
-    return Page([_delivery(item) for item in items], following)
+    return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
+
+
+def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of the deliveries about an order, the latest event first: one query of small items."""
+    start = {"PK": _order_partition(order_id), "SK": _pointer_sort(*after)} if after else None
+    items, following = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+        limit=limit,
+        forward=False,
+        start=start,
+    )
+    return _page([_listed(item, place="occurred_at") for item in items], is_last=following is None)
 
 
 def digests_of_order(table: Table, order_id: str, *, limit: int) -> list[tuple[str, Verdict]]:
@@ -142,7 +182,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
     item: dict[str, Any] = {
         **_delivery_key(delivery.digest),
         "listing": _listing(delivery.verdict),
-        "listed_at": f"{timestamp(delivery.received_at)}#{delivery.digest[:_DIGEST_IN_LISTING]}",
+        "listed_at": _listed_at(delivery.received_at, delivery.digest),
         "body": delivery.body,
         "headers": dict(delivery.headers),
         "received_at": to_ms(delivery.received_at),
@@ -155,7 +195,12 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "attempts": delivery.attempts,
         "duplicates": delivery.duplicates,
     }
-    optional = {"order_id": delivery.order_id, "reason": delivery.reason, "customer_id": delivery.customer_id}
+    optional = {
+        "order_id": delivery.order_id,
+        "reason": delivery.reason,
+        "customer_id": delivery.customer_id,
+        "last_duplicate_at": to_ms(delivery.last_duplicate_at) if delivery.last_duplicate_at else None,
+    }
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -176,14 +221,53 @@ def _delivery(item: Item) -> Delivery:
         customer_id=item.get("customer_id"),
         attempts=int(item["attempts"]),
         duplicates=int(item["duplicates"]),
+        last_duplicate_at=from_ms(item["last_duplicate_at"]) if "last_duplicate_at" in item else None,
     )
 
 
 def _pointer_item(delivery: Delivery, order_id: str) -> dict[str, Any]:
-    return {
+    item: dict[str, Any] = {
         "PK": _order_partition(order_id),
-        "SK": f"{_MARK}#{timestamp(delivery.occurred_at)}#{delivery.digest}",
+        "SK": _pointer_sort(delivery.occurred_at, delivery.digest),
         "digest": delivery.digest,
         "verdict": delivery.verdict,
         "event_type": delivery.event_type,
+        "event_id": delivery.event_id,
+        "order_id": order_id,
+        "occurred_at": to_ms(delivery.occurred_at),
+        "received_at": to_ms(delivery.received_at),
+        "judged_at": to_ms(delivery.judged_at),
+        "attempts": delivery.attempts,
     }
+    optional = {"reason": delivery.reason, "customer_id": delivery.customer_id}
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _page(deliveries: list[Listed], *, is_last: bool) -> Page:
+    return Page(deliveries, None if is_last or not deliveries else (deliveries[-1].place, deliveries[-1].digest))
+
+
+def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> Listed:
+    """Read what lists show, from a delivery or from the pointer under its order."""
+    return Listed(
+        digest=item.get("digest") or item["PK"].removeprefix(f"{_MARK}#"),
+        event_type=item["event_type"],
+        event_id=item["event_id"],
+        order_id=item.get("order_id"),
+        customer_id=item.get("customer_id"),
+        verdict=item["verdict"],
+        reason=item.get("reason"),
+        occurred_at=from_ms(item["occurred_at"]),
+        received_at=from_ms(item["received_at"]),
+        judged_at=from_ms(item["judged_at"]),
+        attempts=int(item["attempts"]),
+        place=from_ms(item[place]),
+    )
+
+
+def _listed_at(received_at: datetime, digest: str) -> str:
+    return f"{timestamp(received_at)}#{digest[:_DIGEST_IN_LISTING]}"
+
+
+def _pointer_sort(occurred_at: datetime, digest: str) -> str:
+    return f"{_MARK}#{timestamp(occurred_at)}#{digest}"

@@ -1,0 +1,246 @@
+"""The operator's routes: what could not be applied is seen, told whose it is, and applied once."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.store.table import Table
+from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.metered_dynamodb import metered
+from tests.support.waffo_webhooks import encode
+from tests.support.webhook_world import Document, World, lifecycle, payment, utc
+from webhook_deliveries import handler
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = utc("2026-03-10T15:15:00")
+ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
+
+
+@pytest.fixture
+def world(dynamodb: "DynamoDBClient", table: str) -> World:
+    return World(Table(dynamodb, table, sleep=lambda _: None), NOW)
+
+
+def ask(
+    world: World, name: str, *, path: str | None = None, body: Any = None, query: dict[str, str] | None = None
+) -> Answer:
+    request = api_event(name, path=path, body=body, query=query)
+    return read_answer(handler(request, LambdaContext(), MeteringCollaborators(world.metering, lambda: world.now)))
+
+
+def read(world: World, digest: str) -> Any:
+    answer = ask(world, "delivery_read", path=f"/v1/deliveries/{digest}")
+    assert answer.status == 200
+    return answer.body
+
+
+def assign(world: World, digest: str, customer_id: str) -> Answer:
+    return ask(world, "delivery_assign", path=f"/v1/deliveries/{digest}/assign", body={"customer_id": customer_id})
+
+
+def replay(world: World, digest: str) -> Answer:
+    return ask(world, "delivery_replay", path=f"/v1/deliveries/{digest}/replay")
+
+
+def stranger(**data: Any) -> Document:
+    """An activated that does not tell whose it is."""
+    fields = {"merchantProvidedBuyerIdentity": None, **data}
+    return lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10", **fields)
+
+
+def test_a_parked_delivery_is_listed_read_assigned_and_applied_once(world: World) -> None:
+    # Given
+    document = stranger()
+    parked = world.take(document)
+    listed = ask(world, "deliveries_parked").body
+    assert [(each["delivery_id"], each["verdict"], each["reason"]) for each in listed["deliveries"]] == [
+        (parked.digest, "parked", "customer_unknown")
+    ]
+    assert "body" not in listed["deliveries"][0]
+    # When
+    first, again = assign(world, parked.digest, "acct_2002"), assign(world, parked.digest, "acct_2002")
+    # Then
+    assert (first.status, again.status) == (200, 200)
+    assert first.body == {
+        "delivery_id": parked.digest,
+        "verdict": "applied",
+        "reason": None,
+        "customer_id": "acct_2002",
+        "repeated": False,
+        "unparked": 0,
+    }
+    assert again.body == first.body | {"repeated": True}
+    assert world.available(customer_id="acct_2002") == 100_000
+    assert ask(world, "deliveries_parked").body == {"deliveries": [], "next_cursor": None}
+    # And: an operator's repeat is no arrival
+    kept = read(world, parked.digest)
+    assert (kept["attempts"], kept["duplicates"], kept["last_duplicate_at"]) == (2, 0, None)
+    assert kept["body"] == encode(document).decode()
+
+
+def test_a_delivery_shows_what_was_received_when_and_how_often(world: World) -> None:
+    # Given
+    document = stranger(merchantProvidedBuyerIdentity="acct_1001")
+    taken = world.take(document)
+    world.take(document, utc("2026-03-10T15:20:00"))
+    # When
+    kept = read(world, taken.digest)
+    # Then
+    assert kept["headers"]["content-type"] == "application/json"
+    assert kept["headers"]["x-waffo-signature"].startswith("t=")
+    times = (kept["occurred_at"], kept["received_at"], kept["judged_at"], kept["last_duplicate_at"])
+    assert times == (
+        "2026-03-10T15:14:33.018Z",
+        "2026-03-10T15:15:00.000Z",
+        "2026-03-10T15:15:00.000Z",
+        "2026-03-10T15:20:00.000Z",
+    )
+    assert (kept["verdict"], kept["attempts"], kept["duplicates"]) == ("applied", 1, 1)
+    assert (kept["customer_id"], kept["order_id"], kept["webhook_id"]) == ("acct_1001", ORDER, document["id"])
+
+
+def test_assigning_what_is_done_to_another_customer_is_a_conflict_and_changes_nothing(world: World) -> None:
+    # Given
+    parked = world.take(stranger())
+    assign(world, parked.digest, "acct_2002")
+    # When
+    answer = assign(world, parked.digest, "acct_3003")
+    # Then
+    assert (answer.status, answer.body["code"]) == (409, "delivery_of_another_customer")
+    assert world.plan(customer_id="acct_3003") == "free"
+    assert read(world, parked.digest)["customer_id"] == "acct_2002"
+
+
+def test_an_order_of_another_customer_stays_parked_when_assigned(world: World) -> None:
+    # Given
+    world.take(stranger(merchantProvidedBuyerIdentity="acct_1001"))
+    moved = world.take(
+        lifecycle("renewed", ORDER, "2026-04-10", "2026-04-10", "2026-05-10", merchantProvidedBuyerIdentity="acct_2")
+    )
+    # When
+    answer = assign(world, moved.digest, "acct_2")
+    # Then
+    assert (answer.status, answer.body["verdict"], answer.body["reason"]) == (
+        200,
+        "parked",
+        "order_of_another_customer",
+    )
+
+
+def test_what_waited_for_the_assigned_one_applies_after_it(world: World) -> None:
+    # Given
+    receipt = world.take(payment(ORDER, "PAY_1", "2026-03-10", merchantProvidedBuyerIdentity=None))
+    activated = world.take(stranger())
+    # When
+    answer = assign(world, activated.digest, "acct_2002")
+    # Then
+    assert answer.body["unparked"] == 1
+    page = ask(world, "deliveries_of_order", query={"order_id": ORDER}).body
+    assert {each["delivery_id"]: (each["verdict"], each["customer_id"]) for each in page["deliveries"]} == {
+        receipt.digest: ("applied", "acct_2002"),
+        activated.digest: ("applied", "acct_2002"),
+    }
+
+
+def test_a_replay_is_an_attempt_until_the_plan_is_known_and_a_repeat_after_it(world: World) -> None:
+    # Given
+    known = {"merchantProvidedBuyerIdentity": "acct_1001"}
+    parked = world.take(stranger(productName="Mystery", productMetadata=None, **known))
+    assert replay(world, parked.digest).body["reason"] == "plan_unknown"
+    assert read(world, parked.digest)["attempts"] == 2
+    # When: an earlier event of the order, which came late, names the plan
+    world.take(lifecycle("renewed", ORDER, "2026-04-10", "2026-04-10", "2026-05-10", number=2))
+    # Then: with the plan known it is of an older period, and a replay is a repeat
+    answer = replay(world, parked.digest)
+    assert (answer.status, answer.body["verdict"], answer.body["repeated"]) == (200, "ignored", True)
+
+
+def test_lists_come_in_pages_that_neither_skip_nor_repeat(world: World) -> None:
+    # Given
+    taken = []
+    for number in range(7):
+        at = NOW.replace(minute=15 + number // 2)
+        document = stranger() | {"timestamp": f"2026-03-10T15:1{number % 2}:00.000Z"}
+        taken.append(world.take(document, at).digest)
+    for query in ({"verdict": "parked"}, {"order_id": ORDER}):
+        # When
+        seen: list[Any] = []
+        cursor: dict[str, str] = {}
+        for _ in range(5):
+            page = ask(world, "deliveries_parked", query={**query, "limit": "2", **cursor}).body
+            seen += page["deliveries"]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        # Then
+        assert sorted(each["delivery_id"] for each in seen) == sorted(taken)
+        times = [each["received_at" if "verdict" in query else "occurred_at"] for each in seen]
+        assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"verdict": "parked", "order_id": ORDER},
+        {"verdict": "duplicate"},
+        {"order_id": ""},
+        {"order_id": "x" * 257},
+        {"verdict": "parked", "limit": "51"},
+        {"verdict": "parked", "cursor": "2026-13-45T00:00:00.000Z~" + "0" * 64},
+        {"verdict": "parked", "cursor": "garbage"},
+        {"verdict": "parked", "page": "2"},
+    ],
+)
+def test_a_query_that_names_no_single_list_is_refused(world: World, query: dict[str, str]) -> None:
+    answer = ask(world, "deliveries_parked", query=query)
+    assert (answer.status, answer.body["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("delivery_id", ["0" * 64, "nothing", "%23", "DELIVERY%23" + "0" * 64])
+def test_a_delivery_that_does_not_exist_is_not_found(world: World, delivery_id: str) -> None:
+    asked = [
+        ask(world, "delivery_read", path=f"/v1/deliveries/{delivery_id}"),
+        replay(world, delivery_id),
+        assign(world, delivery_id, "acct_1"),
+    ]
+    assert [(answer.status, answer.body["code"]) for answer in asked] == [(404, "delivery_not_found")] * 3
+
+
+@pytest.mark.parametrize("body", ["", "{", {}, {"customer_id": ""}, {"customer_id": "a#b"}, {"customer_id": 7}, []])
+def test_an_assignment_that_names_no_customer_changes_nothing(world: World, body: Any) -> None:
+    # Given
+    parked = world.take(stranger())
+    # When
+    answer = ask(world, "delivery_assign", path=f"/v1/deliveries/{parked.digest}/assign", body=body)
+    # Then
+    assert answer.status in {400, 422}
+    assert read(world, parked.digest)["attempts"] == 1
+
+
+def test_store_trouble_is_503_and_the_same_request_applies_later(dynamodb: "DynamoDBClient", table: str) -> None:
+    # Given
+    sound = World(Table(dynamodb, table, sleep=lambda _: None), NOW)
+    parked = sound.take(stranger())
+    troubled = World(Table(FaultyDynamoDB(dynamodb, 3), table), NOW)  # type: ignore[arg-type]
+    # When
+    answer = assign(troubled, parked.digest, "acct_2002")
+    # Then
+    assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert assign(sound, parked.digest, "acct_2002").body["verdict"] == "applied"
+
+
+def test_a_page_of_an_order_costs_one_query_of_small_items(world: World, dynamodb: "DynamoDBClient") -> None:
+    # Given
+    for number in range(8):
+        world.take(stranger(padding="x" * 2_000, number=number))
+    # When
+    with metered(dynamodb) as meter:
+        of_order = ask(world, "deliveries_parked", query={"order_id": ORDER}).body["deliveries"]
+    # Then: eight pointers of half a kilobyte, and none of the bodies
+    assert len(of_order) == 8
+    assert (meter.operations, meter.units) == (["Query"], 1.0)
