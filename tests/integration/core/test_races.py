@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.domain.adjust import add_grant
-from pancake_meter.domain.balance import ZERO
+from pancake_meter.domain.advance import start_term
+from pancake_meter.domain.balance import ZERO, Term
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.grant import Grant
@@ -182,3 +183,49 @@ def _until_done(attempt: "Callable[[], object]") -> None:
             continue
         return
     raise AssertionError("still busy after 200 attempts")
+
+
+def test_usage_of_today_counted_while_a_renewal_is_written_neither_stops_it_nor_is_lost(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given a renewal about to be written
+    shared = metering(dynamodb, table, catalog_of(1000))
+    record_events(shared, CUSTOMER, "tokens", [usage_event("e1", Decimal(10), None, NOW)], NOW)
+    balance = read_balance(shared.table, CUSTOMER, "tokens")
+    assert balance is not None
+    renewal = start_term(Change.begin(balance), balance.policy, Term(None, NOW), NOW)
+
+    # When more is used in between
+    record_events(shared, CUSTOMER, "tokens", [usage_event("e2", Decimal(5), None, NOW)], NOW)
+
+    # Then the renewal is written, and the usage is in the new period
+    assert write_change(shared.table, renewal, "renewed", None, NOW)
+    renewed = read_balance(shared.table, CUSTOMER, "tokens")
+    assert renewed is not None
+    assert (renewed.used, renewed.available) == (Decimal(5), Decimal(995))
+    assert sum(renewed.days.values(), ZERO) == Decimal(5)
+    assert [summary.used for summary in read_summaries(shared.table, CUSTOMER, "tokens", limit=5)] == [Decimal(10)]
+
+
+def test_usage_of_last_week_counted_while_a_renewal_is_written_makes_it_read_again(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given usage of last week, and a renewal about to be written
+    week_ago = NOW - timedelta(days=7)
+    shared = metering(dynamodb, table, catalog_of(1000))
+    record_events(shared, CUSTOMER, "tokens", [usage_event("e1", Decimal(10), None, week_ago)], week_ago)
+    balance = read_balance(shared.table, CUSTOMER, "tokens")
+    assert balance is not None
+    renewal = start_term(Change.begin(balance), balance.policy, Term(None, NOW), NOW)
+
+    # When more of that day is told in between
+    record_events(shared, CUSTOMER, "tokens", [usage_event("e2", Decimal(5), week_ago, NOW)], NOW)
+
+    # Then the renewal starts over, and that day is whole on the chart that it puts away
+    assert write_change(shared.table, renewal, "renewed", None, NOW) is None
+    current = read_balance(shared.table, CUSTOMER, "tokens")
+    assert current is not None
+    again = start_term(Change.begin(current), balance.policy, Term(None, NOW), NOW)
+    assert write_change(shared.table, again, "renewed", None, NOW)
+    (summary,) = read_summaries(shared.table, CUSTOMER, "tokens", limit=5)
+    assert dict(summary.days) == {f"{week_ago:%m%d}": Decimal(15)}
