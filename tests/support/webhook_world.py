@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pancake_meter.catalog import load_catalog
+from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.table import Table
@@ -97,12 +97,13 @@ class World:
     table: Table
     now: datetime
     mode: Any = "test"
+    catalog: Catalog = field(default_factory=lambda: load_catalog(CATALOG))
     waits: list[float] = field(default_factory=list)
 
     @property
     def metering(self) -> Metering:
-        """The default catalog on the table."""
-        return Metering(self.table, load_catalog(CATALOG))
+        """The catalog on the table."""
+        return Metering(self.table, self.catalog)
 
     @property
     def intake(self) -> Intake:

@@ -40,13 +40,14 @@ class Policy:
     overage: OveragePolicy = field(default_factory=OverageBlocked)
     rollover_maximum: Decimal = ZERO
     alert_thresholds: tuple[Decimal, ...] = ()
+    holds_per_minute: int | None = None
 
     @classmethod
     def of(cls, plan: Plan | None, meter: str) -> Self:
         """Return the policy of ``plan`` for ``meter``; without a plan, or where the plan is silent, nothing is allowed."""
         allowance = plan.allowances.get(meter) if plan else None
         if plan is None or allowance is None:
-            return cls(plan=plan.key if plan else None)
+            return cls(plan=plan.key, holds_per_minute=plan.holds_per_minute) if plan else cls(plan=None)
         return cls(
             plan=plan.key,
             allowance=allowance.quantity,
@@ -54,6 +55,7 @@ class Policy:
             overage=allowance.overage,
             rollover_maximum=allowance.rollover_maximum,
             alert_thresholds=allowance.alert_thresholds,
+            holds_per_minute=plan.holds_per_minute,
         )
 
     @property

@@ -55,7 +55,7 @@ class PastDueReduce:
 
 @dataclass(frozen=True, slots=True)
 class PastDueThrottle:
-    """While a payment is being retried, at most ``rate_per_minute`` requests a minute are let through."""
+    """While a payment is being retried, at most ``rate_per_minute`` holds a minute are let through; usage always counts."""
 
     rate_per_minute: int
 
@@ -93,6 +93,7 @@ class Plan:
 
     ``product_ids`` are the Waffo products that sell it, by environment; a plan without any cannot be bought.
     ``renewal_leeway`` is how long a paid period's units stay usable past its end while the renewal is awaited.
+    ``holds_per_minute`` is no term of the sale: it is set on the plan as it counts while a payment is overdue.
     """
 
     key: str
@@ -103,3 +104,4 @@ class Plan:
     quota_change: QuotaChangePolicy = "carry"
     renewal_leeway: timedelta = DEFAULT_RENEWAL_LEEWAY
     product_ids: Mapping[Environment, str] = field(default_factory=dict)
+    holds_per_minute: int | None = None

@@ -1,7 +1,7 @@
 """Spending: the decision on a request, and the arithmetic of the hot writes.
 
 The store performs the same arithmetic in DynamoDB without reading first; ``store/spending.py`` is held to these functions
-by the tests. None of them touches grants.
+by the tests. None of them touches grants. The pace of holds while a payment is overdue stands beside it: ``throttle.py``.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,9 @@ from typing import Literal
 from pancake_meter.domain.balance import ZERO, Balance, day_key
 from pancake_meter.domain.hold import MAX_HOLDS, Hold
 
-RefusalReason = Literal["quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds"]
+RefusalReason = Literal[
+    "quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds", "past_due_throttled"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pancake_meter.domain.balance import Term
 from pancake_meter.domain.coverage import Coverage
-from pancake_meter.domain.plan import PastDueBlock, PastDueReduce, Plan
+from pancake_meter.domain.plan import PastDueBlock, PastDueReduce, PastDueThrottle, Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 from pancake_meter.domain.subscription_event import PAYING_KINDS, LifecycleEvent, StatedPeriod
 
@@ -234,17 +234,20 @@ class OrderFacts:
     def _plan(self, paid: PaidPeriod) -> Plan:
         """Plan as sold, less what is withheld while a payment is overdue, less what was given back."""
         kept = max(Decimal(0), _ONE - self._refunded_share(paid))
-        if self.is_past_due and isinstance(paid.plan.past_due, PastDueReduce):
-            kept *= paid.plan.past_due.fraction
+        plan, overdue = paid.plan, paid.plan.past_due if self.is_past_due else None
+        if isinstance(overdue, PastDueReduce):
+            kept *= overdue.fraction
+        elif isinstance(overdue, PastDueThrottle):
+            plan = replace(plan, holds_per_minute=overdue.rate_per_minute)
         if kept == _ONE:
-            return paid.plan
+            return plan
         allowances = {
             meter: replace(
                 allowance, quantity=normal_quantity((allowance.quantity * kept).quantize(_STEP, rounding=ROUND_DOWN))
             )
-            for meter, allowance in paid.plan.allowances.items()
+            for meter, allowance in plan.allowances.items()
         }
-        return replace(paid.plan, allowances=allowances)
+        return replace(plan, allowances=allowances)
 
     def _refunded_share(self, paid: PaidPeriod) -> Decimal:
         of_period = (refund.share for refund in self.refunds.values() if _is_of_period(refund, paid.period))

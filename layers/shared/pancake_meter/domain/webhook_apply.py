@@ -141,6 +141,9 @@ def _stay(
     old = change.balance
     policy = Policy.of(after.plan, old.meter)
     charged = carried if carried and carried.window_start == old.period.start else None
+    if policy.holds_per_minute != old.policy.holds_per_minute:
+        change = _throttle(change, policy.holds_per_minute)
+        old = change.balance
     if policy == old.policy and (charged is None or before.inherits == after.inherits):
         moved = _roll_over(_retime(change, after.term), after.unseen - before.unseen)
         return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
@@ -258,6 +261,13 @@ def _withdraw(change: Change) -> Change:
             change = change.moved("clawed_back", grant.remaining, grant.id)
     kept = tuple(grant for grant in change.balance.grants if grant.kind != "plan")
     return replace(change, balance=replace(change.balance, grants=kept))
+
+
+def _throttle(change: Change, holds_per_minute: int | None) -> Change:
+    """Let so many holds through each minute, or with ``None`` all; what was given and used stays as it is."""
+    change = change.burn()
+    policy = replace(change.balance.policy, holds_per_minute=holds_per_minute)
+    return replace(change, balance=replace(change.balance, policy=policy))
 
 
 def _retime(change: Change, term: Term) -> Change:

@@ -11,6 +11,7 @@ from pancake_meter.domain.balance import ZERO, Balance
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quota import alert_threshold
 from pancake_meter.domain.spend import Refusal
+from pancake_meter.domain.throttle import seconds_to_next_minute
 from pancake_meter.http.problem import Problem
 from pancake_meter.usecases.offer import Links
 
@@ -20,6 +21,7 @@ _DETAIL = {
     "no_plan": "No plan of the customer covers this meter.",
     "blocked": "The customer's access is suspended.",
     "too_many_holds": "The customer has too many holds in flight.",
+    "past_due_throttled": "The customer's payment is overdue, and this minute has had its holds.",
 }
 _TOO_MANY_HOLDS_RETRY_SECONDS = 5
 
@@ -35,8 +37,8 @@ class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
     ``resets_at`` is the end of the period; past it, a renewal is awaited. ``overage_limit`` is null where overage has no
-    cap; ``alert`` is the highest alert threshold reached; ``purchase_url`` and ``upgrade_url`` come with an alert, where
-    there is something to buy.
+    cap; ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold
+    reached; ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
 
     customer_id: str
@@ -52,6 +54,7 @@ class QuotaBody(TypedDict):
     period: PeriodBody
     resets_at: str
     blocked: str | None
+    holds_per_minute: int | None
     alert: Decimal | None
     purchase_url: NotRequired[str]
     upgrade_url: NotRequired[str]
@@ -81,6 +84,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
         "resets_at": timestamp(balance.period.end),
         "blocked": balance.blocked,
+        "holds_per_minute": policy.holds_per_minute,
         "alert": alert_threshold(balance),
         **links,
     }
@@ -103,6 +107,8 @@ def refusal_problem(refusal: Refusal, balance: Balance, links: Links, now: datet
     retry_after = None
     if refusal.reason == "too_many_holds":
         status, retry_after = HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY_HOLDS_RETRY_SECONDS
+    elif refusal.reason == "past_due_throttled":
+        status, retry_after = HTTPStatus.TOO_MANY_REQUESTS, seconds_to_next_minute(now)
     quota = quota_body(balance, {})
     extra = {"reason": refusal.detail or refusal.reason, "quota": quota, "resets_at": quota["resets_at"], **links}
     headers = rate_limit_headers(balance, now)

@@ -15,6 +15,7 @@ from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, periodic_grant_i
 from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.period import Period
+from pancake_meter.domain.throttle import Throttle
 from pancake_meter.store.errors import CorruptItem
 from pancake_meter.store.keys import balance_key, customer_partition, due_shard
 from pancake_meter.store.overage_policy import overage_policy, overage_policy_attribute
@@ -59,6 +60,9 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
     return attributes
 
 
+MINUTE_HOLDS = "minute_holds"
+"""Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
+
 SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due")
 """Attributes that are absent when they do not apply."""
 
@@ -66,6 +70,15 @@ SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due
 def hold_item(hold: Hold) -> dict[str, Any]:
     """Return a hold as stored in ``holds``: two short names, since a busy balance carries many."""
     return {"q": hold.quantity, "until": to_ms(hold.expires_at)}
+
+
+def throttle_from_item(item: Item) -> Throttle | None:
+    """Return how far the holds of the latest minute have come, or ``None`` where their pace is free."""
+    per_minute = item["policy"].get("per_minute")
+    if per_minute is None:
+        return None
+    counted = item.get(MINUTE_HOLDS, {"m": 0, "n": 0})
+    return Throttle(int(per_minute), int(counted["m"]), int(counted["n"]))
 
 
 def balance_from_item(item: Item) -> Balance:
@@ -129,6 +142,8 @@ def _policy_item(policy: Policy) -> dict[str, Any]:
         item["plan"] = policy.plan
     if policy.rollover_maximum != ZERO:
         item["rollover"] = policy.rollover_maximum
+    if policy.holds_per_minute is not None:
+        item["per_minute"] = policy.holds_per_minute
     if policy.alert_thresholds:
         item["alerts"] = list(policy.alert_thresholds)
     return item
@@ -142,6 +157,7 @@ def _policy(item: Mapping[str, Any]) -> Policy:
         overage=overage_policy(item["overage"]),
         rollover_maximum=item.get("rollover", ZERO),
         alert_thresholds=tuple(item.get("alerts", ())),
+        holds_per_minute=int(item["per_minute"]) if "per_minute" in item else None,
     )
 
 

@@ -18,8 +18,9 @@ from pancake_meter.domain.change import Change
 from pancake_meter.domain.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.ledger import PeriodSummary
+from pancake_meter.domain.throttle import Throttle, minute_of
 from pancake_meter.domain.usage_event import RETENTION, UsageEvent
-from pancake_meter.store.balance_item import balance_from_item, hold_item
+from pancake_meter.store.balance_item import MINUTE_HOLDS, balance_from_item, hold_item, throttle_from_item
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key
 from pancake_meter.store.ledger_item import summary_item
@@ -35,9 +36,13 @@ LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 5
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The write did not happen; ``balance`` is what stood in its way, ``None`` when there is no balance."""
+    """The write did not happen; ``balance`` is what stood in its way, ``None`` when there is no balance.
+
+    ``throttle`` is the pace that holds of the balance keep, ``None`` where it is free.
+    """
 
     balance: Balance | None
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +59,51 @@ class EventsRefused:
 
 
 def write_hold(
-    table: Table, customer_id: str, meter: str, hold_id: str, hold: Hold, now: datetime
+    table: Table,
+    customer_id: str,
+    meter: str,
+    hold_id: str,
+    hold: Hold,
+    now: datetime,
+    throttle: Throttle | None = None,
 ) -> Balance | Refused:
-    """Reserve units; return the balance with the hold in it."""
+    """Reserve units; return the balance with the hold in it.
+
+    Without a ``throttle``, one that is there stands in the way; with the one that an earlier try met, the hold counts in its
+    minute, as long as that has room.
+    """
+    count, pace, paced = _pace(throttle, now)
     update = Update(
         balance_key(customer_id, meter),
-        "SET headroom = headroom - :quantity, holds.#id = :hold",
+        f"SET headroom = headroom - :quantity, holds.#id = :hold{count}",
         "valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists(holds.#id)"
-        " AND attribute_not_exists(blocked) AND size(holds) < :holds_max",
+        f" AND attribute_not_exists(blocked) AND size(holds) < :holds_max AND {pace}",
         {
             ":quantity": hold.quantity,
             ":hold": hold_item(hold),
             ":now": to_ms(now),
             ":true": True,
             ":holds_max": MAX_HOLDS,
+            **paced,
         },
-        {"#id": hold_id},
+        {"#id": hold_id, "#policy": "policy"},
     )
     return _write(table, update)
+
+
+def _pace(throttle: Throttle | None, now: datetime) -> tuple[str, str, dict[str, Any]]:
+    """Return the clause that counts a hold in its minute, the condition that allows it, and their values."""
+    if throttle is None:
+        return "", "attribute_not_exists(#policy.per_minute)", {}
+    this_minute = minute_of(now)
+    if throttle.minute >= this_minute:
+        count = f", {MINUTE_HOLDS}.n = {MINUTE_HOLDS}.n + :one"
+        pace = f"{MINUTE_HOLDS}.m >= :minute AND {MINUTE_HOLDS}.n < #policy.per_minute"
+        return count, pace, {":one": 1, ":minute": this_minute}
+    pace = (
+        f"attribute_exists(#policy.per_minute) AND (attribute_not_exists({MINUTE_HOLDS}) OR {MINUTE_HOLDS}.m < :minute)"
+    )
+    return f", {MINUTE_HOLDS} = :first", pace, {":first": {"m": this_minute, "n": 1}, ":minute": this_minute}
 
 
 def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> Balance | Refused:
@@ -166,7 +198,7 @@ def _write(table: Table, update: Update) -> Balance | Refused:
         return balance_from_item(table.write(update))
     except WriteRefused as refused:
         (old,) = refused.refusals
-        return Refused(balance_from_item(old) if old else None)
+        return Refused(balance_from_item(old), throttle_from_item(old)) if old else Refused(None)
 
 
 def _transact(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pancake_meter.domain.balance import ZERO, Balance, day_key
 from pancake_meter.domain.change import Change
-from pancake_meter.store.balance_item import SPARSE_ATTRIBUTES, balance_item, structure_attributes
+from pancake_meter.store.balance_item import MINUTE_HOLDS, SPARSE_ATTRIBUTES, balance_item, structure_attributes
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.ledger_item import ledger_item, summary_item
 from pancake_meter.store.table import Put, Update, Write
@@ -47,6 +47,8 @@ def _update(before: Balance, after: Balance, now: datetime) -> Update:
     for name in SPARSE_ATTRIBUTES:
         if name not in attributes:
             expression.remove(name)
+    if after.policy.holds_per_minute is None:
+        expression.remove(MINUTE_HOLDS)
     for hold_id in before.holds.keys() - after.holds.keys():
         expression.remove_if_equal("holds", hold_id, "q", before.holds[hold_id].quantity)
     busy = {day_key(now + timedelta(days=days)) for days in (-1, 0, 1)}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from pancake_meter.domain.balance import Balance
 from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound
@@ -16,6 +17,9 @@ from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.spending import write_hold, write_release, write_settlement
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.record_usage import record_events
+
+if TYPE_CHECKING:
+    from pancake_meter.domain.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def hold_quota(
 ) -> HoldPlaced | HoldRefused:
     """Reserve ``quantity`` units under ``hold_id``: one write when the balance is there and current.
 
+    Where holds are throttled, the first write meets the throttle and the second counts in its minute.
+
     Raises:
         UnknownMeter: the catalog has no such meter.
         HoldConflict: the id holds another quantity.
@@ -66,8 +72,9 @@ def hold_quota(
     """
     metering.check_meter(meter)
     hold = Hold(quantity, floor_ms(now + ttl))
+    throttle: Throttle | None = None
     for _ in range(ATTEMPTS_MAX):
-        written = write_hold(metering.table, customer_id, meter, hold_id, hold, now)
+        written = write_hold(metering.table, customer_id, meter, hold_id, hold, now, throttle)
         if isinstance(written, Balance):
             return HoldPlaced(HoldHandle(meter, quantity, hold_id), hold, written)
         balance = written.balance
@@ -82,6 +89,9 @@ def hold_quota(
         refused = place_hold(balance, hold_id, hold)
         if isinstance(refused, Refusal):
             return HoldRefused(refused, balance)
+        throttle = written.throttle
+        if throttle is not None and throttle.is_full(now):
+            return HoldRefused(Refusal("past_due_throttled"), balance)
     raise StoreBusy("the balance kept changing")
 
 
