@@ -10,7 +10,8 @@ import pytest
 
 from pancake_meter.domain.checkout import Checkout
 from pancake_meter.domain.money import Money
-from pancake_meter.store.balances import read_balance
+from pancake_meter.http.quota import quota_body
+from pancake_meter.store.balances import read_balance, read_ledger
 from pancake_meter.store.checkouts import read_checkout, write_new_checkout
 from pancake_meter.store.payments import read_payment
 from pancake_meter.store.table import Table
@@ -137,6 +138,17 @@ def test_scenario_79_used_units_are_a_debt_and_never_a_negative_balance(world: W
     assert payment is not None
     assert balance.available == balance.current_overage == 0
     assert payment.credits[0].shortfall == 60_000
+    # And: the seller sees it in the quota and in the ledger
+    assert quota_body(balance, {})["refund_debt"] == 60_000
+    (refunded, *_) = read_ledger(world.table, CUSTOMER, "tokens", limit=1)
+    moved = {movement.kind: movement.quantity for movement in refunded.movements}
+    assert refunded.cause == "refund.succeeded"
+    assert (int(moved["clawed_back"]), int(moved["refund_owed"])) == (40_000, 60_000)
+    # When: the same refund comes once more
+    world.take(refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="3.30", of="3.30"))
+    # Then
+    again = read_balance(world.table, CUSTOMER, "tokens")
+    assert again == balance
 
 
 def test_scenario_80_a_failed_refund_changes_nothing(world: World) -> None:

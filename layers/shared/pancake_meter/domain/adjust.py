@@ -44,15 +44,22 @@ def pay_overage(change: Change, quantity: Decimal, credit: Grant, now: datetime)
 
 
 def claw_back(change: Change, grant_id: str, quantity: Decimal) -> tuple[Change, Decimal]:
-    """Take up to ``quantity`` unused units of a grant back; return the change and the shortfall that was already used."""
+    """Take up to ``quantity`` unused units of a grant back; return the change and the shortfall that was gone already.
+
+    The shortfall stays with the balance as a debt: never below zero, and never forgotten.
+    """
     change = change.burn()
     taken = min(quantity, sum((grant.remaining for grant in change.balance.grants if grant.id == grant_id), ZERO))
     grants = tuple(
         replace(grant, remaining=grant.remaining - taken) if grant.id == grant_id else grant
         for grant in change.balance.grants
     )
-    change = replace(change, balance=replace(change.balance, grants=grants)).moved("clawed_back", taken, grant_id)
-    return change, quantity - taken
+    shortfall = quantity - taken
+    after = replace(change.balance, grants=grants, refund_debt=change.balance.refund_debt + shortfall)
+    change = (
+        replace(change, balance=after).moved("clawed_back", taken, grant_id).moved("refund_owed", shortfall, grant_id)
+    )
+    return change, shortfall
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:

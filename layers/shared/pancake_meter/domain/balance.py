@@ -96,7 +96,8 @@ class Balance:
 
     ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
     away. ``charts`` counts those that were: the item stays small however long the period. ``closed_until`` is the instant
-    before which everything belongs to closed periods; ``None`` in a balance that has closed none.
+    before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
+    that were bought, gone, and then refunded: nothing collects them, the seller sees them.
     """
 
     customer_id: str
@@ -110,6 +111,7 @@ class Balance:
     burned: Decimal = ZERO
     overage: Decimal = ZERO
     overage_due: Decimal = ZERO
+    refund_debt: Decimal = ZERO
     grants: tuple[Grant, ...] = ()
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)

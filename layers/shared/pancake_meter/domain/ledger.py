@@ -14,6 +14,7 @@ MovementKind = Literal[
     "expired",  # units of a grant that ended unused
     "restored",  # expired units of a closed period that late usage of that period still found
     "clawed_back",  # units of a grant taken back by a refund
+    "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
     "overage_closed",  # overage of a closed period, now due
     "overage_paid",  # due units that a payment settled
     "hold_expired",  # a hold that nobody settled: its units are available again

@@ -36,9 +36,10 @@ class PeriodBody(TypedDict):
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
-    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``overage_limit`` is null where overage has no
-    cap; ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold
-    reached; ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
+    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``refund_debt`` are units that were bought and
+    refunded, but gone; nothing collects them. ``overage_limit`` is null where overage has no cap; ``holds_per_minute`` is
+    null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold reached; ``purchase_url`` and
+    ``upgrade_url`` come with an alert, where there is something to buy.
     """
 
     customer_id: str
@@ -50,6 +51,7 @@ class QuotaBody(TypedDict):
     available: Decimal
     overage: Decimal
     overage_due: Decimal
+    refund_debt: Decimal
     overage_limit: Decimal | None
     period: PeriodBody
     resets_at: str
@@ -80,6 +82,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "available": balance.available,
         "overage": balance.current_overage,
         "overage_due": balance.overage_due,
+        "refund_debt": balance.refund_debt,
         "overage_limit": None if policy.is_uncapped else policy.overage_limit,
         "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
         "resets_at": timestamp(balance.period.end),
