@@ -20,6 +20,7 @@ from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, De
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
+from pancake_meter.http.reconciliation import ReportBody
 from pancake_meter.http.usage import BatchBody, UsageRequest
 from pancake_meter.store.deliveries import VERDICTS
 from tools.cfn_template import load_template
@@ -149,6 +150,9 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         {HTTPStatus.OK: ReplayBody},
         body=AssignRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("POST", "/v1/reconciliations"): Route(
+        "Ask Waffo now for what no webhook told us, and heal it; the schedule does so too", {HTTPStatus.OK: ReportBody}
     ),
     ("GET", "/buy/{token}"): Route(
         "A signed purchase link: opens the checkout and redirects to the payment page",

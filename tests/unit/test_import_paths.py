@@ -27,6 +27,7 @@ ALLOWED = {
     "api_key_authorizer": set(),
     "quota_check": {"pydantic", "itsdangerous"},
     "usage_recording": {"pydantic"},
+    "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},

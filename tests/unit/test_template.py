@@ -37,6 +37,7 @@ ROUTES = {
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
     },
+    "ReconciliationFunction": {"POST /v1/reconciliations"},
 }
 
 
@@ -112,8 +113,9 @@ def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
 
 
 def test_the_private_key_is_only_referred_to() -> None:
-    environment = FUNCTIONS["OverageCheckoutFunction"]["Environment"]["Variables"]
-    assert environment["WAFFO_PRIVATE_KEY_SECRET_ID"] == {"Ref": "WaffoPrivateKeySecretArn"}
+    for function in ("OverageCheckoutFunction", "ReconciliationFunction"):
+        environment = FUNCTIONS[function]["Environment"]["Variables"]
+        assert environment["WAFFO_PRIVATE_KEY_SECRET_ID"] == {"Ref": "WaffoPrivateKeySecretArn"}
     every_variable = {name for each in FUNCTIONS.values() for name in each["Environment"]["Variables"]}
     assert "WAFFO_PRIVATE_KEY" not in every_variable
 

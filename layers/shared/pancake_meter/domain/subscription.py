@@ -132,7 +132,8 @@ class RefundedShare:
 class OrderFacts:
     """What is known of one subscription order.
 
-    ``began`` orders the orders of a customer: the earliest period start and event time seen of it. ``ended_at`` is final.
+    ``began`` orders the orders of a customer: the earliest period seen of it, by its key (a day, so that an order known to
+    the instant and one known to the day compare), then the earliest event time. ``ended_at`` is final.
     ``is_plan_change``: it replaces every order that began before it.
     """
 
@@ -157,7 +158,7 @@ class OrderFacts:
         scheduled = event.kind == "plan_change_scheduled"
         return cls(
             order_id=event.order_id,
-            began=(event.period.start.at if event.period else event.at, event.at),
+            began=(key[0] if event.period else event.at, event.at),
             paid=PaidPeriod(event.period, event.plan, event.at) if pays and event.period and event.plan else None,
             status=Status(kind, key, event.at, until) if kind else None,
             ended_at=event.at if event.kind == "canceled" else None,

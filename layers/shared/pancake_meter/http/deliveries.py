@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.http.fields import CustomerId, WireModel
 from pancake_meter.store.deliveries import Delivery, Listed, Page, Place, Verdict
 from pancake_meter.usecases.judge_delivery import Outcome
@@ -69,8 +70,12 @@ class DeliverySummary(TypedDict):
 
 
 class DeliveryBody(DeliverySummary):
-    """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals."""
+    """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals.
 
+    ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
+    """
+
+    told_by: ToldBy
     webhook_id: str
     duplicates: int
     last_duplicate_at: str | None
@@ -104,6 +109,7 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
     duplicate_at = delivery.last_duplicate_at
     return {
         **_summary(delivery),
+        "told_by": delivery.told_by,
         "webhook_id": delivery.waffo_id,
         "duplicates": delivery.duplicates,
         "last_duplicate_at": timestamp(duplicate_at) if duplicate_at else None,

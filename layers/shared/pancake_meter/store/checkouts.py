@@ -2,18 +2,24 @@
 
 ``PK CHECKOUT#<id> SK CHECKOUT``, listed by customer in the ``listing`` index, newest first.
 ``PK CUSTOMER#<customer> SK CHECKOUT_SLOT#<kind>#<subject>``: the id of the latest checkout of that kind.
+``PK CHECKOUT#<id> SK WATCHED``: a checkout of units that may still be paid, listed for reconciliation, gone by itself.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pancake_meter.domain.checkout import Checkout, CheckoutKind
+from pancake_meter.domain.checkout import UNIT_KINDS, Checkout, CheckoutKind
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.money import Money
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+
+_WATCHED = "CHECKOUTS#watched"
+_WATCHED_AFTER_EXPIRY = timedelta(days=7)
+"""A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
 
 
 def read_checkout(table: Table, checkout_id: str) -> Checkout | None:
@@ -39,9 +45,10 @@ def write_new_checkout(table: Table, checkout: Checkout, replaced: Checkout | No
         {} if replaced is None else {":replaced": replaced.id},
     )
     put = Put(_item(checkout), "attribute_not_exists(PK)")
+    watched = [Put(_watched_item(checkout))] if checkout.kind in UNIT_KINDS else []
     retired = [_retire(replaced)] if replaced is not None and replaced.status in ("superseded", "expired") else []
     try:
-        table.transact([put, slot, *retired])
+        table.transact([put, slot, *watched, *retired])
     except WriteRefused:
         return False
     return True
@@ -87,6 +94,26 @@ def list_checkouts(
     )
     page = [_checkout(item) for item in items]
     return page, (following["listed_at"], following["PK"].removeprefix("CHECKOUT#")) if following else None
+
+
+def watched_checkouts(
+    table: Table, *, limit: int, start: Mapping[str, Any] | None = None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return a page of the ids of checkouts that may have been paid, oldest first, and its end."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _WATCHED}, limit=limit, index="listing", start=start
+    )
+    return [item["PK"].removeprefix("CHECKOUT#") for item in items], following
+
+
+def _watched_item(checkout: Checkout) -> dict[str, Any]:
+    return {
+        "PK": f"CHECKOUT#{checkout.id}",
+        "SK": "WATCHED",
+        "listing": _WATCHED,
+        "listed_at": f"{timestamp(checkout.created_at)}#{checkout.id}",
+        "expires_at": to_ms(checkout.expires_at + _WATCHED_AFTER_EXPIRY) // 1000,
+    }
 
 
 def _retire(checkout: Checkout) -> Update:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
@@ -30,7 +31,8 @@ _DIGEST_IN_LISTING = 16
 class Delivery:
     """One webhook request. ``headers`` are those that matter, ``reason`` says why for every verdict but ``applied``.
 
-    ``duplicates`` counts later arrivals of the same body, ``attempts`` how often it was tried to apply.
+    ``duplicates`` counts later arrivals of the same body, ``attempts`` how often it was tried to apply. ``told_by``: no
+    request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
     """
 
     digest: str
@@ -49,6 +51,7 @@ class Delivery:
     attempts: int = 1
     duplicates: int = 0
     last_duplicate_at: datetime | None = None
+    told_by: ToldBy = "webhook"
 
     @property
     def is_done(self) -> bool:
@@ -201,6 +204,8 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "customer_id": delivery.customer_id,
         "last_duplicate_at": to_ms(delivery.last_duplicate_at) if delivery.last_duplicate_at else None,
     }
+    if delivery.told_by != "webhook":
+        item["told_by"] = delivery.told_by
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -222,6 +227,7 @@ def _delivery(item: Item) -> Delivery:
         attempts=int(item["attempts"]),
         duplicates=int(item["duplicates"]),
         last_duplicate_at=from_ms(item["last_duplicate_at"]) if "last_duplicate_at" in item else None,
+        told_by=item.get("told_by", "webhook"),
     )
 
 

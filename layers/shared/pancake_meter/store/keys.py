@@ -56,6 +56,11 @@ def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:
     return {"PK": f"USAGE#{customer_id}#{meter}#{event_id}", "SK": "USAGE"}
 
 
+def reconciliation_key(name: str) -> Key:
+    """Key of the place at which one pass of reconciliation goes on."""
+    return {"PK": "RECONCILIATION", "SK": f"PLACE#{name}"}
+
+
 def due_shard(customer_id: str) -> str:
     """Partition of the ``due`` index that holds the customer's balances."""
     return f"DUE#{sha256(customer_id.encode()).digest()[0] % _DUE_SHARDS}"

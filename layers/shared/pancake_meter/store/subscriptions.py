@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.subscription import (
     Carried,
     EarlierPeriod,
@@ -17,9 +17,11 @@ from pancake_meter.domain.subscription import (
     Subscription,
 )
 from pancake_meter.domain.subscription_event import Bound, StatedPeriod
-from pancake_meter.store.keys import subscription_key
+from pancake_meter.store.keys import customer_partition, subscription_key
 from pancake_meter.store.plan_item import plan_from_item, plan_item
 from pancake_meter.store.table import Check, Item, Put, Table
+
+_LIVE_LISTING = "SUBSCRIPTIONS#live"
 
 
 def read_subscription(table: Table, customer_id: str) -> Subscription | None:
@@ -43,10 +45,31 @@ def subscription_write(subscription: Subscription) -> Put:
         "orders": [_order_item(order) for order in subscription.orders],
         "entered": {order_id: [_key_item(key) for key in keys] for order_id, keys in subscription.entered.items()},
         "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
+        **_listed(subscription),
     }
     if subscription.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": subscription.version})
+
+
+def live_subscriptions(
+    table: Table, *, limit: int, start: Mapping[str, Any] | None = None
+) -> tuple[list[Subscription], Mapping[str, Any] | None]:
+    """Return a page of the subscriptions with a live order, the one whose paid period ends first first, and its end.
+
+    The listing lags behind by moments: it says which are worth a look, not how they stand.
+    """
+    items, following = table.query(
+        "listing = :listing", {":listing": _LIVE_LISTING}, limit=limit, index="listing", start=start
+    )
+    return [_subscription(item["PK"].removeprefix(customer_partition("")), item) for item in items], following
+
+
+def _listed(subscription: Subscription) -> dict[str, str]:
+    ends = [order.paid.period.ends_at for order in subscription.live_orders if order.paid]
+    if not ends:
+        return {}
+    return {"listing": _LIVE_LISTING, "listed_at": f"{timestamp(min(ends))}#{subscription.customer_id}"}
 
 
 def _subscription(customer_id: str, item: Item) -> Subscription:

@@ -82,7 +82,7 @@ def replay_delivery(
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
     """
     kept = kept_delivery(metering, digest)
-    outcome = _judge(metering, kept, parse_event(kept.body.encode()), now, pause, customer_id)
+    outcome = _judge(metering, kept, parse_event(kept.body.encode(), kept.told_by), now, pause, customer_id)
     return _with_unparked(metering, outcome, now, pause)
 
 
@@ -129,7 +129,7 @@ def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: P
     for digest, verdict in digests_of_order(metering.table, outcome.order_id, limit=_PARKED_PER_ORDER_MAX):
         parked = read_delivery(metering.table, digest) if verdict == "parked" and digest != outcome.digest else None
         if parked is not None:
-            again = _judge(metering, parked, parse_event(parked.body.encode()), now, pause)
+            again = _judge(metering, parked, parse_event(parked.body.encode(), parked.told_by), now, pause)
             unparked += again.verdict == "applied"
     return replace(outcome, unparked=unparked)
 

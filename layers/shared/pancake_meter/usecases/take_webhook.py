@@ -45,10 +45,11 @@ def take_webhook(intake: Intake, body: bytes, headers: Mapping[str, str], now: d
     verify_webhook(body, headers.get(SIGNATURE_HEADER), keys=intake.keys, now=now)
     event = parse_event(body)
     check_pinned(event, intake.mode, intake.store_id)
-    return judge_arrival(intake.metering, _delivery(event, body, headers, now), event, now, intake.pause)
+    return judge_arrival(intake.metering, arrived(event, body, headers, now), event, now, intake.pause)
 
 
-def _delivery(event: WaffoEvent, body: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+def arrived(event: WaffoEvent, body: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+    """Return the record of a body that has just come to us, not judged yet."""
     kept = {name: headers[name][:_HEADER_LENGTH_MAX] for name in _KEPT_HEADERS if name in headers}
     return Delivery(
         digest=hashlib.sha256(body).hexdigest(),
@@ -62,4 +63,5 @@ def _delivery(event: WaffoEvent, body: bytes, headers: Mapping[str, str], now: d
         order_id=event.order_id,
         verdict="parked",
         judged_at=now,
+        told_by=event.told_by,
     )

@@ -98,7 +98,7 @@ def _lifecycle(
         return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id))
     learned = books.learn(OrderFacts.of(read))
     reason = _why_nothing_moved(books, learned, facts.order.id)
-    writes = learned.writes(facts.kind.value, facts.order.id) if learned.learned != books.learned else []
+    writes = learned.writes(event.cause, facts.order.id) if learned.learned != books.learned else []
     closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     verdict: Verdict = "applied" if reason is None else "ignored"
     return Effects(verdict, reason, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
@@ -147,11 +147,11 @@ def _payment(
     paid = known.with_charge(charge)
     books = CustomerBooks.read(metering, customer_id, now)
     if not is_purchase:
-        return _settled(paid, books, facts, bound)
+        return _settled(paid, books, event.cause, bound)
     purchase = _purchase(books, facts, checkout, min(paid_at, now))
     if purchase is None:
         return Effects("parked", "purchase_unknown", customer_id)
-    settled = _settled(replace(paid, credits=purchase.credits), purchase.books, facts, (*bound, *purchase.writes))
+    settled = _settled(replace(paid, credits=purchase.credits), purchase.books, event.cause, (*bound, *purchase.writes))
     return replace(settled, reason=purchase.flag)
 
 
@@ -186,12 +186,10 @@ def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_
     if grown == known:
         return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
     bound = _bind(facts.order, customer_id)
-    return _settled(grown, CustomerBooks.read(metering, customer_id, now), facts, bound)
+    return _settled(grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
 
 
-def _settled(
-    payment: Payment, books: CustomerBooks, facts: PaymentFacts | RefundFacts, beside: tuple[Write, ...]
-) -> Effects:
+def _settled(payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
     """Write a payment and the books, after taking back what refunds claim, as far as both are known."""
     share = payment.refunded_share
     if payment.charge is not None and share > ZERO:
@@ -204,7 +202,7 @@ def _settled(
         payment = replace(payment, credits=tuple(claimed))
         if payment.charge is not None and payment.charge.is_subscription:
             books = books.learn(_refunded(payment, payment.charge, share))
-    writes = books.writes(facts.kind.value, payment.payment_id)
+    writes = books.writes(cause, payment.payment_id)
     return Effects("applied", None, books.customer_id, (*beside, payment_write(payment), *writes))
 
 

@@ -52,7 +52,7 @@ def lifecycle_event(
     to guess either would grant what was not sold.
     """
     kind = _KINDS[facts.kind]
-    period = _period(facts)
+    period = stated_period(facts.period_start, facts.period_end, facts.billing_period, facts.period_number or 0)
     plan = _plan(facts.order, catalog, known)
     if kind in PAYING_KINDS:
         if facts.period_number == 0:
@@ -71,14 +71,17 @@ def _plan(order: Order, catalog: Catalog, known: OrderFacts | None) -> Plan | No
     return known.paid.plan if known and known.paid else None
 
 
-def _period(facts: SubscriptionFacts) -> StatedPeriod | None:
-    if facts.period_start is None:
+def stated_period(
+    start: PeriodBound | None, end: PeriodBound | None, billing_period: str | None, number: int
+) -> StatedPeriod | None:
+    """Return the period between two bounds, or as long as the billing period says; ``None`` where there is none."""
+    if start is None:
         return None
-    start = _bound(facts.period_start)
-    end = _bound(facts.period_end) if facts.period_end else _implied_end(start, facts.billing_period)
-    if end is None or end.at < start.at:
+    begins = _bound(start)
+    ends = _bound(end) if end else _implied_end(begins, billing_period)
+    if ends is None or ends.at < begins.at:
         return None
-    return StatedPeriod(start, end, facts.period_number or 0)
+    return StatedPeriod(begins, ends, number)
 
 
 def _implied_end(start: Bound, billing_period: str | None) -> Bound | None:

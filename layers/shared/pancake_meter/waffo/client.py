@@ -47,6 +47,7 @@ from pancake_meter.waffo.snapshots import (
     PaymentSnapshot,
     SubscriptionOrderSnapshot,
     WebhookDelivery,
+    read_paid_period,
     read_payment,
     read_subscription_order,
     read_webhook_delivery,
@@ -185,6 +186,16 @@ class WaffoClient:
             return read_subscription_order(order)
         except InvalidField as error:
             raise WaffoUnreadable(GRAPHQL, str(error)) from error
+
+    def paid_period_numbers(self, order_id: str) -> frozenset[int]:
+        """The numbers of a subscription's periods that a charge succeeded for; empty when Waffo knows no such order.
+
+        A period that is only stated may be an unpaid grace: what is in this set is paid.
+        """
+        order = self._query(queries.PAYMENTS_OF_ORDER, {"id": order_id}).object("subscriptionOrder")
+        if order is None:
+            return frozenset()
+        return frozenset(self._page(order, "payments", read_paid_period).items) - {0}
 
     def failed_webhook_deliveries(self, store_id: str, *, limit: int = 50, offset: int = 0) -> Page[WebhookDelivery]:
         """One page of the deliveries that Waffo has given up on. ``limit`` is 1 to 100."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
+from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, ObsoleteEventShape
 from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
@@ -168,6 +169,13 @@ class WaffoEvent:
     mode: str
     data: Mapping[str, object]
     facts: Facts
+    told_by: ToldBy = "webhook"
+
+    @property
+    def cause(self) -> str:
+        """What the ledger calls it: the type's present name, and that it was healed where no webhook told us."""
+        name = self.event_type if isinstance(self.facts, Unrecognised) else self.facts.kind.value
+        return name if self.told_by == "webhook" else f"{self.told_by}:{name}"
 
     @property
     def order_id(self) -> str | None:
@@ -175,7 +183,7 @@ class WaffoEvent:
         return self.facts.order_id if isinstance(self.facts, Unrecognised) else self.facts.order.id
 
 
-def parse_event(body: bytes) -> WaffoEvent:
+def parse_event(body: bytes, told_by: ToldBy = "webhook") -> WaffoEvent:
     """The event in a **verified** body, or in the payload of a delivery read by GraphQL.
 
     Raises:
@@ -192,12 +200,12 @@ def parse_event(body: bytes) -> WaffoEvent:
     if "event" in document and "eventType" not in document:
         raise ObsoleteEventShape
     try:
-        return _event(Fields(document))
+        return _event(Fields(document), told_by)
     except InvalidField as error:
         raise MalformedEvent(error.field, error.problem) from None
 
 
-def _event(envelope: Fields) -> WaffoEvent:
+def _event(envelope: Fields, told_by: ToldBy) -> WaffoEvent:
     data = envelope.values.get("data")
     if not is_object(data):
         raise InvalidField("data", "is not a JSON object")
@@ -212,6 +220,7 @@ def _event(envelope: Fields) -> WaffoEvent:
         mode=envelope.id("mode"),
         data=MappingProxyType(dict(data)),
         facts=_facts(event_type, Fields(data, "data")),
+        told_by=told_by,
     )
 
 

@@ -54,3 +54,11 @@ query PaymentsByExternalId($ref: String!) {
   }
 }
 """
+
+PAYMENTS_OF_ORDER = """
+query PaymentsOfOrder($id: ID!) {
+  subscriptionOrder(id: $id) {
+    id payments { id status periodNumber }
+  }
+}
+"""

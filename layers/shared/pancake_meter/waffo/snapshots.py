@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from pancake_meter.waffo.fields import Fields, PeriodBound
+from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
 
 T = TypeVar("T")
 
@@ -80,6 +80,8 @@ class PaymentSnapshot:
     charged: Decimal | None
     charged_currency: str | None
     list_total: Decimal | None
+    list_subtotal: Decimal | None
+    list_tax: Decimal | None
     list_currency: str | None
 
 
@@ -127,7 +129,7 @@ def read_webhook_delivery(delivery: Fields) -> WebhookDelivery:
         event_type=delivery.id("eventType"),
         event_id=delivery.id("eventId"),
         status=delivery.id("status"),
-        payload=_payload(delivery.values.get("payload")),
+        payload=_payload(delivery),
         attempt_count=delivery.count("attemptCount"),
         last_attempted_at=_instant(delivery, "lastAttemptedAt"),
         created_at=_instant(delivery, "createdAt"),
@@ -152,8 +154,15 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
         charged=charged.amount("amount"),
         charged_currency=charged.optional_id("currency"),
         list_total=listed.amount("total"),
+        list_subtotal=listed.amount("subtotal"),
+        list_tax=listed.amount("taxAmount"),
         list_currency=listed.optional_id("currency"),
     )
+
+
+def read_paid_period(payment: Fields) -> int:
+    """The number of the period that a payment paid; 0: it paid for none, or did not succeed."""
+    return (payment.count("periodNumber") or 0) if payment.id("status") == "succeeded" else 0
 
 
 def _instant(fields: Fields, name: str) -> datetime | None:
@@ -161,8 +170,13 @@ def _instant(fields: Fields, name: str) -> datetime | None:
     return None if bound is None else bound.instant
 
 
-def _payload(value: object) -> bytes:
+def _payload(delivery: Fields) -> bytes:
     """The payload is a text of JSON; should the schema turn it into an object, that is as good."""
-    if isinstance(value, str):
-        return value.encode("utf-8")
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8")
+    value = delivery.values.get("payload")
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    )
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidField("payload", "has text that is not Unicode") from None

@@ -1,0 +1,72 @@
+"""Reconciliation: finds what no webhook told us in Waffo's GraphQL, on a schedule and on demand."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.http.reconciliation import ReportBody, report_body
+from pancake_meter.http.resolver import answer, create_resolver
+from pancake_meter.telemetry import create_metrics
+from pancake_meter.usecases.reconcile import Report, reconcile
+from reconciliation_collaborators import ReconciliationCollaborators, production_collaborators
+
+logger = Logger()
+metrics = create_metrics()
+app = create_resolver(logger)
+
+_RESERVE: Final = timedelta(seconds=30)
+"""A call of Waffo that is repeated to the last takes this long: nothing new is begun with less time left."""
+
+_ON_DEMAND: Final = timedelta(seconds=8)
+"""How long a run goes on for a caller that waits: API Gateway hangs up after 30 seconds, and a call may take 20."""
+
+
+@app.post("/v1/reconciliations")
+def post_reconciliation() -> Response[str]:
+    """Reconcile now, for some seconds; answer what was found."""
+    return answer(HTTPStatus.OK, _reconcile(app.context["collaborators"], app.context["lambda_context"], _ON_DEMAND))
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: ReconciliationCollaborators | None = None
+) -> dict[str, Any]:
+    """Answer an API Gateway HTTP API request (payload 2.0), or run for the schedule."""
+    collaborators = collaborators or production_collaborators(logger)
+    if "requestContext" not in event:
+        return dict(_reconcile(collaborators, context, None))
+    app.append_context(collaborators=collaborators, lambda_context=context)
+    return app.resolve(event, context)
+
+
+def _reconcile(
+    collaborators: ReconciliationCollaborators, context: LambdaContext, longest: timedelta | None
+) -> ReportBody:
+    started = collaborators.stopwatch()
+
+    def may_go_on() -> bool:
+        if longest is not None and collaborators.stopwatch() - started >= longest.total_seconds():
+            return False
+        return timedelta(milliseconds=context.get_remaining_time_in_millis()) > _RESERVE
+
+    def on_failure(name: str, reference: str, error: Exception) -> None:
+        logger.error("not reconciled", extra={"pass": name, "reference": reference, "error": repr(error)})
+
+    now = collaborators.clock()
+    report = reconcile(collaborators.reconciling, now, may_go_on=may_go_on, on_failure=on_failure)
+    _count(report)
+    return report_body(report)
+
+
+def _count(report: Report) -> None:
+    metrics.add_metric("ReconciliationHealed", MetricUnit.Count, report.healed)
+    metrics.add_metric("ReconciliationFailed", MetricUnit.Count, report.failed)
+    metrics.add_metric("DeliveryParked", MetricUnit.Count, report.parked)
+    metrics.add_metric("PaymentFlagged", MetricUnit.Count, report.flagged)
+    logger.info("reconciled", extra={"healed": report.healed, "failed": report.failed, "left": report.left})

@@ -1,0 +1,69 @@
+"""Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
+
+Four passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+calls live, orders that only we hold for live, and checkouts of ours that were never heard of again. Each may fail or run
+out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pancake_meter.usecases.reconcile_checkouts import reconcile_checkouts
+from pancake_meter.usecases.reconcile_deliveries import reconcile_deliveries
+from pancake_meter.usecases.reconcile_orders import reconcile_held_orders, reconcile_orders
+from pancake_meter.usecases.reconciliation_run import Reconciling, Run, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to, pass by pass."""
+
+    started_at: datetime
+    passes: Mapping[str, Tally]
+
+    @property
+    def healed(self) -> int:
+        """How much was missing and is there now."""
+        return sum(tally.healed for tally in self.passes.values())
+
+    @property
+    def parked(self) -> int:
+        """What was found and cannot be applied yet."""
+        return sum(tally.parked for tally in self.passes.values())
+
+    @property
+    def flagged(self) -> int:
+        """Payments that a person has to look at."""
+        return sum(tally.flagged for tally in self.passes.values())
+
+    @property
+    def failed(self) -> int:
+        """Pages and entries that could not be dealt with."""
+        return sum(tally.failed + tally.failed_pages for tally in self.passes.values())
+
+    @property
+    def left(self) -> list[str]:
+        """Passes that the next run goes on with."""
+        return [name for name, tally in self.passes.items() if tally.is_left]
+
+
+def reconcile(
+    reconciling: Reconciling,
+    now: datetime,
+    *,
+    may_go_on: Callable[[], bool],
+    on_failure: Callable[[str, str, Exception], None],
+) -> Report:
+    """Run every pass while ``may_go_on`` says so. ``on_failure`` hears of each (pass, reference, error).
+
+    Raises:
+        StoreUnavailable: the store cannot be reached. What was done is done, and is not done again.
+    """
+    run = Run(reconciling, now, may_go_on, on_failure)
+    # Deliveries first: they carry what happened, to the second. Snapshots only carry how it ended.
+    deliveries = reconcile_deliveries(run)
+    orders, seen = reconcile_orders(run)
+    held = reconcile_held_orders(run, seen)
+    passes = {"deliveries": deliveries, "orders": orders, "held_orders": held, "checkouts": reconcile_checkouts(run)}
+    return Report(now, passes)

@@ -1,0 +1,141 @@
+"""The reconciliation handler: on a schedule and on demand, bounded in time, harmless when something fails."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.table import Table
+from pancake_meter.usecases.reconciliation_run import Reconciling
+from reconciliation import handler
+from reconciliation_collaborators import ReconciliationCollaborators
+from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.waffo_world import WaffoWorld
+from tests.support.webhook_world import STORE_ID, utc
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = utc("2026-03-10T15:14:30")
+
+
+@pytest.fixture
+def world(dynamodb: "DynamoDBClient", table: str) -> WaffoWorld:
+    """A subscriber whose renewal was lost."""
+    world = WaffoWorld(Table(dynamodb, table, sleep=lambda _: None), NOW)
+    order = world.subscribe("acct_1")
+    world.use("acct_1", 90_000)
+    world.deliverer.lost = True
+    world.at(order.period_end + timedelta(hours=1))
+    return world
+
+
+def collaborators(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> ReconciliationCollaborators:
+    times = list(seconds)
+    return ReconciliationCollaborators(
+        Reconciling(world.stack.metering, "test", STORE_ID, world.client(), pause=lambda _: None),
+        clock=lambda: world.now,
+        stopwatch=lambda: times.pop(0) if len(times) > 1 else times[0],
+    )
+
+
+def on_demand(world: WaffoWorld, *seconds: float) -> Answer:
+    event = api_event("reconciliation_on_demand")
+    context = LambdaContext(remaining_ms=[120_000])
+    return read_answer(handler(event, context, collaborators(world, seconds or (0,))))
+
+
+def on_schedule(world: WaffoWorld, remaining_ms: list[int] | None = None) -> dict[str, Any]:
+    context = LambdaContext(remaining_ms=remaining_ms or [120_000])
+    report: dict[str, Any] = handler(api_event("reconciliation_schedule"), context, collaborators(world))
+    return report
+
+
+def metrics(printed: str) -> dict[str, float]:
+    """What was counted last."""
+    lines = [json.loads(line) for line in printed.splitlines() if "_aws" in line]
+    return {name: sum(value) for name, value in lines[-1].items() if isinstance(value, list)}
+
+
+def test_on_demand_it_heals_and_answers_a_report(world: WaffoWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = on_demand(world)
+    assert answer.status == 200
+    assert {name: answer.body[name] for name in ("healed", "parked", "failed", "left")} == {
+        "healed": 2,
+        "parked": 0,
+        "failed": 0,
+        "left": [],
+    }
+    assert answer.body["passes"]["deliveries"] == {
+        "pages": 1,
+        "failed_pages": 0,
+        "read": 2,
+        "healed": 2,
+        "flagged": 0,
+        "unchanged": 0,
+        "parked": 0,
+        "failed": 0,
+        "refused": 0,
+        "is_left": False,
+    }
+    assert answer.body["passes"]["orders"]["read"] == 1
+    assert world.available("acct_1") == 100_000
+    assert metrics(capsys.readouterr().out)["ReconciliationHealed"] == 2
+
+
+def test_on_schedule_it_heals(world: WaffoWorld) -> None:
+    assert on_schedule(world)["healed"] == 2
+    assert on_schedule(world)["healed"] == 0
+    assert world.available("acct_1") == 100_000
+
+
+def test_waffo_being_down_is_counted_and_harmless(world: WaffoWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    # Given
+    world.is_down = True
+    # When
+    report = on_schedule(world)
+    # Then: nothing changed, the alarm's metric says so, and the next run does it all
+    assert (report["healed"], report["left"]) == (0, ["deliveries", "orders"])
+    assert metrics(capsys.readouterr().out)["ReconciliationFailed"] == report["failed"] > 0
+    assert world.available("acct_1") == 10_000
+    world.is_down = False
+    assert on_schedule(world)["healed"] == 2
+
+
+def test_one_list_that_cannot_be_read_leaves_the_others(world: WaffoWorld) -> None:
+    # Given
+    world.failing_pages = {"webhookDeliveries"}
+    # When
+    report = on_schedule(world)
+    # Then: the order's own state heals what the delivery would have
+    assert (report["passes"]["deliveries"]["failed_pages"], report["passes"]["orders"]["healed"]) == (1, 1)
+    assert world.available("acct_1") == 100_000
+
+
+def test_without_time_left_nothing_is_begun_and_all_is_left(world: WaffoWorld) -> None:
+    report = on_schedule(world, [29_000])
+    assert report["left"] == ["deliveries", "orders", "held_orders", "checkouts"]
+    assert world.asked == []
+
+
+def test_on_demand_it_ends_before_its_caller_gives_up(world: WaffoWorld) -> None:
+    answer = on_demand(world, 0, 0, 0, 60)
+    assert answer.body["passes"]["deliveries"]["read"] == 1
+    assert answer.body["left"] == ["deliveries", "orders", "held_orders", "checkouts"]
+    assert on_demand(world).body["left"] == []
+
+
+def test_an_unreachable_store_is_503_on_demand_and_an_error_on_schedule(
+    world: WaffoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(Table, "get", unreachable)
+    answer = on_demand(world)
+    assert (answer.status, answer.body["code"]) == (503, "unavailable")
+    assert "Retry-After" in answer.headers
+    with pytest.raises(StoreUnavailable):
+        on_schedule(world)
