@@ -23,6 +23,7 @@ from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCap
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.store.balance_item import balance_from_item, balance_item
 
 BEGIN = datetime(2024, 1, 31, 12, tzinfo=UTC)
 
@@ -153,6 +154,7 @@ class Story:
             assert movement.quantity > ZERO
             self.totals[movement.kind] += movement.quantity
         if not change.is_empty:
+            assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
             self.balance = change.after
 
     def current(self) -> Change:

@@ -16,6 +16,7 @@ from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.spend import record_usage
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare, Subscription
 from pancake_meter.domain.subscription_event import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.store.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
 from tests.support.webhook_world import utc
@@ -133,6 +134,7 @@ class PureCustomer:
         }
 
     def _write(self, change: Change) -> None:
+        assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
         self.changes.append(change)
         self.balances[change.balance.meter] = change.after
 

@@ -113,6 +113,27 @@ def test_each_event_of_a_batch_goes_to_its_own_period(stack: Metering) -> None:
     assert (balance.used, summary.used) == units(149, 950)
 
 
+def test_of_two_closed_periods_each_gets_its_own(dynamodb: "DynamoDBClient", table: str) -> None:
+    # Given two days with usage that have closed
+    stack = metering(dynamodb, table, catalog_of(1000, cadence="day"))
+    for day in range(3):
+        told(
+            stack, UsageEvent(f"day-{day}", Decimal(1), BEGIN + timedelta(days=day), None), BEGIN + timedelta(days=day)
+        )
+    now = BEGIN + timedelta(days=2, hours=1)
+
+    # When usage of both comes at once
+    late_both = [
+        late("first", 10, now, BEGIN + timedelta(hours=1)),
+        late("second", 20, now, BEGIN + timedelta(hours=25)),
+    ]
+    assert set(record_events(stack, CUSTOMER, "tokens", late_both, now).values()) == {"counted"}
+
+    # Then each day has its own
+    second, first = read_summaries(stack.table, CUSTOMER, "tokens", limit=10)
+    assert (first.used, second.used) == units(11, 21)
+
+
 def test_usage_from_before_a_customer_s_first_period_counts_to_it(dynamodb: "DynamoDBClient", table: str) -> None:
     stack = metering(dynamodb, table, catalog_of(1000))
     assert told(stack, late("e1", 5, BEGIN, BEGIN - timedelta(days=3)), BEGIN) == "counted"

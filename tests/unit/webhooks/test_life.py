@@ -262,6 +262,26 @@ def test_scenario_69_a_yearly_plan_grants_monthly_inside_the_paid_year() -> None
     assert customer.available() == 0
 
 
+def test_a_yearly_quota_with_charts_put_away_can_become_a_monthly_plan() -> None:
+    # Given a plan whose quantity is for the paid year, used for five months
+    year = replace(STARTER, key="year", allowances={"tokens": replace(STARTER.allowances["tokens"], cadence="billing")})
+    customer = PureCustomer(utc("2026-03-10T15:14:33"))
+    customer.open("tokens")
+    customer.take(step("activated", A, "2026-03-10T15:14:33", "2026-03-10", "2027-03-10", plan=year))
+    for month in range(4, 9):
+        customer.pass_to(utc(f"2026-{month:02d}-20T00:00:00"))
+        customer.use(1000)
+    assert customer.balances["tokens"].charts == 5
+
+    # When they move to a plan by the month
+    customer.take(step("plan_changed", A, "2026-08-21T00:00:00", "2026-03-10", "2027-03-10", plan=PRO))
+
+    # Then what was used counts against the new plan, and the month ends as months do
+    assert customer.available() == 1_000_000 - 5000
+    customer.pass_to(utc("2026-09-11T00:00:00"))
+    assert customer.available() == 1_000_000
+
+
 def test_scenario_70_thirteen_minute_periods_each_grant_once() -> None:
     # Given
     customer = PureCustomer(utc("2026-04-10T15:14:30"))

@@ -165,7 +165,8 @@ def write_late_events(
     """Count events of the closed period of ``summary``, which becomes ``told``; ``None`` when they are counted."""
     balance = change.before
     writes = structure_writes(change, "late_usage", timestamp(summary.period.start), now)
-    amended = Put(summary_item(balance.customer_id, balance.meter, told), "used = :used", {":used": summary.used})
+    # The balance's segment guards the summary too: nothing amends one without opening a segment.
+    amended = Put(summary_item(balance.customer_id, balance.meter, told))
     return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended], now)
 
 
