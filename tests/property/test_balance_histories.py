@@ -4,14 +4,24 @@ A history is a list of steps. Each is played against the pure core, and after ev
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.adjust import add_grant, claw_back, drop_expired_holds, pay_overage, set_blocked
+from pancake_meter.domain.adjust import (
+    add_grant,
+    claw_back,
+    drop_expired_holds,
+    forgive_overage,
+    pay_overage,
+    reopen_overage,
+    set_blocked,
+)
 from pancake_meter.domain.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.change import Change
@@ -19,11 +29,15 @@ from pancake_meter.domain.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.late import count_late, is_late, summary_of
 from pancake_meter.domain.ledger import PeriodSummary
+from pancake_meter.domain.money import Money
+from pancake_meter.domain.overage import LineKey, OverageLine, SettledUnits, SoldLine
 from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.balance_item import balance_from_item, balance_item
+
+T = TypeVar("T")
 
 BEGIN = datetime(2024, 1, 31, 12, tzinfo=UTC)
 
@@ -64,7 +78,29 @@ class TakeBack:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A checkout for everything owed, or its first units."""
+
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
 class Pay:
+    """An offer is paid: the latest, an old one, one that was paid before."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Some of the units that the payments so far settled go back."""
+
+    number: int
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class Forgive:
     quantity: Decimal
 
 
@@ -91,7 +127,22 @@ class UseLate:
     hours: int
 
 
-Step = UseLate | Use | PlaceHold | Release | Settle | Give | TakeBack | Pay | Block | Renew | Wait
+Step = (
+    UseLate
+    | Use
+    | PlaceHold
+    | Release
+    | Settle
+    | Give
+    | TakeBack
+    | Offer
+    | Pay
+    | Refund
+    | Forgive
+    | Block
+    | Renew
+    | Wait
+)
 
 units = st.integers(0, 1000).map(Decimal) | st.decimals(0, 1000, places=6)
 some_units = units.filter(lambda quantity: quantity > ZERO)
@@ -102,9 +153,12 @@ steps = st.one_of(
     st.builds(PlaceHold, some_units, st.integers(1, 2000)),
     st.builds(Release, numbers),
     st.builds(Settle, numbers, units),
-    st.builds(Give, some_units, st.integers(0, 24 * 40), st.none() | st.integers(1, 24 * 60)),
+    st.builds(Give, some_units, st.integers(-24 * 60, 24 * 40), st.none() | st.integers(1, 24 * 60)),
     st.builds(TakeBack, numbers, units),
-    st.builds(Pay, some_units),
+    st.builds(Offer, some_units),
+    st.builds(Pay, st.integers(0, 3)),
+    st.builds(Refund, st.integers(0, 3), some_units),
+    st.builds(Forgive, some_units),
     st.builds(Block, st.sampled_from([None, "past_due"])),
     st.builds(Renew, st.integers(1, 400)),
     st.builds(Wait, st.integers(1, 24 * 100)),
@@ -140,6 +194,9 @@ class Story:
     totals: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     held: dict[str, Decimal] = field(default_factory=dict)
     summaries: list[PeriodSummary] = field(default_factory=list)
+    lines: dict[LineKey, OverageLine] = field(default_factory=dict)
+    offers: list[tuple[SoldLine, ...]] = field(default_factory=list)
+    paid: list[SettledUnits] = field(default_factory=list)
     count: int = 0
 
     def apply(self, change: Change) -> None:
@@ -153,9 +210,12 @@ class Story:
         for movement in change.movements:
             assert movement.quantity > ZERO
             self.totals[movement.kind] += movement.quantity
-        if not change.is_empty:
-            assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
-            self.balance = change.after
+        if change.is_empty:
+            assert not change.lines
+            return
+        assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
+        self.balance = change.after
+        self.lines = change.lines_over(self.lines)
 
     def current(self) -> Change:
         """What every structure change begins with: the balance brought up to now."""
@@ -192,10 +252,18 @@ class Story:
                 change, shortfall = claw_back(self.current(), f"n{number}", quantity)
                 assert ZERO <= shortfall <= quantity
                 self.apply(change)
-            case Pay(quantity):
-                if len(self.balance.grants) < MAX_GRANTS:
-                    credit = Grant(self.next_name(), "credit", quantity, quantity, 80, self.now)
-                    self.apply(pay_overage(self.current(), quantity, credit, self.now))
+            case Offer(quantity):
+                self.apply(self.current())
+                self.offers.insert(0, self._offer(quantity))
+            case Pay(number):
+                change, settled = pay_overage(self.current(), self._nth(self.offers, number) or (), self.lines)
+                self.paid += settled
+                self.apply(change)
+            case Refund(number, quantity):
+                if units_paid := self._nth(self.paid, number):
+                    self.apply(reopen_overage(self.current(), units_paid.key, quantity, self.lines))
+            case Forgive(quantity):
+                self._forgive(quantity)
             case Block(reason):
                 self.apply(set_blocked(self.current(), reason))
             case Renew(days):
@@ -203,6 +271,34 @@ class Story:
                 term = Term("ORD_2", self.now, end, end + timedelta(days=1))
                 self.apply(start_term(self.current(), self.policy, term, self.now))
         self.check()
+
+    @staticmethod
+    def _nth(things: Sequence[T], number: int) -> T | None:
+        return things[number] if number < len(things) else None
+
+    def _offer(self, quantity: Decimal) -> tuple[SoldLine, ...]:
+        """The first of the units owed, as a checkout sells them."""
+        sold, free = [], Money(ZERO, "USD")
+        for line in self.owed():
+            end = min(line.closed, line.settled + quantity)
+            quantity -= end - line.settled
+            if end > line.settled:
+                sold.append(SoldLine(line.key, line.settled, end, free))
+        return tuple(sold)
+
+    def owed(self) -> list[OverageLine]:
+        """The lines with units owed, those of the open period as if they were due."""
+        change = Change.begin(self.balance).line_moved(
+            OverageLine(self.balance.line, self.balance.period.end, closed=self.balance.current_overage)
+        )
+        return [line for line in change.lines_over(self.lines).values() if line.due]
+
+    def _forgive(self, quantity: Decimal) -> None:
+        owed = self.current().balance
+        owed_units = owed.overage_due + owed.current_overage
+        change, forgiven = forgive_overage(self.current(), quantity, self.lines)
+        assert forgiven == min(quantity, owed_units)
+        self.apply(change)
 
     def _use_late(self, quantity: Decimal, used_at: datetime) -> None:
         self.apply(self.current())
@@ -237,9 +333,9 @@ class Story:
         if len(self.balance.grants) >= MAX_GRANTS:
             return
         starts = self.now + timedelta(hours=starts_in_hours)
-        ends = starts + timedelta(hours=lasts_hours) if lasts_hours is not None else None
+        ends = max(starts, self.now) + timedelta(hours=lasts_hours) if lasts_hours is not None else None
         grant = Grant(self.next_name(), "top_up", quantity, quantity, 90, starts, ends)
-        self.apply(add_grant(self.current(), grant, self.now))
+        self.apply(add_grant(self.current(), grant, self.now, self.lines))
 
     @property
     def policy_now(self) -> Policy:
@@ -261,9 +357,17 @@ class Story:
         assert balance.term.end is None or balance.period.end <= balance.term.end
         # Conservation: what was given, or used without being given, is used, gone, or still there.
         remaining = sum((grant.remaining for grant in balance.grants), ZERO)
-        given_or_owed = totals["granted"] + totals["restored"] + totals["overage_closed"] + balance.overage
+        over = totals["overage_closed"] - totals["overage_covered"] - totals["overage_resumed"] + balance.overage
+        given_or_owed = totals["granted"] + totals["restored"] + over
         assert given_or_owed == totals["used"] + totals["expired"] + totals["clawed_back"] + remaining
-        assert balance.overage_due == totals["overage_closed"] - totals["overage_paid"]
+        # Promise 8: each unit of overage is sold, open, or forgiven.
+        sold = totals["overage_paid"] - totals["overage_reopened"]
+        assert sold + balance.overage_due + balance.overage + totals["overage_forgiven"] == over
+        lines = self.lines.values()
+        assert all(ZERO <= line.settled <= line.closed for line in lines)
+        assert sum((line.settled for line in lines), ZERO) == sold
+        assert sum((line.due for line in lines), ZERO) == balance.overage_due
+        assert sum((line.forgiven for line in lines), ZERO) == totals["overage_forgiven"]
         # A hold is what it was when it was placed, until it ends.
         assert all(self.held[name] == hold.quantity for name, hold in balance.holds.items())
 
@@ -342,25 +446,41 @@ def test_promise_2_exactly_the_headroom_can_be_held_and_not_a_millionth_more(
         assert everything.headroom == ZERO
 
 
-@given(policies, terms(), fallbacks, units, units, some_units)
-def test_promise_8_paid_units_settle_what_is_due_then_what_is_over_then_become_credit(
-    policy: Policy, term: Term, fallback: Policy, first: Decimal, second: Decimal, paid: Decimal
+@given(policies, terms(), fallbacks, histories)
+def test_promise_8_what_is_owed_can_be_sold_once_and_settles_exactly(
+    policy: Policy, term: Term, fallback: Policy, history: list[Step]
 ) -> None:
-    # Given overage of a closed period and of the open one, as it may be
-    story = tell(policy, term, fallback, [Use(first), Wait(24 * 500), Use(second)])
-    due, over, available = (
-        story.balance.overage_due,
-        story.balance.current_overage,
-        story.balance.available,
-    )
+    # Given any history, and two checkouts for everything that is owed after it
+    story = tell(policy, term, fallback, history)
+    everything = Offer(Decimal(10) ** 15)
+    story.play(everything)
+    story.play(everything)
+    due = story.balance.overage_due + story.balance.current_overage
+    available = story.balance.available
 
-    # When units are paid
-    story.play(Pay(paid))
+    # When both are paid
+    story.play(Pay(1))
+    first = story.balance
+    story.play(Pay(0))
 
-    # Then every one of them went somewhere, in that order
-    settled_due = due - story.balance.overage_due
-    settled_over = over - story.balance.current_overage
-    credit = story.balance.available - available
-    assert settled_due == min(paid, due)
-    assert settled_over == min(paid - settled_due, over)
-    assert credit == paid - settled_due - settled_over
+    # Then the first payment settles all of it, and the second nothing
+    assert sum((line.quantity for line in story.offers[0]), ZERO) == due
+    assert (first.overage_due, first.current_overage, first.available) == (ZERO, ZERO, available)
+    assert replace(story.balance, segment=0) == replace(first, segment=0)
+
+
+@given(policies, terms(), fallbacks, st.lists(some_units, min_size=1, max_size=6), st.integers(0, 2))
+def test_the_parts_of_a_line_follow_each_other_without_gap_or_overlap(
+    policy: Policy, term: Term, fallback: Policy, used: list[Decimal], closes: int
+) -> None:
+    # When each use is sold and paid at once, in a period that may close on the way
+    history: list[Step] = [step for quantity in used for step in (Use(quantity), Offer(quantity), Pay(0))]
+    history.insert(len(history) // 2, Wait(24 * 40 * closes)) if closes else None
+    story = tell(policy, term, fallback, history)
+
+    # Then a line's parts go on where the one before stopped
+    sold: dict[LineKey, Decimal] = {}
+    for part in (part for offer in reversed(story.offers) for part in offer):
+        assert part.start == sold.get(part.key, ZERO)
+        sold[part.key] = part.end
+    assert sold == {key: line.settled for key, line in story.lines.items() if line.settled}

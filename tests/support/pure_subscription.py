@@ -150,7 +150,7 @@ class PureCustomer:
             # An allowance that was given and expired untouched, and one that came too late to be given, are the same.
             "kept": given - totals.get("clawed_back", Decimal(0)),
             "used": totals.get("used", Decimal(0)) + self.balances[meter].used - self.balances[meter].burned,
-            "overage_closed": totals.get("overage_closed", Decimal(0)),
+            "overage_closed": totals.get("overage_closed", Decimal(0)) - totals.get("overage_resumed", Decimal(0)),
         }
 
 

@@ -12,6 +12,7 @@ from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term, bur
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.ledger import PeriodSummary
+from pancake_meter.domain.overage import OverageLine
 
 
 def open_balance(customer_id: str, meter: str, policy: Policy, term: Term, now: datetime) -> Change:
@@ -100,19 +101,28 @@ def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Chang
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)
-    change = change.moved("overage_closed", balance.overage)
+    change = make_due(change, balance.overage, closed_at)
     summary = _summary(balance, closed_at, change.before.segment + 1, balance.overage, left)
     after = replace(
-        balance,
+        change.balance,
         grants=tuple(grant for grant in balance.grants if not grant.is_periodic),
         used=ZERO,
         burned=ZERO,
-        overage=ZERO,
-        overage_due=balance.overage_due + balance.overage,
         days={},
         charts=0,
+        line_start=None,
     )
     return replace(change, balance=after, closed=_kept(change, summary))
+
+
+def make_due(change: Change, quantity: Decimal, ends_at: datetime) -> Change:
+    """Make units of the open period's overage due, in its line, which ends at ``ends_at``; ``change`` is burned."""
+    balance = change.balance
+    if quantity == ZERO:
+        return change
+    due = replace(balance, overage=balance.overage - quantity, overage_due=balance.overage_due + quantity)
+    closed = replace(change, balance=due).line_moved(OverageLine(balance.line, ends_at, closed=quantity))
+    return closed.moved("overage_closed", quantity)
 
 
 def _put_chart_away(change: Change, closed_at: datetime) -> Change:
@@ -139,6 +149,7 @@ def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decim
         used=sum(balance.days.values(), ZERO),
         overage=overage,
         left=left,
+        line=balance.line,
         days=balance.days,
     )
 

@@ -19,6 +19,7 @@ from typing import Self
 
 from pancake_meter.domain.grant import Grant, burn_order
 from pancake_meter.domain.hold import Hold
+from pancake_meter.domain.overage import LineKey
 from pancake_meter.domain.period import AnchoredCadence, Period, window, window_index, window_start
 from pancake_meter.domain.plan import Cadence, OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy, Plan
 
@@ -98,6 +99,9 @@ class Balance:
     away. ``charts`` counts those that were: the item stays small however long the period. ``closed_until`` is the instant
     before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
     that were bought, gone, and then refunded: nothing collects them, the seller sees them.
+
+    ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
+    ``line_start`` is when the open period began as first known, where that has been corrected since.
     """
 
     customer_id: str
@@ -117,6 +121,7 @@ class Balance:
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
     closed_until: datetime | None = None
+    line_start: datetime | None = None
     blocked: str | None = None
 
     @property
@@ -150,6 +155,11 @@ class Balance:
     def current_overage(self) -> Decimal:
         """Units used beyond every grant in the open period."""
         return max(ZERO, -self.net)
+
+    @property
+    def line(self) -> LineKey:
+        """The overage line of the open period."""
+        return LineKey(self.line_start or self.period.start, self.policy.plan)
 
     @property
     def period_ends_at(self) -> datetime:

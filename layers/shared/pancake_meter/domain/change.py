@@ -1,22 +1,28 @@
 """A structure change in the making: the balance as it will be, and what the ledger will say of it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
 from pancake_meter.domain.balance import ZERO, Balance, burn
 from pancake_meter.domain.ledger import LedgerEntry, Movement, MovementKind, PeriodSummary
+from pancake_meter.domain.overage import LineKey, Lines, OverageLine
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same."""
+    """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
+
+    ``lines`` has what is added to overage lines, which are written beside the balance.
+    """
 
     before: Balance
     balance: Balance
     movements: tuple[Movement, ...] = ()
     closed: tuple[PeriodSummary, ...] = ()
+    lines: Mapping[LineKey, OverageLine] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, balance: Balance) -> Self:
@@ -43,6 +49,18 @@ class Change:
         if quantity == ZERO:
             return self
         return replace(self, movements=(*self.movements, Movement(kind, quantity, reference)))
+
+    def line_moved(self, more: OverageLine) -> Self:
+        """Return the change with differences added to a line."""
+        known = self.lines.get(more.key)
+        return replace(self, lines={**self.lines, more.key: known.plus(more) if known else more})
+
+    def lines_over(self, stored: Lines) -> dict[LineKey, OverageLine]:
+        """Return the lines as they will be, oldest first: those ``stored``, with what this change adds so far."""
+        lines = dict(stored)
+        for key, more in self.lines.items():
+            lines[key] = lines[key].plus(more) if key in lines else more
+        return dict(sorted(lines.items(), key=lambda item: item[0].order))
 
     def entry(self, cause: str, reference: str | None, at: datetime) -> LedgerEntry:
         """Return the ledger entry of this change. ``segment`` is the number of the segment that it opens."""

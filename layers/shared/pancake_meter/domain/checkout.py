@@ -1,7 +1,7 @@
 """Checkouts: one hosted Waffo payment that we asked for, from the offer to the money.
 
 A checkout is a *request* to pay: Waffo cannot charge off session. So it may be paid late, twice, or never. Paid units always
-end somewhere: they pay overage that is due, then overage of the open period, and the rest is a grant.
+end somewhere: overage that is still owed is settled, and everything else is a grant.
 """
 
 from dataclasses import dataclass, replace
@@ -10,13 +10,15 @@ from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.adjust import add_grant, pay_overage
+from pancake_meter.domain.balance import ZERO
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind
 from pancake_meter.domain.money import Money
+from pancake_meter.domain.overage import Lines, SettledUnits, SoldLine
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
 CheckoutStatus = Literal["open", "paid", "expired", "superseded", "flagged"]
-Flag = Literal["amount_differs", "currency_differs", "paid_twice"]
+Flag = Literal["amount_differs", "currency_differs", "paid_twice", "no_longer_owed"]
 
 UNIT_KINDS: frozenset[CheckoutKind] = frozenset({"overage", "top_up"})
 """Kinds that sell units of a meter; the others sell a plan, which its own webhooks bring into force."""
@@ -27,6 +29,7 @@ class Checkout:
     """One checkout. ``id`` is also Waffo's ``orderMerchantExternalId`` and the root of the idempotency key.
 
     ``quantity`` units of ``meter`` for ``amount`` before tax; a plan's checkout has no quantity, and its product's price.
+    ``lines`` are what an overage checkout sells, line by line.
     ``session_id`` and ``url`` are there once Waffo has made the session. ``expires_after`` is the life of the bought grant.
     """
 
@@ -42,6 +45,7 @@ class Checkout:
     expires_at: datetime
     priority: int = DEFAULT_PRIORITY["top_up"]
     expires_after: timedelta | None = None
+    lines: tuple[SoldLine, ...] = ()
     session_id: str | None = None
     url: str | None = None
     payment_ids: tuple[str, ...] = ()
@@ -68,11 +72,12 @@ class PaidOrder:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a payment made of a checkout. ``grant_id`` names the grant that paid units become, if they become one."""
+    """What a payment made of a checkout. ``settled`` units were owed, ``granted`` ones became a grant."""
 
     checkout: Checkout
     change: Change
-    grant_id: str
+    settled: tuple[SettledUnits, ...] = ()
+    granted: Decimal = ZERO
 
 
 def payment_grant_id(payment_id: str) -> str:
@@ -80,36 +85,41 @@ def payment_grant_id(payment_id: str) -> str:
     return f"payment:{payment_id}"
 
 
-def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, now: datetime) -> Settlement:
+def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
     """Credit a payment to the balance of the checkout's meter.
 
     The money must be what we asked for, in currency and in the price before tax: anything else is flagged and credits
     nothing, because a person has to look at it. A second payment of one checkout is credit, and flagged too. An expired or
-    superseded checkout that is paid after all counts like any other.
+    superseded checkout that is paid after all counts like any other: what it sold and is still owed is settled, and the
+    rest is credit, and flagged.
+
+    ``lines`` are the overage lines that it sold, and those with units due, as they are kept.
 
     Raises:
         TooManyGrants: the balance cannot carry another grant.
     """
     if paid.payment_id in checkout.payment_ids:
-        return Settlement(checkout, change, payment_grant_id(paid.payment_id))
+        return Settlement(checkout, change)
     seen = replace(checkout, payment_ids=(*checkout.payment_ids, paid.payment_id))
-    flag = _difference(checkout, paid)
-    if flag is not None:
-        return Settlement(replace(seen, status="flagged", flag=flag), change, payment_grant_id(paid.payment_id))
+    difference = _difference(checkout, paid)
+    if difference is not None:
+        return Settlement(replace(seen, status="flagged", flag=difference), change)
     if checkout.payment_ids:
-        credited = add_grant(change, _grant(checkout, paid, "credit", now), now)
-        return Settlement(
-            replace(seen, status="flagged", flag="paid_twice"), credited, payment_grant_id(paid.payment_id)
-        )
-    return Settlement(
-        replace(seen, status="paid"), _credit(checkout, paid, change, now), payment_grant_id(paid.payment_id)
-    )
+        granted = add_grant(change, _grant(checkout, paid, "credit", checkout.quantity, now), now, lines)
+        return Settlement(replace(seen, status="flagged", flag="paid_twice"), granted, granted=checkout.quantity)
+    if checkout.kind != "overage":
+        granted = add_grant(change, _grant(checkout, paid, "top_up", checkout.quantity, now), now, lines)
+        return Settlement(replace(seen, status="paid"), granted, granted=checkout.quantity)
+    return _settle_overage(seen, paid, change, lines, now)
 
 
-def _credit(checkout: Checkout, paid: PaidOrder, change: Change, now: datetime) -> Change:
-    if checkout.kind == "overage":
-        return pay_overage(change, checkout.quantity, _grant(checkout, paid, "credit", now), now)
-    return add_grant(change, _grant(checkout, paid, "top_up", now), now)
+def _settle_overage(seen: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
+    change, settled = pay_overage(change, seen.lines, lines)
+    rest = seen.quantity - sum((part.quantity for part in settled), ZERO)
+    if rest == ZERO:
+        return Settlement(replace(seen, status="paid"), change, settled)
+    change = add_grant(change, _grant(seen, paid, "credit", rest, now), now, lines)
+    return Settlement(replace(seen, status="flagged", flag="no_longer_owed"), change, settled, rest)
 
 
 def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
@@ -121,12 +131,12 @@ def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
     return None
 
 
-def _grant(checkout: Checkout, paid: PaidOrder, kind: GrantKind, now: datetime) -> Grant:
+def _grant(checkout: Checkout, paid: PaidOrder, kind: GrantKind, quantity: Decimal, now: datetime) -> Grant:
     return Grant(
         id=payment_grant_id(paid.payment_id),
         kind=kind,
-        quantity=checkout.quantity,
-        remaining=checkout.quantity,
+        quantity=quantity,
+        remaining=quantity,
         priority=checkout.priority,
         starts_at=now,
         expires_at=now + checkout.expires_after if checkout.expires_after else None,

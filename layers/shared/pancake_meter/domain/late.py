@@ -13,6 +13,7 @@ from pancake_meter.domain.balance import ZERO, Balance, day_key
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import Grant, periodic_grant_id
 from pancake_meter.domain.ledger import PeriodSummary
+from pancake_meter.domain.overage import OverageLine
 from pancake_meter.domain.usage_event import UsageEvent
 
 
@@ -58,6 +59,9 @@ def _count(
         days={**summary.days, day: summary.days.get(day, ZERO) + quantity},
     )
     moved = replace(change, balance=after).moved("restored", restored, period).moved("used", quantity, period)
+    if overage != ZERO:
+        ends_at = max(summary.period.end, summary.closed_at)
+        moved = moved.line_moved(OverageLine(summary.line, ends_at, closed=overage))
     return moved.moved("overage_closed", overage, period), told
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from pancake_meter.domain.overage import LineKey
 from pancake_meter.domain.period import Period
 
 MovementKind = Literal[
@@ -15,8 +16,12 @@ MovementKind = Literal[
     "restored",  # expired units of a closed period that late usage of that period still found
     "clawed_back",  # units of a grant taken back by a refund
     "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
-    "overage_closed",  # overage of a closed period, now due
+    "overage_closed",  # overage that became due: its period closed, or it is being paid
     "overage_paid",  # due units that a payment settled
+    "overage_covered",  # due units that a grant paid for which was bought before their period ended
+    "overage_forgiven",  # due units that the seller let go
+    "overage_reopened",  # settled units that a refund made due again
+    "overage_resumed",  # due units of a period that is open again
     "hold_expired",  # a hold that nobody settled: its units are available again
 ]
 
@@ -35,8 +40,8 @@ class LedgerEntry:
     """One change of a balance's structure: the segment it closed, and all that moved.
 
     Entries of a balance are numbered without gaps by ``segment``. Summed over all entries of a balance:
-    ``granted + restored + overage = used + expired + clawed_back + remaining``, the overage closed plus that of the open
-    period.
+    ``granted + restored + overage = used + expired + clawed_back + remaining``, where overage is ``closed - covered -
+    resumed`` plus that of the open period. Due units are ``closed + reopened - paid - covered - forgiven - resumed``.
     """
 
     segment: int
@@ -53,7 +58,8 @@ class PeriodSummary:
     """What a period came to: written by the change that closed it; periods in which nothing was used leave none.
 
     A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of; ``overage`` and ``left``, the
-    units of the plan that expired with the period, are in the last. Only late usage changes it afterwards.
+    units of the plan that expired with the period, are in the last. Only late usage changes it afterwards. ``line`` is the
+    overage line of the period.
     """
 
     period: Period
@@ -65,4 +71,5 @@ class PeriodSummary:
     used: Decimal
     overage: Decimal
     left: Decimal
+    line: LineKey
     days: Mapping[str, Decimal] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
+from pancake_meter.domain.overage import LineKey
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 
 MAX_REFUNDS = 50
@@ -44,13 +45,17 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Units that a payment bought. ``taken_back`` were refunded; ``shortfall`` of them were used already: a debt."""
+    """Units that a payment bought. ``taken_back`` were refunded; ``shortfall`` of them were used already: a debt.
+
+    With a ``line`` they are units of that overage line, which the payment settled; else they are a grant.
+    """
 
     meter: str
     grant_id: str
     quantity: Decimal
     taken_back: Decimal = _ZERO
     shortfall: Decimal = _ZERO
+    line: LineKey | None = None
 
     def due(self, share: Decimal) -> Decimal:
         """Units still to be taken back when ``share`` of the payment is refunded: absolute, so repeating it is nothing."""

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
-from pancake_meter.domain.advance import start_term
+from pancake_meter.domain.adjust import resume_overage
+from pancake_meter.domain.advance import make_due, start_term
 from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, window_in
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
+from pancake_meter.domain.overage import Lines
+from pancake_meter.domain.period import Period
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 from pancake_meter.domain.subscription import Carried, PeriodKey, Subscription
@@ -70,26 +73,34 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
 
 
 def follow(
-    change: Change, before: Standing, after: Standing, carried: Carried | None, fallback: Policy, now: datetime
+    change: Change,
+    before: Standing,
+    after: Standing,
+    carried: Carried | None,
+    fallback: Policy,
+    lines: Lines,
+    now: datetime,
 ) -> tuple[Change, Carried | None]:
     """Carry a balance, already advanced to ``now``, from one standing to another; return also what stays carried.
 
-    ``fallback`` is the default plan's policy for the meter.
+    ``fallback`` is the default plan's policy for the meter, ``lines`` are its overage lines with units due.
     """
     if isinstance(before, Uncovered):
         if isinstance(after, Uncovered):
-            return _move_default(change, before, after, fallback, now), carried
-        return _enter(change, after, carried, now)
+            return _move_default(change, before, after, fallback, lines, now), carried
+        return _enter(change, after, carried, lines, now)
     if isinstance(after, Uncovered):
-        return _drop(change, before, after, carried, fallback, now)
+        return _drop(change, before, after, carried, fallback, lines, now)
     if before.order_id != after.order_id:
-        return _enter(change, after, _left_behind(change.balance, carried, before), now)
+        return _enter(change, after, _left_behind(change.balance, carried, before), lines, now)
     if before.period_key != after.period_key:
         return _begin(change, after, now), None
-    return _stay(change, before, after, carried, now)
+    return _stay(change, before, after, carried, lines, now)
 
 
-def _move_default(change: Change, before: Uncovered, after: Uncovered, fallback: Policy, now: datetime) -> Change:
+def _move_default(
+    change: Change, before: Uncovered, after: Uncovered, fallback: Policy, lines: Lines, now: datetime
+) -> Change:
     """Begin the default plan where the coverage before it is now known to have ended.
 
     Coverage that came and went before we knew of it ended what was before it: the default plan begins afresh. An end that
@@ -101,22 +112,30 @@ def _move_default(change: Change, before: Uncovered, after: Uncovered, fallback:
     term = Term(order_id=None, start=after.since)
     if before.since is None or before.since < after.since:
         return start_term(_withdraw(change), fallback, term, now)
-    return _switch(change, fallback, term, _used(balance), now)
+    return _switch(change, fallback, term, _used(balance), lines, now)
 
 
 def _drop(
-    change: Change, before: Covered, after: Uncovered, carried: Carried | None, fallback: Policy, now: datetime
+    change: Change,
+    before: Covered,
+    after: Uncovered,
+    carried: Carried | None,
+    fallback: Policy,
+    lines: Lines,
+    now: datetime,
 ) -> tuple[Change, Carried | None]:
     """Fall to the default plan. What the plan gave ends; what was bought stays."""
     balance = change.balance
     term = Term(order_id=None, start=after.since or now)
     left = _left_behind(balance, carried, before)
     if term.start < balance.period.end:
-        return _switch(change, fallback, term, ZERO, now), left
+        return _switch(change, fallback, term, ZERO, lines, now), left
     return start_term(_withdraw(change), fallback, term, now), left
 
 
-def _enter(change: Change, after: Covered, left: Carried | None, now: datetime) -> tuple[Change, Carried | None]:
+def _enter(
+    change: Change, after: Covered, left: Carried | None, lines: Lines, now: datetime
+) -> tuple[Change, Carried | None]:
     """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy."""
     old = change.balance
     policy = Policy.of(after.plan, old.meter)
@@ -125,17 +144,17 @@ def _enter(change: Change, after: Covered, left: Carried | None, now: datetime) 
         # Back in a period that was left: what went from it then, and elsewhere since, is gone from it now. Where it had
         # lapsed, all of it went.
         gone = left.inherited if left and runs else policy.allowance
-        begun = _switch(change, policy, after.term, gone, now)
+        begun = _switch(change, policy, after.term, gone, lines, now)
         return begun, Carried(ZERO, begun.balance.period.end, gone, begun.balance.period.start)
     if left is None or not runs:
         return _begin(_withdraw(change), after, now), None
     inherited = _by_quota_policy(left.inherited, after, old, policy) if after.inherits else left.inherited
-    begun = _switch(change, policy, after.term, inherited if after.inherits else ZERO, now)
+    begun = _switch(change, policy, after.term, inherited if after.inherits else ZERO, lines, now)
     return _roll_over(begun, after.unseen), Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
 
 
 def _stay(
-    change: Change, before: Covered, after: Covered, carried: Carried | None, now: datetime
+    change: Change, before: Covered, after: Covered, carried: Carried | None, lines: Lines, now: datetime
 ) -> tuple[Change, Carried | None]:
     """Go on in the same paid period: with better known bounds, or with a changed allowance."""
     old = change.balance
@@ -153,16 +172,17 @@ def _stay(
     elif inherited and after.inherits and not before.inherits:
         inherited = _by_quota_policy(inherited, after, old, policy)
     counted = inherited if after.inherits else ZERO
-    begun = _switch(change, policy, after.term, own + counted, now)
+    begun = _switch(change, policy, after.term, own + counted, lines, now)
     ends_at = charged.ends_at if charged else old.period.end
     left = Carried(inherited, ends_at, own, begun.balance.period.start)
     return _roll_over(begun, after.unseen - before.unseen), left
 
 
-def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, now: datetime) -> Change:
+def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, lines: Lines, now: datetime) -> Change:
     """Put another allowance, less what is ``gone`` of it, in the place of the open period's.
 
-    Usage stays counted in the open period. Overage is owed as it stands: another plan neither forgives nor reprices it.
+    Usage stays counted in the open period. Overage under another plan is due as it stands: the new plan neither forgives
+    nor reprices it. Back under the plan and in the period of a line that has units due, those are open overage again.
     """
     change = _withdraw(change)
     old = change.balance
@@ -172,20 +192,27 @@ def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, now: date
         for grant in rolled:
             change = change.moved("expired", grant.remaining, grant.id)
         rolled = []
-    change = change.moved("overage_closed", old.overage)
+    goes_on = policy.plan == old.policy.plan and term.order_id == old.term.order_id
+    if not goes_on:
+        change = make_due(change, old.overage, old.period.end)
     kept = tuple(grant for grant in old.grants if not grant.is_periodic)
     begun = replace(
-        old,
+        change.balance,
         policy=policy,
         term=term,
         period=period,
         charts=0,
         as_of=max(now, old.as_of),
         grants=(*kept, *(_of_period(grant, period.start) for grant in rolled)),
-        overage=ZERO,
-        overage_due=old.overage_due + old.overage,
+        line_start=_line_start(old, period) if goes_on else None,
     )
-    return _give(replace(change, balance=begun), "plan", max(ZERO, policy.allowance - gone))
+    resumed = resume_overage(replace(change, balance=begun), lines).burn()
+    return _give(resumed, "plan", max(ZERO, policy.allowance - gone))
+
+
+def _line_start(old: Balance, period: Period) -> datetime | None:
+    """Return the start under which the open period's line goes on when its bounds move."""
+    return old.line.period_start if old.line.period_start != period.start else None
 
 
 def _begin(change: Change, after: Covered, now: datetime) -> Change:
@@ -280,7 +307,8 @@ def _retime(change: Change, term: Term) -> Change:
     middle = balance.period.start + (balance.period.end - balance.period.start) / 2
     _, period = window_in(term, balance.policy.cadence, middle)
     grants = tuple(_of_period(grant, period.start) if grant.is_periodic else grant for grant in balance.grants)
-    return replace(change, balance=replace(balance, term=term, period=period, grants=grants))
+    moved = replace(balance, term=term, period=period, grants=grants, line_start=_line_start(balance, period))
+    return replace(change, balance=moved)
 
 
 def _of_period(grant: Grant, start: datetime) -> Grant:

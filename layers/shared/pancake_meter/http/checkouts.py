@@ -59,8 +59,21 @@ class CheckoutsQuery(WireModel):
         return f"{created_at}#{checkout_id}", checkout_id
 
 
+class CheckoutLine(TypedDict):
+    """Overage of one period under one plan: its units above ``start``, up to and with ``end``, for ``amount``."""
+
+    period_start: str
+    plan: str | None
+    start: Decimal
+    end: Decimal
+    amount: str
+
+
 class CheckoutBody(TypedDict):
-    """One checkout. ``amount`` is a display amount before tax; ``url`` is the payment page, in answers that open one."""
+    """One checkout. ``amount`` is a display amount before tax; ``url`` is the payment page, in answers that open one.
+
+    ``lines`` say of an overage checkout what was used when; of other kinds there are none.
+    """
 
     checkout_id: str
     customer_id: str
@@ -75,6 +88,7 @@ class CheckoutBody(TypedDict):
     created_at: str
     expires_at: str
     payment_ids: list[str]
+    lines: list[CheckoutLine]
     url: NotRequired[str]
 
 
@@ -101,6 +115,16 @@ def checkout_body(checkout: Checkout, now: datetime) -> CheckoutBody:
         "created_at": timestamp(checkout.created_at),
         "expires_at": timestamp(checkout.expires_at),
         "payment_ids": list(checkout.payment_ids),
+        "lines": [
+            {
+                "period_start": timestamp(line.key.period_start),
+                "plan": line.key.plan,
+                "start": line.start,
+                "end": line.end,
+                "amount": line.amount.display,
+            }
+            for line in checkout.lines
+        ],
     }
 
 

@@ -59,13 +59,15 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         attributes["overage_due"] = balance.overage_due
     if balance.refund_debt != ZERO:
         attributes["refund_debt"] = balance.refund_debt
+    if balance.line_start is not None:
+        attributes["line_start"] = to_ms(balance.line_start)
     return attributes
 
 
 MINUTE_HOLDS = "minute_holds"
 """Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
 
-SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due", "refund_debt")
+SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due", "refund_debt", "line_start")
 """Attributes that are absent when they do not apply."""
 
 
@@ -104,6 +106,7 @@ def balance_from_item(item: Item) -> Balance:
         overage=item.get("overage", ZERO),
         overage_due=item.get("overage_due", ZERO),
         refund_debt=item.get("refund_debt", ZERO),
+        line_start=from_ms(item["line_start"]) if "line_start" in item else None,
         grants=tuple(_grant(grant) for grant in item["grants"]),
         holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
         days=dict(item["days"]),

@@ -13,8 +13,10 @@ from typing import Any
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout, CheckoutKind
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.money import Money
+from pancake_meter.domain.overage import SoldLine
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, customer_partition
+from pancake_meter.store.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 _WATCHED = "CHECKOUTS#watched"
@@ -156,6 +158,7 @@ def _item(checkout: Checkout) -> dict[str, Any]:
         "payment_ids": list(checkout.payment_ids),
     }
     optional = {
+        "lines": [_sold_item(part) for part in checkout.lines] or None,
         "meter": checkout.meter,
         "plan": checkout.plan,
         "session_id": checkout.session_id,
@@ -181,8 +184,17 @@ def _checkout(item: Item) -> Checkout:
         expires_at=from_ms(item["expires_at_ms"]),
         priority=int(item["priority"]),
         expires_after=timedelta(days=int(days)) if days is not None else None,
+        lines=tuple(_sold(part, item["currency"]) for part in item.get("lines", ())),
         session_id=item.get("session_id"),
         url=item.get("url"),
         payment_ids=tuple(item["payment_ids"]),
         flag=item.get("flag"),
     )
+
+
+def _sold_item(part: SoldLine) -> dict[str, Any]:
+    return {"line": line_key_item(part.key), "start": part.start, "end": part.end, "amount": part.amount.display}
+
+
+def _sold(item: Mapping[str, Any], currency: str) -> SoldLine:
+    return SoldLine(line_key(item["line"]), item["start"], item["end"], Money(Decimal(item["amount"]), currency))

@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.overage import LineKey
 
 _DUE_SHARDS = 8
 
@@ -49,6 +50,16 @@ def period_key(customer_id: str, meter: str, start: datetime, segment: int) -> K
         "PK": customer_partition(customer_id),
         "SK": f"{period_prefix(meter)}{timestamp(start)}#{segment:010d}",
     }
+
+
+def overage_line_prefix(meter: str) -> str:
+    """Sort-key prefix of a balance's overage lines."""
+    return f"OVERAGE#{meter}#"
+
+
+def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:
+    """Key of an overage line: oldest first."""
+    return {"PK": customer_partition(customer_id), "SK": f"{overage_line_prefix(meter)}{line}"}
 
 
 def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.ledger import LedgerEntry, Movement, PeriodSummary
+from pancake_meter.domain.overage import LineKey
 from pancake_meter.domain.period import Period
 from pancake_meter.store.keys import ledger_key, period_key
 from pancake_meter.store.table import Item
@@ -54,6 +55,8 @@ def summary_item(customer_id: str, meter: str, summary: PeriodSummary) -> dict[s
         "left": summary.left,
         "days": dict(summary.days),
     }
+    if summary.line.period_start != summary.period.start:
+        item["line_start"] = to_ms(summary.line.period_start)
     return item if summary.plan is None else {**item, "plan": summary.plan}
 
 
@@ -69,6 +72,7 @@ def summary_from_item(item: Item) -> PeriodSummary:
         used=item["used"],
         overage=item["overage"],
         left=item["left"],
+        line=LineKey(from_ms(item.get("line_start", item["period"]["start"])), item.get("plan")),
         days=dict(item["days"]),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
 from pancake_meter.store.keys import Key
+from pancake_meter.store.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import Item, Put, Table
 
 _PREFIX = "PAYMENT#"
@@ -48,7 +49,7 @@ def _payment(item: Item) -> Payment:
             refund_id: Refund(refund_id, refund["amount"], refund.get("of"))
             for refund_id, refund in item["refunds"].items()
         },
-        credits=tuple(Credit(**credit) for credit in item["credits"]),
+        credits=tuple(_credit(credit) for credit in item["credits"]),
         version=int(item["version"]),
     )
 
@@ -80,10 +81,22 @@ def _refund_item(refund: Refund) -> dict[str, Any]:
 
 
 def _credit_item(credit: Credit) -> dict[str, Any]:
-    return {
+    item: dict[str, Any] = {
         "meter": credit.meter,
         "grant_id": credit.grant_id,
         "quantity": credit.quantity,
         "taken_back": credit.taken_back,
         "shortfall": credit.shortfall,
     }
+    return item if credit.line is None else {**item, "line": line_key_item(credit.line)}
+
+
+def _credit(item: Mapping[str, Any]) -> Credit:
+    return Credit(
+        meter=item["meter"],
+        grant_id=item["grant_id"],
+        quantity=item["quantity"],
+        taken_back=item["taken_back"],
+        shortfall=item["shortfall"],
+        line=line_key(item["line"]) if "line" in item else None,
+    )

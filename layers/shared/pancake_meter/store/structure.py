@@ -13,6 +13,7 @@ from pancake_meter.domain.change import Change
 from pancake_meter.store.balance_item import MINUTE_HOLDS, SPARSE_ATTRIBUTES, balance_item, structure_attributes
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.ledger_item import ledger_item, summary_item
+from pancake_meter.store.overage_lines import line_write
 from pancake_meter.store.table import Put, Update, Write
 
 
@@ -20,14 +21,20 @@ def opening_writes(change: Change, cause: str, reference: str | None, now: datet
     """Writes that create a balance, unless it exists already."""
     opened = change.after
     put = Put(balance_item(opened), condition="attribute_not_exists(PK)")
-    return [put, _ledger_put(change, cause, reference, now)]
+    return [put, _ledger_put(change, cause, reference, now), *_line_writes(change)]
 
 
 def structure_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
     """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
     balance = change.before
     summaries = [Put(summary_item(balance.customer_id, balance.meter, summary)) for summary in change.closed]
-    return [_update(change.before, change.after, now), _ledger_put(change, cause, reference, now), *summaries]
+    update = _update(change.before, change.after, now)
+    return [update, _ledger_put(change, cause, reference, now), *summaries, *_line_writes(change)]
+
+
+def _line_writes(change: Change) -> list[Update]:
+    customer_id, meter = change.before.customer_id, change.before.meter
+    return [line_write(customer_id, meter, more) for more in change.lines.values()]
 
 
 def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime) -> Put:

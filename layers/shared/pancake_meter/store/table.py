@@ -60,7 +60,7 @@ class Update:
 
     key: Mapping[str, str]
     expression: str
-    condition: str
+    condition: str | None
     values: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 

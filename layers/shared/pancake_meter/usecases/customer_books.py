@@ -8,10 +8,12 @@ from pancake_meter.domain.advance import advance, open_balance
 from pancake_meter.domain.balance import Policy
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.overage import NO_LINES, Lines
 from pancake_meter.domain.subscription import OrderFacts, Subscription
 from pancake_meter.domain.webhook_apply import Covered, follow, standing_of
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.keys import balance_key
+from pancake_meter.store.overage_lines import read_due_lines
 from pancake_meter.store.structure import opening_writes, structure_writes
 from pancake_meter.store.subscriptions import read_subscription, subscription_unchanged, subscription_write
 from pancake_meter.store.table import Check, Write
@@ -24,6 +26,7 @@ class CustomerBooks:
 
     Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.
     ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
+    ``lines`` are, by meter, the overage lines with units due, as they are kept.
     """
 
     metering: Metering
@@ -34,14 +37,19 @@ class CustomerBooks:
     changes: Mapping[str, Change] = field(default_factory=dict)
     touched: frozenset[str] = frozenset()
     moved: bool = False
+    lines: Mapping[str, Lines] = field(default_factory=dict)
 
     @classmethod
     def read(cls, metering: Metering, customer_id: str, now: datetime) -> "CustomerBooks":
-        """Read the books, every balance advanced to ``now``: one read and one query."""
+        """Read the books, every balance advanced to ``now``: one read and one query, and one more where units are due."""
         known = read_subscription(metering.table, customer_id)
         balances = read_balances(metering.table, customer_id)
         changes = {balance.meter: advance(balance, now, metering.fallback(balance.meter)) for balance in balances}
-        return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes)
+        lines = {
+            balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
+            for balance in balances
+        }
+        return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
 
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
         """Return the books with the facts of an order known, and every balance following them."""
@@ -54,7 +62,8 @@ class CustomerBooks:
         changes, carried = dict(self.changes), dict(learned.carried)
         for meter, change in self.changes.items():
             fallback = self.metering.fallback(meter)
-            changes[meter], left = follow(change, before, after, carried.get(meter), fallback, self.now)
+            lines = self.due_lines(meter)
+            changes[meter], left = follow(change, before, after, carried.get(meter), fallback, lines, self.now)
             carried.pop(meter, None)
             if left is not None:
                 carried[meter] = left
@@ -71,6 +80,10 @@ class CustomerBooks:
             return change
         coverage = self.learned.coverage(self.now) or Coverage.by_default(self.metering.catalog.default_plan, self.now)
         return open_balance(self.customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, self.now)
+
+    def due_lines(self, meter: str) -> Lines:
+        """Return the overage lines of a meter with units due, as they are kept."""
+        return self.lines.get(meter, NO_LINES)
 
     def with_change(self, change: Change) -> "CustomerBooks":
         """Return the books with one balance changed further."""

@@ -39,11 +39,15 @@ class Metering:
 
     def current_balance(self, customer_id: str, meter: str, now: datetime) -> Balance:
         """Return the balance as it is now, written or not: one read for a balance that exists."""
+        return self.current_change(customer_id, meter, now)[1].balance
+
+    def current_change(self, customer_id: str, meter: str, now: datetime) -> tuple[Balance | None, Change]:
+        """Return the balance as written, if it is, and the change that makes it what it is now."""
         balance = read_balance(self.table, customer_id, meter)
         if balance is None:
             subscription = read_subscription(self.table, customer_id)
-            return self._opening(subscription, customer_id, meter, now).balance
-        return balance_at(balance, now, self.fallback(meter))
+            return None, self._opening(subscription, customer_id, meter, now)
+        return balance, drop_expired_holds(advance(balance, now, self.fallback(meter)), now)
 
     def current_balances(self, customer_id: str, now: datetime) -> list[Balance]:
         """Return the customer's balances for every meter of the catalog, as they are now, written or not."""

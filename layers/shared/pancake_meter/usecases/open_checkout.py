@@ -12,14 +12,15 @@ from uuid import uuid4
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
-from pancake_meter.domain.errors import SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.errors import NothingOwed, SuccessUrlNotAllowed, UnknownMeter
 from pancake_meter.domain.plan import Environment, Plan
 from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.store.checkouts import read_slot, write_new_checkout, write_session
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.subscriptions import read_subscription
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.quote_sale import Quote, SaleRequest, quote_plan, quote_units
+from pancake_meter.usecases.owed_overage import owed_lines, price_lines
+from pancake_meter.usecases.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
 from pancake_meter.waffo.checkout import (
     CreateSession,
     NewPurchase,
@@ -88,8 +89,14 @@ def _quote(selling: Selling, customer_id: str, request: SaleRequest, now: dateti
     if request.meter is None:
         raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
     selling.metering.check_meter(request.meter)
-    balance = selling.metering.current_balance(customer_id, request.meter, now)
-    return quote_units(catalog, environment, request, balance, plan)
+    if request.kind == "top_up":
+        return quote_top_up(catalog, environment, request, request.meter, plan)
+    owed = owed_lines(selling.metering, customer_id, request.meter, now)
+    if not owed:
+        raise NothingOwed("the customer owes no overage of this meter", meter=request.meter)
+    currency = request.currency or catalog.checkout.currency
+    sold = price_lines(catalog, subscription, request.meter, owed, currency)
+    return quote_overage(catalog, environment, request, request.meter, sold)
 
 
 def _take_slot(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> tuple[Checkout, bool]:
@@ -113,7 +120,7 @@ def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
         return False
     if current.session_id is None and current.created_at + _SESSION_KEY_LIFETIME <= now:
         return False
-    return (current.quantity, current.amount) == (wanted.quantity, wanted.amount)
+    return (current.quantity, current.amount, current.lines) == (wanted.quantity, wanted.amount, wanted.lines)
 
 
 def _with_session(
@@ -171,4 +178,5 @@ def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -
         expires_at=now + selling.catalog.checkout.session_lifetime,
         priority=quote.priority,
         expires_after=quote.expires_after,
+        lines=quote.lines,
     )

@@ -5,13 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 from pancake_meter.catalog import Catalog, Product
-from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.balance import ZERO
 from pancake_meter.domain.checkout import CheckoutKind
-from pancake_meter.domain.errors import BelowMinimum, NotForSale, NothingOwed, UnknownPlan
+from pancake_meter.domain.errors import BelowMinimum, NotForSale, UnknownPlan
 from pancake_meter.domain.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.money import Money
+from pancake_meter.domain.overage import SoldLine
 from pancake_meter.domain.plan import Environment, Plan
-from pancake_meter.domain.pricing import Price, line_amount
+from pancake_meter.domain.pricing import line_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Quote:
     plan: str | None = None
     priority: int = 0
     expires_after: timedelta | None = None
+    lines: tuple[SoldLine, ...] = ()
     origin_order_id: str | None = None
 
     @property
@@ -45,51 +47,78 @@ class Quote:
         return self.plan is None
 
 
-def quote_units(
-    catalog: Catalog, environment: Environment, request: SaleRequest, balance: Balance, plan: Plan | None
+def quote_overage(
+    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, sold: tuple[SoldLine, ...]
 ) -> Quote:
-    """Quote overage that is owed, or units ahead. ``plan`` is the customer's, as it was sold.
+    """Quote overage that is owed: the lines ``sold``, priced.
 
     Raises:
-        NothingOwed: there is no overage to pay.
-        NotForSale: the catalog has no price, no pack or no product for it.
+        NotForSale: nothing that is owed has a price, or there is no product for it.
         BelowMinimum: the amount is too small to charge; it stays owed.
     """
-    meter = balance.meter
+    currency = request.currency or catalog.checkout.currency
+    if not sold:
+        raise _no_price(meter, currency)
+    amount = sum((part.amount for part in sold[1:]), start=sold[0].amount)
+    quantity = sum((part.quantity for part in sold), ZERO)
+    return _quote_units(catalog, environment, request.kind, meter, quantity, amount, sold)
+
+
+def quote_top_up(
+    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, plan: Plan | None
+) -> Quote:
+    """Quote units ahead. ``plan`` is the customer's, as it was sold.
+
+    Raises:
+        NotForSale: the catalog has no price, no pack or no product for it.
+        BelowMinimum: the amount is too small to charge.
+    """
     currency = request.currency or catalog.checkout.currency
     top_up = catalog.meters[meter].top_up
-    price: Price | None
-    if request.kind == "overage":
-        quantity = balance.overage_due + balance.current_overage
-        if quantity == ZERO:
-            raise NothingOwed("the customer owes no overage of this meter", meter=meter)
-        price = catalog.overage_price(meter, plan, currency) if plan else None
-    else:
-        pack = request.quantity or (top_up.quantity if top_up else None)
-        if pack is None:
-            raise NotForSale("this meter is not sold ahead; a quantity may help", meter=meter)
-        quantity, price = pack, catalog.top_up_price(meter, plan, currency)
+    quantity = request.quantity or (top_up.quantity if top_up else None)
+    if quantity is None:
+        raise NotForSale("this meter is not sold ahead; a quantity may help", meter=meter)
+    price = catalog.top_up_price(meter, plan, currency)
+    if price is None:
+        raise _no_price(meter, currency)
+    return _quote_units(catalog, environment, request.kind, meter, quantity, line_amount(price, quantity, currency))
+
+
+def _quote_units(
+    catalog: Catalog,
+    environment: Environment,
+    kind: CheckoutKind,
+    meter: str,
+    quantity: Decimal,
+    amount: Money,
+    lines: tuple[SoldLine, ...] = (),
+) -> Quote:
     product_id = catalog.usage_product.product_ids.get(environment) if catalog.usage_product else None
-    if price is None or product_id is None:
-        raise NotForSale("the catalog has no price for it", meter=meter, currency=currency)
-    amount = line_amount(price, quantity, currency)
-    minimum = catalog.minimum_charge(currency)
+    if product_id is None:
+        raise _no_price(meter, amount.currency)
+    minimum = catalog.minimum_charge(amount.currency)
     if amount.amount < minimum.amount:
         raise BelowMinimum(
             "the amount is below the least that is charged; it stays owed",
             amount=amount.display,
             minimum=minimum.display,
-            currency=currency,
+            currency=amount.currency,
         )
+    top_up = catalog.meters[meter].top_up
     return Quote(
-        kind=request.kind,
+        kind=kind,
         product_id=product_id,
         amount=amount,
         meter=meter,
         quantity=quantity,
         priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
         expires_after=top_up.expires_after if top_up else None,
+        lines=lines,
     )
+
+
+def _no_price(meter: str, currency: str) -> NotForSale:
+    return NotForSale("the catalog has no price for it", meter=meter, currency=currency)
 
 
 def quote_plan(

@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from pancake_meter.domain.adjust import claw_back
+from pancake_meter.domain.adjust import claw_back, reopen_overage
 from pancake_meter.domain.balance import ZERO
+from pancake_meter.domain.change import Change
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.payment import Charge, Payment, Refund
+from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare
 from pancake_meter.domain.subscription_event import PAYING_KINDS
 from pancake_meter.store.deliveries import Verdict, order_write, read_order_customer
+from pancake_meter.store.overage_lines import read_lines
 from pancake_meter.store.payments import payment_write, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
@@ -196,7 +198,7 @@ def _settled(payment: Payment, books: CustomerBooks, cause: str, beside: tuple[W
         claimed = []
         for credit in payment.credits:
             due = credit.due(share)
-            change, shortfall = claw_back(books.change_of(credit.meter), credit.grant_id, due)
+            change, shortfall = _take_back(books, credit, due)
             books = books.with_change(change)
             claimed.append(credit.took_back(due, shortfall))
         payment = replace(payment, credits=tuple(claimed))
@@ -204,6 +206,15 @@ def _settled(payment: Payment, books: CustomerBooks, cause: str, beside: tuple[W
             books = books.learn(_refunded(payment, payment.charge, share))
     writes = books.writes(cause, payment.payment_id)
     return Effects("applied", None, books.customer_id, (*beside, payment_write(payment), *writes))
+
+
+def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple[Change, Decimal]:
+    """Take units back that a refund claims; return the shortfall too. Settled overage has none: it is owed again."""
+    change = books.change_of(credit.meter)
+    if credit.line is None:
+        return claw_back(change, credit.grant_id, quantity)
+    stored = read_lines(books.metering.table, books.customer_id, credit.meter, [credit.line])
+    return reopen_overage(change, credit.line, quantity, stored), ZERO
 
 
 def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:

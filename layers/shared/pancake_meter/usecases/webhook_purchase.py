@@ -13,6 +13,7 @@ from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.payment import Credit
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.store.checkouts import read_checkout, read_slot, settled_write
+from pancake_meter.store.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.waffo.events import Order, PaymentFacts
@@ -67,12 +68,14 @@ def buy_checkout(
     """
     change = books.change_of(meter)
     paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
-    settlement = settle_payment(checkout, paid, change, paid_at)
-    credited = settlement.change is not change
-    bought = (Credit(meter, settlement.grant_id, checkout.quantity),) if credited else ()
+    sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
+    settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
+    grant_id = payment_grant_id(facts.payment_id)
+    settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
+    granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
     return Purchase(
-        books.with_change(settlement.change) if credited else books,
-        bought,
+        books.with_change(settlement.change) if settlement.change is not change else books,
+        (*settled, *granted),
         (settled_write(checkout, settlement.checkout),),
         settlement.checkout.flag,
     )
@@ -94,7 +97,7 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
             starts_at=paid_at,
             expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
         )
-        books = books.with_change(add_grant(books.change_of(meter), grant, paid_at))
+        books = books.with_change(add_grant(books.change_of(meter), grant, paid_at, books.due_lines(meter)))
     grant_id = payment_grant_id(facts.payment_id)
     return Purchase(books, tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items()))
 
