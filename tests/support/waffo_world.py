@@ -44,10 +44,14 @@ API_URL = "https://waffo.test"
 
 @dataclass
 class DirectDeliverer:
-    """Hands each webhook to the intake at once. ``lost``: all four attempts fail, and it shows in GraphQL."""
+    """Hands each webhook to the intake at once. ``lost``: all four attempts fail, and it shows in GraphQL.
+
+    ``outage``: from when to when everything is lost.
+    """
 
     world: "WaffoWorld"
     lost: bool = False
+    outage: tuple[datetime, datetime] | None = None
     faults: Faults = field(default_factory=Faults)
 
     def now(self) -> datetime:
@@ -55,7 +59,7 @@ class DirectDeliverer:
 
     def send(self, delivery: Delivery) -> None:
         delivery.last_attempted_at = self.world.now
-        if self.lost:
+        if self.lost or (self.outage and self.outage[0] <= self.world.now < self.outage[1]):
             delivery.status, delivery.attempt_count = "failed", 1 + RETRIES
             return
         self.world.arrive(delivery)
