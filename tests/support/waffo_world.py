@@ -8,9 +8,11 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local.waffo_simulator.actions import ACTIONS
 from local.waffo_simulator.catalog_products import catalog_products
@@ -40,6 +42,12 @@ from tests.support.webhook_world import CATALOG, STORE_ID, World
 
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"
 API_URL = "https://waffo.test"
+
+
+@cache
+def private_pem() -> str:
+    """The tests' own key as the simulator takes it."""
+    return platform_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @dataclass
@@ -75,6 +83,7 @@ class WaffoWorld:
 
     table: Table
     now: datetime
+    seed: int = 7
     failing_pages: set[str] = field(default_factory=set)
     is_down: bool = False
     asked: list[str] = field(default_factory=list)
@@ -89,14 +98,19 @@ class WaffoWorld:
             store_id=STORE_ID,
             products=catalog_products(CATALOG, "test"),
             webhook_url="https://stack.test/webhooks",
-            seed=7,
+            webhook_private_key_pem=private_pem(),
+            seed=self.seed,
         )
         self.waffo = Simulator(config)
         self.deliverer = DirectDeliverer(self)
         self.waffo.deliverer = self.deliverer  # type: ignore[assignment]
         self.waffo._begin()
         self.waffo.clock.set(self.now, stopped=True)
-        self.stack = World(self.table, self.now)
+        self.stack = self.stack_on(self.table)
+
+    def stack_on(self, table: Table) -> World:
+        """A stack of ours on a table."""
+        return World(table, self.now)
 
     # Time and the wire
 

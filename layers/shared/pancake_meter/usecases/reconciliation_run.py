@@ -174,7 +174,7 @@ class Run:
             if not self.heal_each(name, tally, page.items, heal, of):
                 break
             total, offset = page.total, offset + page.received
-            if page.received < page_size:
+            if page.received < page_size or (total is not None and offset >= total):
                 return self._ended(name, tally)
         return self._stopped(name, tally, offset)
 
