@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
+from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
 from pancake_meter.http.reconciliation import ReportBody
@@ -124,6 +125,12 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ),
     ("GET", "/v1/customers/{customer_id}/checkouts/{checkout_id}"): Route(
         "One checkout", {HTTPStatus.OK: CheckoutBody}, problems=(HTTPStatus.NOT_FOUND,)
+    ),
+    ("POST", "/v1/customers/{customer_id}/overage/{meter}/forgive"): Route(
+        "Let owed overage go, the oldest first; once for each id",
+        {HTTPStatus.OK: ForgivenBody},
+        body=ForgiveRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("GET", "/v1/deliveries"): Route(
         "Webhook deliveries with a verdict, or of an order, newest first",

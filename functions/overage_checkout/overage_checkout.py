@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import buy_routes
 import checkout_routes
+import forgive_routes
 from checkout_collaborators import CheckoutCollaborators, production_collaborators
 from pancake_meter.http.checkouts import problem_of_waffo
 from pancake_meter.http.resolver import create_resolver, request_id
@@ -19,6 +20,7 @@ metrics = create_metrics()
 app = create_resolver(logger)
 app.include_router(checkout_routes.router)
 app.include_router(buy_routes.router)
+app.include_router(forgive_routes.router)
 
 
 @app.exception_handler(WaffoApiError)  # type: ignore[untyped-decorator] # Powertools does not annotate it

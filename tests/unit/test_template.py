@@ -29,6 +29,7 @@ ROUTES = {
         f"POST {CUSTOMER}/checkouts",
         f"GET {CUSTOMER}/checkouts",
         f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
+        f"POST {CUSTOMER}/overage/{{meter}}/forgive",
         "GET /buy/{token}",
     },
     "WebhookDeliveriesFunction": {

@@ -206,3 +206,30 @@ def test_a_link_that_leads_nowhere_shows_a_page_for_people(shop: Shop, path: str
 def test_a_link_expires(shop: Shop) -> None:
     shop.wait(LINK_LIFETIME)
     assert shop.call(api_event("buy_link", path=link())).status == HTTPStatus.GONE
+
+
+def test_overage_can_be_forgiven_once_and_is_no_longer_sold(shop: Shop) -> None:
+    # Given a customer 20,350 tokens over
+    shop.use(30_350)
+    forgive = api_event("overage_forgive")
+
+    # When 350 of them are let go, and the request is repeated
+    first, again = shop.call(forgive), shop.call(forgive)
+
+    # Then it happened once
+    assert (first.status, first.body) == (
+        HTTPStatus.OK,
+        {"id": "goodwill-42", "meter": "tokens", "forgiven": 350, "replayed": False},
+    )
+    assert again.body == {**first.body, "replayed": True}
+    assert shop.metering.current_balance("acct_1001", "tokens", NOW).current_overage == 20_000
+    assert shop.checkout(meter="tokens").body["amount"] == "0.80"
+
+    # And the id stands for nothing else
+    other = shop.call(api_event("overage_forgive", body={"id": "goodwill-42", "quantity": 1}))
+    assert (other.status, other.body["code"]) == (HTTPStatus.CONFLICT, "forgiveness_conflict")
+
+
+def test_what_is_not_owed_cannot_be_forgiven(shop: Shop) -> None:
+    refused = shop.call(api_event("overage_forgive"))
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "nothing_owed")

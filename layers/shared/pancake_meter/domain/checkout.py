@@ -89,9 +89,8 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     """Credit a payment to the balance of the checkout's meter.
 
     The money must be what we asked for, in currency and in the price before tax: anything else is flagged and credits
-    nothing, because a person has to look at it. A second payment of one checkout is credit, and flagged too. An expired or
-    superseded checkout that is paid after all counts like any other: what it sold and is still owed is settled, and the
-    rest is credit, and flagged.
+    nothing, because a person has to look at it. Else what an overage checkout sold and is still owed is settled, and the
+    rest is credit and flagged, be it the second payment of one checkout or the late one of an expired or superseded one.
 
     ``lines`` are the overage lines that it sold, and those with units due, as they are kept.
 
@@ -104,22 +103,21 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     difference = _difference(checkout, paid)
     if difference is not None:
         return Settlement(replace(seen, status="flagged", flag=difference), change)
+    change, settled = pay_overage(change, checkout.lines, lines)
+    rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
+    status, flag, kind = _judge(checkout, rest)
+    if rest != ZERO:
+        change = add_grant(change, _grant(checkout, paid, kind, rest, now), now, lines)
+    return Settlement(replace(seen, status=status, flag=flag), change, settled, rest)
+
+
+def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:
+    """Return status and flag after a payment in full that left ``rest`` to be granted, and the kind of that grant."""
     if checkout.payment_ids:
-        granted = add_grant(change, _grant(checkout, paid, "credit", checkout.quantity, now), now, lines)
-        return Settlement(replace(seen, status="flagged", flag="paid_twice"), granted, granted=checkout.quantity)
+        return "flagged", "paid_twice", "credit"
     if checkout.kind != "overage":
-        granted = add_grant(change, _grant(checkout, paid, "top_up", checkout.quantity, now), now, lines)
-        return Settlement(replace(seen, status="paid"), granted, granted=checkout.quantity)
-    return _settle_overage(seen, paid, change, lines, now)
-
-
-def _settle_overage(seen: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
-    change, settled = pay_overage(change, seen.lines, lines)
-    rest = seen.quantity - sum((part.quantity for part in settled), ZERO)
-    if rest == ZERO:
-        return Settlement(replace(seen, status="paid"), change, settled)
-    change = add_grant(change, _grant(seen, paid, "credit", rest, now), now, lines)
-    return Settlement(replace(seen, status="flagged", flag="no_longer_owed"), change, settled, rest)
+        return "paid", None, "top_up"
+    return ("paid", None, "credit") if rest == ZERO else ("flagged", "no_longer_owed", "credit")
 
 
 def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:

@@ -6,7 +6,7 @@
     ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange   malformed content
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
-    ├── HoldConflict, EventConflict                                          the id belongs to something else
+    ├── HoldConflict, EventConflict, ForgivenessConflict                     the id belongs to something else
     └── TooManyGrants                                                        a bound was reached
 """
 
@@ -82,6 +82,12 @@ class PeriodClosed(DomainError):
     """The event tells of a period that closed too long ago; nothing was counted."""
 
     code = "period_closed"
+
+
+class ForgivenessConflict(DomainError):
+    """The id of a forgiveness was used for another quantity."""
+
+    code = "forgiveness_conflict"
 
 
 class TooManyGrants(DomainError):
