@@ -18,7 +18,7 @@ from pancake_meter.http.webhooks import problem_of_refusal
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.usecases.judge_delivery import Outcome
 from pancake_meter.usecases.take_webhook import Intake, take_webhook
-from pancake_meter.waffo.errors import MalformedEvent, WebhookRefused
+from pancake_meter.waffo.errors import MalformedEvent, SignatureMismatch, WebhookRefused, WrongMode, WrongStore
 from pancake_meter.waffo.keys import webhook_public_keys
 
 logger = Logger()
@@ -81,6 +81,8 @@ def _taken(outcome: Outcome) -> dict[str, Any]:
 
 def _refused(refusal: WebhookRefused, context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("DeliveryRejected", MetricUnit.Count, 1)
+    metrics.add_metric("DeliveryUnverifiable", MetricUnit.Count, int(isinstance(refusal, SignatureMismatch)))
+    metrics.add_metric("DeliveryForeign", MetricUnit.Count, int(isinstance(refusal, WrongMode | WrongStore)))
     logger.warning("delivery refused", refusal=type(refusal).__name__)
     return _problem(problem_of_refusal(refusal), context)
 

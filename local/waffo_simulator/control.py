@@ -194,8 +194,10 @@ async def faults(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> 
         hold_seconds=30 if (hold := body.number("hold_seconds", 0, 600)) is None else hold,
         api_failures=body.integer("api_failures", 0, COUNT_MAX) or 0,
         api_delay_seconds=body.number("api_delay_seconds", 0, 600) or 0,
+        graphql_lags=body.boolean("graphql_lags") or False,
         seed=body.integer("seed", 0, 2**63) or 0,
     )
+    simulator.hold_graphql(hold=simulator.deliverer.faults.graphql_lags)
     return faults_view(simulator.deliverer.faults)
 
 

@@ -12,7 +12,8 @@ class Faults:
     back and then sent in random order (0: off, -1: all, until they are flushed); `delay_seconds` before each delivery;
     the next `drop` deliveries, or each with `drop_probability`, never leave and end as failed.
     API: the next `create_session_timeout_after_commit` sessions are made but not answered for `hold_seconds` (a 502
-    ends the wait); the next `api_failures` calls are a 502 without effect; each call takes `api_delay_seconds`.
+    ends the wait); the next `api_failures` calls are a 502 without effect; each call takes `api_delay_seconds`;
+    `graphql_lags`: GraphQL goes on showing everything but deliveries as it was when this was set.
     """
 
     duplicate: int = 0
@@ -24,6 +25,7 @@ class Faults:
     hold_seconds: float = 30.0
     api_failures: int = 0
     api_delay_seconds: float = 0.0
+    graphql_lags: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

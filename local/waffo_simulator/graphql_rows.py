@@ -20,7 +20,7 @@ class Rows:
 
     def __init__(self, simulator: Simulator) -> None:
         self._config = simulator.config
-        self._state: State = simulator.state
+        self._state: State = simulator.shown
 
     def store(self) -> Row:
         """The one store."""

@@ -59,7 +59,7 @@ def answer_query(simulator: Simulator, call: Call) -> Answer:
 
 def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[..., Any]]:
     """The resolvers of Query."""
-    rows, state, store_id = Rows(simulator), simulator.state, simulator.config.store_id
+    rows, state, store_id = Rows(simulator), simulator.shown, simulator.config.store_id
 
     def sees(order: Order) -> bool:
         return customer is None or order.buyer_identity == customer

@@ -1,5 +1,7 @@
 """The parts put together: one store, its time, its state, and what acts on them."""
 
+from copy import deepcopy
+
 import httpx
 
 from local.waffo_simulator.checkout import Checkout
@@ -28,6 +30,11 @@ class Simulator:
         self.deliverer = Deliverer(self.http, self.clock, config.retry_base_seconds)
         self._begin()
 
+    def hold_graphql(self, *, hold: bool) -> None:
+        """Let GraphQL show the state as it is now for as long as this holds; or as it is at each time again."""
+        self.shown = deepcopy(self.state) if hold else self.state
+        self.shown.deliveries = self.state.deliveries
+
     async def reset(self) -> None:
         """Begin again: the configured products and webhook, no orders, no faults, the wall clock's time."""
         await self.deliverer.forget()
@@ -50,6 +57,7 @@ class Simulator:
     def _begin(self) -> None:
         self.ids = Ids(self.config.seed)
         self.state = State(products={product.id: product for product in self.config.products})
+        self.shown = self.state
         self.notifier = Notifier(self.config, self.state, self.ids, self.webhook_key, self.deliverer)
         self.subscriptions = Subscriptions(self.state, self.ids, self.notifier)
         self.checkout = Checkout(self.state, self.ids, self.notifier, self.subscriptions)

@@ -1,5 +1,6 @@
 """The simulator's faults: each does what it says, and the same each time."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.waffo_simulator import PRO, STORE_ID, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import PRO, SCALE, STORE_ID, USAGE, RunningSimulator, simulator
 
 CREATE = "/v1/actions/checkout/create-session"
 OVERAGE = {"productId": USAGE, "currency": "USD", "priceSnapshot": {"amount": "18.00", "taxCategory": "saas"}}
-FAILED = f"""{{ webhookDeliveries(storeId: "{STORE_ID}", filter: {{ status: {{ eq: "failed" }} }})
+FAILED = f"""{{ webhookDeliveries(storeId: "{STORE_ID}", limit: 100, filter: {{ status: {{ eq: "failed" }} }})
   {{ eventType status httpStatus attemptCount payload }} }}"""
+LIFE = (
+    *("activated", "plan_changed", "canceled", "past_due", "recovered", "canceling", "uncanceled", "renewed"),
+    *("plan_change_scheduled", "plan_change_failed"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +124,55 @@ def test_dropped_events_never_arrive_and_wait_for_the_reconciler_with_their_payl
     [lost] = failed_deliveries(sim)
     assert (lost["eventType"], lost["attemptCount"]) == ("subscription.payment_succeeded", 4)
     assert '"eventType":"subscription.payment_succeeded"' in lost["payload"]
+
+
+def test_an_outage_loses_every_kind_of_event_for_good_and_graphql_keeps_each_payload(sim: RunningSimulator) -> None:
+    # Given: scenario 23
+    sim.sim("faults", drop=1.0)
+    # When: a life with a plan change as a new order, a lapse and its recovery, refunds in part and in full
+    order = sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")
+    order = sim.sim("plan-change", order_id=order["id"], product=SCALE, timing="immediate")
+    sim.sim(f"orders/{order['id']}/past-due")
+    sim.sim(f"orders/{order['id']}/recover")
+    sim.sim(f"orders/{order['id']}/cancel")
+    sim.sim(f"orders/{order['id']}/uncancel")
+    sim.sim("plan-change", order_id=order["id"], product=PRO, timing="next_period")
+    sim.sim("plan-change", order_id=order["id"], fail=True)
+    sim.sim(f"orders/{order['id']}/renew")
+    payment = sim.http.get("/_sim/state").json()["payments"][-1]
+    sim.sim(f"payments/{payment['id']}/refund", amount="9.00")
+    sim.sim(f"payments/{payment['id']}/refund", fail=True)
+    sim.sim(f"payments/{payment['id']}/refund")
+    # Then
+    assert sim.events() == []
+    lost = failed_deliveries(sim)
+    assert {each["attemptCount"] for each in lost} == {4}
+    assert {each["eventType"] for each in lost} == {
+        *(f"subscription.{kind}" for kind in LIFE),
+        "subscription.payment_succeeded",
+        "refund.succeeded",
+        "refund.failed",
+    }
+    assert all(json.loads(each["payload"])["eventType"] == each["eventType"] for each in lost)
+
+
+def test_a_graphql_that_lags_shows_what_was_until_it_catches_up(sim: RunningSimulator) -> None:
+    # Given: scenario 24
+    order = sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")
+    sim.sim("faults", graphql_lags=True)
+    # When
+    sim.sim(f"orders/{order['id']}/cancel", immediately=True)
+    query = {"query": "query($id: ID!) { subscriptionOrder(id: $id) { status } }", "variables": {"id": order["id"]}}
+
+    def shown() -> str:
+        status: str = sim.post_signed("/v1/graphql", query).json()["data"]["subscriptionOrder"]["status"]
+        return status
+
+    # Then
+    assert sim.http.get("/_sim/state").json()["orders"][0]["status"] == "canceled"
+    assert shown() == "active"
+    sim.sim("faults")
+    assert shown() == "canceled"
 
 
 def test_drops_by_chance_are_the_same_for_the_same_seed(sim: RunningSimulator) -> None:

@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 
 from local.waffo_simulator.model import Delivery
+from pancake_meter.domain.period import add_months
 from pancake_meter.domain.subscription import OrderFacts
 from pancake_meter.store.balances import read_ledger
 from pancake_meter.store.deliveries import deliveries_by_verdict
 from pancake_meter.store.subscriptions import read_subscription
 from tests.support.waffo_world import WaffoWorld
+from tests.support.webhook_world import utc
 
 DAY = timedelta(days=1)
+NOW = utc("2026-03-10T15:14:30")
 
 
 @pytest.fixture(autouse=True)
@@ -220,19 +223,16 @@ def test_a_lost_scheduled_change_is_healed_when_it_takes_effect(world: WaffoWorl
     assert (world.plan("acct_1"), world.available("acct_1")) == ("starter", 100_000)
 
 
-def test_scenario_24_a_snapshot_older_than_what_we_know_changes_nothing(
-    world: WaffoWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scenario_24_a_snapshot_older_than_what_we_know_changes_nothing(world: WaffoWorld) -> None:
     # Given a GraphQL that lags behind: it shows the order as it was before the webhooks that we have
     order = world.subscribe("acct_1")
-    page = world.client().subscription_orders(world.stack.intake.store_id)
+    world.waffo.hold_graphql(hold=True)
     world.at(order.period_end)
     world.waffo.subscriptions.cancel(order, world.now + DAY / 24)
     world.at(world.now + DAY)
     world.use("acct_1", 40_000)
     before = facts(world, order.id)
     # When
-    monkeypatch.setattr("pancake_meter.waffo.client.WaffoClient.subscription_orders", lambda *_, **__: page)
     report = world.reconcile()
     # Then: not the period, nor the status, nor the balance goes back, and nothing was taken for an event
     assert report.healed == 0
@@ -241,14 +241,11 @@ def test_scenario_24_a_snapshot_older_than_what_we_know_changes_nothing(
     assert deliveries_by_verdict(world.table, "ignored", limit=10).deliveries == []
 
 
-def test_scenario_24_a_canceled_order_is_not_revived_by_a_snapshot_of_its_life(
-    world: WaffoWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scenario_24_a_canceled_order_is_not_revived_by_a_snapshot_of_its_life(world: WaffoWorld) -> None:
     order = world.subscribe("acct_1")
-    page = world.client().subscription_orders(world.stack.intake.store_id)
+    world.waffo.hold_graphql(hold=True)
     world.at(world.now + DAY)
     world.waffo.subscriptions.cancel(order, world.now, immediately=True)
-    monkeypatch.setattr("pancake_meter.waffo.client.WaffoClient.subscription_orders", lambda *_, **__: page)
     assert world.reconcile().healed == 0
     assert world.plan("acct_1") == "free"
 
@@ -267,3 +264,19 @@ def test_a_superseded_order_stays_superseded(world: WaffoWorld) -> None:
     world.waffo.subscriptions.change_now(order, purchase, world.now, purchase.price.total)
     world.reconcile()
     assert world.plan("acct_1") == "pro"
+
+
+def test_scenario_69_a_yearly_plan_grants_each_month_of_the_paid_year_and_none_after_it(world: WaffoWorld) -> None:
+    # Given: its cancellation at the year's end will be lost
+    order = world.subscribe("acct_1", "Pro yearly")
+    world.waffo.subscriptions.cancel(order, world.now)
+    world.deliverer.lost = True
+    for month in range(12):
+        # When: every month all of it is used
+        assert world.available("acct_1") == 1_000_000
+        world.use("acct_1", 1_000_000)
+        assert world.reconcile().healed == 0
+        world.at(add_months(NOW, month + 1) + DAY / 24)
+    # Then: the year has ended
+    world.reconcile()
+    assert (world.plan("acct_1"), world.available("acct_1")) == ("free", 10_000)
