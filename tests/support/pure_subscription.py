@@ -12,6 +12,7 @@ from pancake_meter.domain.advance import advance, open_balance
 from pancake_meter.domain.balance import Balance, Policy, burn
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
+from pancake_meter.domain.overage import LineKey, OverageLine
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.spend import record_usage
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare, Subscription
@@ -72,6 +73,7 @@ class PureCustomer:
     subscription: Subscription = field(default_factory=lambda: Subscription(CUSTOMER))
     balances: dict[str, Balance] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    lines: dict[str, dict[LineKey, OverageLine]] = field(default_factory=dict)
 
     @property
     def metering(self) -> Metering:
@@ -90,7 +92,10 @@ class PureCustomer:
         changes = {
             meter: advance(balance, self.now, self.metering.fallback(meter)) for meter, balance in self.balances.items()
         }
-        books = CustomerBooks(self.metering, CUSTOMER, self.now, self.subscription, self.subscription, changes)
+        due = {meter: {key: line for key, line in lines.items() if line.due} for meter, lines in self.lines.items()}
+        books = CustomerBooks(
+            self.metering, CUSTOMER, self.now, self.subscription, self.subscription, changes, lines=due
+        )
         learned = books.learn(step.facts)
         self.subscription = replace(learned.learned, version=self.subscription.version + 1)
         for meter in learned.touched:
@@ -136,6 +141,7 @@ class PureCustomer:
     def _write(self, change: Change) -> None:
         assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
         self.changes.append(change)
+        self.lines[change.balance.meter] = change.lines_over(self.lines.get(change.balance.meter, {}))
         self.balances[change.balance.meter] = change.after
 
     def _ledger_totals(self, meter: str) -> dict[str, Decimal]:

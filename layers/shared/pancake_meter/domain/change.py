@@ -32,7 +32,7 @@ class Change:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return self.balance == self.before
+        return self.balance == self.before and not self.lines
 
     @property
     def after(self) -> Balance:

@@ -13,6 +13,7 @@ from typing import Final
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.money import Money
+from pancake_meter.domain.pricing import Price
 
 _ZERO = Decimal(0)
 
@@ -42,7 +43,8 @@ class OverageLine:
     """One line, or what a change adds to one: there the quantities are differences, and may be negative.
 
     ``forgiven`` units no longer count as overage; the number is kept to be seen. ``ends_at`` is when the period ended, or
-    will: what was bought before then still pays for what is due here.
+    will: what was bought before then still pays for what is due here. ``prices`` are those under which the units were
+    used, by currency, kept once the plan is sold to the customer at others.
     """
 
     key: LineKey
@@ -50,6 +52,7 @@ class OverageLine:
     closed: Decimal = _ZERO
     settled: Decimal = _ZERO
     forgiven: Decimal = _ZERO
+    prices: Mapping[str, Price] | None = None
 
     @property
     def due(self) -> Decimal:
@@ -57,13 +60,14 @@ class OverageLine:
         return self.closed - self.settled
 
     def plus(self, more: "OverageLine") -> "OverageLine":
-        """Return the line with the differences added; the newer word on its end stands."""
+        """Return the line with the differences added; the newer word on its end stands, and the older one on its prices."""
         return replace(
             self,
             ends_at=more.ends_at,
             closed=self.closed + more.closed,
             settled=self.settled + more.settled,
             forgiven=self.forgiven + more.forgiven,
+            prices=self.prices or more.prices,
         )
 
 

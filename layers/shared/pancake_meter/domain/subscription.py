@@ -13,6 +13,7 @@ from typing import Literal
 from pancake_meter.domain.balance import Term
 from pancake_meter.domain.coverage import Coverage
 from pancake_meter.domain.plan import PastDueBlock, PastDueReduce, PastDueThrottle, Plan
+from pancake_meter.domain.pricing import Price
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 from pancake_meter.domain.subscription_event import PAYING_KINDS, LifecycleEvent, StatedPeriod
 
@@ -301,6 +302,13 @@ class Subscription:
     def order(self, order_id: str) -> OrderFacts | None:
         """Return what is known of an order."""
         return next((order for order in self.orders if order.order_id == order_id), None)
+
+    def prices_sold(self, plan_key: str | None, meter: str) -> Mapping[str, Price] | None:
+        """Return the prices of a meter in a plan as it was last sold to the customer; ``None`` where it never was."""
+        sold = (order.paid.plan for order in self.orders if order.paid and order.paid.plan.key == plan_key)
+        plan = next(sold, None)
+        allowance = plan.allowances.get(meter) if plan else None
+        return allowance.prices if allowance else None
 
     def is_superseded(self, order: OrderFacts) -> bool:
         """Whether a plan change has put another order in this one's place, for good."""

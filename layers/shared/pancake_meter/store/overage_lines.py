@@ -11,6 +11,7 @@ from typing import Any, Final
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.overage import LineKey, OverageLine
 from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix
+from pancake_meter.store.plan_item import price_from_item, price_item
 from pancake_meter.store.table import Item, Table, Update
 
 _PAGE: Final = 100
@@ -32,6 +33,9 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
         sets += ", #plan = :plan"
         names["#plan"] = "plan"
         values[":plan"] = more.key.plan
+    if more.prices is not None:
+        sets += ", prices = if_not_exists(prices, :prices)"
+        values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
     expression = f"SET {sets} ADD closed :closed, settled :settled, forgiven :forgiven"
     return Update(overage_line_key(customer_id, meter, more.key), expression, None, values, names)
 
@@ -86,4 +90,7 @@ def _line(item: Item) -> OverageLine:
         closed=item["closed"],
         settled=item["settled"],
         forgiven=item["forgiven"],
+        prices={currency: price_from_item(price) for currency, price in item["prices"].items()}
+        if "prices" in item
+        else None,
     )

@@ -54,7 +54,7 @@ def _allowance_item(allowance: MeterAllowance) -> dict[str, Any]:
         "overage": overage_policy_attribute(allowance.overage),
         "rollover": allowance.rollover_maximum,
         "alerts": list(allowance.alert_thresholds),
-        "prices": {currency: _price_item(price) for currency, price in allowance.prices.items()},
+        "prices": {currency: price_item(price) for currency, price in allowance.prices.items()},
     }
 
 
@@ -66,7 +66,7 @@ def _allowance(meter: str, item: Mapping[str, Any]) -> MeterAllowance:
         overage=overage_policy(item["overage"]),
         rollover_maximum=item["rollover"],
         alert_thresholds=tuple(item["alerts"]),
-        prices={currency: _price(price) for currency, price in item["prices"].items()},
+        prices={currency: price_from_item(price) for currency, price in item["prices"].items()},
     )
 
 
@@ -94,7 +94,8 @@ def _past_due(item: Mapping[str, Any]) -> PastDuePolicy:
             return PastDueKeep()
 
 
-def _price_item(price: Price) -> dict[str, Any]:
+def price_item(price: Price) -> dict[str, Any]:
+    """Return the map of a price."""
     match price:
         case PerUnit():
             return {"model": "per_unit", "unit": price.unit_price, "flat": price.flat, "free": price.free_units}
@@ -113,7 +114,8 @@ def _price_item(price: Price) -> dict[str, Any]:
             return {"model": "volume", "tiers": [_tier_item(tier) for tier in price.tiers], "free": price.free_units}
 
 
-def _price(item: Mapping[str, Any]) -> Price:
+def price_from_item(item: Mapping[str, Any]) -> Price:
+    """Return the price of a map."""
     match item["model"]:
         case "per_unit":
             return PerUnit(unit_price=item["unit"], flat=item["flat"], free_units=item["free"])

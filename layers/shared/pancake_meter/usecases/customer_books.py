@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pancake_meter.domain.advance import advance, open_balance
-from pancake_meter.domain.balance import Policy
+from pancake_meter.domain.balance import ZERO, Policy
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
-from pancake_meter.domain.overage import NO_LINES, Lines
+from pancake_meter.domain.overage import NO_LINES, Lines, OverageLine
 from pancake_meter.domain.subscription import OrderFacts, Subscription
 from pancake_meter.domain.webhook_apply import Covered, follow, standing_of
 from pancake_meter.store.balances import read_balances
@@ -54,8 +54,9 @@ class CustomerBooks:
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
         """Return the books with the facts of an order known, and every balance following them."""
         learned = self.learned.learn(facts)
-        if learned == self.learned:
-            return self
+        return self if learned == self.learned else self._follow(learned).keep_prices(self.learned)
+
+    def _follow(self, learned: Subscription) -> "CustomerBooks":
         before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
         if before == after:
             return replace(self, learned=learned)
@@ -72,6 +73,17 @@ class CustomerBooks:
             learned = learned.enter(after.order_id, after.period_key)
         touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
         return replace(self, learned=learned, changes=changes, touched=self.touched | touched, moved=True)
+
+    def keep_prices(self, before: Subscription) -> "CustomerBooks":
+        """Return the books with the old prices kept in every line that is due under a plan now sold at others."""
+        books = self
+        for meter in self.changes:
+            for line in self.changes[meter].lines_over(self.due_lines(meter)).values():
+                prices = before.prices_sold(line.key.plan, meter)
+                if line.due > ZERO and prices not in (None, self.learned.prices_sold(line.key.plan, meter)):
+                    kept = OverageLine(line.key, line.ends_at, prices=prices)
+                    books = books.with_change(books.changes[meter].line_moved(kept))
+        return books
 
     def change_of(self, meter: str) -> Change:
         """Return the change of a balance so far; a balance that is not there yet is opened under what is learned."""

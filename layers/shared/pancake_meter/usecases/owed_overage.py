@@ -1,13 +1,12 @@
 """What a customer owes of a meter, line by line, and what it costs under the plans that it was used under."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.catalog import Catalog
-from pancake_meter.domain.overage import MAX_SOLD_LINES, LineKey, OverageLine, SoldLine
-from pancake_meter.domain.plan import Plan
-from pancake_meter.domain.pricing import line_amount
+from pancake_meter.domain.overage import MAX_SOLD_LINES, OverageLine, SoldLine
+from pancake_meter.domain.pricing import Price, line_amount
 from pancake_meter.domain.subscription import Subscription
 from pancake_meter.store.overage_lines import read_due_lines, read_lines
 from pancake_meter.usecases.metering import Metering
@@ -35,23 +34,27 @@ def price_lines(
 ) -> tuple[SoldLine, ...]:
     """Return what a checkout can sell of ``lines``: the oldest, each from where its billing stopped, rounded once.
 
-    A line is priced under its own plan, as it was last sold to the customer, else as it stands in the catalog. One without
-    a price in the currency is not sold in it.
+    A line has the prices of its plan as it was sold to the customer then, else as it stands in the catalog. One without a
+    price in the currency is not sold in it.
 
     Raises:
         UnknownCurrency: the currency is unknown.
     """
     sold: list[SoldLine] = []
     for line in lines:
-        plan = _plan_of(catalog, subscription, line.key)
-        price = catalog.overage_price(meter, plan, currency) if plan else None
+        price = _prices(catalog, subscription, meter, line).get(currency)
         if price is not None and len(sold) < MAX_SOLD_LINES:
             amount = line_amount(price, line.due, currency, line.settled)
             sold.append(SoldLine(line.key, line.settled, line.closed, amount))
     return tuple(sold)
 
 
-def _plan_of(catalog: Catalog, subscription: Subscription | None, key: LineKey) -> Plan | None:
-    orders = subscription.orders if subscription else ()
-    as_sold = (order.paid.plan for order in orders if order.paid and order.paid.plan.key == key.plan)
-    return next(as_sold, None) or catalog.plans.get(key.plan or "")
+def _prices(catalog: Catalog, subscription: Subscription | None, meter: str, line: OverageLine) -> Mapping[str, Price]:
+    if line.prices is not None:
+        return line.prices
+    sold = subscription.prices_sold(line.key.plan, meter) if subscription else None
+    if sold is not None:
+        return sold
+    plan = catalog.plans.get(line.key.plan or "")
+    allowance = plan.allowances.get(meter) if plan else None
+    return allowance.prices if allowance else {}
