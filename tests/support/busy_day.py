@@ -156,6 +156,9 @@ def tops_up(script: Script) -> None:
 
 
 def tops_up_twice(script: Script) -> None:
+    # Which of the two pays and which is credit goes by arrival: the outage is not to part them.
+    if script.when < OUTAGE[1] <= script.when + 2 * MINUTE:
+        script.when += 3 * MINUTE
     _open(script)
     _pay(script, script.when)
     _pay(script, script.when + 2 * MINUTE)

@@ -185,3 +185,11 @@ def test_what_is_known_costs_one_read_a_delivery_and_two_an_order(
     assert (report.passes["deliveries"].unchanged, report.passes["orders"].unchanged) == (6, 3)
     assert sorted(meter.operations) == ["GetItem"] * (6 + 2 * 3 + 4) + ["PutItem"] * 4 + ["Query"] * 2
     assert meter.operations.count("TransactWriteItems") == 0
+
+
+def test_agreement_costs_waffo_one_query_a_page_whatever_the_number_of_orders(world: WaffoWorld) -> None:
+    for number in range(5):
+        world.subscribe(f"acct_{number}")
+    world.asked.clear()
+    assert world.reconcile().passes["orders"].unchanged == 5
+    assert len(world.asked) == 2

@@ -85,12 +85,17 @@ class CustomerBooks:
                     books = books.with_change(books.changes[meter].line_moved(kept))
         return books
 
-    def change_of(self, meter: str) -> Change:
-        """Return the change of a balance so far; a balance that is not there yet is opened under what is learned."""
+    def change_of(self, meter: str, since: datetime | None = None) -> Change:
+        """Return the change of a balance so far; a balance that is not there yet is opened under what is learned.
+
+        ``since``: when the customer was there already, though we hear of it only now; the default plan begins then.
+        """
         change = self.changes.get(meter)
         if change is not None:
             return change
-        coverage = self.learned.coverage(self.now) or Coverage.by_default(self.metering.catalog.default_plan, self.now)
+        coverage = self.learned.coverage(self.now) or Coverage.by_default(
+            self.metering.catalog.default_plan, min(since or self.now, self.now)
+        )
         return open_balance(self.customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, self.now)
 
     def due_lines(self, meter: str) -> Lines:

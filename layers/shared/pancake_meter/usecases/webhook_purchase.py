@@ -66,7 +66,7 @@ def buy_checkout(
     Raises:
         TooManyGrants: the balance cannot carry another grant.
     """
-    change = books.change_of(meter)
+    change = books.change_of(meter, paid_at)
     paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
     sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
@@ -97,7 +97,7 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
             starts_at=paid_at,
             expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
         )
-        books = books.with_change(add_grant(books.change_of(meter), grant, paid_at, books.due_lines(meter)))
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
     grant_id = payment_grant_id(facts.payment_id)
     return Purchase(books, tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items()))
 
