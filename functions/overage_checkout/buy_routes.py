@@ -9,9 +9,8 @@ from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import pages
 from pancake_meter.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.open_checkout import open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
-from pancake_meter.waffo.errors import WaffoApiError
+from pancake_meter.usecases.follow_link import follow_purchase_link
+from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
 
 router = APIGatewayHttpRouter()
 
@@ -31,11 +30,10 @@ def follow_link(token: str) -> Response[str]:
 
 
 def _open(with_: CheckoutCollaborators, link: PurchaseLink) -> Response[str]:
-    sale = SaleRequest(link.kind, link.meter)
     try:
-        opened = open_checkout(with_.selling, link.customer_id, sale, None, with_.clock())
-    except DomainError as error:
-        router.context["logger"].info("nothing to sell behind a purchase link", extra={"code": error.code})
+        opened = follow_purchase_link(with_.selling, link, with_.clock())
+    except (DomainError, InvalidRequest) as error:
+        router.context["logger"].info("nothing to sell behind a purchase link", extra={"reason": repr(error)})
         return pages.NOTHING_TO_PAY.response()
     except (StoreError, WaffoApiError) as error:
         router.context["logger"].warning("purchase link not opened", extra={"reason": repr(error)})

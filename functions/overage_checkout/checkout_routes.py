@@ -25,7 +25,8 @@ def post_checkout(customer_id: str) -> Response[str]:
     request = CheckoutRequest.model_validate(body(router))
     with_: CheckoutCollaborators = router.context["collaborators"]
     now = with_.clock()
-    sale = SaleRequest(request.wanted_kind, request.meter, request.quantity, request.plan, request.currency)
+    wanted = request.wanted_kind
+    sale = SaleRequest(wanted, request.meter, request.quantity, request.plan, request.currency, request.timing)
     opened = open_checkout(with_.selling, customer_id, sale, request.success_url, now)
     if opened.is_new:
         router.context["metrics"].add_metric("CheckoutOpened", MetricUnit.Count, 1)

@@ -13,7 +13,7 @@ from checkout_collaborators import CheckoutCollaborators, production_collaborato
 from pancake_meter.http.checkouts import problem_of_waffo
 from pancake_meter.http.resolver import create_resolver, request_id
 from pancake_meter.telemetry import create_metrics
-from pancake_meter.waffo.errors import WaffoApiError
+from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
 
 logger = Logger()
 metrics = create_metrics()
@@ -23,10 +23,11 @@ app.include_router(buy_routes.router)
 app.include_router(forgive_routes.router)
 
 
-@app.exception_handler(WaffoApiError)  # type: ignore[untyped-decorator] # Powertools does not annotate it
-def answer_waffo_trouble(error: WaffoApiError) -> Response[str]:
+@app.exception_handler([WaffoApiError, InvalidRequest])  # type: ignore[untyped-decorator] # Powertools does not annotate it
+def answer_waffo_trouble(error: WaffoApiError | InvalidRequest) -> Response[str]:
     """Answer trouble with Waffo; its reason is for the log, not for the caller."""
-    logger.warning("Waffo did not open the checkout", extra={"operation": error.operation, "reason": str(error)})
+    operation = error.operation if isinstance(error, WaffoApiError) else None
+    logger.warning("Waffo did not open the checkout", extra={"operation": operation, "reason": str(error)})
     return problem_of_waffo(error).response(request_id(app))
 
 

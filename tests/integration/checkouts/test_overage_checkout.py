@@ -1,6 +1,7 @@
 """Selling: server-computed amounts, one session per sale, links that work and links that do not."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -10,8 +11,11 @@ from pancake_meter.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.open_checkout import open_checkout
 from pancake_meter.usecases.quote_sale import SaleRequest
 from pancake_meter.waffo.errors import WaffoInFlight
-from tests.integration.checkouts.conftest import NOW, SECRET, Shop
+from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import api_event
+from tests.support.webhook_world import World, lifecycle
+
+ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
 
 
 def test_a_top_up_is_priced_here_and_bound_to_the_customer(shop: Shop) -> None:
@@ -193,7 +197,7 @@ def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
         (link(secret="another secret"), 404),
         ("/buy/nonsense", 404),
         (link("gift"), 404),
-        (link("overage"), 409),
+        (link("plan_change"), 409),
     ],
 )
 def test_a_link_that_leads_nowhere_shows_a_page_for_people(shop: Shop, path: str, status: int) -> None:
@@ -233,3 +237,52 @@ def test_overage_can_be_forgiven_once_and_is_no_longer_sold(shop: Shop) -> None:
 def test_what_is_not_owed_cannot_be_forgiven(shop: Shop) -> None:
     refused = shop.call(api_event("overage_forgive"))
     assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "nothing_owed")
+
+
+def test_promise_9_a_link_to_overage_that_cannot_be_charged_sells_a_pack(shop: Shop) -> None:
+    # Given a link to what was owed, followed when it is too little to charge, and when nothing is owed any more
+    shop.use(10_350)
+    for _ in range(2):
+        followed = shop.call(api_event("buy_link", path=link("overage")))
+        assert followed.status == HTTPStatus.SEE_OTHER
+
+    # Then it sells a pack, once: the customer can go on
+    (session,) = shop.waffo.sessions
+    assert (session["metadata"]["kind"], session["metadata"]["quantity"]) == ("top_up", "100000")
+
+
+def test_a_currency_that_waffo_does_not_take_is_not_for_sale(shop: Shop) -> None:
+    # Given a catalog with a price that Waffo sells nothing in
+    tokens = CATALOG.plans["free"].allowances["tokens"]
+    allowance = replace(tokens, prices={"KRW": tokens.prices["JPY"]})
+    free = replace(CATALOG.plans["free"], allowances={"tokens": allowance})
+    shop.metering = replace(shop.metering, catalog=replace(CATALOG, plans={**CATALOG.plans, "free": free}))
+
+    # When
+    refused = shop.checkout(meter="tokens", quantity=1_000_000, currency="KRW")
+
+    # Then
+    assert (refused.status, refused.body["code"], refused.body["field"]) == (409, "not_for_sale", "currency")
+    assert shop.waffo.sessions == []
+
+
+def test_a_plan_change_says_when(shop: Shop) -> None:
+    # Given a subscriber of starter
+    World(shop.metering.table, NOW).take(lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10"))
+    change = {"kind": "plan_change", "plan": "pro"}
+
+    # When pro is asked for with the next period, then at once, then at once again
+    later, now, again = (shop.checkout(**change, timing=timing) for timing in ("next_period", "immediate", "immediate"))
+
+    # Then each timing is a session of its own, bound to the order
+    assert (later.status, now.status, again.status) == (HTTPStatus.CREATED, HTTPStatus.CREATED, HTTPStatus.OK)
+    told = [(session["originOrderId"], session["changeTiming"]) for session in shop.waffo.sessions]
+    assert told == [(ORDER, "next_period"), (ORDER, "immediate")]
+    assert shop.checkout(plan="pro", timing="immediate").body["code"] == "invalid_request"
+
+
+def test_an_upgrade_link_of_a_subscriber_changes_the_plan(shop: Shop) -> None:
+    World(shop.metering.table, NOW).take(lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10"))
+    assert shop.call(api_event("buy_link", path=link("plan_change"))).status == HTTPStatus.SEE_OTHER
+    (session,) = shop.waffo.sessions
+    assert (session["originOrderId"], session["metadata"]["plan"]) == (ORDER, "pro")

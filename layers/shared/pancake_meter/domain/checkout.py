@@ -18,6 +18,7 @@ from pancake_meter.domain.overage import Lines, SettledUnits, SoldLine
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
 CheckoutStatus = Literal["open", "paid", "expired", "superseded", "flagged"]
+ChangeTiming = Literal["immediate", "next_period"]
 Flag = Literal["amount_differs", "currency_differs", "paid_twice", "no_longer_owed"]
 
 UNIT_KINDS: frozenset[CheckoutKind] = frozenset({"overage", "top_up"})
@@ -29,7 +30,8 @@ class Checkout:
     """One checkout. ``id`` is also Waffo's ``orderMerchantExternalId`` and the root of the idempotency key.
 
     ``quantity`` units of ``meter`` for ``amount`` before tax; a plan's checkout has no quantity, and its product's price.
-    ``lines`` are what an overage checkout sells, line by line.
+    ``lines`` are what an overage checkout sells, line by line. ``timing`` is when a plan change is to happen; ``None``
+    leaves it to Waffo: upgrades now, downgrades with the next period.
     ``session_id`` and ``url`` are there once Waffo has made the session. ``expires_after`` is the life of the bought grant.
     """
 
@@ -46,10 +48,16 @@ class Checkout:
     priority: int = DEFAULT_PRIORITY["top_up"]
     expires_after: timedelta | None = None
     lines: tuple[SoldLine, ...] = ()
+    timing: ChangeTiming | None = None
     session_id: str | None = None
     url: str | None = None
     payment_ids: tuple[str, ...] = ()
     flag: Flag | None = None
+
+    def sells_as(self, other: "Checkout") -> bool:
+        """Whether both sell the same for the same money."""
+        mine = (self.kind, self.subject, self.quantity, self.amount, self.lines, self.timing)
+        return mine == (other.kind, other.subject, other.quantity, other.amount, other.lines, other.timing)
 
     @property
     def subject(self) -> str:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Annotated, Final, Literal, NotRequired, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.fields import MeterName, PositiveQuantity, WireModel
 from pancake_meter.http.problem import Problem
-from pancake_meter.waffo.errors import WaffoApiError, WaffoInFlight, WaffoUnavailable
+from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoInFlight, WaffoUnavailable
 
 CHECKOUTS_PAGE_MAX: Final = 100
 
@@ -25,6 +25,7 @@ class CheckoutRequest(WireModel):
     """Body of ``POST /v1/customers/{customer_id}/checkouts``. The amount is computed here, never taken from the caller.
 
     Without a ``kind``, a ``plan`` asks for a subscription, a ``quantity`` for a top-up, a bare ``meter`` for what is owed.
+    ``timing`` says when a plan change happens; without it upgrades happen now, downgrades with the next period.
     """
 
     kind: Literal["overage", "top_up", "subscription", "plan_change"] | None = None
@@ -33,6 +34,13 @@ class CheckoutRequest(WireModel):
     plan: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] | None = None
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
     success_url: Annotated[str, Field(max_length=2048)] | None = None
+    timing: Literal["immediate", "next_period"] | None = None
+
+    @model_validator(mode="after")
+    def _timing_is_of_plan_changes(self) -> Self:
+        if self.timing is not None and self.kind != "plan_change":
+            raise ValueError("timing is of a plan_change")
+        return self
 
     @property
     def wanted_kind(self) -> CheckoutKind:
@@ -134,8 +142,11 @@ def checkout_page(checkouts: Sequence[Checkout], following: tuple[str, str] | No
     return {"checkouts": [checkout_body(checkout, now) for checkout in checkouts], "next_cursor": cursor}
 
 
-def problem_of_waffo(error: WaffoApiError) -> Problem:
-    """Return the problem of a session that Waffo did not make: 503 where a repeat may help, else 502."""
+def problem_of_waffo(error: WaffoApiError | InvalidRequest) -> Problem:
+    """Return the problem of a session that was not made: 503 where a repeat may help, 409 where Waffo takes no such, 502."""
+    if isinstance(error, InvalidRequest):
+        detail = "The payment provider does not take this; the log of this request says why."
+        return Problem(HTTPStatus.CONFLICT, "not_for_sale", detail, {"field": error.field})
     if isinstance(error, WaffoUnavailable | WaffoInFlight):
         detail = "The payment provider did not answer. Repeat the same request: it opens no second checkout."
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "waffo_unavailable", detail, retry_after_seconds=_RETRY_SECONDS)

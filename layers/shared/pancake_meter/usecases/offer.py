@@ -48,14 +48,17 @@ class Offers:
         return links
 
     def _units(self, balance: Balance) -> CheckoutKind | None:
-        """Return how units are sold: overage that is owed where the plan caps it, else a pack ahead."""
+        """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
         catalog, meter = self.catalog, balance.meter
+        if catalog.usage_product is None or self.environment not in catalog.usage_product.product_ids:
+            return None
         plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
         currency = catalog.checkout.currency
-        owed = balance.overage_due + balance.current_overage
-        if plan and balance.policy.overage_limit and owed > ZERO and catalog.overage_price(meter, plan, currency):
-            return "overage"
-        return "top_up" if catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency) else None
+        has_pack = bool(catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency))
+        owes = balance.overage_due + balance.current_overage > ZERO
+        if owes and plan and catalog.overage_price(meter, plan, currency):
+            return "overage" if balance.policy.overage_limit or not has_pack else "top_up"
+        return "top_up" if has_pack else None
 
     def _link(self, balance: Balance, kind: CheckoutKind, base_url: str, now: datetime) -> str:
         link = PurchaseLink(balance.customer_id, kind, balance.meter)

@@ -120,7 +120,7 @@ def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
         return False
     if current.session_id is None and current.created_at + _SESSION_KEY_LIFETIME <= now:
         return False
-    return (current.quantity, current.amount, current.lines) == (wanted.quantity, wanted.amount, wanted.lines)
+    return current.sells_as(wanted)
 
 
 def _with_session(
@@ -152,7 +152,7 @@ def _session_request(catalog: Catalog, checkout: Checkout, quote: Quote, success
     return CreateSession(
         product_id=quote.product_id,
         currency=checkout.amount.currency,
-        purchase=PlanChange(quote.origin_order_id) if quote.origin_order_id else NewPurchase(),
+        purchase=PlanChange(quote.origin_order_id, checkout.timing) if quote.origin_order_id else NewPurchase(),
         price=PriceSnapshot(checkout.amount.display, cast("TaxCategory", settings.tax_category))
         if quote.sets_price
         else None,
@@ -179,4 +179,5 @@ def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -
         priority=quote.priority,
         expires_after=quote.expires_after,
         lines=quote.lines,
+        timing=quote.timing,
     )

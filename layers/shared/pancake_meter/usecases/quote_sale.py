@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.balance import ZERO
-from pancake_meter.domain.checkout import CheckoutKind
+from pancake_meter.domain.checkout import ChangeTiming, CheckoutKind
 from pancake_meter.domain.errors import BelowMinimum, NotForSale, UnknownPlan
 from pancake_meter.domain.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.money import Money
@@ -17,13 +17,17 @@ from pancake_meter.domain.pricing import line_amount
 
 @dataclass(frozen=True, slots=True)
 class SaleRequest:
-    """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan."""
+    """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan.
+
+    ``timing`` is of plan changes.
+    """
 
     kind: CheckoutKind
     meter: str | None = None
     quantity: Decimal | None = None
     plan: str | None = None
     currency: str | None = None
+    timing: ChangeTiming | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Quote:
     expires_after: timedelta | None = None
     lines: tuple[SoldLine, ...] = ()
     origin_order_id: str | None = None
+    timing: ChangeTiming | None = None
 
     @property
     def sets_price(self) -> bool:
@@ -145,6 +150,7 @@ def quote_plan(
         meter=request.meter,
         plan=plan.key,
         origin_order_id=order_id if request.kind == "plan_change" else None,
+        timing=request.timing if request.kind == "plan_change" else None,
     )
 
 
