@@ -84,10 +84,20 @@ def test_scenario_76_another_amount_settles_nothing_and_is_flagged(world: World,
     assert world.available() == 10_000
 
 
-def test_scenario_77_a_charge_that_is_not_stated_settles_all_the_same(world: World, checkout: Checkout) -> None:
-    outcome = world.take(order_completed(orderMerchantExternalId=checkout.id, chargedAmount=None))
+@pytest.mark.parametrize("charged", [None, "1.10", "3.30"], ids=["not stated", "less a credit", "in full"])
+def test_scenario_77_what_was_charged_is_recorded_and_the_price_decides(
+    world: World, checkout: Checkout, charged: str | None
+) -> None:
+    # Given a price as asked, of which Waffo may have collected less, or does not say how much
+    outcome = world.take(order_completed(orderMerchantExternalId=checkout.id, chargedAmount=charged))
+    # Then it settles, and both figures are kept
     assert (outcome.verdict, outcome.reason) == ("applied", None)
     assert world.available() == 110_000
+    payment = read_payment(world.table, "PAY_1")
+    assert payment is not None
+    assert payment.charge is not None
+    assert payment.charge.collected == (Decimal(charged) if charged else None)
+    assert payment.charge.list_total == Decimal("3.30")
 
 
 @pytest.mark.parametrize(
