@@ -8,7 +8,7 @@ SOURCES := layers/shared functions local tools tests
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks check setup lock format openapi build clean
+.PHONY: help run test walks outages check setup lock format openapi build clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +21,9 @@ test: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for som
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)
 	$(BIN)/python -m pytest -m load tests/integration/overage $(ARGS)
+
+outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run twenty busy days with an hour's outage against their twins (some minutes)
+	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
 
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)

@@ -20,7 +20,6 @@ OUTAGE = (DAY + timedelta(hours=13), DAY + timedelta(hours=14))
 HEALED = OUTAGE[1] + timedelta(minutes=10)
 END = DAY + timedelta(hours=23)
 MINUTE = timedelta(minutes=1)
-PER_STORY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,18 +206,21 @@ def story_of(customer_id: str) -> str:
     return STORIES[int(customer_id.removeprefix("acct_")) % len(STORIES)].__name__
 
 
-def busy_day(seed: int, *, uses_while_unheard: bool) -> list[Act]:
-    """All acts in order. Customers of whom something is lost in the outage use nothing until it is healed, unless asked."""
+def busy_day(seed: int, *, rounds: int, uses_while_unheard: bool) -> list[Act]:
+    """All acts in order, of ``rounds`` customers a story.
+
+    Customers of whom something is lost in the outage use nothing until it is healed, unless asked.
+    """
     chance = random.Random(seed)  # noqa: S311
     acts: list[Act] = []
-    for number in range(PER_STORY * len(STORIES)):
+    for number in range(rounds * len(STORIES)):
         story = STORIES[number % len(STORIES)]
         # The first round lies within the outage, the others anywhere in the day.
         window = (OUTAGE[0] + 2 * MINUTE, 26) if number < len(STORIES) else (DAY + timedelta(hours=6), 15 * 60)
         script = Script(f"acct_{number:03d}", window[0] + chance.randrange(window[1]) * MINUTE, chance)
         story(script)
         lost = [act.at for act in script.acts if act.tells and OUTAGE[0] <= act.at < OUTAGE[1]]
-        for _ in range(4):
+        for _ in range(3):
             at = DAY + timedelta(hours=5) + chance.randrange(17 * 60) * MINUTE
             units = chance.randrange(1, 3_000)
             if uses_while_unheard or not lost or not lost[0] <= at < HEALED:

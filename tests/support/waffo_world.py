@@ -127,6 +127,12 @@ class WaffoWorld:
         """A webhook reaches the stack."""
         self.outcomes.append(self.stack.take_bytes(delivery.content, self.now))
 
+    def forget_deliveries(self, event_type: str) -> None:
+        """Waffo keeps no delivery of this type any more."""
+        deliveries = self.waffo.state.deliveries
+        for delivery in [each for each in deliveries.values() if each.event_type == event_type]:
+            del deliveries[delivery.id]
+
     def client(self) -> WaffoClient:
         """Our client, connected to this Waffo; it never waits."""
         return WaffoClient(

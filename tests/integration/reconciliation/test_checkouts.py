@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.waffo_simulator.graphql_rows import Rows
 from local.waffo_simulator.model import Delivery
 from pancake_meter.store.checkouts import read_checkout
 from pancake_meter.store.payments import read_payment
@@ -109,3 +110,17 @@ def test_what_is_watched_goes_by_itself_a_week_after_it_can_be_paid(
     item = dynamodb.get_item(TableName=world.table._name, Key=key)["Item"]
     gone_at = world.now + timedelta(minutes=45, days=7)
     assert int(item["expires_at"]["N"]) == int(gone_at.timestamp())
+
+
+def test_a_payment_in_test_money_buys_nothing_in_production(
+    world: WaffoWorld, opened: OpenedCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: seen from here, the other mode
+    world.pay(opened, CUSTOMER)
+    row = Rows.payment
+    monkeypatch.setattr(Rows, "payment", lambda rows, payment: {**row(rows, payment), "testMode": False})
+    # When
+    report = world.reconcile()
+    # Then
+    assert (report.healed, report.passes["checkouts"].refused) == (0, 1)
+    assert world.available(CUSTOMER) == 10_000

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.waffo_simulator.model import Delivery
+from local.waffo_simulator.graphql_rows import Row, Rows
+from local.waffo_simulator.model import Delivery, Order
 from pancake_meter.domain.period import add_months
 from pancake_meter.domain.subscription import OrderFacts
 from pancake_meter.store.balances import read_ledger
@@ -280,3 +281,26 @@ def test_scenario_69_a_yearly_plan_grants_each_month_of_the_paid_year_and_none_a
     # Then: the year has ended
     world.reconcile()
     assert (world.plan("acct_1"), world.available("acct_1")) == ("free", 10_000)
+
+
+@pytest.mark.parametrize("foreign", [{"mode": "prod"}, {"store_id": "STO_0000000000000000000000"}])
+def test_an_order_of_another_mode_or_store_changes_nothing(
+    world: WaffoWorld, monkeypatch: pytest.MonkeyPatch, foreign: dict[str, str]
+) -> None:
+    # Given a Waffo that shows us what is not ours: test money in production, or another store of the same merchant
+    world.deliverer.lost = True
+    order = world.subscribe("acct_1")
+    row = Rows.order
+
+    def shown(rows: Rows, shown_order: Order) -> Row:
+        told = {"storeId": foreign["store_id"]} if "store_id" in foreign else {"testMode": False}
+        return {**row(rows, shown_order), **told}
+
+    monkeypatch.setattr(Rows, "order", shown)
+    # When
+    report = world.reconcile()
+    # Then
+    assert (report.healed, report.failed, report.passes["orders"].refused) == (0, 0, 1)
+    assert world.plan("acct_1") == "free"
+    assert read_subscription(world.table, "acct_1") is None
+    assert order.status == "active"

@@ -135,6 +135,7 @@ def test_scenario_20_a_run_that_crashes_at_any_call_and_runs_again_heals_once(
         sound.use(customer_id, 90_000)
         sound.deliverer.lost = True
         sound.at(order.period_end)
+        sound.forget_deliveries("subscription.payment_succeeded")
         faulty = FaultyDynamoDB(dynamodb, fails_at, when)
         sound.stack = sound.stack_on(Table(faulty, table, sleep=lambda _: None))  # type: ignore[arg-type]
         # When

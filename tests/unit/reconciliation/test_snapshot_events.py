@@ -26,6 +26,8 @@ def snapshot(
 ) -> SubscriptionOrderSnapshot:
     known = SubscriptionOrderSnapshot(
         id=ORDER,
+        store_id=STORE_ID,
+        is_test=True,
         status=status,
         currency="USD",
         buyer_email="buyer@example.com",

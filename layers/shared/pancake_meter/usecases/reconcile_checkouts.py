@@ -8,6 +8,7 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.store.checkouts import read_checkout, watched_checkouts
 from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally, gravest
 from pancake_meter.usecases.snapshot_events import payment_body
+from pancake_meter.waffo.pinning import check_snapshot_pinned
 from pancake_meter.waffo.snapshots import PaymentSnapshot
 
 PAGE_SIZE: Final = 50
@@ -32,6 +33,7 @@ def reconcile_checkouts(run: Run) -> Tally:
         if checkout is None or checkout.session_id is None or checkout.payment_ids:
             return "unchanged"
         for paid_at, payment in _succeeded(with_.waffo.payments_by_external_id(checkout_id)):
+            check_snapshot_pinned(payment, with_.mode, with_.store_id)
             body = payment_body(payment, paid_at, with_.mode, with_.store_id)
             results.append(run.take(body))
         return gravest(results)

@@ -8,6 +8,7 @@ from pancake_meter.store.deliveries import read_order_customer
 from pancake_meter.store.subscriptions import live_subscriptions, read_subscription
 from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally, gravest
 from pancake_meter.usecases.snapshot_events import missing_events, snapshot_body
+from pancake_meter.waffo.pinning import check_snapshot_pinned
 from pancake_meter.waffo.snapshots import Page, SubscriptionOrderSnapshot
 
 PAGE_SIZE: Final = 100
@@ -80,6 +81,7 @@ def _is_suspect(order: OrderFacts, seen: frozenset[str] | None, run: Run) -> boo
 def _heal(run: Run, snapshot: SubscriptionOrderSnapshot) -> Judged:
     """Apply what leads from what we know of the order to what the snapshot says: two reads when nothing does."""
     with_ = run.reconciling
+    check_snapshot_pinned(snapshot, with_.mode, with_.store_id)
     results: list[Judged] = ["unchanged"]
     for event in missing_events(snapshot, _known(run, snapshot.id), _plan(run, snapshot)):
         if event.is_proved or _is_paid(run, snapshot):

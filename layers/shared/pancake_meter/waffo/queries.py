@@ -1,7 +1,7 @@
 """Every GraphQL query we send, in one place: field names there can differ from REST's. At most 7 levels deep."""
 
 _ORDER_FIELDS = """
-    id status currency buyerEmail orderMerchantExternalId merchantProvidedBuyerIdentity metadata
+    id storeId testMode status currency buyerEmail orderMerchantExternalId merchantProvidedBuyerIdentity metadata
     billingPeriod currentPeriodStart currentPeriodEnd currentPeriodNumber canceledAt willRenew updatedAt
     changeOriginOrderId supersededByOrderId
     subscriptionProduct { id name }
@@ -48,7 +48,7 @@ query FailedWebhookDeliveriesFrom($storeId: String!, $limit: Int, $offset: Int) 
 PAYMENTS_BY_EXTERNAL_ID = """
 query PaymentsByExternalId($ref: String!) {
   payments(filter: { orderMerchantExternalId: { eq: $ref } }) {
-    id orderId status createdAt orderMerchantExternalId
+    id orderId testMode status createdAt orderMerchantExternalId
     snapshotAmountDetails { currency subtotal taxAmount total }
     pspAmountDetails { amount currency }
   }

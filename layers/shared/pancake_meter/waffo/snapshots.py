@@ -31,9 +31,14 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOrderSnapshot:
-    """A subscription order as it stood at ``updated_at``. A change known to be later is newer than this."""
+    """A subscription order as it stood at ``updated_at``. A change known to be later is newer than this.
+
+    ``store_id`` and ``is_test`` are as said, ``None`` when not: see ``check_snapshot_pinned``.
+    """
 
     id: str
+    store_id: str | None
+    is_test: bool | None
     status: str
     currency: str | None
     buyer_email: str | None
@@ -73,6 +78,7 @@ class PaymentSnapshot:
     """A payment. ``charged`` is what the channel collected, ``list_total`` the order's price; each has its currency."""
 
     id: str
+    is_test: bool | None
     order_id: str | None
     status: str
     external_id: str | None
@@ -94,9 +100,10 @@ def read_subscription_order(order: Fields) -> SubscriptionOrderSnapshot:
     nothing = Fields({})
     product = order.object("subscriptionProduct") or nothing
     version = order.object("productVersion") or nothing
-    will_renew = order.values.get("willRenew")
     return SubscriptionOrderSnapshot(
         id=order.id("id"),
+        store_id=order.optional_id("storeId"),
+        is_test=_flag(order, "testMode"),
         status=order.id("status"),
         currency=order.text("currency"),
         buyer_email=order.text("buyerEmail"),
@@ -111,7 +118,7 @@ def read_subscription_order(order: Fields) -> SubscriptionOrderSnapshot:
         period_end=order.bound("currentPeriodEnd"),
         period_number=order.count("currentPeriodNumber"),
         canceled_at=order.bound("canceledAt"),
-        will_renew=will_renew if isinstance(will_renew, bool) else None,
+        will_renew=_flag(order, "willRenew"),
         updated_at=_instant(order, "updatedAt"),
         origin_order_id=order.optional_id("changeOriginOrderId"),
         superseded_by_order_id=order.optional_id("supersededByOrderId"),
@@ -147,6 +154,7 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
     listed = payment.object("snapshotAmountDetails") or nothing
     return PaymentSnapshot(
         id=payment.id("id"),
+        is_test=_flag(payment, "testMode"),
         order_id=payment.optional_id("orderId"),
         status=payment.id("status"),
         external_id=payment.optional_id("orderMerchantExternalId"),
@@ -163,6 +171,11 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
 def read_paid_period(payment: Fields) -> int:
     """The number of the period that a payment paid; 0: it paid for none, or did not succeed."""
     return (payment.count("periodNumber") or 0) if payment.id("status") == "succeeded" else 0
+
+
+def _flag(fields: Fields, name: str) -> bool | None:
+    value = fields.values.get(name)
+    return value if isinstance(value, bool) else None
 
 
 def _instant(fields: Fields, name: str) -> datetime | None:
