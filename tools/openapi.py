@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
+from pancake_meter.http.intake import PARKED_PAGE_MAX, IntakeBody, ParkedPage, ReplayedBody
 from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
@@ -61,6 +62,7 @@ class Route:
     summary: str
     answers: Mapping[HTTPStatus, Any]
     body: Any = None
+    media_types: Sequence[str] = ("application/json",)
     query: Sequence[Query] = ()
     problems: Sequence[HTTPStatus] = ()
     is_public: bool = False
@@ -113,6 +115,28 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
         body=UsageRequest,
         problems=(HTTPStatus.CONFLICT,),
+    ),
+    ("POST", "/v1/usage/litellm"): Route(
+        "Count what LiteLLM's generic_api callback sends: json_array, ndjson or single",
+        {HTTPStatus.OK: IntakeBody},
+        body={"description": "StandardLoggingPayload, one or many; only what counting needs is read."},
+        media_types=("application/json", "application/x-ndjson"),
+        problems=(HTTPStatus.BAD_REQUEST,),
+    ),
+    ("POST", "/api/v1/events"): Route(
+        "Count CloudEvents as OpenMeter takes them, one or a batch",
+        {HTTPStatus.NO_CONTENT: None},
+        body={"description": "CloudEvents 1.0 with a subject, one or an array."},
+        media_types=("application/cloudevents+json", "application/cloudevents-batch+json", "application/json"),
+        problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    ),
+    ("GET", "/v1/usage/parked"): Route(
+        "Usage that could not be counted, the latest first",
+        {HTTPStatus.OK: ParkedPage},
+        query=(_CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": PARKED_PAGE_MAX})),
+    ),
+    ("POST", "/v1/usage/parked/{parked_id}/replay"): Route(
+        "Try parked usage again", {HTTPStatus.OK: ReplayedBody}, problems=(HTTPStatus.NOT_FOUND,)
     ),
     ("POST", "/v1/customers/{customer_id}/checkouts"): Route(
         "Open a checkout, or find the open one",
@@ -208,7 +232,10 @@ def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, An
         parameters.append({**parameter, "description": query.description})
     operation: dict[str, Any] = {"summary": route.summary, "parameters": parameters}
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content("application/json", route.body, schemas)}
+        content = {
+            name: media for kind in route.media_types for name, media in _content(kind, route.body, schemas).items()
+        }
+        operation["requestBody"] = {"required": True, "content": content}
     answers = {str(status.value): _answer(status, model, schemas) for status, model in route.answers.items()}
     if route.is_public:
         return {**operation, "security": [], "responses": answers}
@@ -234,6 +261,8 @@ def _problem(status: HTTPStatus, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(media_type: str, model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(model, Mapping):
+        return {media_type: {"schema": dict(model)}}
     schema = TypeAdapter(model).json_schema(ref_template=_REF, mode="validation")
     schemas.update(schema.pop("$defs", {}))
     schemas[model.__name__] = schema

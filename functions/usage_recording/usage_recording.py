@@ -7,6 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import parked_routes
+import source_routes
 from pancake_meter.composition import MeteringCollaborators, production_metering
 from pancake_meter.http.resolver import answer, body, create_resolver
 from pancake_meter.http.usage import UsageRequest, batch_body, batch_status, record_items
@@ -15,6 +17,8 @@ from pancake_meter.telemetry import create_metrics
 logger = Logger()
 metrics = create_metrics()
 app = create_resolver(logger)
+app.include_router(source_routes.router)
+app.include_router(parked_routes.router)
 
 PRODUCTION = MeteringCollaborators(production_metering())
 
@@ -37,5 +41,5 @@ def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> dict[str, Any]:
     """Answer one API Gateway HTTP API request (payload 2.0)."""
-    app.append_context(collaborators=collaborators)
+    app.append_context(collaborators=collaborators, metrics=metrics)
     return app.resolve(event, context)

@@ -24,7 +24,13 @@ ROUTES = {
         f"GET {CUSTOMER}/usage",
         f"GET {CUSTOMER}/ledger",
     },
-    "UsageRecordingFunction": {"POST /v1/usage"},
+    "UsageRecordingFunction": {
+        "POST /v1/usage",
+        "POST /v1/usage/litellm",
+        "POST /api/v1/events",
+        "GET /v1/usage/parked",
+        "POST /v1/usage/parked/{parked_id}/replay",
+    },
     "OverageCheckoutFunction": {
         f"POST {CUSTOMER}/checkouts",
         f"GET {CUSTOMER}/checkouts",
@@ -108,7 +114,7 @@ def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
         dimension["Value"]
         for each in RESOURCES.values()
         if each["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in each["Properties"]["Dimensions"]
+        for dimension in each["Properties"].get("Dimensions", ())
     ]
     assert {"Fn::GetAtt": [queue, "QueueName"]} in watched
 

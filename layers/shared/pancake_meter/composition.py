@@ -9,6 +9,7 @@ from pancake_meter.catalog import load_catalog
 from pancake_meter.config import MeteringSettings
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.telemetry import tell_unprovisioned
 from pancake_meter.usecases.metering import Metering
 
 Clock = Callable[[], datetime]
@@ -31,4 +32,5 @@ class MeteringCollaborators:
 def production_metering() -> Metering:
     """Return the metering of this stack; a missing setting or a faulty catalog stops the cold start."""
     settings = MeteringSettings.from_environment()
-    return Metering(Table(dynamodb_client(), settings.table_name), load_catalog(settings.catalog_path))
+    table = Table(dynamodb_client(), settings.table_name)
+    return Metering(table, load_catalog(settings.catalog_path), tell_unprovisioned)

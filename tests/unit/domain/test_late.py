@@ -38,11 +38,6 @@ def test_the_instant_of_the_boundary_belongs_to_the_new_period() -> None:
     assert is_late(balance, event(1, END - timedelta(milliseconds=1)))
 
 
-def test_an_event_without_a_time_of_its_own_is_never_late() -> None:
-    balance, _ = closed(PLAN, 1)
-    assert not is_late(balance, replace(event(1, START), stated_at=None))
-
-
 def test_usage_while_a_renewal_was_awaited_belongs_to_the_period_that_was_still_open() -> None:
     # Given a paid period that went on for three hours past its end, until its renewal was heard of
     opened = open_balance("acct_1001", "tokens", PLAN, Term("ORD_1", START, END, END + DAY), START).after

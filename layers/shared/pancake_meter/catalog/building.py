@@ -12,7 +12,9 @@ from pancake_meter.catalog.model import (
     AllowanceFile,
     CatalogFile,
     CheckoutFile,
+    LiteLlmFile,
     MeterFile,
+    OpenMeterFile,
     PackageFile,
     PastDueFile,
     PerUnitFile,
@@ -20,8 +22,13 @@ from pancake_meter.catalog.model import (
     ProductFile,
     ProductIdsFile,
     TieredFile,
+    TokenWeightsFile,
     UsageProductFile,
+    WeightsFile,
 )
+from pancake_meter.domain.event_mapping import EventMapping
+from pancake_meter.domain.llm_call import LlmCallSettings
+from pancake_meter.domain.measuring import EventCount, Measure, StatedQuantity, TokenPools, WeighedTokens
 from pancake_meter.domain.money import CURRENCY_EXPONENTS, InvalidMoney, Money
 from pancake_meter.domain.plan import (
     Environment,
@@ -74,6 +81,8 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         usage_product=_usage_product(file.usage_product, report),
         checkout=checkout,
         minimum_charges=_amounts("minimum_charge", file.minimum_charge, report),
+        llm_calls=_llm_calls(file.litellm, meters, report),
+        event_mappings=_event_mappings(file.openmeter, meters, report),
         closed_period_grace=timedelta(hours=file.closed_period_grace_hours),
     )
     _check_names(catalog, report)
@@ -101,9 +110,10 @@ def _checkout(file: CheckoutFile, report: _Report) -> CheckoutSettings:
 
 
 def _meter(key: str, file: MeterFile, report: _Report) -> Meter:
+    how = _measure(f"meters.{key}", file, report)
     top_up = file.top_up
     if top_up is None:
-        return Meter(key, file.name, file.unit)
+        return Meter(key, file.name, file.unit, measure=how)
     path = f"meters.{key}.top_up"
     prices: dict[str, Price] = {}
     if not top_up.quantity:
@@ -112,7 +122,63 @@ def _meter(key: str, file: MeterFile, report: _Report) -> Meter:
         amounts = _amounts(f"{path}.price", top_up.price, report)
         prices = {currency: Package(top_up.quantity, amount) for currency, amount in amounts.items()}
     expires_after = timedelta(days=top_up.expires_after_days) if top_up.expires_after_days else None
-    return Meter(key, file.name, file.unit, TopUp(top_up.quantity, expires_after, top_up.priority, prices))
+    return Meter(key, file.name, file.unit, TopUp(top_up.quantity, expires_after, top_up.priority, prices), how)
+
+
+def _measure(path: str, file: MeterFile, report: _Report) -> Measure:
+    if file.weights is not None and file.counts != "tokens":
+        report.add(f"{path}.weights", 'only a meter that counts "tokens" has weights')
+    match file.counts:
+        case "quantity":
+            return StatedQuantity()
+        case "events":
+            return EventCount()
+        case "tokens":
+            weights = file.weights or TokenWeightsFile()
+            by_model = {model: _pools(of_model) for model, of_model in weights.models.items()}
+            return WeighedTokens(_pools(weights), by_model)
+
+
+def _pools(file: WeightsFile) -> TokenPools:
+    return TokenPools(file.uncached_input, file.cache_read, file.cache_write, file.output, file.reasoning)
+
+
+def _llm_calls(file: LiteLlmFile | None, meters: Mapping[str, Meter], report: _Report) -> LlmCallSettings | None:
+    if file is None:
+        return None
+    for index, meter in enumerate(file.meters):
+        if meter not in meters:
+            report.add(f"litellm.meters[{index}]", _unknown("meter", meter, meters))
+        elif isinstance(meters[meter].measure, StatedQuantity):
+            report.add(
+                f"litellm.meters[{index}]", f'{meter} must count "tokens" or "events": a call states no quantity'
+            )
+    return LlmCallSettings(
+        meters=tuple(file.meters),
+        customer=tuple(file.customer),
+        counts_failures=file.count_failures,
+        counts_cache_hits=file.count_cache_hits,
+    )
+
+
+def _event_mappings(
+    file: OpenMeterFile | None, meters: Mapping[str, Meter], report: _Report
+) -> tuple[EventMapping, ...]:
+    if file is None:
+        return ()
+    seen: set[tuple[str, str]] = set()
+    for index, event in enumerate(file.events):
+        path = f"openmeter.events[{index}]"
+        if event.meter not in meters:
+            report.add(f"{path}.meter", _unknown("meter", event.meter, meters))
+        elif isinstance(meters[event.meter].measure, StatedQuantity) and event.value is None:
+            report.add(path, f"needs value: {event.meter} counts a quantity that events state")
+        if (event.type, event.meter) in seen:
+            report.add(path, f"{event.type} feeds {event.meter} already")
+        seen.add((event.type, event.meter))
+    return tuple(
+        EventMapping(event.type, event.meter, event.value, event.model, event.usage or "") for event in file.events
+    )
 
 
 def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Product], report: _Report) -> Plan:

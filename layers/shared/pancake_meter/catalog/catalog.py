@@ -8,6 +8,9 @@ from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.catalog.checkout import CheckoutSettings
+from pancake_meter.domain.event_mapping import EventMapping
+from pancake_meter.domain.llm_call import LlmCallSettings
+from pancake_meter.domain.measuring import Measure, StatedQuantity
 from pancake_meter.domain.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
 from pancake_meter.domain.plan import Environment, MeterAllowance, Plan
 from pancake_meter.domain.pricing import Price
@@ -36,12 +39,13 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What is counted, in ``unit`` (singular); ``top_up`` is ``None`` where no packs are sold."""
+    """What is counted, in ``unit`` (singular), and how; ``top_up`` is ``None`` where no packs are sold."""
 
     key: str
     name: str
     unit: str
     top_up: TopUp | None = None
+    measure: Measure = field(default_factory=StatedQuantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Catalog:
     """The seller's meters, plans and prices. ``version`` is the SHA-256 of the file, in hex.
 
     ``closed_period_grace`` is how long after a period has closed usage that happened in it is still counted to it.
+    ``llm_calls`` says how model calls are counted, ``None``: not at all; ``event_mappings`` which events feed which meters.
     """
 
     version: str
@@ -88,6 +93,8 @@ class Catalog:
     checkout: CheckoutSettings
     minimum_charges: Mapping[str, Decimal] = field(default_factory=dict)
     closed_period_grace: timedelta = timedelta(hours=72)
+    llm_calls: LlmCallSettings | None = None
+    event_mappings: tuple[EventMapping, ...] = ()
 
     @property
     def default_plan(self) -> Plan | None:

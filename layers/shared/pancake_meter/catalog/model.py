@@ -18,6 +18,8 @@ PLANS_MAX = 100
 PRODUCTS_MAX = 300
 CURRENCIES_MAX = 50
 THRESHOLDS_MAX = 10
+MODELS_MAX = 200
+EVENTS_MAX = 200
 PRODUCT_NAME_LENGTH_MAX = 64
 SESSION_MINUTES_MAX = 7 * 24 * 60
 
@@ -63,6 +65,14 @@ PlanKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=PRODUCT_NAME_LENGTH_MAX)]
 ProductId = Annotated[str, StringConstraints(pattern=r"^PROD_[0-9A-Za-z]{22}$")]
+ModelPattern = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\s\[\]?]+$")]
+Identity = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(key_alias|key_hash|key_user_id|team_id|org_id|end_user|(key|spend_logs)_metadata\.\w{1,64})$"
+    ),
+]
+DataPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}$")]
 Amounts = Annotated[dict[Currency, Rate], Field(max_length=CURRENCIES_MAX)]
 
 
@@ -152,11 +162,29 @@ class TopUpFile(_Strict):
     price: Amounts = {}
 
 
+class WeightsFile(_Strict):
+    """Weights of token pools; a pool that is not named weighs 1."""
+
+    uncached_input: Quantity = Decimal(1)
+    cache_read: Quantity = Decimal(1)
+    cache_write: Quantity = Decimal(1)
+    output: Quantity = Decimal(1)
+    reasoning: Quantity = Decimal(1)
+
+
+class TokenWeightsFile(WeightsFile):
+    """``weights`` of a meter that counts tokens; ``models`` are exact names, or patterns with ``*``."""
+
+    models: dict[ModelPattern, WeightsFile] = Field(default={}, max_length=MODELS_MAX)
+
+
 class MeterFile(_Strict):
     """``[meters.<meter>]``."""
 
     name: Name
     unit: Name
+    counts: Literal["quantity", "events", "tokens"] = "quantity"
+    weights: TokenWeightsFile | None = None
     top_up: TopUpFile | None = None
 
 
@@ -196,6 +224,33 @@ class CheckoutFile(_Strict):
     success_urls: list[str] = Field(default=[], max_length=50)
 
 
+class LiteLlmFile(_Strict):
+    """``[litellm]``."""
+
+    meters: list[MeterKey] = Field(min_length=1, max_length=METERS_MAX)
+    customer: list[Identity] = Field(
+        default=["key_metadata.customer_id", "team_id", "end_user"], min_length=1, max_length=20
+    )
+    count_failures: bool = False
+    count_cache_hits: bool = False
+
+
+class EventFile(_Strict):
+    """``[[openmeter.events]]``: one type feeding one meter."""
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    meter: MeterKey
+    value: DataPath | None = None
+    model: DataPath | None = None
+    usage: DataPath | None = None
+
+
+class OpenMeterFile(_Strict):
+    """``[openmeter]``."""
+
+    events: list[EventFile] = Field(min_length=1, max_length=EVENTS_MAX)
+
+
 class CatalogFile(_Strict):
     """The whole file."""
 
@@ -207,3 +262,5 @@ class CatalogFile(_Strict):
     plans: dict[PlanKey, PlanFile] = Field(min_length=1, max_length=PLANS_MAX)
     products: list[ProductFile] = Field(default=[], max_length=PRODUCTS_MAX)
     usage_product: UsageProductFile | None = None
+    litellm: LiteLlmFile | None = None
+    openmeter: OpenMeterFile | None = None

@@ -78,6 +78,36 @@ class EventConflict(DomainError):
     code = "event_conflict"
 
 
+class CannotMeasure(DomainError):
+    """An event does not tell what its meter counts."""
+
+    code = "cannot_measure"
+
+
+class UnreadableUsage(DomainError):
+    """What was sent as usage lacks what makes it one."""
+
+    code = "unreadable_usage"
+
+
+class UnknownUsageCustomer(DomainError):
+    """Usage does not say whose it is, or not in a way that is trusted."""
+
+    code = "customer_unknown"
+
+
+class UnknownEventType(DomainError):
+    """No meter is fed by events of this type."""
+
+    code = "unknown_event_type"
+
+
+class UnknownParkedUsage(DomainError):
+    """No usage is parked under that id."""
+
+    code = "parked_usage_not_found"
+
+
 class PeriodClosed(DomainError):
     """The event tells of a period that closed too long ago; nothing was counted."""
 

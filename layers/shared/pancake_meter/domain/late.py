@@ -18,10 +18,8 @@ from pancake_meter.domain.usage_event import UsageEvent
 
 
 def is_late(balance: Balance, event: UsageEvent) -> bool:
-    """Whether the event states a time before the open period. One without a time of its own happens when it comes."""
-    if event.stated_at is None or balance.closed_until is None:
-        return False
-    return event.stated_at < balance.closed_until
+    """Whether the event happened before the open period, and not in the first one."""
+    return balance.closed_until is not None and event.used_at < balance.closed_until
 
 
 def summary_of(summaries: Iterable[PeriodSummary], instant: datetime) -> PeriodSummary | None:

@@ -22,7 +22,8 @@ EVENT_ID_LENGTH_MAX = 128
 class UsageEvent:
     """``quantity`` units of a meter, used at ``used_at``.
 
-    Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave, ``None`` when it gave none.
+    Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
+    ``None`` when it gave none.
     """
 
     id: str
@@ -44,8 +45,22 @@ def usage_event(event_id: str, quantity: Decimal, stated_at: datetime | None, no
         InvalidEventId: the id is empty, longer than 128 characters, or has a control character.
         EventTimeOutOfRange: the time is more than 5 minutes ahead, or older than ids are remembered.
     """
+    _check(event_id, stated_at or now, now)
+    return UsageEvent(event_id, quantity, stated_at or now, stated_at)
+
+
+def dated_usage_event(event_id: str, quantity: Decimal, used_at: datetime, now: datetime) -> UsageEvent:
+    """Return an event whose time is known but no part of its content: sources may tell it with another precision.
+
+    Raises:
+        InvalidEventId, EventTimeOutOfRange: as ``usage_event``.
+    """
+    _check(event_id, used_at, now)
+    return UsageEvent(event_id, quantity, used_at)
+
+
+def _check(event_id: str, used_at: datetime, now: datetime) -> None:
     if not 1 <= len(event_id) <= EVENT_ID_LENGTH_MAX or not event_id.isprintable():
         raise InvalidEventId(f"an event id is 1 to {EVENT_ID_LENGTH_MAX} printable characters")
-    if stated_at is not None and not now - RETENTION < stated_at <= now + AHEAD_MAX:
+    if not now - RETENTION < used_at <= now + AHEAD_MAX:
         raise EventTimeOutOfRange("an event's time is at most 5 minutes ahead and less than 90 days ago")
-    return UsageEvent(event_id, quantity, stated_at or now, stated_at)

@@ -15,23 +15,25 @@ class MalformedJson(Exception):
     """The body is not JSON, or beyond the bounds that are read; the message is safe to show."""
 
 
-def loads(body: bytes | str) -> Any:
-    """Parse a body of at most 1 MB and 20 levels; every number that is not an integer becomes a ``Decimal``.
+def loads(
+    body: bytes | str, *, bytes_max: int = BODY_BYTES_MAX, depth_max: int | None = DEPTH_MAX, allow_nan: bool = False
+) -> Any:
+    """Parse a body; every number that is not an integer becomes a ``Decimal``. ``depth_max`` of ``None`` is the parser's.
 
     Raises:
-        MalformedJson: it is not UTF-8 JSON, or too large, or too deep, or has NaN or Infinity.
+        MalformedJson: it is not UTF-8 JSON, or too large, or too deep, or has NaN or Infinity where they are not allowed.
     """
-    if len(body) > BODY_BYTES_MAX:
-        raise MalformedJson(f"the body is larger than {BODY_BYTES_MAX} bytes")
+    if len(body) > bytes_max:
+        raise MalformedJson(f"the body is larger than {bytes_max} bytes")
     try:
         text = body.decode() if isinstance(body, bytes) else body
-        parsed = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        parsed = json.loads(text, parse_float=Decimal, parse_constant=Decimal if allow_nan else _refuse_constant)
     except (ValueError, ArithmeticError) as error:
         raise MalformedJson("the body is not JSON") from error
     except RecursionError as error:
-        raise MalformedJson(f"the body is nested deeper than {DEPTH_MAX} levels") from error
-    if _depth(parsed) > DEPTH_MAX:
-        raise MalformedJson(f"the body is nested deeper than {DEPTH_MAX} levels")
+        raise MalformedJson("the body is nested too deep") from error
+    if depth_max is not None and _depth(parsed, depth_max) > depth_max:
+        raise MalformedJson(f"the body is nested deeper than {depth_max} levels")
     return parsed
 
 
@@ -53,12 +55,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _depth(value: object) -> int:
+def _depth(value: object, depth_max: int) -> int:
     """Nesting of a parsed value, found level by level: a deep one must not exhaust the stack."""
     depth, level = 0, [value]
     while level:
         depth += 1
-        if depth > DEPTH_MAX:
+        if depth > depth_max:
             break
         level = [child for node in level for child in _children(node)]
     return depth

@@ -19,6 +19,8 @@ RETRY_AFTER_SECONDS: Final = 1
 _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "unknown_meter": HTTPStatus.NOT_FOUND,
     "unknown_plan": HTTPStatus.NOT_FOUND,
+    "unreadable_usage": HTTPStatus.BAD_REQUEST,
+    "parked_usage_not_found": HTTPStatus.NOT_FOUND,
     "hold_not_found": HTTPStatus.NOT_FOUND,
     "checkout_not_found": HTTPStatus.NOT_FOUND,
     "delivery_not_found": HTTPStatus.NOT_FOUND,

@@ -71,7 +71,15 @@ def base_url(app: Routes) -> str:
 
 def body(app: Routes) -> object:
     """Return the parsed JSON body of the request in hand; raise ``MalformedJson`` when it is none."""
-    return json.loads(app.current_event.decoded_body or "")
+    return json.loads(text_body(app))
+
+
+def text_body(app: Routes) -> str:
+    """Return the body of the request in hand as text; raise ``MalformedJson`` when it is not UTF-8."""
+    try:
+        return app.current_event.decoded_body or ""
+    except ValueError as error:
+        raise MalformedJson("the body is not UTF-8") from error
 
 
 def answer(status: HTTPStatus, content: object, headers: Mapping[str, str] | None = None) -> Response[str]:

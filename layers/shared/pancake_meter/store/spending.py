@@ -129,14 +129,13 @@ def write_events(
 ) -> EventsRefused | None:
     """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted.
 
-    Events that state a time before the open period stand in the way, unless they may be ``of_any_time``.
+    Events from before the open period stand in the way, unless they may be ``of_any_time``.
     """
-    stated = [event.stated_at for event in events if event.stated_at is not None]
     condition, bounds = "valid_until > :now", {":now": to_ms(now)}
     period: dict[str, str] = {}
-    if stated and not of_any_time:
+    if not of_any_time:
         condition += " AND #period.#start <= :earliest"
-        bounds[":earliest"] = to_ms(min(stated))
+        bounds[":earliest"] = to_ms(min(event.used_at for event in events))
         period = {"#period": "period", "#start": "start"}
     total = sum((event.quantity for event in events), ZERO)
     by_day: dict[str, Decimal] = {}

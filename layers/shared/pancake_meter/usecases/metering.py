@@ -1,5 +1,6 @@
 """What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,12 +22,21 @@ ATTEMPTS_MAX: Final = 8
 """Tries of a hot write that finds its balance missing, due or raced. Each lost try means that another request won."""
 
 
+def _nobody_listens(customer_id: str, meter: str) -> None:
+    """Leave an unprovisioned customer to the ledger alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """The collaborators of every use case of the balance."""
+    """The collaborators of every use case of the balance.
+
+    ``on_unprovisioned`` is told (customer id, meter) when a balance is opened that no plan covers: whatever is used there is
+    counted, all of it as overage.
+    """
 
     table: Table
     catalog: Catalog
+    on_unprovisioned: Callable[[str, str], None] = _nobody_listens
 
     def fallback(self, meter: str) -> Policy:
         """Return the policy of a customer without a subscription."""
@@ -64,7 +74,9 @@ class Metering:
         change = self._opening(subscription, customer_id, meter, now)
         # A subscription that starts between the read and this write must not leave a balance of the plan before it.
         unchanged = subscription_unchanged(customer_id, subscription)
-        write_change(self.table, change, "opened", None, now, demands=[unchanged])
+        opened = write_change(self.table, change, "opened", None, now, demands=[unchanged])
+        if opened is not None and opened.policy.plan is None:
+            self.on_unprovisioned(customer_id, meter)
 
     def keep_current(self, balance: Balance, now: datetime) -> bool:
         """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything."""

@@ -1,0 +1,32 @@
+"""Parked usage for the operator: what could not be counted and why, and trying it again."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.http.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
+from pancake_meter.http.resolver import answer
+from pancake_meter.store.parked_usage import parked_usage
+from pancake_meter.usecases.count_usage import replay_parked
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/v1/usage/parked")
+def get_parked() -> Response[str]:
+    """Usage that is still parked, the latest first: one query a page."""
+    with_: MeteringCollaborators = router.context["collaborators"]
+    query = ParkedQuery.model_validate(router.current_event.query_string_parameters)
+    parked, has_more = parked_usage(with_.metering.table, limit=query.limit, after=query.cursor)
+    return answer(HTTPStatus.OK, parked_page(parked, has_more=has_more))
+
+
+@router.post("/v1/usage/parked/<parked_id>/replay")
+def post_replay(parked_id: str) -> Response[str]:
+    """Try parked usage again, by the code that parked it: after the catalog was mended, or an identity came to be known."""
+    with_: MeteringCollaborators = router.context["collaborators"]
+    outcome, parked = replay_parked(with_.metering, parked_id, with_.clock())
+    content: ReplayedBody = {**parked_body(parked), "status": outcome.status}
+    return answer(HTTPStatus.OK, content)

@@ -1,0 +1,52 @@
+"""Usage in the formats that LiteLLM and OpenMeter clients already send."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.http.intake import (
+    cloud_events,
+    intake_body,
+    is_event_content,
+    litellm_items,
+    no_content,
+    unsupported_content,
+)
+from pancake_meter.http.resolver import answer, request_id, text_body
+from pancake_meter.usecases.count_usage import ItemOutcome, count_items
+from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Source
+
+router = APIGatewayHttpRouter()
+
+
+@router.post("/v1/usage/litellm")
+def post_litellm() -> Response[str]:
+    """Count what LiteLLM's generic_api callback sends. One bad item is parked; LiteLLM would lose all of a 4xx."""
+    outcomes = _count(LITELLM, litellm_items(text_body(router), _content_type()))
+    return answer(HTTPStatus.OK, intake_body(outcomes))
+
+
+@router.post("/api/v1/events")
+def post_events() -> Response[str]:
+    """Count CloudEvents as OpenMeter does: 204 once all of them are durable, counted or parked with a reason."""
+    if not is_event_content(_content_type()):
+        return unsupported_content().response(request_id(router))
+    _count(OPENMETER, cloud_events(text_body(router), _content_type()))
+    return no_content()
+
+
+def _count(source: Source, items: Sequence[object]) -> list[ItemOutcome]:
+    with_: MeteringCollaborators = router.context["collaborators"]
+    outcomes = count_items(with_.metering, source, items, with_.clock())
+    for status in ("counted", "duplicate", "ignored", "parked"):
+        count = sum(outcome.status == status for outcome in outcomes)
+        router.context["metrics"].add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
+    return outcomes
+
+
+def _content_type() -> str:
+    return router.current_event.headers.get("content-type", "")

@@ -1,0 +1,199 @@
+"""Usage in other systems' formats on the wire: how their bodies are read, and how they are answered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BeforeValidator, Field
+from typing_extensions import TypedDict
+
+from pancake_meter.domain.errors import UnreadableUsage
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.http import json
+from pancake_meter.http.fields import WireModel
+from pancake_meter.http.json import MalformedJson
+from pancake_meter.http.problem import Problem
+from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event
+from pancake_meter.store.parked_usage import ParkedUsage, UsageSource
+from pancake_meter.usecases.count_usage import ItemOutcome, ItemStatus
+
+BODY_BYTES_MAX: Final = 6_291_456
+"""What Lambda takes in one request: 512 full payloads of LiteLLM are just within it."""
+PARKED_PAGE_MAX: Final = 50
+
+_NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+_ONE: Final = "application/cloudevents+json"
+_BATCH: Final = "application/cloudevents-batch+json"
+
+
+class ParkedItem(TypedDict):
+    """An item that was kept and not counted: ``index`` is its place in the batch, ``id`` that under which it is kept."""
+
+    index: int
+    id: str
+    code: str
+    detail: str
+
+
+class IntakeBody(TypedDict):
+    """The answer to a batch: how many of each; ``ignored`` are those that the catalog's settings leave out."""
+
+    counted: int
+    duplicate: int
+    ignored: int
+    parked: int
+    parked_items: list[ParkedItem]
+
+
+class ParkedBody(TypedDict):
+    """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could."""
+
+    id: str
+    source: UsageSource
+    code: str
+    detail: str
+    parked_at: str
+    counted_at: str | None
+    content: str
+
+
+class ParkedPage(TypedDict):
+    """A page of parked usage, the latest first; ``next_cursor`` goes on from it, and is null at the end."""
+
+    parked: list[ParkedBody]
+    next_cursor: str | None
+
+
+class ReplayedBody(ParkedBody):
+    """Parked usage after it was tried again."""
+
+    status: ItemStatus
+
+
+def _place(cursor: object) -> tuple[datetime, str]:
+    at, _, digest = str(cursor).partition("~")
+    if len(digest) != 64 or not digest.isalnum():  # noqa: PLR2004 - a SHA-256 in hex
+        raise ValueError("not a cursor")
+    return datetime.fromisoformat(at), digest
+
+
+class ParkedQuery(WireModel):
+    """Query of ``GET /v1/usage/parked``: the page's size, and the cursor that the page before gave."""
+
+    limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
+    cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
+
+
+def litellm_items(text: str, content_type: str) -> list[object]:
+    """Return the payloads of a body of LiteLLM's ``generic_api``: ``json_array``, ``ndjson`` or ``single``.
+
+    A line of ``ndjson`` that is no JSON is an item that cannot be read, and no reason to refuse the others.
+
+    Raises:
+        MalformedJson: the body is none of the three.
+    """
+    if _media_type(content_type) not in _NDJSON:
+        try:
+            whole = _lenient(text)
+        except MalformedJson:
+            # `ndjson` also comes as application/json; one line alone that cannot be read is no batch.
+            if "\n" not in text.strip():
+                raise
+        else:
+            return whole if isinstance(whole, list) else [whole]
+    return [_line(line) for line in text.splitlines() if line.strip()]
+
+
+def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
+    """Return the CloudEvents of a body, one or a batch by its content type; ``application/json`` may be either.
+
+    Raises:
+        MalformedJson: the body is no JSON.
+        UnreadableUsage: it is not what its content type says, or an event is malformed; nothing is counted.
+    """
+    whole = json.loads(text, bytes_max=BODY_BYTES_MAX)
+    media_type = _media_type(content_type)
+    if media_type == _BATCH and not isinstance(whole, list):
+        raise UnreadableUsage("a batch is a JSON array of events")
+    if media_type == _ONE and not isinstance(whole, dict):
+        raise UnreadableUsage("one event is a JSON object")
+    return [_at(index, item) for index, item in enumerate(whole)] if isinstance(whole, list) else [cloud_event(whole)]
+
+
+def is_event_content(content_type: str) -> bool:
+    """Whether CloudEvents may come as this; parameters such as ``charset`` are passed over."""
+    return _media_type(content_type) in {_ONE, _BATCH, "application/json", ""}
+
+
+def unsupported_content() -> Problem:
+    """Return the problem of events in a content type that nobody agreed on."""
+    detail = f"Events come as {_ONE}, {_BATCH} or application/json."
+    return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type", detail)
+
+
+def intake_body(outcomes: Sequence[ItemOutcome]) -> IntakeBody:
+    """Return the answer to a batch."""
+    statuses = [outcome.status for outcome in outcomes]
+    return {
+        "counted": statuses.count("counted"),
+        "duplicate": statuses.count("duplicate"),
+        "ignored": statuses.count("ignored"),
+        "parked": statuses.count("parked"),
+        "parked_items": [
+            {"index": index, "id": kept.digest, "code": kept.code, "detail": kept.detail}
+            for index, outcome in enumerate(outcomes)
+            if (kept := outcome.parked) is not None
+        ],
+    }
+
+
+def no_content() -> Response[str]:
+    """Return 204: everything is durable, and there is nothing to say."""
+    return Response(HTTPStatus.NO_CONTENT.value)
+
+
+def parked_page(parked: Sequence[ParkedUsage], *, has_more: bool) -> ParkedPage:
+    """Return a page of parked usage."""
+    last = parked[-1] if parked and has_more else None
+    return {
+        "parked": [parked_body(each) for each in parked],
+        "next_cursor": f"{timestamp(last.parked_at)}~{last.digest}" if last else None,
+    }
+
+
+def parked_body(parked: ParkedUsage) -> ParkedBody:
+    """Return one parked item."""
+    return {
+        "id": parked.digest,
+        "source": parked.source,
+        "code": parked.code,
+        "detail": parked.detail,
+        "parked_at": timestamp(parked.parked_at),
+        "counted_at": timestamp(parked.counted_at) if parked.counted_at else None,
+        "content": parked.content,
+    }
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _lenient(text: str) -> Any:
+    """Parse what a proxy sends on behalf of its clients: their depth and their NaN must not cost the others' usage."""
+    return json.loads(text, bytes_max=BODY_BYTES_MAX, depth_max=None, allow_nan=True)
+
+
+def _line(line: str) -> object:
+    try:
+        return _lenient(line)
+    except MalformedJson:
+        return line
+
+
+def _at(index: int, item: object) -> CloudEvent:
+    try:
+        return cloud_event(item)
+    except UnreadableUsage as error:
+        raise UnreadableUsage(f"event {index}: {error}", index=index, **error.details) from None

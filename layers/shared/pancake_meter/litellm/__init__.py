@@ -1,0 +1,1 @@
+"""The LiteLLM adapter: what the proxy tells of model calls, in our own terms."""

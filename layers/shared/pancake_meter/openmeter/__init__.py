@@ -1,0 +1,1 @@
+"""The OpenMeter adapter: its wire format, in our own terms."""

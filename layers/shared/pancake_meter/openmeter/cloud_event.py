@@ -1,0 +1,80 @@
+"""CloudEvents as OpenMeter takes them: one usage event each, identified by (source, id)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pancake_meter.domain.errors import UnreadableUsage
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.usage_event import EVENT_ID_LENGTH_MAX
+
+_TEXT_LENGTH_MAX = 1024
+
+Text = Annotated[str, Field(min_length=1, max_length=_TEXT_LENGTH_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """``time`` is ``None`` where the source gave none; ``wire`` is the event as it came."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime | None
+    data: Any
+    wire: Mapping[str, Any] = field(compare=False)
+
+    def at(self, path: str) -> Any:
+        """Return what stands at a dotted path of the data, ``None`` for nothing; the empty path is the data itself."""
+        found = self.data
+        for name in filter(None, path.split(".")):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+
+class _Wire(BaseModel):
+    """The attributes of the CloudEvents specification 1.0 that count; extensions are passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    specversion: Literal["1.0"]
+    id: Text
+    source: Text
+    type: Text
+    subject: Text
+    time: datetime | None = None
+    data: dict[str, Any] | None = None
+
+
+def cloud_event(item: object) -> CloudEvent:
+    """Return the event of a JSON object.
+
+    Raises:
+        UnreadableUsage: it is no CloudEvent 1.0 with a subject, or its time has no offset. ``errors`` in its details says
+            what is wrong, by field.
+    """
+    try:
+        wire = _Wire.model_validate(item)
+    except ValidationError as error:
+        faults = [
+            {"field": ".".join(map(str, fault["loc"])), "fault": fault["msg"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults) from None
+    if wire.time is not None and wire.time.tzinfo is None:
+        raise UnreadableUsage("a time needs its offset, such as Z")
+    time = floor_ms(wire.time.astimezone(UTC)) if wire.time is not None else None
+    kept = item if isinstance(item, Mapping) else {}
+    return CloudEvent(wire.id, wire.source, wire.type, wire.subject, time, wire.data, kept)
+
+
+def event_id(event: CloudEvent) -> str:
+    """Return one id for (source, id), no two pairs alike: readable, or its hash where it would be too long."""
+    readable = f"{quote(event.source, safe='')}/{quote(event.id, safe=':')}"
+    return readable if len(readable) <= EVENT_ID_LENGTH_MAX else f"sha256:{sha256(readable.encode()).hexdigest()}"

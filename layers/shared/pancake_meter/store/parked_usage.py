@@ -1,0 +1,110 @@
+"""Parked usage: what a source sent and no meter could count, kept with its reason until it can be.
+
+An item is known by the SHA-256 of its source and content, so that a batch sent again parks nothing twice. It carries what
+counting needs and nothing that was said to a model.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal, cast
+
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.domain.usage_event import RETENTION
+from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.keys import Key
+from pancake_meter.store.table import Item, Put, Table, Update
+
+UsageSource = Literal["litellm", "openmeter", "bulk"]
+CONTENT_LENGTH_MAX = 16_000
+
+_LISTING = "PARKED_USAGE"
+_DIGEST_IN_LISTING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedUsage:
+    """``content`` is JSON; ``code`` and ``detail`` say why it was parked, in the words of a problem."""
+
+    source: UsageSource
+    content: str
+    code: str
+    detail: str
+    parked_at: datetime
+    counted_at: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """Its id."""
+        return sha256(f"{self.source}\n{self.content}".encode()).hexdigest()
+
+
+def park(table: Table, parked: ParkedUsage) -> None:
+    """Keep what could not be counted; known already, it stays as it is."""
+    with suppress(WriteRefused):
+        table.write(Put(_item(parked), "attribute_not_exists(PK)"))
+
+
+def read_parked(table: Table, digest: str) -> ParkedUsage | None:
+    """Return a parked item, or ``None``: one read."""
+    item = table.get(_key(digest))
+    return _parked(item) if item is not None else None
+
+
+def parked_usage(
+    table: Table, *, limit: int, after: tuple[datetime, str] | None = None
+) -> tuple[list[ParkedUsage], bool]:
+    """Return a page of what is still parked, the latest first, and whether there is more: one query of the index."""
+    start = None
+    if after is not None:
+        start = {**_key(after[1]), "listing": _LISTING, "listed_at": _listed_at(*after)}
+    items, following = table.query(
+        "listing = :listing", {":listing": _LISTING}, limit=limit, index="listing", forward=False, start=start
+    )
+    return [_parked(item) for item in items], following is not None
+
+
+def mark_counted(table: Table, digest: str, now: datetime) -> None:
+    """Take an item that is counted now off the list; it is forgotten when the ids of usage are."""
+    table.write(
+        Update(
+            _key(digest),
+            "SET counted_at = if_not_exists(counted_at, :now) REMOVE listing, listed_at",
+            "attribute_exists(PK)",
+            {":now": to_ms(now)},
+        )
+    )
+
+
+def _key(digest: str) -> Key:
+    return {"PK": f"PARKED#{digest}", "SK": "USAGE"}
+
+
+def _listed_at(at: datetime, digest: str) -> str:
+    return f"{timestamp(at)}#{digest[:_DIGEST_IN_LISTING]}"
+
+
+def _item(parked: ParkedUsage) -> dict[str, Any]:
+    return {
+        **_key(parked.digest),
+        "listing": _LISTING,
+        "listed_at": _listed_at(parked.parked_at, parked.digest),
+        "source": parked.source,
+        "content": parked.content,
+        "code": parked.code,
+        "detail": parked.detail,
+        "parked_at": to_ms(parked.parked_at),
+        "expires_at": to_ms(parked.parked_at + RETENTION) // 1000,
+    }
+
+
+def _parked(item: Item) -> ParkedUsage:
+    return ParkedUsage(
+        source=cast("UsageSource", item["source"]),
+        content=item["content"],
+        code=item["code"],
+        detail=item["detail"],
+        parked_at=from_ms(item["parked_at"]),
+        counted_at=from_ms(item["counted_at"]) if "counted_at" in item else None,
+    )

@@ -1,0 +1,92 @@
+"""Counting what other systems send: each item counts, counts not by its settings, or is parked with its reason."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
+from pancake_meter.store.parked_usage import CONTENT_LENGTH_MAX, ParkedUsage, mark_counted, park, read_parked
+from pancake_meter.usecases.event_result import EventResult
+from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.record_usage import record_batch
+from pancake_meter.usecases.usage_sources import SOURCES, Measured, Source
+
+ItemStatus = Literal["counted", "duplicate", "ignored", "parked"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """What became of one item. ``parked`` ones have a reason, and the id under which they are kept."""
+
+    status: ItemStatus
+    parked: ParkedUsage | None = None
+
+
+def count_items(metering: Metering, source: Source, items: Sequence[object], now: datetime) -> list[ItemOutcome]:
+    """Count a batch; return what became of each item, in order. Everything is durable when this returns.
+
+    An item that feeds several meters is counted once in each: where trouble came between them, repeating heals it.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble; repeating the whole batch is safe.
+    """
+    read = [_read(metering, source, item, now) for item in items]
+    lines = [line for measured in read if isinstance(measured, Measured) for line in measured.lines]
+    results = iter(record_batch(metering, lines, now))
+    outcomes = []
+    for item, measured in zip(items, read, strict=True):
+        outcome = measured if isinstance(measured, DomainError) else _outcome(measured, results)
+        outcomes.append(_parked(metering, source, item, outcome, now) if isinstance(outcome, DomainError) else outcome)
+    return outcomes
+
+
+def replay_parked(metering: Metering, digest: str, now: datetime) -> tuple[ItemOutcome, ParkedUsage]:
+    """Try a parked item again, by the code that parked it; return what became of it, and the item as it is now.
+
+    Raises:
+        UnknownParkedUsage: nothing is parked under that id.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe.
+    """
+    parked = read_parked(metering.table, digest)
+    if parked is None:
+        raise UnknownParkedUsage("no usage is parked under that id")
+    (outcome,) = count_items(metering, SOURCES[parked.source], [json.loads(parked.content, parse_float=Decimal)], now)
+    if outcome.parked is not None:
+        return outcome, replace(parked, code=outcome.parked.code, detail=outcome.parked.detail)
+    mark_counted(metering.table, digest, now)
+    return outcome, replace(parked, counted_at=parked.counted_at or now)
+
+
+def _read(metering: Metering, source: Source, item: object, now: datetime) -> Measured | DomainError:
+    try:
+        return source.read(metering.catalog, item, now)
+    except DomainError as error:
+        return error
+
+
+def _outcome(measured: Measured, results: Iterator[EventResult | DomainError]) -> ItemOutcome | DomainError:
+    """Take the results of the item's own lines; what one meter cannot count parks the item."""
+    if not measured.lines:
+        return ItemOutcome("ignored")
+    mine = [next(results) for _ in measured.lines]
+    for result in mine:
+        if isinstance(result, DomainError):
+            return result
+        if result == "conflict":
+            return EventConflict("the id was used for another event")
+        if result == "period_closed":
+            return PeriodClosed("the event's period closed too long ago")
+    return ItemOutcome("counted" if "counted" in mine else "duplicate")
+
+
+def _parked(metering: Metering, source: Source, item: object, error: DomainError, now: datetime) -> ItemOutcome:
+    # Sorted, so that the same item is the same text; a number that is no integer is kept as text, exactly.
+    content = json.dumps(source.keep(item), default=str, sort_keys=True)
+    if len(content) > CONTENT_LENGTH_MAX:
+        content = json.dumps(content[:CONTENT_LENGTH_MAX])
+    parked = ParkedUsage(source.name, content, error.code, str(error), now)
+    park(metering.table, parked)
+    return ItemOutcome("parked", parked)

@@ -1,0 +1,89 @@
+"""Usage as its sources tell it: one reading for each of them, from an item on the wire to units by meter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.customer import check_customer_id
+from pancake_meter.domain.errors import UnknownEventType, UnknownUsageCustomer, UnreadableUsage
+from pancake_meter.domain.event_mapping import EventMapping
+from pancake_meter.domain.measuring import Happening, WeighedTokens, measure
+from pancake_meter.domain.quantity import parse_quantity
+from pancake_meter.domain.usage_event import UsageEvent, dated_usage_event, usage_event
+from pancake_meter.litellm.payload import kept_of, llm_call
+from pancake_meter.litellm.usage_object import token_pools
+from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event, event_id
+from pancake_meter.store.parked_usage import UsageSource
+from pancake_meter.usecases.record_usage import UsageLine
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an item comes to: a line for every meter that it feeds, none where its settings say that it does not count."""
+
+    lines: tuple[UsageLine, ...] = field(default=())
+
+
+Read = Callable[[Catalog, object, datetime], Measured]
+"""Raises ``DomainError`` for an item that cannot be counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where usage comes from: how an item is read, and what of one that cannot be counted is worth keeping."""
+
+    name: UsageSource
+    read: Read
+    keep: Callable[[object], Any]
+
+
+def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
+    """Read a payload of LiteLLM. The same call is the same event, whatever time a second telling gives it."""
+    settings = catalog.llm_calls
+    if settings is None:
+        raise UnreadableUsage("the catalog has no [litellm] section")
+    call = llm_call(item)
+    if not settings.counts(call):
+        return Measured()
+    stated = settings.customer_of(call)
+    if stated is None:
+        raise UnknownUsageCustomer("the call has none of the identities that the catalog trusts")
+    customer_id = check_customer_id(stated)
+    units = {meter: measure(catalog.meters[meter].measure, call.happening) for meter in settings.meters}
+    return _lines(customer_id, {meter: dated_usage_event(call.id, q, call.ended_at, now) for meter, q in units.items()})
+
+
+def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
+    """Read a CloudEvent as OpenMeter takes them."""
+    event = item if isinstance(item, CloudEvent) else cloud_event(item)
+    mappings = [mapping for mapping in catalog.event_mappings if mapping.type == event.type]
+    if not mappings:
+        raise UnknownEventType(f"no meter is fed by events of type {event.type!r}", type=event.type)
+    customer_id = check_customer_id(event.subject)
+    units = {mapping.meter: _units(catalog, mapping, event) for mapping in mappings}
+    identity = event_id(event)
+    return _lines(customer_id, {meter: usage_event(identity, q, event.time, now) for meter, q in units.items()})
+
+
+LITELLM = Source("litellm", read_llm_call, kept_of)
+OPENMETER = Source("openmeter", read_cloud_event, lambda item: item.wire if isinstance(item, CloudEvent) else item)
+SOURCES: Mapping[str, Source] = {source.name: source for source in (LITELLM, OPENMETER)}
+
+
+def _lines(customer_id: str, events: Mapping[str, UsageEvent]) -> Measured:
+    return Measured(tuple(UsageLine(customer_id, meter, event) for meter, event in events.items()))
+
+
+def _units(catalog: Catalog, mapping: EventMapping, event: CloudEvent) -> Decimal:
+    how = catalog.meters[mapping.meter].measure
+    if mapping.value is not None:
+        return parse_quantity(event.at(mapping.value))
+    if not isinstance(how, WeighedTokens):
+        return measure(how, Happening())
+    usage, model = event.at(mapping.usage), event.at(mapping.model) if mapping.model else None
+    tokens = token_pools(usage) if isinstance(usage, Mapping) else None
+    models = (model, model.partition("/")[2]) if isinstance(model, str) else ()
+    return measure(how, Happening(tokens=tokens, models=tuple(filter(None, models))))
