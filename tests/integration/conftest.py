@@ -2,6 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from tests.support.least_privilege import calling_function, is_allowed, touches
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,3 +24,18 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
+
+
+@pytest.fixture(autouse=True)
+def _least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no handler ask of DynamoDB what its function's policy in template.yaml does not grant."""
+    send = vars(BaseClient)["_make_api_call"]
+
+    def judged(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:
+        function = calling_function() if client.meta.service_model.service_name == "dynamodb" else None
+        if function is not None:
+            for touch in touches(operation, request):
+                assert is_allowed(function, touch), f"the policy of {function} does not grant {touch}"
+        return send(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", judged)

@@ -1,9 +1,11 @@
 """House rules for template.yaml that no linter knows."""
 
+import re
 from typing import Any
 
 import pytest
 
+from tests.support.least_privilege import grants_of
 from tools.cfn_template import load_template
 
 TEMPLATE = load_template()
@@ -94,10 +96,40 @@ def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str
                 ["APIKEY#*"],
                 ["dynamodb:GetItem"],
             )
-        elif operator == "ForAllValues:StringLike":
-            assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
         else:
-            assert (operator, keys) == ("ForAllValues:StringNotLike", ["APIKEY#*"])
+            assert operator == "ForAllValues:StringLike"
+            assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
+
+
+# What a function may touch, by partition key. The integration tests hold every request of a handler against the template.
+METERING = {"CUSTOMER#*", "REPORT#USAGE#*"}
+APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
+KEYS = {
+    ("api_key_authorizer", "table"): {"APIKEY#*"},
+    ("quota_check", "table"): METERING | {"USAGE#*"},
+    ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},
+    ("usage_recording", "listing"): {"PARKED_USAGE"},
+    ("renewal_reset", "table"): METERING | {"USAGE#*"},
+    ("renewal_reset", "due"): {"DUE#*"},
+    ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
+    ("overage_checkout", "listing"): {"CHECKOUTS#*"},
+    ("webhook_intake", "table"): APPLYING,
+    ("webhook_deliveries", "table"): APPLYING,
+    ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
+    ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "SUBSCRIPTIONS#live"},
+}
+
+
+def test_a_function_touches_no_more_than_its_own_keys() -> None:
+    granted: dict[tuple[str, str], set[str]] = {}
+    for function in FUNCTIONS.values():
+        name = function["CodeUri"].removeprefix("functions/")
+        for grant in grants_of(name):
+            granted.setdefault((name, grant.where), set()).update(grant.keys)
+    assert {place: granted[place] for place in KEYS} == KEYS
+    broad = [(place, key) for place, keys in granted.items() for key in keys if not re.match(r"[A-Z_]+(#|$)", key)]
+    assert broad == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

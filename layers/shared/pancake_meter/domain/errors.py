@@ -7,7 +7,7 @@
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── HoldConflict, EventConflict, ForgivenessConflict                     the id belongs to something else
-    └── TooManyGrants                                                        a bound was reached
+    └── TooManyGrants, ReportTooLarge                                        a bound was reached
 """
 
 from typing import ClassVar
@@ -172,3 +172,9 @@ class DeliveryOfAnotherCustomer(DomainError):
     """The delivery is done already, and not for the customer it is assigned to."""
 
     code = "delivery_of_another_customer"
+
+
+class ReportTooLarge(DomainError):
+    """The report covers more than one answer can add up."""
+
+    code = "report_too_large"

@@ -24,3 +24,8 @@ def from_ms(milliseconds: int) -> datetime:
 def floor_ms(instant: datetime) -> datetime:
     """Instant with whole milliseconds: what every store and wire format here can carry."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def month_of(instant: datetime) -> str:
+    """Calendar month of an instant, in UTC: ``2026-03``."""
+    return f"{instant.astimezone(UTC):%Y-%m}"

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import Literal
 
 from pancake_meter.domain.overage import LineKey
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 
 MAX_REFUNDS = 50
 """Refunds of one payment."""
+
+SoldKind = Literal["subscription", "overage", "top_up"]
+"""What a payment is for."""
 
 _STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
 _ZERO = Decimal(0)
@@ -23,24 +27,38 @@ _ONE = Decimal(1)
 class Charge:
     """Money that came in. ``collected`` is what the channel collected, ``None`` when Waffo does not know.
 
-    ``list_total`` is the order's price after tax. ``number`` counts a subscription's charges.
+    ``list_total`` is the order's price after tax, ``tax`` the tax in it. ``number`` counts a subscription's charges.
+    ``plan`` is the tier that the money counts for: the one sold, or the one whose overage was; a top-up has none.
     """
 
     currency: str
     collected: Decimal | None
     list_total: Decimal | None
     paid_at: datetime
+    sold: SoldKind
+    plan: str | None = None
     number: int | None = None
-    is_subscription: bool = False
+    tax: Decimal | None = None
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The money: what was collected, else the price; ``None`` when neither is known."""
+        return self.collected if self.collected is not None else self.list_total
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether it pays for a period of a plan."""
+        return self.sold == "subscription"
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money that went back: ``amount`` of a payment that had collected ``of``, ``None`` when not stated."""
+    """Money that went back at ``at``: ``amount`` of a payment that had collected ``of``, ``None`` when not stated."""
 
     id: str
     amount: Decimal
     of: Decimal | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

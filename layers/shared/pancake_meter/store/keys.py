@@ -9,6 +9,9 @@ from hashlib import sha256
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.overage import LineKey
 
+REPORT_SHARDS = 4
+"""Partitions of one month of a report: each takes some 1,000 write units a second."""
+
 _DUE_SHARDS = 8
 
 Key = dict[str, str]
@@ -80,3 +83,23 @@ def due_shard(customer_id: str) -> str:
 def due_shards() -> tuple[str, ...]:
     """Every partition of the ``due`` index."""
     return tuple(f"DUE#{shard}" for shard in range(_DUE_SHARDS))
+
+
+def revenue_partition(month: str, shard: int) -> str:
+    """Partition of a month's revenue (``2026-03``): facts, their totals, and totals by customer."""
+    return f"REPORT#REVENUE#{month}#{shard}"
+
+
+def month_usage_partition(meter: str, month: str, shard: int) -> str:
+    """Partition of what customers used of a meter in a month."""
+    return f"REPORT#USAGE#{meter}#{month}#{shard}"
+
+
+def month_usage_key(customer_id: str, meter: str, month: str) -> Key:
+    """Key of what a customer used of a meter in a month, as far as periods have closed."""
+    return {"PK": month_usage_partition(meter, month, report_shard(customer_id)), "SK": customer_partition(customer_id)}
+
+
+def report_shard(customer_id: str) -> int:
+    """Shard of a report that has the customer's part."""
+    return sha256(customer_id.encode()).digest()[1] % REPORT_SHARDS

@@ -1,13 +1,15 @@
-"""Payments as items: one per payment id, versioned."""
+"""Payments as items: one per payment id, versioned. With them go the revenue facts that they bring."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
+from pancake_meter.domain.revenue import new_facts
 from pancake_meter.store.keys import Key
 from pancake_meter.store.overage_lines import line_key, line_key_item
-from pancake_meter.store.table import Item, Put, Table
+from pancake_meter.store.revenue import revenue_writes
+from pancake_meter.store.table import Item, Put, Table, Write
 
 _PREFIX = "PAYMENT#"
 
@@ -18,7 +20,15 @@ def read_payment(table: Table, payment_id: str) -> Payment | None:
     return _payment(item) if item is not None else None
 
 
-def payment_write(payment: Payment) -> Put:
+def payment_writes(before: Payment, after: Payment) -> list[Write]:
+    """Return the writes that carry a payment from what was read to what is known now, and count its new money.
+
+    The version guards them all: each payment and each refund is counted once, whatever told of it.
+    """
+    return [_payment_put(after), *revenue_writes(new_facts(before, after))]
+
+
+def _payment_put(payment: Payment) -> Put:
     """Return the write of a grown payment; its ``version`` is the one that was read."""
     item: dict[str, Any] = {
         **_payment_key(payment.payment_id),
@@ -46,7 +56,7 @@ def _payment(item: Item) -> Payment:
         customer_id=item["customer_id"],
         charge=_charge(item["charge"]) if "charge" in item else None,
         refunds={
-            refund_id: Refund(refund_id, refund["amount"], refund.get("of"))
+            refund_id: Refund(refund_id, refund["amount"], refund.get("of"), from_ms(refund["at"]))
             for refund_id, refund in item["refunds"].items()
         },
         credits=tuple(_credit(credit) for credit in item["credits"]),
@@ -58,9 +68,15 @@ def _charge_item(charge: Charge) -> dict[str, Any]:
     item: dict[str, Any] = {
         "currency": charge.currency,
         "paid_at": to_ms(charge.paid_at),
-        "is_subscription": charge.is_subscription,
+        "sold": charge.sold,
     }
-    optional = {"collected": charge.collected, "list_total": charge.list_total, "number": charge.number}
+    optional = {
+        "plan": charge.plan,
+        "collected": charge.collected,
+        "list_total": charge.list_total,
+        "tax": charge.tax,
+        "number": charge.number,
+    }
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -72,12 +88,15 @@ def _charge(item: Mapping[str, Any]) -> Charge:
         list_total=item.get("list_total"),
         paid_at=from_ms(item["paid_at"]),
         number=None if number is None else int(number),
-        is_subscription=item["is_subscription"],
+        sold=item["sold"],
+        plan=item.get("plan"),
+        tax=item.get("tax"),
     )
 
 
 def _refund_item(refund: Refund) -> dict[str, Any]:
-    return {"amount": refund.amount} if refund.of is None else {"amount": refund.amount, "of": refund.of}
+    item: dict[str, Any] = {"amount": refund.amount, "at": to_ms(refund.at)}
+    return item if refund.of is None else {**item, "of": refund.of}
 
 
 def _credit_item(credit: Credit) -> dict[str, Any]:

@@ -24,14 +24,15 @@ from pancake_meter.store.balance_item import MINUTE_HOLDS, balance_from_item, ho
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key
 from pancake_meter.store.ledger_item import summary_item
+from pancake_meter.store.month_usage import month_usage_writes
 from pancake_meter.store.structure import structure_writes
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Put, Table, Update, Write
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
 
-LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 5
-"""Late events of one closed period that one transaction counts, beside the balance, its ledger and the summary."""
+LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
+"""Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ def write_late_events(
     writes = structure_writes(change, "late_usage", timestamp(summary.period.start), now)
     # The balance's segment guards the summary too: nothing amends one without opening a segment.
     amended = Put(summary_item(balance.customer_id, balance.meter, told))
-    return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended], now)
+    months = month_usage_writes(balance.customer_id, balance.meter, [summary], [told])
+    return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended, *months], now)
 
 
 def write_settlement(

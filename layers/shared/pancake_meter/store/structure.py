@@ -13,6 +13,7 @@ from pancake_meter.domain.change import Change
 from pancake_meter.store.balance_item import MINUTE_HOLDS, SPARSE_ATTRIBUTES, balance_item, structure_attributes
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.ledger_item import ledger_item, summary_item
+from pancake_meter.store.month_usage import month_usage_writes
 from pancake_meter.store.overage_lines import line_write
 from pancake_meter.store.table import Put, Update, Write
 
@@ -29,7 +30,8 @@ def structure_writes(change: Change, cause: str, reference: str | None, now: dat
     balance = change.before
     summaries = [Put(summary_item(balance.customer_id, balance.meter, summary)) for summary in change.closed]
     update = _update(change.before, change.after, now)
-    return [update, _ledger_put(change, cause, reference, now), *summaries, *_line_writes(change)]
+    months = month_usage_writes(balance.customer_id, balance.meter, (), change.closed)
+    return [update, _ledger_put(change, cause, reference, now), *summaries, *months, *_line_writes(change)]
 
 
 def _line_writes(change: Change) -> list[Update]:

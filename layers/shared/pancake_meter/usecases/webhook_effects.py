@@ -14,13 +14,14 @@ from pancake_meter.domain.subscription import OrderFacts, RefundedShare
 from pancake_meter.domain.subscription_event import PAYING_KINDS
 from pancake_meter.store.deliveries import Verdict, order_write, read_order_customer
 from pancake_meter.store.overage_lines import read_lines
-from pancake_meter.store.payments import payment_write, read_payment
+from pancake_meter.store.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.webhook_customer import resolve_customer
 from pancake_meter.usecases.webhook_purchase import (
     Purchase,
+    Sold,
     buy_checkout,
     buy_stated,
     find_checkout,
@@ -142,19 +143,39 @@ def _payment(
     known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
     if known.charge is not None:
         return Effects("ignored", "no_news", customer_id, bound)
-    is_purchase = facts.kind is EventKind.ORDER_COMPLETED
     paid_at = floor_ms(event.timestamp)
-    total = facts.list_price.total if facts.list_price else facts.amount
-    charge = Charge(facts.currency, facts.charged, total, paid_at, facts.period_number, is_subscription=not is_purchase)
-    paid = known.with_charge(charge)
     books = CustomerBooks.read(metering, customer_id, now)
-    if not is_purchase:
-        return _settled(paid, books, event.cause, bound)
+    if facts.kind is not EventKind.ORDER_COMPLETED:
+        sold = Sold("subscription", _plan_sold(metering, facts.order, checkout))
+        return _settled(known, known.with_charge(_charge(facts, sold, paid_at)), books, event.cause, bound)
     purchase = _purchase(books, facts, checkout, min(paid_at, now))
     if purchase is None:
         return Effects("parked", "purchase_unknown", customer_id)
-    settled = _settled(replace(paid, credits=purchase.credits), purchase.books, event.cause, (*bound, *purchase.writes))
+    paid = replace(known.with_charge(_charge(facts, purchase.sold, paid_at)), credits=purchase.credits)
+    settled = _settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
     return replace(settled, reason=purchase.flag)
+
+
+def _charge(facts: PaymentFacts, sold: Sold, paid_at: datetime) -> Charge:
+    price = facts.list_price
+    return Charge(
+        currency=facts.currency,
+        collected=facts.charged,
+        list_total=price.total if price else facts.amount,
+        paid_at=paid_at,
+        sold=sold.kind,
+        plan=sold.plan,
+        number=facts.period_number,
+        tax=price.tax if price else None,
+    )
+
+
+def _plan_sold(metering: Metering, order: Order, checkout: Checkout | None) -> str | None:
+    """Return the plan that a charge is for: as its own event or our checkout says, whatever other events have told."""
+    resolved = metering.catalog.resolve_plan(order.product_metadata, order.metadata, order.product_name or "")
+    if resolved is not None:
+        return resolved.plan.key
+    return checkout.plan if checkout else None
 
 
 def _purchase(
@@ -183,15 +204,17 @@ def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_
     if known.charge is not None and known.charge.currency != facts.currency:
         return Effects("parked", "currency_mismatch", customer_id)
     original = facts.original_price.total if facts.original_price else None
-    refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original)
+    made_at = facts.created_at
+    at = floor_ms(made_at.instant if made_at and not made_at.is_date_only else event.timestamp)
+    refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original, at)
     grown = known.with_refund(refund)
     if grown == known:
         return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
     bound = _bind(facts.order, customer_id)
-    return _settled(grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+    return _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
 
 
-def _settled(payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
+def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
     """Write a payment and the books, after taking back what refunds claim, as far as both are known."""
     share = payment.refunded_share
     if payment.charge is not None and share > ZERO:
@@ -205,7 +228,7 @@ def _settled(payment: Payment, books: CustomerBooks, cause: str, beside: tuple[W
         if payment.charge is not None and payment.charge.is_subscription:
             books = books.learn(_refunded(payment, payment.charge, share))
     writes = books.writes(cause, payment.payment_id)
-    return Effects("applied", None, books.customer_id, (*beside, payment_write(payment), *writes))
+    return Effects("applied", None, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
 
 
 def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple[Change, Decimal]:

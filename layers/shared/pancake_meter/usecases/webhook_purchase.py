@@ -10,7 +10,7 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.domain.adjust import add_grant
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout, PaidOrder, payment_grant_id, settle_payment
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant
-from pancake_meter.domain.payment import Credit
+from pancake_meter.domain.payment import Credit, SoldKind
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.store.checkouts import read_checkout, read_slot, settled_write
 from pancake_meter.store.overage_lines import read_lines
@@ -25,10 +25,19 @@ _TOP_UP_PREFIX: Final = "top_up_"
 
 
 @dataclass(frozen=True, slots=True)
+class Sold:
+    """What a payment is for, and the tier that it counts for."""
+
+    kind: SoldKind
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Purchase:
     """A purchase on the books: units credited, and the writes beside the books'. ``flag``: a person has to look at it."""
 
     books: CustomerBooks
+    sold: Sold
     credits: tuple[Credit, ...]
     writes: tuple[Write, ...] = ()
     flag: str | None = None
@@ -75,6 +84,7 @@ def buy_checkout(
     granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
+        _sold(checkout),
         (*settled, *granted),
         (settled_write(checkout, settlement.checkout),),
         settlement.checkout.flag,
@@ -99,7 +109,16 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
         )
         books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
     grant_id = payment_grant_id(facts.payment_id)
-    return Purchase(books, tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items()))
+    credited = tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items())
+    return Purchase(books, Sold("top_up"), credited)
+
+
+def _sold(checkout: Checkout) -> Sold:
+    """Return what a checkout of units sells. Overage of several plans at once counts for the newest of them."""
+    if checkout.kind != "overage":
+        return Sold("top_up")
+    newest = max((part.key for part in checkout.lines), key=lambda key: key.order, default=None)
+    return Sold("overage", newest.plan if newest else None)
 
 
 def stated_units(product_metadata: Mapping[str, str], catalog: Catalog) -> dict[str, Decimal]:

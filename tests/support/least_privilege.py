@@ -1,0 +1,115 @@
+"""The policies of template.yaml, held against what handlers really ask of DynamoDB.
+
+No emulator enforces ``dynamodb:LeadingKeys``. So every request that a test sends to DynamoDB out of a handler is judged
+here, by the statements of that handler's function: the action, the table or index, and every partition key in it.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.cfn_template import ROOT, load_template
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+FUNCTIONS: Final = ROOT / "functions"
+TABLE: Final = "table"
+ITEM_ACTIONS: Final = frozenset({"ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"})
+_INDEX: Final = re.compile(r"\$\{Table\.Arn\}/index/([a-z]+)")
+_PARTITION: Final = re.compile(r"#?\w+ = (:\w+)")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one statement allows: actions on the table, or on an index of that name, for these partition keys."""
+
+    actions: frozenset[str]
+    where: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """One use of DynamoDB: ``key`` is the partition key."""
+
+    action: str
+    where: str
+    key: str
+
+
+@cache
+def grants_of(function: str) -> tuple[Grant, ...]:
+    """Return what the template grants the function in ``functions/<function>``, of DynamoDB."""
+    properties = next(
+        resource["Properties"]
+        for resource in load_template()["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+        and resource["Properties"]["CodeUri"] == f"functions/{function}"
+    )
+    statements = (each for policy in properties["Policies"] for each in policy["Statement"])
+    return tuple(grant for statement in statements for grant in _grants(statement))
+
+
+def is_allowed(function: str, touch: Touch) -> bool:
+    """Whether the function's policy allows it."""
+    return any(
+        touch.action in grant.actions
+        and touch.where == grant.where
+        and any(fnmatchcase(touch.key, pattern) for pattern in grant.keys)
+        for grant in grants_of(function)
+    )
+
+
+def calling_function() -> str | None:
+    """Return the name of the function whose handler is at work in this thread, or ``None``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(FUNCTIONS):
+            return path.relative_to(FUNCTIONS).parts[0]
+        frame = frame.f_back
+    return None
+
+
+def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
+    """Yield what a request of the low-level client touches; nothing of operations that are none of a function's."""
+    match operation:
+        case "GetItem" | "UpdateItem":
+            yield Touch(operation, TABLE, request["Key"]["PK"]["S"])
+        case "PutItem":
+            yield Touch(operation, TABLE, request["Item"]["PK"]["S"])
+        case "Query":
+            index = request.get("IndexName")
+            placeholder = _PARTITION.match(request["KeyConditionExpression"])
+            assert placeholder is not None, request["KeyConditionExpression"]
+            key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
+            yield Touch(operation, index or TABLE, key)
+        case "TransactWriteItems":
+            for item in request["TransactItems"]:
+                ((kind, write),) = item.items()
+                action = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}[kind]
+                yield Touch(action, TABLE, (write.get("Item") or write["Key"])["PK"]["S"])
+        case _:
+            return
+
+
+def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:
+    actions = ITEM_ACTIONS & {action.removeprefix("dynamodb:") for action in statement["Action"]}
+    if not actions:
+        return
+    condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+    keys = tuple(condition.get("dynamodb:LeadingKeys", ("*",)))
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    for resource in resources:
+        yield Grant(actions, _where(resource), keys)
+
+
+def _where(resource: Mapping[str, Any]) -> str:
+    index = _INDEX.fullmatch(str(resource.get("Fn::Sub", "")))
+    return index[1] if index else TABLE
