@@ -22,7 +22,7 @@ test: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for som
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)
 	$(BIN)/python -m pytest -m load tests/integration/overage $(ARGS)
 
-outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run twenty busy days with an hour's outage against their twins (some minutes)
+outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and lost webhooks against their twins (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
 
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test

@@ -24,12 +24,13 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that happens. ``tells``: Waffo tells us of it."""
+    """One thing that happens. ``tells``: Waffo tells us of it; ``uses``: it is usage."""
 
     at: datetime
     customer_id: str
     do: Callable[["Life"], None]
     tells: bool = True
+    uses: bool = False
 
 
 @dataclass
@@ -58,9 +59,9 @@ class Script:
     random: random.Random
     acts: list[Act] = field(default_factory=list)
 
-    def act(self, at: datetime, do: Callable[[Life], None], *, tells: bool = True) -> None:
+    def act(self, at: datetime, do: Callable[[Life], None], *, tells: bool = True, uses: bool = False) -> None:
         """Add an act."""
-        self.acts.append(Act(at, self.customer_id, do, tells))
+        self.acts.append(Act(at, self.customer_id, do, tells, uses))
 
     def subscribe(self, at: datetime, product: str) -> None:
         """Begin a subscription."""
@@ -224,7 +225,7 @@ def busy_day(seed: int, *, rounds: int, uses_while_unheard: bool) -> list[Act]:
             at = DAY + timedelta(hours=5) + chance.randrange(17 * 60) * MINUTE
             units = chance.randrange(1, 3_000)
             if uses_while_unheard or not lost or not lost[0] <= at < HEALED:
-                script.act(at, _using(units), tells=False)
+                script.act(at, _using(units), tells=False, uses=True)
         acts += script.acts
     return sorted(acts, key=lambda act: (act.at, act.customer_id))
 

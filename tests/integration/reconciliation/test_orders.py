@@ -134,7 +134,10 @@ def test_a_lost_cancellation_at_once_ends_access_when_it_happened(world: WaffoWo
     world.at(world.now + 10 * DAY)
     world.waffo.subscriptions.cancel(order, world.now, immediately=True)
     world.at(world.now + DAY)
-    assert [world.reconcile().healed for _ in range(2)] == [1, 0]
+    runs = [world.reconcile() for _ in range(2)]
+    assert [run.healed for run in runs] == [1, 0]
+    # An order that has ended is not asked about again.
+    assert [run.passes["held_orders"].read for run in runs] == [1, 0]
     assert world.plan("acct_1") == "free"
     assert facts(world, order.id).ended_at == world.now - DAY
 
