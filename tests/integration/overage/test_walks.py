@@ -31,11 +31,22 @@ def test_promise_8_units_and_money_end_in_one_place(
         walk.play(STEPS)
 
 
+@pytest.mark.parametrize("model", ["graduated", "package"])
+def test_promise_8_holds_while_plans_come_and_go(
+    dynamodb: "DynamoDBClient", table: str, sim: RunningSimulator, model: str
+) -> None:
+    with Walk(Table(dynamodb, table), sim, model, seed=2, subscribes=True) as walk:
+        walk.play(STEPS)
+
+
 @pytest.mark.load
-@pytest.mark.parametrize("seed", range(100, 150))
+@pytest.mark.parametrize("subscribes", [False, True], ids=["default plan", "subscriptions"])
+@pytest.mark.parametrize("seed", range(100, 115))
 @pytest.mark.parametrize("model", sorted(PRICES))
-def test_promise_8_in_many_long_walks(dynamodb: "DynamoDBClient", sim: RunningSimulator, model: str, seed: int) -> None:
+def test_promise_8_in_many_long_walks(
+    dynamodb: "DynamoDBClient", sim: RunningSimulator, model: str, seed: int, subscribes: bool
+) -> None:
     name = create_table(dynamodb, f"walk-{uuid.uuid4().hex}")
-    with Walk(Table(dynamodb, name), sim, model, seed) as walk:
+    with Walk(Table(dynamodb, name), sim, model, seed, subscribes) as walk:
         walk.play(4 * STEPS)
     dynamodb.delete_table(TableName=name)
