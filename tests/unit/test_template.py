@@ -146,7 +146,7 @@ def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
         dimension["Value"]
         for each in RESOURCES.values()
         if each["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in each["Properties"].get("Dimensions", ())
+        for dimension in each["Properties"]["Dimensions"]
     ]
     assert {"Fn::GetAtt": [queue, "QueueName"]} in watched
 
