@@ -1,10 +1,12 @@
-# Two commands matter: `make run` and `make test`. Each sets itself up from the lock files. Python 3.11 to 3.13, Node 20, make.
+# Two commands matter: `make run` and `make test`. Each sets itself up from the lock files. Python 3.11 to 3.13, Node 20, make;
+# the tests also need Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 SOURCES := layers/shared functions local tools tests
+export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
@@ -17,6 +19,7 @@ run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
 
 test: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)

@@ -56,6 +56,8 @@ $again
 <script>
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 if (token) document.querySelector("[name=token]").value = token;
+// A redirect keeps the fragment: the shop must not get the token.
+history.replaceState(null, "", location.pathname + location.search);
 </script>"""
 )
 

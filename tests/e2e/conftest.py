@@ -21,6 +21,9 @@ import pytest
 from tests.support.dynoxide import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOP = "https://app.example.com/billing"
+"""Where customers are sent after paying: an address that the catalog allows."""
+
 CONFIGURATION = ("AWS_", "CATALOG_", "CHECKOUT_", "POWERTOOLS_", "PURCHASE_", "TABLE_", "WAFFO_")
 """Variables that configure a stack: other tests set them, and this one has to start as a new user's would."""
 
@@ -73,6 +76,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "LOCAL_STATE_DIR": str(tmp_path_factory.mktemp("stack")),
         "PYTHONUNBUFFERED": "1",
         "IN_FLIGHT_MAX": "20",
+        "CHECKOUT_SUCCESS_URL": SHOP,
     }
     command = [sys.executable, "-m", "local"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -27,11 +27,17 @@ def settle(stack: Stack, customer_id: str, placed: httpx.Response, quantity: int
 
 
 def click_and_pay(purchase_url: str) -> httpx.Response:
-    """Do what a browser does: follow the link, read the token from the fragment, press the button."""
+    """Do what a browser does: follow the link, and pay on the page that it leads to."""
     with httpx.Client(timeout=30) as browser:
         link = browser.get(purchase_url)
-        assert link.status_code == HTTPStatus.SEE_OTHER, link.text
-        page_url, fragment = urldefrag(link.headers["location"])
+    assert link.status_code == HTTPStatus.SEE_OTHER, link.text
+    return pay_page(link.headers["location"])
+
+
+def pay_page(url: str) -> httpx.Response:
+    """Read the token from the page's fragment, and press its button."""
+    page_url, fragment = urldefrag(url)
+    with httpx.Client(timeout=30) as browser:
         page = browser.get(page_url)
         assert page.status_code == HTTPStatus.OK
         assert "<form" in page.text

@@ -9,8 +9,8 @@ PROGRAMS = Path(__file__).parents[1] / "contract" / "node"
 SECONDS_MAX = 30
 
 
-def run_node(program: str, stdin: object) -> Any:
-    """Run ``tests/contract/node/<program>`` with ``stdin`` as JSON, and read its output as JSON."""
+def run_node(program: str | Path, stdin: object) -> Any:
+    """Run a program (a bare name is one of ``tests/contract/node``) with ``stdin`` as JSON, and read its output as JSON."""
     ended = subprocess.run(
         ["node", str(PROGRAMS / program)],
         input=json.dumps(stdin),
