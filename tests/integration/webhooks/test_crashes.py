@@ -1,15 +1,18 @@
 """A crash at any DynamoDB call, then Waffo's retry: applied once (scenarios 20, 21, 25)."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pancake_meter.store.balances import read_balance, read_ledger
+from pancake_meter.store.deliveries import read_delivery
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.judge_delivery import replay_delivery
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.waffo_webhooks import encode
-from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, utc
+from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,6 +72,45 @@ def test_scenario_20_a_crash_at_any_call_and_a_retry_apply_once(
         entries = read_ledger(sound.table, customer, "tokens", limit=10)
         assert [entry.segment for entry in entries] == list(range(balance.segment, 0, -1))
         assert balance.segment == 3
+        if faulty.calls < fails_at:
+            return
+    pytest.fail("the use case makes more calls than the test looks at")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("owner", ["acct_assigned", None], ids=["assign", "replay"])
+def test_scenario_20_a_crash_at_any_call_of_an_operators_replay_and_a_second_one_apply_once(
+    dynamodb: "DynamoDBClient", table: str, owner: str | None, when: When
+) -> None:
+    sound = world_of(dynamodb, table)
+    for fails_at in range(1, CALLS_MAX):
+        # Given: an event that waits, for its customer or for its plan, and a receipt that waits with it
+        customer, order = f"{owner or CUSTOMER}_{fails_at}", f"ORD_{fails_at}"
+        identity = None if owner else customer
+        first = lifecycle("activated", order, "2026-04-10", "2026-04-10", "2026-05-10", plan="not-yet-sold",
+                          merchantProvidedBuyerIdentity=identity)  # fmt: skip
+        if owner:
+            first["data"] |= {"productName": "Starter", "productMetadata": {"plan": "starter"}}
+        sound.metering.open(customer, "tokens", NOW)
+        receipt = sound.take(payment(order, f"PAY_{fails_at}", "2026-04-10", merchantProvidedBuyerIdentity=identity))
+        parked = sound.take(first)
+        assert parked.verdict == "parked"
+        faulty = FaultyDynamoDB(dynamodb, fails_at, when)
+        plans = sound.catalog.plans
+        catalog = replace(sound.catalog, plans={**plans, "not-yet-sold": replace(plans["starter"], key="not-yet-sold")})
+        # When
+        try:
+            replay_delivery(replace(world_of(faulty, table), catalog=catalog).metering, parked.digest, NOW,
+                            customer_id=customer if owner else None)  # fmt: skip
+        except StoreUnavailable:
+            again = replace(sound, catalog=catalog)
+            replay_delivery(again.metering, parked.digest, NOW, customer_id=customer if owner else None)
+        # Then
+        assert sound.available(customer_id=customer) == 100_000
+        kept = [read_delivery(sound.table, digest) for digest in (parked.digest, receipt.digest)]
+        assert [(each.verdict, each.duplicates) for each in kept if each] == [("applied", 0)] * 2
+        entries = read_ledger(sound.table, customer, "tokens", limit=10)
+        assert [entry.segment for entry in entries] == [2, 1]
         if faulty.calls < fails_at:
             return
     pytest.fail("the use case makes more calls than the test looks at")
