@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -13,6 +14,7 @@ from moto import mock_aws
 
 import checkout_collaborators
 import quota_collaborators
+import reconciliation_collaborators
 from pancake_meter.composition import production_metering
 from pancake_meter.domain.advance import open_balance
 from pancake_meter.domain.balance import Policy, Term
@@ -31,6 +33,7 @@ def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
     parameters.clear_caches()
     checkout_collaborators.production_collaborators.cache_clear()
+    reconciliation_collaborators.production_collaborators.cache_clear()
 
 
 def keep(name: str, value: str) -> None:
@@ -65,11 +68,18 @@ def test_no_secret_is_fetched_before_there_is_something_to_sign() -> None:
         collaborators.offers.links(balance, "https://api.example.com", NOW)
 
 
-def test_a_private_key_that_cannot_be_read_is_named_and_never_shown() -> None:
+@pytest.mark.parametrize("collaborators", [checkout_collaborators, reconciliation_collaborators])
+def test_a_private_key_that_cannot_be_read_is_named_and_never_shown(collaborators: Any) -> None:
     keep("waffo-private-key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHN0dWZm\n-----END PRIVATE KEY-----")
     with pytest.raises(InvalidKey) as refused:
-        checkout_collaborators.production_collaborators(Logger())
+        collaborators.production_collaborators(Logger())
     assert "c2VjcmV0IHN0dWZm" not in str(refused.value)
+
+
+def test_reconciliation_is_pinned_to_the_mode_and_the_store_of_its_stack() -> None:
+    keep("waffo-private-key", private_key())
+    reconciling = reconciliation_collaborators.production_collaborators(Logger()).reconciling
+    assert (reconciling.mode, reconciling.store_id) == ("test", "STO_7hQ2mVb9KxT4cLr8WnZ3aE")
 
 
 def test_the_catalog_and_the_table_are_made_once() -> None:
