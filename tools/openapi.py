@@ -23,6 +23,7 @@ from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
 from pancake_meter.http.reconciliation import ReportBody
+from pancake_meter.http.reports import CUSTOMERS_PAGE_MAX, MONTH_PATTERN, CustomerPage, RevenueReport, UsageMonths
 from pancake_meter.http.usage import BatchBody, UsageRequest
 from pancake_meter.store.deliveries import VERDICTS
 from tools.cfn_template import load_template
@@ -70,6 +71,12 @@ class Route:
 
 _METER = Query("meter", "The meter.", required=True)
 _CURSOR = Query("cursor", "next_cursor of the page before.")
+_MONTH_SCHEMA: Final = {"type": "string", "pattern": MONTH_PATTERN}
+_MONTHS = (
+    Query("month", "One month, such as 2026-03; this, or from and to.", _MONTH_SCHEMA),
+    Query("from", "The first of up to twelve months.", _MONTH_SCHEMA),
+    Query("to", "The last of them.", _MONTH_SCHEMA),
+)
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
 ROUTES: Final[Mapping[tuple[str, str], Route]] = {
@@ -184,6 +191,27 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ),
     ("POST", "/v1/reconciliations"): Route(
         "Ask Waffo now for what no webhook told us, and heal it; the schedule does so too", {HTTPStatus.OK: ReportBody}
+    ),
+    ("GET", "/v1/reports/revenue"): Route(
+        "Revenue by month and currency: subscriptions, overage, top-ups, plans",
+        {HTTPStatus.OK: RevenueReport},
+        query=_MONTHS,
+    ),
+    ("GET", "/v1/reports/revenue/customers"): Route(
+        "A month's revenue by customer",
+        {HTTPStatus.OK: CustomerPage},
+        query=(
+            Query("month", "The month, such as 2026-03.", _MONTH_SCHEMA, required=True),
+            Query("customer_id", "Only this customer."),
+            _CURSOR,
+            Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": CUSTOMERS_PAGE_MAX}),
+        ),
+    ),
+    ("GET", "/v1/reports/usage"): Route(
+        "Usage by month and meter, of the periods that have closed",
+        {HTTPStatus.OK: UsageMonths},
+        query=(*_MONTHS, Query("meter", "Only this meter.")),
+        problems=(HTTPStatus.NOT_FOUND,),
     ),
     ("GET", "/buy/{token}"): Route(
         "A signed purchase link: opens the checkout and redirects to the payment page",

@@ -29,6 +29,7 @@ ALLOWED = {
     "usage_recording": {"pydantic"},
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},
+    "reports": {"pydantic"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
     "overage_checkout": {"pydantic", "itsdangerous", "pancake_meter.waffo.keys", "httpx"},
@@ -45,7 +46,14 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
 
 
 def test_a_function_without_its_settings_refuses_to_start() -> None:
-    for function in ("quota_check", "usage_recording", "renewal_reset", "webhook_deliveries", "webhook_intake"):
+    for function in (
+        "quota_check",
+        "usage_recording",
+        "renewal_reset",
+        "reports",
+        "webhook_deliveries",
+        "webhook_intake",
+    ):
         paths = [str(ROOT / "layers" / "shared"), str(ROOT / "functions" / function)]
         environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1"}
         started = subprocess.run(

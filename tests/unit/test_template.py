@@ -47,6 +47,7 @@ ROUTES = {
         "POST /v1/deliveries/{delivery_id}/assign",
     },
     "ReconciliationFunction": {"POST /v1/reconciliations"},
+    "ReportsFunction": {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
 }
 
 
@@ -117,6 +118,7 @@ KEYS = {
     ("webhook_deliveries", "table"): APPLYING,
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
+    ("reports", "table"): {"REPORT#*"},
     ("reconciliation", "listing"): {"CHECKOUTS#watched", "SUBSCRIPTIONS#live"},
 }
 

@@ -1,0 +1,28 @@
+"""Reports for the seller: what was sold, to whom, and how usage grows, by calendar month."""
+
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import report_routes
+from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.http.resolver import create_resolver
+from pancake_meter.telemetry import create_metrics
+
+logger = Logger()
+metrics = create_metrics()
+app = create_resolver(logger)
+app.include_router(report_routes.router)
+
+PRODUCTION: Final = MeteringCollaborators(production_metering())
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
+) -> dict[str, Any]:
+    """Answer one API Gateway HTTP API request (payload 2.0)."""
+    app.append_context(collaborators=collaborators)
+    return app.resolve(event, context)
