@@ -72,11 +72,15 @@ def test_a_period_is_sold_under_its_own_plan(billing: Billing) -> None:
     assert billing.owes() == (0, 0, 0)
 
 
-def test_a_closed_period_keeps_the_prices_under_which_it_was_sold(billing: Billing) -> None:
-    # Given overage of a month on pro, and a catalog that has become dearer before the renewal
+@pytest.mark.parametrize("renewals", [0, 1], ids=["just closed", "due for a month"])
+def test_a_closed_period_keeps_the_prices_under_which_it_was_sold(billing: Billing, renewals: int) -> None:
+    # Given overage of a month on pro, and a catalog that has become dearer before a renewal
     billing.subscribe("pro")
     billing.use(1_100_000)
     billing.wait(31)
+    for _ in range(renewals):
+        billing.subscribe("pro", "renewed")
+        billing.wait(31)
     catalog = billing.metering.catalog
     pro = catalog.plans["pro"]
     dearer = replace(pro.allowances["tokens"], prices={"USD": PerUnit(Decimal("0.001"))})
