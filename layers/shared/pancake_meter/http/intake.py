@@ -151,7 +151,7 @@ def intake_body(outcomes: Sequence[ItemOutcome]) -> IntakeBody:
 
 def no_content() -> Response[str]:
     """Return 204: everything is durable, and there is nothing to say."""
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 def parked_page(parked: Sequence[ParkedUsage], *, has_more: bool) -> ParkedPage:
