@@ -22,11 +22,15 @@ OVERAGE = 120_350
 
 
 @pytest.mark.parametrize(
-    ("currency", "overage", "amount"),
-    [("USD", OVERAGE, "1.81"), ("JPY", OVERAGE, "271"), ("USD", 1_000_000 + OVERAGE, "16.44")],
+    ("currency", "overage", "amount", "plan_price"),
+    [
+        ("USD", OVERAGE, "1.81", "199.00"),
+        ("JPY", OVERAGE, "271", "30000"),
+        ("USD", 1_000_000 + OVERAGE, "16.44", "199.00"),
+    ],
 )
 def test_promise_10_overage_of_a_graduated_price_is_asked_paid_and_told_to_the_cent(
-    stack: Stack, customer_id: str, currency: str, overage: int, amount: str
+    stack: Stack, customer_id: str, currency: str, overage: int, amount: str, plan_price: str
 ) -> None:
     # Given a customer of `scale` who is so many tokens over
     stack.simulate("subscriptions", {"product": "Scale", "buyer_identity": customer_id, "currency": currency})
@@ -76,6 +80,17 @@ def test_promise_10_overage_of_a_graduated_price_is_asked_paid_and_told_to_the_c
         if movement["kind"] == "overage_paid"
     ]
     assert sum(paid_units) == overage
+    (revenue,) = revenue_of(stack, customer_id)
+    assert (revenue["currency"], revenue["payments"]) == (currency, 2)
+    assert Decimal(revenue["net"]) == Decimal(plan_price) + Decimal(amount)
+
+
+def revenue_of(stack: Stack, customer_id: str) -> list[dict[str, Any]]:
+    """The customer's rows of the revenue report, in the month that it is for the simulator, whose clock tests move."""
+    month = stack.waffo.get("/_sim/state").json()["now"][:7]
+    query = {"month": month, "customer_id": customer_id}
+    rows: list[dict[str, Any]] = stack.api.get("/v1/reports/revenue/customers", params=query).json()["customers"]
+    return rows
 
 
 def checkout(stack: Stack, customer_id: str, currency: str) -> Any:
