@@ -1,6 +1,8 @@
 """Revenue facts: each payment and each refund is counted once, whatever told of it, how often and in which order."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,11 +13,15 @@ from pancake_meter.domain.checkout import Checkout
 from pancake_meter.domain.money import Money
 from pancake_meter.domain.revenue import RevenueTotal
 from pancake_meter.store.checkouts import write_new_checkout
+from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.revenue import SoldTotal, read_customer, read_customers, read_facts, read_sold
-from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, refund
+from pancake_meter.usecases.snapshot_events import payment_body
+from pancake_meter.waffo.snapshots import PaymentSnapshot
+from tests.support.webhook_world import CUSTOMER, STORE_ID, Document, World, event, lifecycle, payment, refund, utc
 
 ORDER = "ORD_S"
 MONTH = "2026-03"
+RETRIES_MAX = 20
 NINE_TAXED: dict[str, Any] = {
     "listPrice": {"total": "9.90", "subtotal": "9.00", "taxAmount": "0.90"},
     "productName": "Starter",
@@ -157,3 +163,49 @@ def test_customers_come_in_pages_that_miss_none_and_repeat_none(world: World) ->
         # Then
         assert place is None
         assert sorted(seen) == sorted(customers)
+
+
+def test_payments_that_come_at_once_are_all_in_the_total(world: World) -> None:
+    # Given: one customer's subscriptions, so that all of it lands in one partition and one total
+    webhooks = [payment(f"ORD_{number}", f"PAY_{number}", "2026-03-10", amount="9.00") for number in range(12)]
+    # When: each of them comes twice, all at once; what stayed contended is sent again, as Waffo does
+    with ThreadPoolExecutor(12) as many:
+        list(many.map(lambda document: _sent(world, document), [*webhooks, *webhooks]))
+    # Then
+    (sold,) = read_sold(world.table, MONTH)
+    assert (sold.total.received, sold.total.payments) == (Decimal("108.00"), 12)
+    assert from_facts(world) == {"USD": sold.total}
+
+
+def _sent(world: World, document: Document) -> None:
+    for _ in range(RETRIES_MAX):
+        with suppress(StoreBusy):
+            world.take(document)
+            return
+    raise AssertionError("always contended")
+
+
+def test_what_reconciliation_heals_and_the_late_webhook_are_one_payment(world: World) -> None:
+    # Given: a paid checkout of which reconciliation told first
+    top_up(world, "chk_1", "3.00")
+    late = usage_order("PAY_1", "chk_1", "3.00", "0.30")
+    snapshot = PaymentSnapshot(
+        id="PAY_1",
+        is_test=True,
+        order_id="ORD_PAY_1",
+        status="succeeded",
+        external_id="chk_1",
+        created_at=utc("2026-03-12T09:00:00"),
+        charged=Decimal("3.30"),
+        charged_currency="USD",
+        list_total=Decimal("3.30"),
+        list_subtotal=Decimal("3.00"),
+        list_tax=Decimal("0.30"),
+        list_currency="USD",
+    )
+    assert world.take_bytes(payment_body(snapshot, utc("2026-03-12T09:00:00"), "test", STORE_ID)).verdict == "applied"
+    # When
+    assert world.take(late).reason == "no_news"
+    # Then
+    (sold,) = read_sold(world.table, MONTH)
+    assert (sold.total.received, sold.total.tax, sold.total.payments) == (Decimal("3.30"), Decimal("0.30"), 1)

@@ -1,0 +1,56 @@
+"""The judge of what handlers ask of DynamoDB lets nothing through that the template does not grant."""
+
+import pytest
+
+from tests.support.least_privilege import FUNCTIONS, TABLE, Touch, is_allowed, touches
+
+NAMES = sorted(path.name for path in FUNCTIONS.iterdir() if list(path.glob("*.py")))
+MONEY = ("CHECKOUT#chk_1", "ORDER#ORD_1", "PAYMENT#PAY_1", "REPORT#REVENUE#2026-03#0", "APIKEY#0")
+
+
+@pytest.mark.parametrize("function", NAMES)
+@pytest.mark.parametrize("action", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_nobody_writes_api_keys_or_deletes_anything(function: str, action: str) -> None:
+    assert not is_allowed(function, Touch(action, TABLE, "APIKEY#0"))
+    assert not is_allowed(function, Touch("DeleteItem", TABLE, "CUSTOMER#ada"))
+
+
+@pytest.mark.parametrize("function", ["quota_check", "renewal_reset", "usage_recording"])
+def test_who_meters_has_no_hand_in_money(function: str) -> None:
+    assert is_allowed(function, Touch("UpdateItem", TABLE, "CUSTOMER#ada"))
+    assert [key for key in MONEY if is_allowed(function, Touch("UpdateItem", TABLE, key))] == []
+
+
+def test_who_sells_cannot_say_that_it_was_paid() -> None:
+    allowed = [key for key in MONEY if is_allowed("overage_checkout", Touch("PutItem", TABLE, key))]
+    assert allowed == ["CHECKOUT#chk_1"]
+    assert not is_allowed("overage_checkout", Touch("Query", "listing", "DELIVERIES#parked"))
+
+
+def test_reports_only_query() -> None:
+    month = "REPORT#REVENUE#2026-03#0"
+    assert is_allowed("reports", Touch("Query", TABLE, month))
+    assert not is_allowed("reports", Touch("UpdateItem", TABLE, month))
+    assert not is_allowed("reports", Touch("Query", TABLE, "CUSTOMER#ada"))
+
+
+def test_every_write_of_a_transaction_is_judged() -> None:
+    writes = [
+        {"Put": {"Item": {"PK": {"S": "A#1"}, "SK": {"S": "x"}}}},
+        {"Update": {"Key": {"PK": {"S": "B#1"}, "SK": {"S": "x"}}}},
+        {"ConditionCheck": {"Key": {"PK": {"S": "C#1"}, "SK": {"S": "x"}}}},
+    ]
+    assert list(touches("TransactWriteItems", {"TransactItems": writes})) == [
+        Touch("PutItem", TABLE, "A#1"),
+        Touch("UpdateItem", TABLE, "B#1"),
+        Touch("ConditionCheckItem", TABLE, "C#1"),
+    ]
+
+
+def test_a_query_of_an_index_is_judged_by_the_indexs_own_partition() -> None:
+    query = {
+        "IndexName": "listing",
+        "KeyConditionExpression": "listing = :listing",
+        "ExpressionAttributeValues": {":listing": {"S": "CHECKOUTS#ada"}},
+    }
+    assert list(touches("Query", query)) == [Touch("Query", "listing", "CHECKOUTS#ada")]
