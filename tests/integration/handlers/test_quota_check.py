@@ -16,6 +16,7 @@ from pancake_meter.usecases.offer import Offers
 from quota_check import handler
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.faulty_dynamodb import FaultyDynamoDB
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -202,3 +203,17 @@ def test_a_customer_id_that_cannot_be_one_is_422(call: Call) -> None:
 
 def test_an_unknown_route_is_a_problem_too(call: Call) -> None:
     assert call(api_event("quota_one_meter", path="/v1/nothing")).body["code"] == "no_such_route"
+
+
+@pytest.mark.parametrize("name", ["quota_all_meters", "quota_one_meter", "quota_with_amount", "holds_place"])
+def test_scenario_59_a_check_that_the_store_does_not_answer_is_closed_and_says_when_to_ask_again(
+    collaborators: QuotaCollaborators, dynamodb: "DynamoDBClient", table: str, name: str
+) -> None:
+    # Given a store that does not answer
+    silent: Any = FaultyDynamoDB(dynamodb, 1, "before")
+    deaf = replace(collaborators, metering=Metering(Table(silent, table, sleep=lambda _: None), CATALOG))
+
+    # Then nobody is let through, nobody is told that their quota is used up, and nothing is held
+    answer = calling(deaf)(api_event(name))
+    assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "1")
+    assert dynamodb.scan(TableName=table)["Count"] == 0

@@ -403,6 +403,84 @@ def test_an_event_that_no_meter_wants_or_can_read_is_parked(post: Post) -> None:
     assert codes == ["invalid_customer_id", "invalid_quantity", "invalid_quantity", "unknown_event_type"]
 
 
+def test_a_large_event_is_parked_whole_and_one_that_could_not_be_kept_is_refused(
+    post: Post, dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given an event that no meter wants, larger than most and smaller than what can be kept
+    large = cloud_event(type="page-view", data={"text": "x" * 100_000})
+    assert post("usage_cloudevents", [large]).status == HTTPStatus.NO_CONTENT
+    (parked,) = post("usage_parked", None).body["parked"]
+    assert json.loads(parked["content"]) == large
+
+    # When one is larger than that
+    answer = post("usage_cloudevents", [cloud_event(id="good"), cloud_event(data={"text": "x" * 200_000})])
+
+    # Then it is refused, and nothing changes
+    assert (answer.status, answer.body["index"]) == (HTTPStatus.BAD_REQUEST, 1)
+    assert dynamodb.scan(TableName=table)["Count"] == 1
+
+
+def test_a_call_too_large_to_keep_is_parked_once_and_told_from_others(post: Post) -> None:
+    notes = [{"note": "x" * 200_000 + end} for end in ("a", "b")]
+    calls = [with_metadata(CAPTURE["no_user"], spend_logs_metadata=each) for each in notes]
+    for _ in range(2):
+        assert post("usage_litellm", calls).body["parked"] == 2
+    parked = post("usage_parked", None).body["parked"]
+    assert len(parked) == 2
+    post("usage_parked_replay", None, path=f"/v1/usage/parked/{parked[0]['id']}/replay")
+    assert len(post("usage_parked", None).body["parked"]) == 2
+
+
+@pytest.mark.parametrize(("stated", "counted"), [("1e3", 1000), ("2.5e1", 25), ("12.0", 12), ("7", 7)])
+def test_a_parked_number_counts_as_what_it_was_however_it_was_written(
+    dynamodb: "DynamoDBClient", table: str, stated: str, counted: int
+) -> None:
+    # Given an event that came before its type was in the catalog
+    body = json.dumps(cloud_event(data={"tokens": "PLACE"})).replace('"PLACE"', stated)
+    early = Metering(Table(dynamodb, table), replace(CATALOG, event_mappings=()))
+    poster(early)("usage_cloudevents", body)
+    (parked,) = poster(early)("usage_parked", None).body["parked"]
+
+    # When the catalog has it
+    metering = Metering(Table(dynamodb, table), CATALOG)
+    replayed = poster(metering)("usage_parked_replay", None, path=f"/v1/usage/parked/{parked['id']}/replay")
+
+    # Then it counts, and the client's own retry is a duplicate
+    assert replayed.body["status"] == "counted"
+    poster(metering)("usage_cloudevents", body)
+    assert used(metering, "acct_1001") == counted
+
+
+def test_text_that_is_no_unicode_is_malformed_and_no_bug(post: Post) -> None:
+    body = json.dumps(cloud_event()).replace("assistant", "\\ud800")
+    assert post("usage_cloudevents", body).status == HTTPStatus.BAD_REQUEST
+    body = json.dumps([call()]).replace("cust_1", "\\ud800")
+    assert post("usage_litellm", body).body["parked"] == 1
+
+
+def test_scenario_60_a_call_is_known_by_the_gateway_s_id_whatever_the_provider_calls_it(
+    litellm: Callable[[object], Answer], metering: Metering
+) -> None:
+    # Given one call told twice, under another id of the provider's, and with none
+    told = [call(), call(id="chatcmpl-other"), {name: value for name, value in call().items() if name != "id"}]
+    answer = litellm(told)
+    assert (answer.body["counted"], answer.body["duplicate"]) == (1, 2)
+
+    # Then a new call for the same work is a new call, and counts: no two of the gateway's ids are one
+    assert litellm([call(litellm_call_id="minted-anew")]).body["counted"] == 1
+    assert used(metering, "cust_1") == 60
+
+
+def test_scenario_44_a_call_told_again_with_other_counts_is_parked_and_counts_nothing(
+    litellm: Callable[[object], Answer], metering: Metering
+) -> None:
+    litellm([call()])
+    usage = {**CAPTURE["nonstream_user"]["metadata"]["usage_object"], "completion_tokens": 500}
+    (parked,) = litellm([with_metadata(call(), usage_object=usage)]).body["parked_items"]
+    assert parked["code"] == "event_conflict"
+    assert used(metering, "cust_1") == 30
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
 def test_another_content_type_is_refused(post: Post, content_type: str) -> None:
     answer = post("usage_cloudevents", cloud_event(), content_type)

@@ -119,6 +119,28 @@ def test_pools_are_disjoint_every_token_is_in_exactly_one(
             {"input_tokens": 50, "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 4}},
             (50, 0, 0, 5, 4),
         ),
+        (
+            {"input_tokens": 50, "output_tokens": 9, "input_tokens_details": {"cached_tokens": 30}},
+            (20, 30, 0, 9, 0),
+        ),
+        (  # Anthropic's own: the cached stand beside the input
+            {
+                "input_tokens": 50,
+                "cache_read_input_tokens": 1000,
+                "cache_creation_input_tokens": 200,
+                "output_tokens": 9,
+            },
+            (50, 1000, 200, 9, 0),
+        ),
+        (
+            {
+                "input_tokens": 2000,
+                "cache_read_input_tokens": 1000,
+                "cache_creation_input_tokens": None,
+                "output_tokens": 9,
+            },
+            (2000, 1000, 0, 9, 0),
+        ),
     ],
 )
 def test_usage_objects_of_several_providers(usage: dict[str, object], expected: tuple[int, ...]) -> None:

@@ -16,7 +16,7 @@ from pancake_meter.http.fields import WireModel
 from pancake_meter.http.json import MalformedJson
 from pancake_meter.http.problem import Problem
 from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event
-from pancake_meter.store.parked_usage import ParkedUsage, UsageSource
+from pancake_meter.store.parked_usage import CONTENT_LENGTH_MAX, ParkedUsage, UsageSource, content_of
 from pancake_meter.usecases.count_usage import ItemOutcome, ItemStatus
 
 BODY_BYTES_MAX: Final = 6_291_456
@@ -119,7 +119,7 @@ def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
         raise UnreadableUsage("a batch is a JSON array of events")
     if media_type == _ONE and not isinstance(whole, dict):
         raise UnreadableUsage("one event is a JSON object")
-    return [_at(index, item) for index, item in enumerate(whole)] if isinstance(whole, list) else [cloud_event(whole)]
+    return [_at(index, item) for index, item in enumerate(whole)] if isinstance(whole, list) else [_event(whole)]
 
 
 def is_event_content(content_type: str) -> bool:
@@ -194,6 +194,14 @@ def _line(line: str) -> object:
 
 def _at(index: int, item: object) -> CloudEvent:
     try:
-        return cloud_event(item)
+        return _event(item)
     except UnreadableUsage as error:
         raise UnreadableUsage(f"event {index}: {error}", index=index, **error.details) from None
+
+
+def _event(item: object) -> CloudEvent:
+    """Read an event that may have to be parked: one that could not be kept whole is refused before anything counts."""
+    event = cloud_event(item)
+    if len(content_of(item)) > CONTENT_LENGTH_MAX:
+        raise UnreadableUsage(f"an event has at most {CONTENT_LENGTH_MAX} characters")
+    return event

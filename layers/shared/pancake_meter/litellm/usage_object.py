@@ -2,7 +2,7 @@
 
 Prompt tokens contain what was read from and written to a cache, completion tokens contain reasoning: the shape that
 LiteLLM gives to every provider's usage, and OpenAI's own. Anthropic's names for the cached part are read where OpenAI's
-are missing.
+are missing. Anthropic's own shape differs: its ``input_tokens`` are the uncached ones, and the cached stand beside them.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,16 @@ def token_pools(usage: Mapping[str, object]) -> TokenPools:
         cache_write=(cache_write if cache_write is not None else _first(usage, "cache_creation_input_tokens")) or ZERO,
         reasoning=_first(completion_details, "reasoning_tokens") or ZERO,
     )
+    if _is_anthropic(usage):
+        prompt = (prompt or ZERO) + pools.cache_read + pools.cache_write
     return _without_parts(prompt or ZERO, completion or ZERO, pools)
+
+
+def _is_anthropic(usage: Mapping[str, object]) -> bool:
+    """Whether the cached tokens stand beside the input tokens: OpenAI's input tokens come with details instead."""
+    if "prompt_tokens" in usage or isinstance(usage.get("input_tokens_details"), Mapping):
+        return False
+    return "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage
 
 
 def _without_parts(prompt: Decimal, completion: Decimal, parts: TokenPools) -> TokenPools:

@@ -4,9 +4,11 @@ An item is known by the SHA-256 of its source and content, so that a batch sent 
 counting needs and nothing that was said to a model.
 """
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal, cast
 
@@ -17,9 +19,11 @@ from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update
 
 UsageSource = Literal["litellm", "openmeter", "bulk"]
-CONTENT_LENGTH_MAX = 16_000
+CONTENT_LENGTH_MAX = 150_000
+"""Characters of ASCII: well within DynamoDB's 400 KB an item."""
 
 _LISTING = "PARKED_USAGE"
+_PLAIN_EXPONENT_MAX = 40
 _DIGEST_IN_LISTING = 16
 
 
@@ -38,6 +42,14 @@ class ParkedUsage:
     def digest(self) -> str:
         """Its id."""
         return sha256(f"{self.source}\n{self.content}".encode()).hexdigest()
+
+
+def content_of(item: object) -> str:
+    """Return an item as the one text under which it is kept: the same item is the same text, in ASCII.
+
+    A number that is no integer becomes the text that counting reads as the same number.
+    """
+    return json.dumps(item, default=_number, sort_keys=True)
 
 
 def park(table: Table, parked: ParkedUsage) -> None:
@@ -75,6 +87,12 @@ def mark_counted(table: Table, digest: str, now: datetime) -> None:
             {":now": to_ms(now)},
         )
     )
+
+
+def _number(number: object) -> str:
+    if isinstance(number, Decimal) and number.is_finite() and abs(number.adjusted()) <= _PLAIN_EXPONENT_MAX:
+        return format(number, "f")
+    return str(number)
 
 
 def _key(digest: str) -> Key:

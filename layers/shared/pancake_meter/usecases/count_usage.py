@@ -5,10 +5,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Literal
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
-from pancake_meter.store.parked_usage import CONTENT_LENGTH_MAX, ParkedUsage, mark_counted, park, read_parked
+from pancake_meter.store.parked_usage import (
+    CONTENT_LENGTH_MAX,
+    ParkedUsage,
+    content_of,
+    mark_counted,
+    park,
+    read_parked,
+)
 from pancake_meter.usecases.event_result import EventResult
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_batch
@@ -83,10 +91,10 @@ def _outcome(measured: Measured, results: Iterator[EventResult | DomainError]) -
 
 
 def _parked(metering: Metering, source: Source, item: object, error: DomainError, now: datetime) -> ItemOutcome:
-    # Sorted, so that the same item is the same text; a number that is no integer is kept as text, exactly.
-    content = json.dumps(source.keep(item), default=str, sort_keys=True)
+    content = content_of(source.keep(item))
     if len(content) > CONTENT_LENGTH_MAX:
-        content = json.dumps(content[:CONTENT_LENGTH_MAX])
+        # No call is that large: what is kept tells it from others, and that it cannot be tried again.
+        content = content_of(f"too large to keep, sha256 {sha256(content.encode()).hexdigest()}")
     parked = ParkedUsage(source.name, content, error.code, str(error), now)
     park(metering.table, parked)
     return ItemOutcome("parked", parked)
