@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
-SOURCES := layers/shared functions local tools tests
+SOURCES := clients layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 

@@ -50,6 +50,16 @@ def test_usage_while_a_renewal_was_awaited_belongs_to_the_period_that_was_still_
     assert summary_of([summary], START - timedelta(milliseconds=1)) is None
 
 
+def test_what_is_used_before_a_period_that_was_entered_early_is_that_period_s_own() -> None:
+    # Given a renewal heard of a day before the new period begins
+    opened = open_balance("acct_1001", "tokens", PLAN, Term("ORD_1", START, END, END + DAY), START).after
+    heard_at = END - DAY
+    early = start_term(Change.begin(opened), PLAN, Term("ORD_1", END, END + 30 * DAY, END + 31 * DAY), heard_at).after
+
+    assert not is_late(early, event(1, heard_at + timedelta(hours=1)))
+    assert is_late(early, event(1, heard_at - timedelta(hours=1)))
+
+
 def test_units_that_rolled_over_are_not_left_in_the_period_that_they_came_from() -> None:
     # Given 600 unused units of which 250 rolled over
     balance, summary = closed(replace(PLAN, rollover_maximum=Decimal(250)), 400)

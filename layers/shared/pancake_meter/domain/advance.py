@@ -43,7 +43,10 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Cha
     leftover = _periodic_leftover(change.balance) if policy.plan == change.balance.policy.plan else ZERO
     rolled = min(policy.rollover_maximum, leftover)
     closed = _close_period(change, now, rolled)
-    begun = replace(closed.balance, policy=policy, term=term, period=period, closed_until=period.start, as_of=now)
+    # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
+    begun = replace(
+        closed.balance, policy=policy, term=term, period=period, closed_until=min(period.start, now), as_of=now
+    )
     return _open_period(replace(closed, balance=begun), rolled)
 
 
