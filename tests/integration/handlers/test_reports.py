@@ -10,6 +10,7 @@ import pytest
 
 from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.store import month_usage
 from pancake_meter.store.balances import read_summaries
 from pancake_meter.store.month_usage import read_customer_month
 from pancake_meter.store.table import Table
@@ -193,3 +194,16 @@ def test_a_period_that_is_closed_by_many_at_once_counts_once(world: World) -> No
     # Then
     (march, april) = ask(world, "report_usage", {"from": "2026-03", "to": "2026-04", "meter": "tokens"}).body["months"]
     assert [(int(row["used"]), row["customers"]) for row in (march, april)] == [(13, 1), (0, 0)]
+
+
+def test_more_customers_than_one_report_adds_up_is_a_problem(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: pages of one customer, of which three may be read; and a month with eight customers
+    monkeypatch.setattr(month_usage, "_PAGE", 1)
+    monkeypatch.setattr(month_usage, "_PAGES_MAX", 3)
+    for number in range(8):
+        use(world, f"customer-{number}", utc("2026-03-20T00:00:00"), 1)
+        use(world, f"customer-{number}", utc("2026-04-29T00:00:00"), 1)
+    # When
+    answer = ask(world, "report_usage", {"month": "2026-03", "meter": "tokens"})
+    # Then
+    assert (answer.status, answer.body["code"]) == (422, "report_too_large")
