@@ -315,8 +315,10 @@ def pages(post: Post) -> Iterator[dict[str, Any]]:
         query = {"cursor": answer.body["next_cursor"]}
 
 
-def test_what_was_never_parked_cannot_be_replayed(post: Post) -> None:
-    assert post("usage_parked_replay", None).status == HTTPStatus.NOT_FOUND
+@pytest.mark.parametrize("parked_id", ["0" * 64, "F" * 64, "x", "a" * 3000])
+def test_what_was_never_parked_cannot_be_replayed(post: Post, parked_id: str) -> None:
+    answer = post("usage_parked_replay", None, path=f"/v1/usage/parked/{parked_id}/replay")
+    assert answer.status == HTTPStatus.NOT_FOUND
 
 
 # --- OpenMeter ----------------------------------------------------------------------------------------------------

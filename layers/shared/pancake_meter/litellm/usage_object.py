@@ -44,7 +44,7 @@ def token_pools(usage: Mapping[str, object]) -> TokenPools:
 
 def _is_anthropic(usage: Mapping[str, object]) -> bool:
     """Whether the cached tokens stand beside the input tokens: OpenAI's input tokens come with details instead."""
-    if "prompt_tokens" in usage or isinstance(usage.get("input_tokens_details"), Mapping):
+    if usage.get("prompt_tokens") is not None or isinstance(usage.get("input_tokens_details"), Mapping):
         return False
     return "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage
 

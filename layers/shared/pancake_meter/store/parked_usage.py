@@ -5,6 +5,7 @@ counting needs and nothing that was said to a model.
 """
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ UsageSource = Literal["litellm", "openmeter", "bulk"]
 CONTENT_LENGTH_MAX = 150_000
 """Characters of ASCII: well within DynamoDB's 400 KB an item."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _LISTING = "PARKED_USAGE"
 _PLAIN_EXPONENT_MAX = 40
 _DIGEST_IN_LISTING = 16
@@ -59,7 +61,9 @@ def park(table: Table, parked: ParkedUsage) -> None:
 
 
 def read_parked(table: Table, digest: str) -> ParkedUsage | None:
-    """Return a parked item, or ``None``: one read."""
+    """Return a parked item, or ``None``: one read, and none for what cannot be an id."""
+    if _DIGEST.fullmatch(digest) is None:
+        return None
     item = table.get(_key(digest))
     return _parked(item) if item is not None else None
 
