@@ -10,7 +10,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages check setup lock format openapi build clean
+.PHONY: help run test walks outages histories check setup lock format openapi build clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units an
 
 outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and lost webhooks against their twins (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
+
+histories: $(UP_TO_DATE) ## Run long histories of webhooks in every order (HISTORY_EVENTS=5, up to 6; HISTORY_SEEDS=10000 random lives)
+	$(BIN)/python -m pytest -m load tests/unit/webhooks $(ARGS)
 
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)

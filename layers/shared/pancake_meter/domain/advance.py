@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term, burn, window_in
+from pancake_meter.domain.balance import NEVER, ZERO, Balance, Lapse, Policy, Term, burn, gone, left_over, window_in
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.ledger import PeriodSummary
@@ -40,7 +40,7 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Cha
     Unused units of the plan roll over only from a term of the same plan.
     """
     _, period = window_in(term, policy.cadence, now)
-    leftover = _periodic_leftover(change.balance) if policy.plan == change.balance.policy.plan else ZERO
+    leftover = left_over(change.balance) if policy.plan == change.balance.policy.plan else ZERO
     rolled = min(policy.rollover_maximum, leftover)
     closed = _close_period(change, now, rolled)
     # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
@@ -76,21 +76,25 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     """Open the last period of the term that has begun by ``now``, skipping idle ones; or, past the term, fall back."""
     term, policy = change.balance.term, change.balance.policy
     if term.end is not None and change.balance.period.end >= term.end:
-        return start_term(change, fallback, Term(order_id=None, start=boundary), boundary)
+        lapsed = _lapse(change.balance, term.order_id, term.end)
+        change = start_term(change, fallback, Term(order_id=None, start=boundary), boundary)
+        return replace(change, balance=replace(change.balance, lapsed=lapsed))
     index, _ = window_in(term, policy.cadence, change.balance.period.start)
     target, period = window_in(term, policy.cadence, now)
     # Periods skipped between the two were idle: nobody could use them without advancing first. Each would have rolled
     # over its whole allowance, up to the maximum.
     idle = target - index - 1
-    rolled = min(policy.rollover_maximum, _periodic_leftover(change.balance) + idle * policy.allowance)
+    rolled = min(policy.rollover_maximum, left_over(change.balance) + idle * policy.allowance)
     closed = _close_period(change, boundary, rolled)
     begun = replace(closed.balance, period=period, closed_until=period.start)
     return _open_period(replace(closed, balance=begun), rolled)
 
 
-def _periodic_leftover(balance: Balance) -> Decimal:
-    """Units of the plan that the open period has left."""
-    return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+def _lapse(balance: Balance, order_id: str | None, end: datetime) -> Lapse | None:
+    """Return what a late event of the order must know of the period that lapses."""
+    if order_id is None:
+        return None
+    return Lapse(order_id, balance.term.start, end, gone(balance), left_over(balance))
 
 
 def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Change:
@@ -100,7 +104,7 @@ def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Chang
     """
     change = change.burn()
     balance = change.balance
-    left = max(ZERO, _periodic_leftover(balance) - rolled)
+    left = max(ZERO, left_over(balance) - rolled)
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)

@@ -92,6 +92,20 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapse:
+    """The paid period after which a balance fell back, in case a late event brings it back or continues it.
+
+    ``gone`` units of its allowance had been used, ``left`` units could have rolled over.
+    """
+
+    order_id: str
+    start: datetime
+    end: datetime
+    gone: Decimal
+    left: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """One customer's state for one meter. All quantities are units of the meter.
 
@@ -101,7 +115,8 @@ class Balance:
     that were bought, gone, and then refunded: nothing collects them, the seller sees them.
 
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
-    ``line_start`` is when the open period began as first known, where that has been corrected since.
+    ``line_start`` is when the open period began as first known, where that has been corrected since. ``lapsed`` is the paid
+    period before a balance that has fallen back, until a paid one begins.
     """
 
     customer_id: str
@@ -122,6 +137,7 @@ class Balance:
     charts: int = 0
     closed_until: datetime | None = None
     line_start: datetime | None = None
+    lapsed: Lapse | None = None
     blocked: str | None = None
 
     @property
@@ -186,6 +202,16 @@ class Balance:
         starts = (grant.starts_at for grant in self.grants if not grant.is_periodic and grant.starts_at > self.as_of)
         ends = (grant.expires_at for grant in self.grants if grant.expires_at is not None)
         return min(self.period_ends_at, self.next_chart_at or NEVER, NEVER, *starts, *ends)
+
+
+def gone(balance: Balance) -> Decimal:
+    """Units used of all that the open period's plan gave."""
+    return sum((grant.quantity - grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+
+
+def left_over(balance: Balance) -> Decimal:
+    """Units that the open period's plan has left."""
+    return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
 
 
 def day_key(instant: datetime) -> str:

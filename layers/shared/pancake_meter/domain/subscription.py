@@ -23,6 +23,9 @@ MAX_ORDERS = 20
 MAX_REFUNDED_PAYMENTS = 20
 """Refunded payments remembered per order."""
 
+MAX_LEFT_OVER = 6
+"""Periods whose left-over units are remembered per meter, those that were left last."""
+
 MAX_EARLIER_PERIODS = 12
 """Periods remembered per order, before the latest."""
 
@@ -130,6 +133,14 @@ class RefundedShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """The paid periods right before one: ``unseen`` ones that no balance went through, after ``seen``, which one did."""
+
+    unseen: int = 0
+    seen: PeriodKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderFacts:
     """What is known of one subscription order.
 
@@ -202,20 +213,18 @@ class OrderFacts:
         """Plan and term of the latest paid period, whether or not they still count."""
         return Coverage(self._plan(self.paid), self._term(self.paid)) if self.paid else None
 
-    def unseen_periods(self, entered: Collection[PeriodKey]) -> int:
-        """Count the paid periods that lead up to the latest, on the same plan and without a gap, back to one ``entered``.
-
-        What a period left over that balances went through was dealt with when it ended.
-        """
+    def lead(self, entered: Collection[PeriodKey]) -> "Lead":
+        """Return what leads up to the latest period on the same plan and without a gap, back to one ``entered``."""
         if self.paid is None:
-            return 0
+            return Lead()
         count, start = 0, self.paid.period.start.at
         for period in self.earlier:
-            follows = period.ends_at + _DAY >= start and period.plan_key == self.paid.plan.key
-            if not follows or period.key in entered:
+            if period.ends_at + _DAY < start or period.plan_key != self.paid.plan.key:
                 break
+            if period.key in entered:
+                return Lead(count, period.key)
             count, start = count + 1, period.key[0]
-        return count
+        return Lead(count)
 
     def _term(self, paid: PaidPeriod) -> Term:
         ends_at = paid.period.ends_at
@@ -271,8 +280,17 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Units that balances had left when they left a paid period of an order: what may roll over into its next."""
+
+    order_id: str
+    period_start: datetime
+    units: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
-    """A customer's orders, newest first, and per meter what is carried over from a period left early.
+    """A customer's orders, newest first; per meter what is carried over from a period left early, and what was left over.
 
     ``entered`` has per order the keys of the periods that balances went through, newest first. ``version`` counts the writes
     of the item; 0 means that it is not written yet.
@@ -282,6 +300,7 @@ class Subscription:
     orders: tuple[OrderFacts, ...] = ()
     carried: Mapping[str, Carried] = field(default_factory=dict)
     entered: Mapping[str, tuple[PeriodKey, ...]] = field(default_factory=dict)
+    left_over: Mapping[str, tuple[LeftOver, ...]] = field(default_factory=dict)
     version: int = 0
 
     def learn(self, facts: OrderFacts) -> "Subscription":

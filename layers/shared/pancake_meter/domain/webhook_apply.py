@@ -11,25 +11,27 @@ from decimal import ROUND_DOWN, Decimal
 
 from pancake_meter.domain.adjust import resume_overage
 from pancake_meter.domain.advance import make_due, start_term
-from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, window_in
+from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, gone, left_over, window_in
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.overage import Lines
 from pancake_meter.domain.period import Period
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
-from pancake_meter.domain.subscription import Carried, PeriodKey, Subscription
+from pancake_meter.domain.subscription import MAX_LEFT_OVER, Carried, Lead, LeftOver, PeriodKey, Subscription
 
 _STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
 _MILLISECOND = timedelta(milliseconds=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
     """A customer under a paid period of an order.
 
-    ``inherits``: what was used under an earlier order counts. ``unseen`` paid periods led up to this one that no balance
-    went through, because their events came late: nobody can have used their allowance, and it rolls over like any other.
+    ``inherits``: what was used under an earlier order counts. ``sold`` is the plan with nothing withheld. ``lead`` are the
+    paid periods right before: what balances left over in one rolls over, and those that no balance went through, because
+    their events came late, roll over whole: nobody can have used their allowance.
     """
 
     order_id: str
@@ -38,8 +40,9 @@ class Covered:
     term: Term
     sold_at: datetime
     inherits: bool
-    unseen: int = 0
-    is_entered: bool = False
+    sold: Plan
+    lead: Lead
+    is_entered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,51 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
         coverage.term,
         order.paid.sold_at,
         inherits=subscription.inherits(order),
-        unseen=order.unseen_periods(entered),
+        sold=order.paid.plan,
+        lead=order.lead(entered),
         is_entered=order.paid.period.key in entered,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of a balance's periods: ``carried`` of the last one that was left, ``left_over`` of more."""
+
+    carried: Carried | None = None
+    left_over: tuple[LeftOver, ...] = ()
+
+    def leaving(self, order_id: str, period_start: datetime, units: Decimal) -> "Memory":
+        """Return the memory with what a period had left."""
+        left = LeftOver(order_id, period_start, units)
+        others = (known for known in self.left_over if (known.order_id, known.period_start) != (order_id, period_start))
+        return replace(self, left_over=(left, *others)[:MAX_LEFT_OVER])
+
+
 def follow(
+    change: Change,
+    before: Standing,
+    after: Standing,
+    memory: Memory,
+    fallback: Policy,
+    lines: Lines,
+    now: datetime,
+) -> tuple[Change, Memory]:
+    """Carry a balance, already advanced to ``now``, from one standing to another; return also what is to be remembered.
+
+    ``fallback`` is the default plan's policy for the meter, ``lines`` are its overage lines with units due.
+    """
+    if isinstance(after, Covered):
+        change, memory = _recall(change, memory)
+    policy = change.balance.policy
+    if isinstance(before, Covered) and not _is_same_period(before, after):
+        memory = memory.leaving(before.order_id, before.period_key[0], left_over(change.balance))
+    change, carried = _move(change, before, after, memory.carried, fallback, lines, now)
+    if isinstance(after, Covered):
+        change = _roll_over(change, before, after, policy, memory.left_over)
+    return change, replace(memory, carried=carried)
+
+
+def _move(
     change: Change,
     before: Standing,
     after: Standing,
@@ -81,10 +123,6 @@ def follow(
     lines: Lines,
     now: datetime,
 ) -> tuple[Change, Carried | None]:
-    """Carry a balance, already advanced to ``now``, from one standing to another; return also what stays carried.
-
-    ``fallback`` is the default plan's policy for the meter, ``lines`` are its overage lines with units due.
-    """
     if isinstance(before, Uncovered):
         if isinstance(after, Uncovered):
             return _move_default(change, before, after, fallback, lines, now), carried
@@ -94,8 +132,26 @@ def follow(
     if before.order_id != after.order_id:
         return _enter(change, after, _left_behind(change.balance, carried, before), lines, now)
     if before.period_key != after.period_key:
-        return _begin(change, after, now), None
+        return start_term(change, Policy.of(after.plan, change.balance.meter), after.term, now), None
     return _stay(change, before, after, carried, lines, now)
+
+
+def _is_same_period(before: Covered, after: Standing) -> bool:
+    return isinstance(after, Covered) and (before.order_id, before.period_key) == (after.order_id, after.period_key)
+
+
+def _recall(change: Change, memory: Memory) -> tuple[Change, Memory]:
+    """Move what a balance knows of a period that lapsed into the memory: a late event proves that more was paid for."""
+    lapsed = change.balance.lapsed
+    if lapsed is None:
+        return change, memory
+    carried = memory.carried
+    charged = carried.own + carried.inherited if carried and carried.window_start == lapsed.start else ZERO
+    day = lapsed.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = day if lapsed.end - lapsed.start >= _DAY else lapsed.start
+    memory = memory.leaving(lapsed.order_id, start, lapsed.left)
+    change = replace(change, balance=replace(change.balance, lapsed=None))
+    return change, replace(memory, carried=Carried(lapsed.gone + charged, lapsed.end))
 
 
 def _move_default(
@@ -147,10 +203,10 @@ def _enter(
         begun = _switch(change, policy, after.term, gone, lines, now)
         return begun, Carried(ZERO, begun.balance.period.end, gone, begun.balance.period.start)
     if left is None or not runs:
-        return _begin(_withdraw(change), after, now), None
+        return start_term(_withdraw(change), policy, after.term, now), None
     inherited = _by_quota_policy(left.inherited, after, old, policy) if after.inherits else left.inherited
     begun = _switch(change, policy, after.term, inherited if after.inherits else ZERO, lines, now)
-    return _roll_over(begun, after.unseen), Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
+    return begun, Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
 
 
 def _stay(
@@ -164,9 +220,10 @@ def _stay(
         change = _throttle(change, policy.holds_per_minute)
         old = change.balance
     if policy == old.policy and (charged is None or before.inherits == after.inherits):
-        moved = _roll_over(_retime(change, after.term), after.unseen - before.unseen)
+        moved = _retime(change, after.term)
         return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
-    own, inherited = _own(old, charged), charged.inherited if charged else ZERO
+    used = _used(old) if policy.plan == old.policy.plan else gone(old)
+    own, inherited = normal_quantity(used + (charged.own if charged else ZERO)), charged.inherited if charged else ZERO
     if policy.plan != old.policy.plan:
         own, inherited = _by_quota_policy(own + (inherited if after.inherits else ZERO), after, old, policy), ZERO
     elif inherited and after.inherits and not before.inherits:
@@ -175,7 +232,7 @@ def _stay(
     begun = _switch(change, policy, after.term, own + counted, lines, now)
     ends_at = charged.ends_at if charged else old.period.end
     left = Carried(inherited, ends_at, own, begun.balance.period.start)
-    return _roll_over(begun, after.unseen - before.unseen), left
+    return begun, left
 
 
 def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, lines: Lines, now: datetime) -> Change:
@@ -215,18 +272,59 @@ def _line_start(old: Balance, period: Period) -> datetime | None:
     return old.line.period_start if old.line.period_start != period.start else None
 
 
-def _begin(change: Change, after: Covered, now: datetime) -> Change:
-    """Begin a paid period, with what rolls over from periods and windows before it that nobody went through."""
-    policy = Policy.of(after.plan, change.balance.meter)
-    idle, _ = window_in(after.term, policy.cadence, now)
-    return _roll_over(start_term(change, policy, after.term, now), after.unseen + idle)
+def _roll_over(
+    change: Change, before: Standing, after: Covered, policy_before: Policy, remembered: tuple[LeftOver, ...]
+) -> Change:
+    """Bring what rolled over into the open period to what it has to be, whatever the order in which events came."""
+    balance = change.balance
+    policy = balance.policy
+    rolled = sum((grant.quantity for grant in balance.grants if grant.kind == "rollover"), ZERO)
+    window, _ = window_in(after.term, policy.cadence, balance.period.start)
+    target = _rolled(after, policy, balance.meter, remembered)
+    if isinstance(before, Covered) and _is_same_period(before, after) and policy.plan == policy_before.plan:
+        target = min(
+            policy.rollover_maximum, max(ZERO, rolled + target - _rolled(before, policy, balance.meter, remembered))
+        )
+    else:
+        # Windows of the paid period that went by before it was known were idle too.
+        sold = after.sold.allowances.get(balance.meter)
+        for _ in range(window):
+            target = min(policy.rollover_maximum, target + (sold.quantity if sold else ZERO))
+    if target >= rolled:
+        return _give(change, "rollover", target - rolled)
+    return _take_rollover(change, rolled - target)
 
 
-def _roll_over(change: Change, periods: int) -> Change:
-    """Add the allowance of ``periods`` untouched periods to what rolled over into the open one, up to the plan's maximum."""
-    policy = change.balance.policy
-    rolled = sum((grant.quantity for grant in change.balance.grants if grant.kind == "rollover"), ZERO)
-    return _give(change, "rollover", min(policy.rollover_maximum, rolled + periods * policy.allowance) - rolled)
+def _rolled(covered: Covered, policy: Policy, meter: str, remembered: tuple[LeftOver, ...]) -> Decimal:
+    """Return what rolls over into a paid period from those that lead up to it."""
+    sold = covered.sold.allowances.get(meter)
+    if sold is None or policy.rollover_maximum == ZERO:
+        return ZERO
+    rolled, seen = ZERO, covered.lead.seen
+    for known in remembered:
+        if seen is not None and (known.order_id, known.period_start) == (covered.order_id, seen[0]):
+            rolled = min(policy.rollover_maximum, known.units)
+    for _ in range(covered.lead.unseen):
+        rolled = min(policy.rollover_maximum, rolled + sold.quantity)
+    return rolled
+
+
+def _take_rollover(change: Change, quantity: Decimal) -> Change:
+    """Take back rolled-over units. What was used of them was used of the other grants, then."""
+    change = change.burn()
+    grants, owed = [], ZERO
+    for grant in change.balance.grants:
+        if grant.kind != "rollover":
+            grants.append(grant)
+            continue
+        used = grant.quantity - grant.remaining
+        kept = grant.quantity - quantity
+        owed += max(ZERO, used - kept)
+        if kept > ZERO:
+            grants.append(replace(grant, quantity=kept, remaining=max(ZERO, kept - used)))
+    taken = replace(change.balance, grants=tuple(grants), overage=change.balance.overage + owed)
+    reference = periodic_grant_id("rollover", change.balance.period.start)
+    return replace(change, balance=burn(taken)).moved("clawed_back", quantity, reference)
 
 
 def _give(change: Change, kind: GrantKind, quantity: Decimal) -> Change:
@@ -246,11 +344,8 @@ def _left_behind(balance: Balance, carried: Carried | None, before: Covered) -> 
     """Return what is gone of the allowance of a period that is left."""
     charged = carried if carried and carried.window_start == balance.period.start else None
     inherited = charged.inherited if charged and before.inherits else ZERO
-    return Carried(_own(balance, charged) + inherited, balance.period.end)
-
-
-def _own(balance: Balance, charged: Carried | None) -> Decimal:
-    return normal_quantity(_used(balance) + (charged.own if charged else ZERO))
+    own = normal_quantity(gone(balance) + (charged.own if charged else ZERO))
+    return Carried(own + inherited, balance.period.end)
 
 
 def _by_quota_policy(gone: Decimal, after: Covered, old: Balance, policy: Policy) -> Decimal:

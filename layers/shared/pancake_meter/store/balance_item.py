@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pancake_meter.domain.balance import NEVER, ZERO, Balance, Policy, Term
+from pancake_meter.domain.balance import NEVER, ZERO, Balance, Lapse, Policy, Term
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, periodic_grant_id
 from pancake_meter.domain.hold import Hold
 from pancake_meter.domain.instant import from_ms, to_ms
@@ -57,6 +57,8 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         attributes["overage"] = balance.overage
     if balance.overage_due != ZERO:
         attributes["overage_due"] = balance.overage_due
+    if balance.lapsed is not None:
+        attributes["lapsed"] = _lapse_item(balance.lapsed)
     if balance.refund_debt != ZERO:
         attributes["refund_debt"] = balance.refund_debt
     if balance.line_start is not None:
@@ -67,7 +69,16 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
 MINUTE_HOLDS = "minute_holds"
 """Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
 
-SPARSE_ATTRIBUTES = ("due_shard", "uncapped", "blocked", "overage", "overage_due", "refund_debt", "line_start")
+SPARSE_ATTRIBUTES = (
+    "due_shard",
+    "uncapped",
+    "blocked",
+    "overage",
+    "overage_due",
+    "refund_debt",
+    "line_start",
+    "lapsed",
+)
 """Attributes that are absent when they do not apply."""
 
 
@@ -106,6 +117,7 @@ def balance_from_item(item: Item) -> Balance:
         overage=item.get("overage", ZERO),
         overage_due=item.get("overage_due", ZERO),
         refund_debt=item.get("refund_debt", ZERO),
+        lapsed=_lapse(item["lapsed"]) if "lapsed" in item else None,
         line_start=from_ms(item["line_start"]) if "line_start" in item else None,
         grants=tuple(_grant(grant) for grant in item["grants"]),
         holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
@@ -185,6 +197,20 @@ def _term(item: Mapping[str, Any]) -> Term:
         end=end,
         lapses_at=end + timedelta(milliseconds=int(item["leeway"])) if end is not None else None,
     )
+
+
+def _lapse_item(lapse: Lapse) -> dict[str, Any]:
+    return {
+        "order": lapse.order_id,
+        "from": to_ms(lapse.start),
+        "to": to_ms(lapse.end),
+        "gone": lapse.gone,
+        "left": lapse.left,
+    }
+
+
+def _lapse(item: Mapping[str, Any]) -> Lapse:
+    return Lapse(item["order"], from_ms(item["from"]), from_ms(item["to"]), item["gone"], item["left"])
 
 
 def _grant_item(grant: Grant) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.subscription import (
     Carried,
     EarlierPeriod,
+    LeftOver,
     OrderFacts,
     PaidPeriod,
     PendingChange,
@@ -39,7 +40,7 @@ def subscription_unchanged(customer_id: str, subscription: Subscription | None) 
 
 def subscription_write(subscription: Subscription) -> Put:
     """Return the write of a grown subscription; its ``version`` is the one that was read."""
-    item = {
+    item: dict[str, Any] = {
         **subscription_key(subscription.customer_id),
         "version": subscription.version + 1,
         "orders": [_order_item(order) for order in subscription.orders],
@@ -47,6 +48,10 @@ def subscription_write(subscription: Subscription) -> Put:
         "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
         **_listed(subscription),
     }
+    if subscription.left_over:
+        item["left_over"] = {
+            meter: [_left_over_item(left) for left in lefts] for meter, lefts in subscription.left_over.items()
+        }
     if subscription.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": subscription.version})
@@ -78,8 +83,19 @@ def _subscription(customer_id: str, item: Item) -> Subscription:
         orders=tuple(_order(order) for order in item["orders"]),
         carried={meter: _carried(carried) for meter, carried in item["carried"].items()},
         entered={order_id: tuple(_key(key) for key in keys) for order_id, keys in item["entered"].items()},
+        left_over={
+            meter: tuple(_left_over(left) for left in lefts) for meter, lefts in item.get("left_over", {}).items()
+        },
         version=int(item["version"]),
     )
+
+
+def _left_over_item(left: LeftOver) -> dict[str, Any]:
+    return {"order": left.order_id, "start": to_ms(left.period_start), "units": left.units}
+
+
+def _left_over(item: Mapping[str, Any]) -> LeftOver:
+    return LeftOver(item["order"], from_ms(item["start"]), item["units"])
 
 
 def _order_item(order: OrderFacts) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
 from pancake_meter.domain.overage import NO_LINES, Lines, OverageLine
 from pancake_meter.domain.subscription import OrderFacts, Subscription
-from pancake_meter.domain.webhook_apply import Covered, follow, standing_of
+from pancake_meter.domain.webhook_apply import Covered, Memory, follow, standing_of
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.overage_lines import read_due_lines
@@ -60,15 +60,17 @@ class CustomerBooks:
         before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
         if before == after:
             return replace(self, learned=learned)
-        changes, carried = dict(self.changes), dict(learned.carried)
+        changes, carried, left_over = dict(self.changes), dict(learned.carried), dict(learned.left_over)
         for meter, change in self.changes.items():
             fallback = self.metering.fallback(meter)
             lines = self.due_lines(meter)
-            changes[meter], left = follow(change, before, after, carried.get(meter), fallback, lines, self.now)
-            carried.pop(meter, None)
-            if left is not None:
-                carried[meter] = left
-        learned = replace(learned, carried=carried)
+            known = Memory(carried.pop(meter, None), left_over.pop(meter, ()))
+            changes[meter], memory = follow(change, before, after, known, fallback, lines, self.now)
+            if memory.carried is not None:
+                carried[meter] = memory.carried
+            if memory.left_over:
+                left_over[meter] = memory.left_over
+        learned = replace(learned, carried=carried, left_over=left_over)
         if isinstance(after, Covered):
             learned = learned.enter(after.order_id, after.period_key)
         touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
