@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pancake_meter.domain.errors import ReportTooLarge
 from pancake_meter.domain.instant import from_ms, month_of, to_ms
 from pancake_meter.domain.payment import SoldKind
 from pancake_meter.domain.revenue import RevenueFact, RevenueTotal
@@ -22,6 +23,8 @@ _COUNTERS = tuple(field.name for field in fields(RevenueTotal))
 _CURRENCIES_MAX = 50
 _FACTS_PAGE = 200
 _TOTALS_PAGE = 500
+_TOTALS_PAGES_MAX = 100
+"""Pages that one report of a month reads, over all shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +64,30 @@ def revenue_writes(facts: Sequence[RevenueFact]) -> list[Write]:
 
 
 def read_sold(table: Table, month: str) -> list[SoldTotal]:
-    """Return what was sold in a month, by currency, kind and plan: one query a shard."""
+    """Return what was sold in a month, by currency, kind and plan: one query a shard, more where there are many plans.
+
+    Raises:
+        ReportTooLarge: there are more totals than one answer can add up. Part of the money would be a wrong figure.
+    """
+    pages = _TOTALS_PAGES_MAX
     totals: dict[tuple[str, SoldKind, str | None], RevenueTotal] = {}
     for shard in range(REPORT_SHARDS):
-        items, _ = table.query(
-            "PK = :partition AND begins_with(SK, :prefix)",
-            {":partition": revenue_partition(month, shard), ":prefix": "TOTAL#"},
-            limit=_TOTALS_PAGE,
-        )
-        for item in items:
-            name = item["currency"], item["sold"], item.get("plan")
-            totals[name] = totals.get(name, RevenueTotal()).plus(_total(item))
+        start: Mapping[str, Any] | None = None
+        while True:
+            if pages == 0:
+                raise ReportTooLarge("more was sold than one report adds up")
+            pages -= 1
+            items, start = table.query(
+                "PK = :partition AND begins_with(SK, :prefix)",
+                {":partition": revenue_partition(month, shard), ":prefix": "TOTAL#"},
+                limit=_TOTALS_PAGE,
+                start=start,
+            )
+            for item in items:
+                name = item["currency"], item["sold"], item.get("plan")
+                totals[name] = totals.get(name, RevenueTotal()).plus(_total(item))
+            if start is None:
+                break
     return [SoldTotal(*name, total) for name, total in totals.items()]
 
 
