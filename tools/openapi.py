@@ -15,6 +15,7 @@ from typing import Any, Final, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from pancake_meter.http.bulk import BulkBody
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
@@ -122,6 +123,13 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
         body=UsageRequest,
         problems=(HTTPStatus.CONFLICT,),
+    ),
+    ("POST", "/v1/usage/bulk"): Route(
+        "Accept usage events in bulk, to be counted exactly once within moments",
+        {HTTPStatus.ACCEPTED: BulkBody},
+        body={"description": "Events as in POST /v1/usage: a JSON array, or one a line.", "type": "array"},
+        media_types=("application/json", "application/x-ndjson"),
+        problems=(HTTPStatus.BAD_REQUEST,),
     ),
     ("POST", "/v1/usage/litellm"): Route(
         "Count what LiteLLM's generic_api callback sends: json_array, ndjson or single",

@@ -12,7 +12,7 @@ from pancake_meter.http.intake import (
     cloud_events,
     intake_body,
     is_event_content,
-    litellm_items,
+    lenient_items,
     no_content,
     unsupported_content,
 )
@@ -26,7 +26,7 @@ router = APIGatewayHttpRouter()
 @router.post("/v1/usage/litellm")
 def post_litellm() -> Response[str]:
     """Count what LiteLLM's generic_api callback sends. One bad item is parked; LiteLLM would lose all of a 4xx."""
-    outcomes = _count(LITELLM, litellm_items(text_body(router), _content_type()))
+    outcomes = _count(LITELLM, lenient_items(text_body(router), _content_type()))
     return answer(HTTPStatus.OK, intake_body(outcomes))
 
 

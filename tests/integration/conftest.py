@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": "not-used",
+    "USAGE_QUEUE_URL": "not-used",
     "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
     "WAFFO_ENVIRONMENT": "test",
     "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",

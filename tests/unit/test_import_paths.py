@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
     "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
     "PURCHASE_LINK_SECRET_ID": "not-used",
+    "USAGE_QUEUE_URL": "not-used",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
@@ -26,6 +27,8 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "request
 ALLOWED = {
     "api_key_authorizer": set(),
     "quota_check": {"pydantic", "itsdangerous"},
+    "usage_batch": {"pydantic"},
+    "usage_bulk": {"pydantic"},
     "usage_recording": {"pydantic"},
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},

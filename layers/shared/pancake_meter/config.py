@@ -33,6 +33,19 @@ class MeteringSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkSettings:
+    """What accepting bulk usage needs: the queue."""
+
+    queue_url: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "BulkSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (queue_url,) = _required(environ, "USAGE_QUEUE_URL")
+        return cls(queue_url)
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSettings:
     """What the webhook intake needs: one mode, one store, the keys of that mode.
 

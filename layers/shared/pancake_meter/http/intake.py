@@ -86,8 +86,8 @@ class ParkedQuery(WireModel):
     cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
 
 
-def litellm_items(text: str, content_type: str) -> list[object]:
-    """Return the payloads of a body of LiteLLM's ``generic_api``: ``json_array``, ``ndjson`` or ``single``.
+def lenient_items(text: str, content_type: str) -> list[object]:
+    """Return the items of a body: a JSON array, lines of JSON, or one object.
 
     A line of ``ndjson`` that is no JSON is an item that cannot be read, and no reason to refuse the others.
 

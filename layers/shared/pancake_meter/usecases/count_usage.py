@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Literal
+from typing import Final, Literal
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
 from pancake_meter.store.parked_usage import (
@@ -17,10 +17,13 @@ from pancake_meter.store.parked_usage import (
     park,
     read_parked,
 )
+from pancake_meter.usecases.bulk_usage import BULK
 from pancake_meter.usecases.event_result import EventResult
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_batch
-from pancake_meter.usecases.usage_sources import SOURCES, Measured, Source
+from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Measured, Source
+
+SOURCES: Final = {source.name: source for source in (LITELLM, OPENMETER, BULK)}
 
 ItemStatus = Literal["counted", "duplicate", "ignored", "parked"]
 

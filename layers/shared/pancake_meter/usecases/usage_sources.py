@@ -70,7 +70,6 @@ def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
 
 LITELLM = Source("litellm", read_llm_call, kept_of)
 OPENMETER = Source("openmeter", read_cloud_event, lambda item: item.wire if isinstance(item, CloudEvent) else item)
-SOURCES: Mapping[str, Source] = {source.name: source for source in (LITELLM, OPENMETER)}
 
 
 def _lines(customer_id: str, events: Mapping[str, UsageEvent]) -> Measured:

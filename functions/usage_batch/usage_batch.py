@@ -1,0 +1,41 @@
+"""Bulk usage, the back: counts what the queue carries, up to 99 events of a balance in one transaction."""
+
+from functools import partial
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.telemetry import create_metrics
+from pancake_meter.usecases.bulk_usage import BULK, message_items
+from pancake_meter.usecases.count_usage import count_items
+
+logger = Logger()
+metrics = create_metrics()
+
+PRODUCTION: Final = MeteringCollaborators(production_metering())
+
+
+def count_message(record: SQSRecord, with_: MeteringCollaborators) -> None:
+    """Count the events of one message. What cannot be counted is parked; passing trouble brings the message back."""
+    outcomes = count_items(with_.metering, BULK, message_items(record.body), with_.clock())
+    for status in ("counted", "duplicate", "parked"):
+        count = sum(outcome.status == status for outcome in outcomes)
+        metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(
+    event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
+) -> PartialItemFailureResponse:
+    """Count the messages of one SQS event; say which of them have to come back."""
+    # All of a batch failing is no error of ours: the queue brings each message back, and in the end sets it aside.
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    count = partial(count_message, with_=collaborators)
+    return process_partial_response(event=event, record_handler=count, processor=processor, context=context)

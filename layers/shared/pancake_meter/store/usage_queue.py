@@ -1,0 +1,58 @@
+"""The queue of usage that was accepted and not yet counted."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pancake_meter.store.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+MESSAGE_BYTES_MAX: Final = 60_000
+"""A message with its events: four of them fit into the 256 KB that one request may carry."""
+
+_REQUEST_MESSAGES_MAX = 4
+
+
+def sqs_client(endpoint_url: str | None = None) -> "SQSClient":
+    """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
+    config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+    return boto3.client("sqs", config=config, endpoint_url=endpoint_url)
+
+
+class UsageQueue:
+    """One SQS queue. Its order does not matter, and a message that comes twice counts once."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        """``url`` is the queue's."""
+        self._client = client
+        self._url = url
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Put messages of at most 60 KB on the queue; when this returns, all of them are durable.
+
+        Raises:
+            StoreUnavailable: some may not be; sending all of them again is safe.
+        """
+        for entries in _requests(bodies):
+            failed = self._send(entries)
+            if failed:
+                raise StoreUnavailable(f"the queue did not take {len(failed)} messages")
+
+    def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> Sequence[Any]:
+        try:
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise StoreUnavailable("the queue could not be reached") from error
+        return answer.get("Failed", [])
+
+
+def _requests(bodies: Sequence[str]) -> "Iterator[list[SendMessageBatchRequestEntryTypeDef]]":
+    for first in range(0, len(bodies), _REQUEST_MESSAGES_MAX):
+        some = bodies[first : first + _REQUEST_MESSAGES_MAX]
+        yield [{"Id": str(index), "MessageBody": body} for index, body in enumerate(some)]
