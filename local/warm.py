@@ -14,7 +14,8 @@ from local.stack import MiniStack
 FUNCTION_TYPE = "AWS::Lambda::Function"
 WORKERS_PER_FUNCTION = 2
 ANSWER_BYTES_MAX = 100_000
-# A request for a page that no function has: read, refused, nothing touched. What is not HTTP ignores it.
+# A request for a page that no function has, and a message that carries nothing: read, and nothing touched. Who wants neither
+# ignores both.
 HARMLESS_REQUEST: Mapping[str, Any] = {
     "version": "2.0",
     "routeKey": "$default",
@@ -28,6 +29,9 @@ HARMLESS_REQUEST: Mapping[str, Any] = {
         "timeEpoch": 0,
     },
     "isBase64Encoded": False,
+    "Records": [
+        {"messageId": "warm-up", "receiptHandle": "warm-up", "body": "[]", "eventSource": "aws:sqs", "attributes": {}}
+    ],
 }
 
 
