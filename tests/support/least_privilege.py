@@ -43,6 +43,10 @@ class Touch:
     key: str
 
 
+class NotJudged(AssertionError):
+    """A request of a kind that no policy is known to allow: what cannot be judged is not allowed."""
+
+
 @cache
 def grants_of(function: str) -> tuple[Grant, ...]:
     """Return what the template grants the function in ``functions/<function>``, of DynamoDB."""
@@ -78,7 +82,11 @@ def calling_function() -> str | None:
 
 
 def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
-    """Yield what a request of the low-level client touches; nothing of operations that are none of a function's."""
+    """Yield what a request of the low-level client touches.
+
+    Raises:
+        NotJudged: an operation that cannot be held against partition keys here, so that no function may use it.
+    """
     match operation:
         case "GetItem" | "UpdateItem":
             yield Touch(operation, TABLE, request["Key"]["PK"]["S"])
@@ -96,7 +104,7 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
                 action = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}[kind]
                 yield Touch(action, TABLE, (write.get("Item") or write["Key"])["PK"]["S"])
         case _:
-            return
+            raise NotJudged(f"{operation} is nothing that a function is known to need")
 
 
 def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:

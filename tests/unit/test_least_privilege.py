@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.least_privilege import FUNCTIONS, TABLE, Touch, is_allowed, touches
+from tests.support.least_privilege import FUNCTIONS, TABLE, NotJudged, Touch, is_allowed, touches
 
 NAMES = sorted(path.name for path in FUNCTIONS.iterdir() if list(path.glob("*.py")))
 MONEY = ("CHECKOUT#chk_1", "ORDER#ORD_1", "PAYMENT#PAY_1", "REPORT#REVENUE#2026-03#0", "APIKEY#0")
@@ -54,3 +54,16 @@ def test_a_query_of_an_index_is_judged_by_the_indexs_own_partition() -> None:
         "ExpressionAttributeValues": {":listing": {"S": "CHECKOUTS#ada"}},
     }
     assert list(touches("Query", query)) == [Touch("Query", "listing", "CHECKOUTS#ada")]
+
+
+@pytest.mark.parametrize("operation", ["Scan", "DeleteItem", "BatchGetItem", "BatchWriteItem", "TransactGetItems"])
+def test_what_cannot_be_judged_is_not_allowed(operation: str) -> None:
+    with pytest.raises(NotJudged):
+        list(touches(operation, {}))
+
+
+def test_the_sweep_changes_balances_and_touches_no_usage_event() -> None:
+    assert is_allowed("renewal_reset", Touch("Query", "due", "DUE#3"))
+    assert is_allowed("renewal_reset", Touch("PutItem", TABLE, "CUSTOMER#ada"))
+    for action in ("GetItem", "PutItem", "Query", "UpdateItem"):
+        assert not is_allowed("renewal_reset", Touch(action, TABLE, "USAGE#ada#tokens#1"))
