@@ -1,6 +1,7 @@
 """Usage in LiteLLM's and OpenMeter's formats, event in and answer out."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -189,6 +190,18 @@ def test_what_is_no_json_at_all_is_refused_and_changes_nothing(
     answer = post("usage_litellm", "not json")
     assert (answer.status, answer.body["code"]) == (HTTPStatus.BAD_REQUEST, "malformed_json")
     assert dynamodb.scan(TableName=table)["Count"] == 0
+
+
+def test_a_body_that_comes_as_base64_is_read_as_its_bytes(metering: Metering) -> None:
+    def posted(raw: bytes) -> int:
+        event = api_event("usage_litellm", body=b64encode(raw).decode())
+        return read_answer(
+            handler({**event, "isBase64Encoded": True}, LambdaContext(), MeteringCollaborators(metering, lambda: NOW))
+        ).status
+
+    assert posted(json.dumps([call()]).encode()) == HTTPStatus.OK
+    assert used(metering, "cust_1") == 30
+    assert posted(b"\xff\xfe[") == HTTPStatus.BAD_REQUEST
 
 
 def test_512_full_payloads_of_one_customer_are_a_few_transactions(post: Post, metering: Metering) -> None:
