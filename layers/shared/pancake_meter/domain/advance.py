@@ -8,7 +8,19 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from pancake_meter.domain.balance import NEVER, ZERO, Balance, Lapse, Policy, Term, burn, gone, left_over, window_in
+from pancake_meter.domain.balance import (
+    NEVER,
+    ZERO,
+    Balance,
+    Lapse,
+    Policy,
+    Term,
+    burn,
+    gone,
+    left_over,
+    rolled_over,
+    window_in,
+)
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.ledger import PeriodSummary
@@ -94,7 +106,7 @@ def _lapse(balance: Balance, order_id: str | None, end: datetime) -> Lapse | Non
     """Return what a late event of the order must know of the period that lapses."""
     if order_id is None:
         return None
-    return Lapse(order_id, balance.term.start, end, gone(balance), left_over(balance))
+    return Lapse(order_id, balance.term.start, end, gone(balance), rolled_over(balance))
 
 
 def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Change:

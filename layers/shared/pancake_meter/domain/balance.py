@@ -95,14 +95,14 @@ class Term:
 class Lapse:
     """The paid period after which a balance fell back, in case a late event brings it back or continues it.
 
-    ``gone`` units of its allowance had been used, ``left`` units could have rolled over.
+    ``gone`` units of what it gave had been used, ``rolled`` units had come over into it.
     """
 
     order_id: str
     start: datetime
     end: datetime
     gone: Decimal
-    left: Decimal
+    rolled: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +212,11 @@ def gone(balance: Balance) -> Decimal:
 def left_over(balance: Balance) -> Decimal:
     """Units that the open period's plan has left."""
     return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+
+
+def rolled_over(balance: Balance) -> Decimal:
+    """Units that came over into the open period, used or not."""
+    return sum((grant.quantity for grant in balance.grants if grant.kind == "rollover"), ZERO)
 
 
 def day_key(instant: datetime) -> str:

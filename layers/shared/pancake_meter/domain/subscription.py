@@ -23,8 +23,8 @@ MAX_ORDERS = 20
 MAX_REFUNDED_PAYMENTS = 20
 """Refunded payments remembered per order."""
 
-MAX_LEFT_OVER = 6
-"""Periods whose left-over units are remembered per meter, those that were left last."""
+MAX_LEFT_PERIODS = 6
+"""Periods that a balance left which are remembered per meter, those that were left last."""
 
 MAX_EARLIER_PERIODS = 12
 """Periods remembered per order, before the latest."""
@@ -85,18 +85,20 @@ class EarlierPeriod:
 
     key: PeriodKey
     ends_at: datetime
+    number: int
     plan_key: str
     sold_at: datetime
 
     @classmethod
     def of(cls, paid: PaidPeriod) -> "EarlierPeriod":
         """Return the memory of a paid period."""
-        return cls(paid.period.key, paid.period.ends_at, paid.plan.key, paid.sold_at)
+        period = paid.period
+        return cls(period.key, period.ends_at, period.number, paid.plan.key, paid.sold_at)
 
     def join(self, other: "EarlierPeriod") -> "EarlierPeriod":
         """Return what two statements of one period come to."""
         newer = max(self, other, key=lambda period: (period.sold_at, period.plan_key))
-        return replace(newer, ends_at=max(self.ends_at, other.ends_at))
+        return replace(newer, ends_at=max(self.ends_at, other.ends_at), number=max(self.number, other.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,24 @@ class RefundedShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """The paid periods right before one: ``unseen`` ones that no balance went through, after ``seen``, which one did."""
+class LeadPeriod:
+    """A paid period before the latest; ``kept`` is the share (0 to 1) of its payment that was not given back."""
 
-    unseen: int = 0
-    seen: PeriodKey | None = None
+    start: datetime
+    end: datetime
+    kept: Decimal
+    is_entered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The paid periods that lead up to one on the same plan and without a gap, oldest first.
+
+    ``is_cut``: there may have been more, no longer remembered.
+    """
+
+    periods: tuple[LeadPeriod, ...] = ()
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +229,19 @@ class OrderFacts:
         return Coverage(self._plan(self.paid), self._term(self.paid)) if self.paid else None
 
     def lead(self, entered: Collection[PeriodKey]) -> "Lead":
-        """Return what leads up to the latest period on the same plan and without a gap, back to one ``entered``."""
+        """Return what leads up to the latest period; balances went through the periods ``entered``."""
         if self.paid is None:
             return Lead()
-        count, start = 0, self.paid.period.start.at
-        for period in self.earlier:
-            if period.ends_at + _DAY < start or period.plan_key != self.paid.plan.key:
+        periods: list[LeadPeriod] = []
+        start = self.paid.period.start.at
+        for earlier in self.earlier:
+            if earlier.ends_at + _DAY < start or earlier.plan_key != self.paid.plan.key:
                 break
-            if period.key in entered:
-                return Lead(count, period.key)
-            count, start = count + 1, period.key[0]
-        return Lead(count)
+            start = earlier.key[0]
+            periods.append(
+                LeadPeriod(start, earlier.ends_at, self._kept_share(earlier), is_entered=earlier.key in entered)
+            )
+        return Lead(tuple(reversed(periods)), is_cut=len(periods) == MAX_EARLIER_PERIODS)
 
     def _term(self, paid: PaidPeriod) -> Term:
         ends_at = paid.period.ends_at
@@ -244,7 +261,7 @@ class OrderFacts:
 
     def _plan(self, paid: PaidPeriod) -> Plan:
         """Plan as sold, less what is withheld while a payment is overdue, less what was given back."""
-        kept = max(Decimal(0), _ONE - self._refunded_share(paid))
+        kept = self._kept_share(paid.period)
         plan, overdue = paid.plan, paid.plan.past_due if self.is_past_due else None
         if isinstance(overdue, PastDueReduce):
             kept *= overdue.fraction
@@ -260,9 +277,10 @@ class OrderFacts:
         }
         return replace(plan, allowances=allowances)
 
-    def _refunded_share(self, paid: PaidPeriod) -> Decimal:
-        of_period = (refund.share for refund in self.refunds.values() if _is_of_period(refund, paid.period))
-        return sum(of_period, Decimal(0))
+    def _kept_share(self, period: StatedPeriod | EarlierPeriod) -> Decimal:
+        """The share of a period's payment that was not given back."""
+        given_back = (refund.share for refund in self.refunds.values() if _is_of_period(refund, period))
+        return max(Decimal(0), _ONE - sum(given_back, Decimal(0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,17 +298,21 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOver:
-    """Units that balances had left when they left a paid period of an order: what may roll over into its next."""
+class LeftPeriod:
+    """A paid period of an order that a balance left: what of it rolls over follows from its plan, once all is known of it.
+
+    ``gone`` units were used of what it gave; ``rolled`` had come over into it, or into its last quota window.
+    """
 
     order_id: str
     period_start: datetime
-    units: Decimal
+    gone: Decimal
+    rolled: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A customer's orders, newest first; per meter what is carried over from a period left early, and what was left over.
+    """A customer's orders, newest first; per meter what is carried over from a period left early, and the periods left.
 
     ``entered`` has per order the keys of the periods that balances went through, newest first. ``version`` counts the writes
     of the item; 0 means that it is not written yet.
@@ -300,7 +322,7 @@ class Subscription:
     orders: tuple[OrderFacts, ...] = ()
     carried: Mapping[str, Carried] = field(default_factory=dict)
     entered: Mapping[str, tuple[PeriodKey, ...]] = field(default_factory=dict)
-    left_over: Mapping[str, tuple[LeftOver, ...]] = field(default_factory=dict)
+    left: Mapping[str, tuple[LeftPeriod, ...]] = field(default_factory=dict)
     version: int = 0
 
     def learn(self, facts: OrderFacts) -> "Subscription":
@@ -390,7 +412,7 @@ def _join_refunds(left: Mapping[str, RefundedShare], right: Mapping[str, Refunde
     return dict(newest[:MAX_REFUNDED_PAYMENTS])
 
 
-def _is_of_period(refund: RefundedShare, period: StatedPeriod) -> bool:
+def _is_of_period(refund: RefundedShare, period: StatedPeriod | EarlierPeriod) -> bool:
     if refund.number and period.number:
         return refund.number == period.number
     return period.key[0] <= refund.paid_at < period.ends_at

@@ -11,14 +11,22 @@ from decimal import ROUND_DOWN, Decimal
 
 from pancake_meter.domain.adjust import resume_overage
 from pancake_meter.domain.advance import make_due, start_term
-from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, gone, left_over, window_in
+from pancake_meter.domain.balance import ZERO, Balance, Policy, Term, burn, gone, rolled_over, window_in
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.overage import Lines
 from pancake_meter.domain.period import Period
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
-from pancake_meter.domain.subscription import MAX_LEFT_OVER, Carried, Lead, LeftOver, PeriodKey, Subscription
+from pancake_meter.domain.subscription import (
+    MAX_LEFT_PERIODS,
+    Carried,
+    Lead,
+    LeadPeriod,
+    LeftPeriod,
+    PeriodKey,
+    Subscription,
+)
 
 _STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -30,8 +38,8 @@ class Covered:
     """A customer under a paid period of an order.
 
     ``inherits``: what was used under an earlier order counts. ``sold`` is the plan with nothing withheld. ``lead`` are the
-    paid periods right before: what balances left over in one rolls over, and those that no balance went through, because
-    their events came late, roll over whole: nobody can have used their allowance.
+    paid periods right before: what was not used of them rolls over. Those that no balance went through, because their
+    events came late, roll over whole: nobody can have used their allowance.
     """
 
     order_id: str
@@ -78,16 +86,16 @@ def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a balance's periods: ``carried`` of the last one that was left, ``left_over`` of more."""
+    """What is remembered of a balance's periods: ``carried`` of the last one that was left, ``left`` of more."""
 
     carried: Carried | None = None
-    left_over: tuple[LeftOver, ...] = ()
+    left: tuple[LeftPeriod, ...] = ()
 
-    def leaving(self, order_id: str, period_start: datetime, units: Decimal) -> "Memory":
-        """Return the memory with what a period had left."""
-        left = LeftOver(order_id, period_start, units)
-        others = (known for known in self.left_over if (known.order_id, known.period_start) != (order_id, period_start))
-        return replace(self, left_over=(left, *others)[:MAX_LEFT_OVER])
+    def leaving(self, period: LeftPeriod) -> "Memory":
+        """Return the memory of one period more."""
+        place = (period.order_id, period.period_start)
+        others = (known for known in self.left if (known.order_id, known.period_start) != place)
+        return replace(self, left=(period, *others)[:MAX_LEFT_PERIODS])
 
 
 def follow(
@@ -107,10 +115,11 @@ def follow(
         change, memory = _recall(change, memory)
     policy = change.balance.policy
     if isinstance(before, Covered) and not _is_same_period(before, after):
-        memory = memory.leaving(before.order_id, before.period_key[0], left_over(change.balance))
+        gone = _left_behind(change.balance, memory.carried, before).inherited
+        memory = memory.leaving(LeftPeriod(before.order_id, before.period_key[0], gone, rolled_over(change.balance)))
     change, carried = _move(change, before, after, memory.carried, fallback, lines, now)
     if isinstance(after, Covered):
-        change = _roll_over(change, before, after, policy, memory.left_over)
+        change = _roll_over(change, before, after, policy, memory.left)
     return change, replace(memory, carried=carried)
 
 
@@ -149,9 +158,10 @@ def _recall(change: Change, memory: Memory) -> tuple[Change, Memory]:
     charged = carried.own + carried.inherited if carried and carried.window_start == lapsed.start else ZERO
     day = lapsed.start.replace(hour=0, minute=0, second=0, microsecond=0)
     start = day if lapsed.end - lapsed.start >= _DAY else lapsed.start
-    memory = memory.leaving(lapsed.order_id, start, lapsed.left)
+    gone = lapsed.gone + charged
+    memory = memory.leaving(LeftPeriod(lapsed.order_id, start, gone, lapsed.rolled))
     change = replace(change, balance=replace(change.balance, lapsed=None))
-    return change, replace(memory, carried=Carried(lapsed.gone + charged, lapsed.end))
+    return change, replace(memory, carried=Carried(gone, lapsed.end))
 
 
 def _move_default(
@@ -273,40 +283,53 @@ def _line_start(old: Balance, period: Period) -> datetime | None:
 
 
 def _roll_over(
-    change: Change, before: Standing, after: Covered, policy_before: Policy, remembered: tuple[LeftOver, ...]
+    change: Change, before: Standing, after: Covered, policy_before: Policy, left: tuple[LeftPeriod, ...]
 ) -> Change:
     """Bring what rolled over into the open period to what it has to be, whatever the order in which events came."""
     balance = change.balance
     policy = balance.policy
-    rolled = sum((grant.quantity for grant in balance.grants if grant.kind == "rollover"), ZERO)
-    window, _ = window_in(after.term, policy.cadence, balance.period.start)
-    target = _rolled(after, policy, balance.meter, remembered)
+    rolled = rolled_over(balance)
+    target = _rolled(after, policy, balance.meter, left)
     if isinstance(before, Covered) and _is_same_period(before, after) and policy.plan == policy_before.plan:
-        target = min(
-            policy.rollover_maximum, max(ZERO, rolled + target - _rolled(before, policy, balance.meter, remembered))
-        )
+        target = min(policy.rollover_maximum, max(ZERO, rolled + target - _rolled(before, policy, balance.meter, left)))
     else:
         # Windows of the paid period that went by before it was known were idle too.
+        window, _ = window_in(after.term, policy.cadence, balance.period.start)
         sold = after.sold.allowances.get(balance.meter)
-        for _ in range(window):
-            target = min(policy.rollover_maximum, target + (sold.quantity if sold else ZERO))
+        target = _idle(target, window, policy, sold.quantity if sold else ZERO)
     if target >= rolled:
         return _give(change, "rollover", target - rolled)
     return _take_rollover(change, rolled - target)
 
 
-def _rolled(covered: Covered, policy: Policy, meter: str, remembered: tuple[LeftOver, ...]) -> Decimal:
-    """Return what rolls over into a paid period from those that lead up to it."""
+def _rolled(covered: Covered, policy: Policy, meter: str, left: tuple[LeftPeriod, ...]) -> Decimal:
+    """Return what rolls over into a paid period from those that lead up to it, as all that is known of them has it."""
     sold = covered.sold.allowances.get(meter)
     if sold is None or policy.rollover_maximum == ZERO:
         return ZERO
-    rolled, seen = ZERO, covered.lead.seen
-    for known in remembered:
-        if seen is not None and (known.order_id, known.period_start) == (covered.order_id, seen[0]):
-            rolled = min(policy.rollover_maximum, known.units)
-    for _ in range(covered.lead.unseen):
-        rolled = min(policy.rollover_maximum, rolled + sold.quantity)
-    return rolled
+    known = {period.period_start: period for period in left if period.order_id == covered.order_id}
+    rolled = None if covered.lead.is_cut else ZERO
+    for period in covered.lead.periods:
+        allowance = (sold.quantity * period.kept).quantize(_STEP, rounding=ROUND_DOWN)
+        last_window = _last_window(period, policy)
+        if (gone_through := known.get(period.start)) is not None:
+            came = gone_through.rolled if rolled is None or last_window else rolled
+            rolled = min(policy.rollover_maximum, max(ZERO, came + allowance - gone_through.gone))
+        else:
+            # A balance that went through it, longer ago than is remembered, had that counted in what is.
+            rolled = None if period.is_entered else _idle(rolled or ZERO, last_window + 1, policy, allowance)
+    return rolled or ZERO
+
+
+def _last_window(period: LeadPeriod, policy: Policy) -> int:
+    """Index of the last quota window of a paid period."""
+    term = Term(None, period.start, period.end, period.end)
+    return window_in(term, policy.cadence, period.end - _MILLISECOND)[0]
+
+
+def _idle(rolled: Decimal, windows: int, policy: Policy, allowance: Decimal) -> Decimal:
+    """Return what rolls over out of quota windows that nobody used."""
+    return min(policy.rollover_maximum, rolled + windows * allowance)
 
 
 def _take_rollover(change: Change, quantity: Decimal) -> Change:

@@ -205,12 +205,12 @@ def _lapse_item(lapse: Lapse) -> dict[str, Any]:
         "from": to_ms(lapse.start),
         "to": to_ms(lapse.end),
         "gone": lapse.gone,
-        "left": lapse.left,
+        "rolled": lapse.rolled,
     }
 
 
 def _lapse(item: Mapping[str, Any]) -> Lapse:
-    return Lapse(item["order"], from_ms(item["from"]), from_ms(item["to"]), item["gone"], item["left"])
+    return Lapse(item["order"], from_ms(item["from"]), from_ms(item["to"]), item["gone"], item["rolled"])
 
 
 def _grant_item(grant: Grant) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.subscription import (
     Carried,
     EarlierPeriod,
-    LeftOver,
+    LeftPeriod,
     OrderFacts,
     PaidPeriod,
     PendingChange,
@@ -48,10 +48,8 @@ def subscription_write(subscription: Subscription) -> Put:
         "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
         **_listed(subscription),
     }
-    if subscription.left_over:
-        item["left_over"] = {
-            meter: [_left_over_item(left) for left in lefts] for meter, lefts in subscription.left_over.items()
-        }
+    if subscription.left:
+        item["left"] = {meter: [_left_item(period) for period in left] for meter, left in subscription.left.items()}
     if subscription.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": subscription.version})
@@ -83,19 +81,18 @@ def _subscription(customer_id: str, item: Item) -> Subscription:
         orders=tuple(_order(order) for order in item["orders"]),
         carried={meter: _carried(carried) for meter, carried in item["carried"].items()},
         entered={order_id: tuple(_key(key) for key in keys) for order_id, keys in item["entered"].items()},
-        left_over={
-            meter: tuple(_left_over(left) for left in lefts) for meter, lefts in item.get("left_over", {}).items()
-        },
+        left={meter: tuple(_left(period) for period in left) for meter, left in item.get("left", {}).items()},
         version=int(item["version"]),
     )
 
 
-def _left_over_item(left: LeftOver) -> dict[str, Any]:
-    return {"order": left.order_id, "start": to_ms(left.period_start), "units": left.units}
+def _left_item(period: LeftPeriod) -> dict[str, Any]:
+    start = to_ms(period.period_start)
+    return {"order": period.order_id, "start": start, "gone": period.gone, "rolled": period.rolled}
 
 
-def _left_over(item: Mapping[str, Any]) -> LeftOver:
-    return LeftOver(item["order"], from_ms(item["start"]), item["units"])
+def _left(item: Mapping[str, Any]) -> LeftPeriod:
+    return LeftPeriod(item["order"], from_ms(item["start"]), item["gone"], item["rolled"])
 
 
 def _order_item(order: OrderFacts) -> dict[str, Any]:
@@ -162,13 +159,16 @@ def _earlier_item(period: EarlierPeriod) -> dict[str, Any]:
     return {
         "period": _key_item(period.key),
         "ends_at": to_ms(period.ends_at),
+        "number": period.number,
         "plan": period.plan_key,
         "sold_at": to_ms(period.sold_at),
     }
 
 
 def _earlier(item: Mapping[str, Any]) -> EarlierPeriod:
-    return EarlierPeriod(_key(item["period"]), from_ms(item["ends_at"]), item["plan"], from_ms(item["sold_at"]))
+    return EarlierPeriod(
+        _key(item["period"]), from_ms(item["ends_at"]), int(item["number"]), item["plan"], from_ms(item["sold_at"])
+    )
 
 
 def _key_item(key: PeriodKey) -> list[int]:

@@ -60,17 +60,17 @@ class CustomerBooks:
         before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
         if before == after:
             return replace(self, learned=learned)
-        changes, carried, left_over = dict(self.changes), dict(learned.carried), dict(learned.left_over)
+        changes, carried, left = dict(self.changes), dict(learned.carried), dict(learned.left)
         for meter, change in self.changes.items():
             fallback = self.metering.fallback(meter)
             lines = self.due_lines(meter)
-            known = Memory(carried.pop(meter, None), left_over.pop(meter, ()))
+            known = Memory(carried.pop(meter, None), left.pop(meter, ()))
             changes[meter], memory = follow(change, before, after, known, fallback, lines, self.now)
             if memory.carried is not None:
                 carried[meter] = memory.carried
-            if memory.left_over:
-                left_over[meter] = memory.left_over
-        learned = replace(learned, carried=carried, left_over=left_over)
+            if memory.left:
+                left[meter] = memory.left
+        learned = replace(learned, carried=carried, left=left)
         if isinstance(after, Covered):
             learned = learned.enter(after.order_id, after.period_key)
         touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
