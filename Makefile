@@ -28,8 +28,8 @@ walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units an
 outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and lost webhooks against their twins (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
 
-histories: $(UP_TO_DATE) ## Run long histories of webhooks in every order (HISTORY_EVENTS=5, up to 6; HISTORY_SEEDS=10000 random lives)
-	$(BIN)/python -m pytest -m load tests/unit/webhooks $(ARGS)
+histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (half an hour)
+	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
 
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)

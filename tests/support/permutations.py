@@ -23,35 +23,61 @@ class Ending:
     order: tuple[int, ...]
 
 
-def endings(begin: PureCustomer, steps: Sequence[Step], clock: Clock, until: datetime) -> list[Ending]:
-    """Return every state that delivering ``steps`` in any order ends in.
+class Orders:
+    """What every order of every set of events leads to; events are added one at a time, in any order.
 
-    Raises:
-        AssertionError: an event that came a second time changed something.
+    Where arrival does not depend on events still to be added, histories that begin alike share what they have in common:
+    ``with_event`` leaves the value as it is and returns the longer one.
     """
-    reached: list[list[Ending]] = [[] for _ in range(1 << len(steps))]
-    reached[0] = [Ending(begin, ())]
-    for delivered, states in enumerate(reached):
-        come = [index for index in range(len(steps)) if delivered >> index & 1]
-        for state in states:
-            _check_repeats(state, [steps[index] for index in come])
-        for index in range(len(steps)):
-            if delivered >> index & 1:
-                continue
-            following = reached[delivered | 1 << index]
-            arrives = clock([steps[known] for known in (*come, index)])
-            for state in states:
-                customer = state.customer.copy()
-                customer.take(steps[index], arrives)
-                if not any(customer.stands_like(known.customer) for known in following):
-                    following.append(Ending(customer, (*state.order, index)))
-    for ending in reached[-1]:
-        ending.customer.pass_to(until)
-    return reached[-1]
+
+    def __init__(self, steps: tuple[Step, ...], reached: list[list[Ending]]) -> None:
+        self.steps = steps
+        self._reached = reached
+        """By set of events, as a number with a bit for each."""
+
+    @classmethod
+    def of_none(cls, begin: PureCustomer) -> "Orders":
+        """Before any event."""
+        return cls((), [[Ending(begin, ())]])
+
+    def with_event(self, step: Step, clock: Clock) -> "Orders":
+        """Return the orders of one event more.
+
+        Raises:
+            AssertionError: an event that came a second time changed something.
+        """
+        steps, known = (*self.steps, step), len(self._reached)
+        reached = [*self._reached, *([] for _ in self._reached)]
+        for delivered in range(known, 2 * known):
+            come = [index for index in range(len(steps)) if delivered >> index & 1]
+            arrives = clock([steps[index] for index in come])
+            for last in come:
+                for state in reached[delivered & ~(1 << last)]:
+                    _add(reached[delivered], state, last, steps[last], arrives)
+            for state in reached[delivered]:
+                _check_repeats(state, [steps[index] for index in come])
+        return Orders(steps, reached)
+
+    def endings(self, until: datetime) -> list[Ending]:
+        """Return every state that delivering all events in any order ends in, at ``until``."""
+        ends = [Ending(ending.customer.copy(), ending.order) for ending in self._reached[-1]]
+        for ending in ends:
+            ending.customer.pass_to(until)
+        return ends
+
+
+def _add(following: list[Ending], state: Ending, index: int, step: Step, arrives: datetime) -> None:
+    customer = state.customer.copy()
+    customer.take(step, arrives)
+    if not any(customer.stands_like(known.customer) for known in following):
+        following.append(Ending(customer, (*state.order, index)))
 
 
 def _check_repeats(state: Ending, come: Sequence[Step]) -> None:
     for step in come:
+        known = state.customer.subscription
+        if known.learn(step.facts) == known:
+            continue
         again = state.customer.copy()
         again.take(step, again.now)
         assert again.stands_like(state.customer), ("a repeat changed something", state.order, step)

@@ -1,6 +1,6 @@
 """A customer in memory: the same decisions as in the use case, with no store. For tests of order and repetition."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from pancake_meter.domain.balance import Balance, Policy, burn
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
 from pancake_meter.domain.overage import LineKey, OverageLine
+from pancake_meter.domain.payment import Charge, Payment, Refund
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.spend import record_usage
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare, Subscription
@@ -20,6 +21,9 @@ from pancake_meter.domain.subscription_event import Bound, LifecycleEvent, Lifec
 from pancake_meter.store.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.webhook_effects import take_back_refunded
+from pancake_meter.usecases.webhook_purchase import buy_stated
+from pancake_meter.waffo.events import EventKind, Order, PaymentFacts
 from tests.support.webhook_world import utc
 
 if TYPE_CHECKING:
@@ -27,6 +31,17 @@ if TYPE_CHECKING:
 
 CUSTOMER = "acct_1001"
 CATALOG: Catalog = load_catalog(Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml")
+
+
+def _hoarder() -> Plan:
+    """A plan like scale that rolls over more than one month's allowance: what was left of each period shows in the next."""
+    scale = CATALOG.plans["scale"]
+    tokens = replace(scale.allowances["tokens"], rollover_maximum=Decimal(15_000_000))
+    return replace(scale, key="hoarder", allowances={**scale.allowances, "tokens": tokens})
+
+
+_TOP_UP_PRICE = Decimal("3.00")
+PLANS = {**CATALOG.plans, "hoarder": _hoarder()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,7 @@ def step(
 ) -> Step:
     """A lifecycle event, with its period and plan."""
     happened = utc(at)
-    sold = CATALOG.plans[plan] if isinstance(plan, str) else plan
+    sold = PLANS[plan] if isinstance(plan, str) else plan
     period = StatedPeriod(bound(start), bound(end), number)
     return Step(happened, OrderFacts.of(LifecycleEvent(kind, order_id, happened, period, sold)))
 
@@ -65,6 +80,25 @@ def refunded(order_id: str, payment_id: str, at: str, paid_at: str, share: str) 
     return Step(utc(at), OrderFacts(order_id, (paid, paid), refunds={payment_id: refund}))
 
 
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """A top-up of ``tokens`` that was paid for."""
+
+    at: datetime
+    payment_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpRefund:
+    """A share of a top-up's payment that went back."""
+
+    at: datetime
+    payment_id: str
+    id: str
+    share: str
+
+
 @dataclass
 class PureCustomer:
     """Subscription and balances of one customer, and what the ledger would have said."""
@@ -74,20 +108,23 @@ class PureCustomer:
     balances: dict[str, Balance] = field(default_factory=dict)
     moved: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     lines: dict[str, dict[LineKey, OverageLine]] = field(default_factory=dict)
+    payments: dict[str, Payment] = field(default_factory=dict)
     checks_store: bool = True
 
     def copy(self) -> "PureCustomer":
         """Another customer who has come just as far."""
         moved, lines = dict(self.moved), {meter: dict(kept) for meter, kept in self.lines.items()}
-        return PureCustomer(self.now, self.subscription, dict(self.balances), moved, lines, self.checks_store)
+        return PureCustomer(
+            self.now, self.subscription, dict(self.balances), moved, lines, dict(self.payments), self.checks_store
+        )
 
     def stands_like(self, other: "PureCustomer") -> bool:
-        """Whether the two will answer everything alike: all but the numbers of writes is the same."""
+        """Whether the two will answer everything alike."""
         return (
             self.now == other.now
-            and replace(self.subscription, version=0) == replace(other.subscription, version=0)
-            and _unnumbered(self.balances) == _unnumbered(other.balances)
-            and (self.moved, self.lines) == (other.moved, other.lines)
+            and self.subscription == other.subscription
+            and self.balances == other.balances
+            and (self.moved, self.lines, self.payments) == (other.moved, other.lines, other.payments)
         )
 
     @property
@@ -101,20 +138,40 @@ class PureCustomer:
         for meter in meters:
             self._write(open_balance(CUSTOMER, meter, Policy.of(coverage.plan, meter), coverage.term, self.now))
 
-    def take(self, step: Step, at: datetime | None = None) -> None:
+    def take(self, step: Step | TopUp | TopUpRefund, at: datetime | None = None) -> None:
         """Learn of an event."""
         self.pass_to(max(self.now, at or self.now))
+        if isinstance(step, Step):
+            self._keep(self._books().learn(step.facts))
+            return
+        payment = self.payments.get(step.payment_id) or Payment(step.payment_id, step.payment_id, CUSTOMER)
+        if isinstance(step, TopUpRefund):
+            refund = Refund(step.id, _TOP_UP_PRICE * Decimal(step.share), _TOP_UP_PRICE, step.at)
+            self._settle(payment.with_refund(refund), self._books())
+        elif payment.charge is None:
+            bought = buy_stated(self._books(), CATALOG, _top_up_facts(step), min(step.at, self.now))
+            assert bought is not None
+            charge = Charge("USD", _TOP_UP_PRICE, _TOP_UP_PRICE, step.at, "top_up")
+            self._settle(replace(payment.with_charge(charge), credits=bought.credits), bought.books)
+
+    def _books(self) -> CustomerBooks:
         changes = {
             meter: advance(balance, self.now, self.metering.fallback(meter)) for meter, balance in self.balances.items()
         }
         due = {meter: {key: line for key, line in lines.items() if line.due} for meter, lines in self.lines.items()}
-        books = CustomerBooks(
+        return CustomerBooks(
             self.metering, CUSTOMER, self.now, self.subscription, self.subscription, changes, lines=due
         )
-        learned = books.learn(step.facts)
-        self.subscription = replace(learned.learned, version=self.subscription.version + 1)
-        for meter in learned.touched:
-            self._write(learned.changes[meter])
+
+    def _settle(self, payment: Payment, books: CustomerBooks) -> None:
+        payment, books = take_back_refunded(payment, books)
+        self.payments[payment.payment_id] = payment
+        self._keep(books)
+
+    def _keep(self, books: CustomerBooks) -> None:
+        self.subscription = books.learned
+        for meter in books.touched:
+            self._write(books.changes[meter])
 
     def take_all(self, steps: Iterable[Step]) -> None:
         """Learn of events in this order, all of them now."""
@@ -160,7 +217,8 @@ class PureCustomer:
             moved = (change.balance.meter, movement.kind)
             self.moved[moved] = self.moved.get(moved, Decimal(0)) + movement.quantity
         self.lines[change.balance.meter] = change.lines_over(self.lines.get(change.balance.meter, {}))
-        self.balances[change.balance.meter] = change.after
+        # How many writes it took is no part of how a customer stands.
+        self.balances[change.balance.meter] = replace(change.after, segment=0)
 
     def _ledger_totals(self, meter: str) -> dict[str, Decimal]:
         totals = {kind: quantity for (of_meter, kind), quantity in self.moved.items() if of_meter == meter}
@@ -169,12 +227,21 @@ class PureCustomer:
             # An allowance that was given and expired untouched, and one that came too late to be given, are the same.
             "kept": given - totals.get("clawed_back", Decimal(0)),
             "used": totals.get("used", Decimal(0)) + self.balances[meter].used - self.balances[meter].burned,
-            "overage_closed": totals.get("overage_closed", Decimal(0)) - totals.get("overage_resumed", Decimal(0)),
+            # What was open again, or paid for by a top-up that was told of late, is not overage of a closed period.
+            "overage_closed": totals.get("overage_closed", Decimal(0))
+            - totals.get("overage_resumed", Decimal(0))
+            - totals.get("overage_covered", Decimal(0)),
         }
 
 
 def deliver(
-    order: Sequence[Step], *, began: datetime, until: datetime, at_once: bool, meters: Sequence[str], used: int = 0
+    order: Sequence[Step | TopUp | TopUpRefund],
+    *,
+    began: datetime,
+    until: datetime,
+    at_once: bool,
+    meters: Sequence[str],
+    used: int = 0,
 ) -> PureCustomer:
     """A customer whose events came in this order: each as soon as it can, or all of them only at the end."""
     customer = PureCustomer(began)
@@ -189,8 +256,23 @@ def deliver(
     return customer
 
 
-def _unnumbered(balances: Mapping[str, Balance]) -> dict[str, Balance]:
-    return {meter: replace(balance, segment=0) for meter, balance in balances.items()}
+def _top_up_facts(step: TopUp) -> PaymentFacts:
+    stated = {"kind": "top_up", "meter": "tokens", "quantity": str(step.units)}
+    order = Order(step.payment_id, None, CUSTOMER, None, None, {}, None, stated)
+    return PaymentFacts(
+        kind=EventKind.ORDER_COMPLETED,
+        order=order,
+        payment_id=step.payment_id,
+        status=None,
+        currency="USD",
+        charged=_TOP_UP_PRICE,
+        amount=None,
+        list_price=None,
+        paid_on=None,
+        method=None,
+        failure_reason=None,
+        period_number=None,
+    )
 
 
 def _balance_picture(balance: Balance) -> dict[str, Any]:
@@ -204,6 +286,7 @@ def _balance_picture(balance: Balance) -> dict[str, Any]:
         "used": balance.used,
         "overage": balance.current_overage,
         "overage_due": balance.overage_due,
+        "refund_debt": balance.refund_debt,
         "grants": grants,
         "headroom": balance.headroom,
     }

@@ -134,7 +134,7 @@ def _move(
 ) -> tuple[Change, Carried | None]:
     if isinstance(before, Uncovered):
         if isinstance(after, Uncovered):
-            return _move_default(change, before, after, fallback, lines, now), carried
+            return _move_default(change, before, after, carried, fallback, lines, now), carried
         return _enter(change, after, carried, lines, now)
     if isinstance(after, Uncovered):
         return _drop(change, before, after, carried, fallback, lines, now)
@@ -165,18 +165,26 @@ def _recall(change: Change, memory: Memory) -> tuple[Change, Memory]:
 
 
 def _move_default(
-    change: Change, before: Uncovered, after: Uncovered, fallback: Policy, lines: Lines, now: datetime
+    change: Change,
+    before: Uncovered,
+    after: Uncovered,
+    carried: Carried | None,
+    fallback: Policy,
+    lines: Lines,
+    now: datetime,
 ) -> Change:
     """Begin the default plan where the coverage before it is now known to have ended.
 
-    Coverage that came and went before we knew of it ended what was before it: the default plan begins afresh. An end that
-    is only known better moves the period, and gives nothing.
+    Coverage that came and went before we knew of it ended what was before it, or went on with a period that still runs: the
+    default plan begins afresh. An end that is only known better moves the period, and gives nothing.
     """
     balance = change.balance
     if after.since is None or after.since in (before.since, balance.term.start):
         return change
     term = Term(order_id=None, start=after.since)
     if before.since is None or before.since < after.since:
+        if carried is not None and carried.ends_at > after.since:
+            return _switch(change, fallback, term, ZERO, lines, now)
         return start_term(_withdraw(change), fallback, term, now)
     return _switch(change, fallback, term, _used(balance), lines, now)
 
@@ -310,7 +318,7 @@ def _rolled(covered: Covered, policy: Policy, meter: str, left: tuple[LeftPeriod
     known = {period.period_start: period for period in left if period.order_id == covered.order_id}
     rolled = None if covered.lead.is_cut else ZERO
     for period in covered.lead.periods:
-        allowance = (sold.quantity * period.kept).quantize(_STEP, rounding=ROUND_DOWN)
+        allowance = normal_quantity((sold.quantity * period.kept).quantize(_STEP, rounding=ROUND_DOWN))
         last_window = _last_window(period, policy)
         if (gone_through := known.get(period.start)) is not None:
             came = gone_through.rolled if rolled is None or last_window else rolled

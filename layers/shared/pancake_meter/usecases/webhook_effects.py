@@ -215,20 +215,26 @@ def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_
 
 
 def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
-    """Write a payment and the books, after taking back what refunds claim, as far as both are known."""
-    share = payment.refunded_share
-    if payment.charge is not None and share > ZERO:
-        claimed = []
-        for credit in payment.credits:
-            due = credit.due(share)
-            change, shortfall = _take_back(books, credit, due)
-            books = books.with_change(change)
-            claimed.append(credit.took_back(due, shortfall))
-        payment = replace(payment, credits=tuple(claimed))
-        if payment.charge is not None and payment.charge.is_subscription:
-            books = books.learn(_refunded(payment, payment.charge, share))
+    """Write a payment and the books, after taking back what refunds claim."""
+    payment, books = take_back_refunded(payment, books)
     writes = books.writes(cause, payment.payment_id)
     return Effects("applied", None, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
+
+
+def take_back_refunded(payment: Payment, books: CustomerBooks) -> tuple[Payment, CustomerBooks]:
+    """Take back what a payment's refunds claim of all that it bought, as far as charge and refunds are both known."""
+    share = payment.refunded_share
+    if payment.charge is None or share == ZERO:
+        return payment, books
+    claimed = []
+    for credit in payment.credits:
+        due = credit.due(share)
+        change, shortfall = _take_back(books, credit, due)
+        books = books.with_change(change)
+        claimed.append(credit.took_back(due, shortfall))
+    if payment.charge.is_subscription:
+        books = books.learn(_refunded(payment, payment.charge, share))
+    return replace(payment, credits=tuple(claimed)), books
 
 
 def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple[Change, Decimal]:
