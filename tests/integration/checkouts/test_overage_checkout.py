@@ -140,6 +140,12 @@ def test_an_overage_that_has_grown_supersedes_the_open_checkout(shop: Shop) -> N
     assert rest["next_cursor"] is None
 
 
+@pytest.mark.parametrize("checkout_id", ["chk_never", "x", "chk_" + "a" * 3000, "%F0%9F%A5%9E"])
+def test_what_is_no_checkout_cannot_be_read(shop: Shop, checkout_id: str) -> None:
+    read = shop.call(api_event("checkouts_read", path=f"/v1/customers/acct_1001/checkouts/{checkout_id}"))
+    assert (read.status, read.body["code"]) == (HTTPStatus.NOT_FOUND, "checkout_not_found")
+
+
 def test_another_customers_checkout_cannot_be_read(shop: Shop) -> None:
     mine = shop.call(api_event("checkouts_top_up")).body["checkout_id"]
     assert (

@@ -5,6 +5,7 @@
 ``PK CHECKOUT#<id> SK WATCHED``: a checkout of units that may still be paid, listed for reconciliation, gone by itself.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -19,13 +20,16 @@ from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
+_ID = re.compile(r"chk_[0-9a-z_]{1,64}")
 _WATCHED = "CHECKOUTS#watched"
 _WATCHED_AFTER_EXPIRY = timedelta(days=7)
 """A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
 
 
 def read_checkout(table: Table, checkout_id: str) -> Checkout | None:
-    """Return a checkout, or ``None``: one read."""
+    """Return a checkout, or ``None``: one read, and none for what cannot be an id."""
+    if _ID.fullmatch(checkout_id) is None:
+        return None
     item = table.get(_key(checkout_id))
     return _checkout(item) if item is not None else None
 
