@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
+LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 SOURCES := clients layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -18,7 +19,7 @@ help: ## Show the targets
 run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
 
-test: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
@@ -41,7 +42,7 @@ check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
 
-setup: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
@@ -58,7 +59,7 @@ build: $(UP_TO_DATE) ## Build for AWS (then: .venv/bin/sam deploy --guided)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -69,6 +70,13 @@ $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
 		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# A real LiteLLM proxy, which the tests run beside the stack.
+$(LITELLM_UP_TO_DATE): requirements-litellm.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-litellm
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-litellm/bin/python requirements-litellm.txt \
+		|| .venv-litellm/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-litellm.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

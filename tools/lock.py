@@ -1,5 +1,8 @@
 """The lock: requirements-dev.txt (everything) and layers/shared/requirements.txt (what the layer carries).
 
+LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
+gets an environment of its own.
+
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.
 """
@@ -21,19 +24,23 @@ PYPROJECT = ROOT / "pyproject.toml"
 EVERYTHING = ROOT / "requirements-dev.txt"
 LAYER = ROOT / "layers" / "shared" / "requirements.txt"
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
+LITELLM = ROOT / "requirements-litellm.txt"
 FINGERPRINT = re.compile(r"^# pyproject dependencies: sha256 ([0-9a-f]{64})$", re.MULTILINE)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[^\]]*\])?==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 UV_OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header")
 
+OURS = ("project", "dev")
+THEIRS = ("litellm", "litellm overrides")
+
 Pins = dict[str, tuple[str, frozenset[str]]]
 """Canonical package name -> (version, hashes)."""
 
 
-def fingerprint() -> str:
-    """Return the SHA-256 of the dependency declarations in pyproject.toml, whatever their order or comments."""
-    declared = _declared()
-    return hashlib.sha256(json.dumps({name: sorted(lines) for name, lines in declared.items()}).encode()).hexdigest()
+def fingerprint(*names: str) -> str:
+    """Return the SHA-256 of the named dependency declarations in pyproject.toml, whatever their order or comments."""
+    declared = {name: sorted(lines) for name, lines in _declared().items() if name in names}
+    return hashlib.sha256(json.dumps(declared).encode()).hexdigest()
 
 
 def pins(text: str) -> Pins:
@@ -49,10 +56,10 @@ def pins(text: str) -> Pins:
 def problems() -> list[str]:
     """Return what is out of step, as sentences; an empty list means all is well."""
     found: list[str] = []
-    everything, layer, bootstrap = (_read(path) for path in (EVERYTHING, LAYER, BOOTSTRAP))
-    for path, text in ((EVERYTHING, everything), (LAYER, layer)):
+    everything, layer, bootstrap, litellm = (_read(path) for path in (EVERYTHING, LAYER, BOOTSTRAP, LITELLM))
+    for path, text, names in ((EVERYTHING, everything, OURS), (LAYER, layer, OURS), (LITELLM, litellm, THEIRS)):
         recorded = FINGERPRINT.search(text)
-        if recorded is None or recorded[1] != fingerprint():
+        if recorded is None or recorded[1] != fingerprint(*names):
             found.append(f"{path.relative_to(ROOT)} was made from other dependencies than pyproject.toml has")
     all_pins = pins(everything)
     for path, text in ((LAYER, layer), (BOOTSTRAP, bootstrap)):
@@ -64,15 +71,18 @@ def problems() -> list[str]:
     declared = _declared()
     found += _unmet(declared["project"], pins(layer), LAYER)
     found += _unmet(declared["project"] + declared["dev"], all_pins, EVERYTHING)
-    found += [f"{name} has no hash" for name, (_, hashes) in all_pins.items() if not hashes]
+    found += _unmet(declared["litellm"] + declared["litellm overrides"], pins(litellm), LITELLM)
+    found += [
+        f"{name} has no hash" for each in (all_pins, pins(litellm)) for name, (_, hashes) in each.items() if not hashes
+    ]
     return found
 
 
 def write() -> None:
-    """Resolve anew and write the three files. Needs a package index; raises `subprocess.CalledProcessError`."""
-    header = f"# Made by `make lock`; do not edit.\n# pyproject dependencies: sha256 {fingerprint()}\n"
-    _compile(EVERYTHING, header, "--no-strip-extras", "--group", "dev")
-    _compile(LAYER, header, "--constraints", EVERYTHING.name)
+    """Resolve anew and write the four files. Needs a package index; raises `subprocess.CalledProcessError`."""
+    _compile(EVERYTHING, OURS, PYPROJECT.name, "--no-strip-extras", "--group", "dev")
+    _compile(LAYER, OURS, PYPROJECT.name, "--constraints", EVERYTHING.name)
+    _compile(LITELLM, THEIRS, "--group", "litellm")
     uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if uv is None:
         raise LookupError("uv is not in the lock")
@@ -82,8 +92,9 @@ def write() -> None:
     )
 
 
-def _compile(output: Path, header: str, *options: str) -> None:
-    command = ("uv", "pip", "compile", *UV_OPTIONS, *options, PYPROJECT.name, "--quiet", "--output-file")
+def _compile(output: Path, names: tuple[str, ...], *options: str) -> None:
+    header = f"# Made by `make lock`; do not edit.\n# pyproject dependencies: sha256 {fingerprint(*names)}\n"
+    command = ("uv", "pip", "compile", *UV_OPTIONS, *options, "--quiet", "--output-file")
     subprocess.run([*command, str(output.relative_to(ROOT))], cwd=ROOT, check=True)
     output.write_text(header + output.read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -94,7 +105,13 @@ def _read(path: Path) -> str:
 
 def _declared() -> dict[str, list[str]]:
     pyproject = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
-    return {"project": pyproject["project"]["dependencies"], "dev": pyproject["dependency-groups"]["dev"]}
+    groups = pyproject["dependency-groups"]
+    return {
+        "project": pyproject["project"]["dependencies"],
+        "dev": groups["dev"],
+        "litellm": groups["litellm"],
+        "litellm overrides": pyproject["tool"]["uv"]["override-dependencies"],
+    }
 
 
 def _unmet(requirements: list[str], pinned: Pins, path: Path) -> list[str]:
