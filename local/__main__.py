@@ -23,7 +23,7 @@ from local.front import WEBHOOK_PATH, Behind, create_front
 from local.ports import HOST, free_port, listen
 from local.processes import Children
 from local.routes import import_routes
-from local.seed import make_bucket, put_private_key, seed_api_key
+from local.seed import OPENMETER_KEY_SECRET, PRIVATE_KEY_SECRET, make_bucket, put_secret, seed_api_key
 from local.settings import Settings, read_settings
 from local.stack import start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
@@ -76,7 +76,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
                 "WaffoEnvironment": settings.waffo.environment,
                 "WaffoStoreId": settings.waffo.store_id,
                 "WaffoMerchantId": settings.waffo.merchant_id,
-                "WaffoPrivateKeySecretArn": put_private_key(ministack, waffo.private_key),
+                "WaffoPrivateKeySecretArn": put_secret(ministack, PRIVATE_KEY_SECRET, waffo.private_key),
                 "WaffoApiUrl": waffo.api_url,
                 "WaffoWebhookTestPublicKey": waffo.webhook_test_public_key,
                 "WaffoWebhookProdPublicKey": waffo.webhook_prod_public_key,
@@ -86,6 +86,12 @@ def run(settings: Settings, listener: socket.socket) -> None:
                 "CatalogPath": str(settings.catalog_path),
                 "LogLevel": settings.log_level,
             }
+            if settings.openmeter is not None:
+                put_secret(ministack, OPENMETER_KEY_SECRET, settings.openmeter.api_key)
+                parameters |= {
+                    "OpenMeterBaseUrl": settings.openmeter.base_url,
+                    "OpenMeterKeySecret": OPENMETER_KEY_SECRET,
+                }
             deploy(children, ministack, state / "sam", parameters)
             stack = read_stack(ministack)
             import_routes(ministack, stack)

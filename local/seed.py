@@ -1,4 +1,4 @@
-"""What a stack needs before its first request: the artifacts' bucket, the Waffo key, one API key."""
+"""What a stack needs before its first request: the artifacts' bucket, the secrets, one API key."""
 
 import os
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from pancake_meter.store.api_keys import read_api_key, write_api_key
 from pancake_meter.store.table import Table
 
 PRIVATE_KEY_SECRET = "pancake-meter/waffo-private-key"  # noqa: S105 - its name
+OPENMETER_KEY_SECRET = "pancake-meter/openmeter-key"  # noqa: S105 - its name
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
 
@@ -25,14 +26,14 @@ def make_bucket(ministack: MiniStack) -> None:
         client.create_bucket(Bucket=ARTIFACTS_BUCKET)
 
 
-def put_private_key(ministack: MiniStack, private_key: str) -> str:
-    """Keep the Waffo private key as the secret that the template refers to; return its ARN."""
+def put_secret(ministack: MiniStack, name: str, value: str) -> str:
+    """Keep a secret that the template refers to; return its ARN."""
     client = ministack.secretsmanager()
     known = client.list_secrets(MaxResults=100)["SecretList"]
-    arn = next((secret["ARN"] for secret in known if secret["Name"] == PRIVATE_KEY_SECRET), None)
+    arn = next((secret["ARN"] for secret in known if secret["Name"] == name), None)
     if arn is None:
-        return client.create_secret(Name=PRIVATE_KEY_SECRET, SecretString=private_key)["ARN"]
-    client.put_secret_value(SecretId=arn, SecretString=private_key)
+        return client.create_secret(Name=name, SecretString=value)["ARN"]
+    client.put_secret_value(SecretId=arn, SecretString=value)
     return arn
 
 

@@ -33,8 +33,19 @@ class WaffoSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenMeterSettings:
+    """The OpenMeter that usage is forwarded to."""
+
+    base_url: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told: ports and folders, whether to keep what the last run left, who we are to Waffo."""
+    """What a run is told: ports and folders, whether to keep what the last run left, who we are to Waffo.
+
+    Without an `openmeter` usage is forwarded nowhere.
+    """
 
     port: int
     state_folder: Path
@@ -44,6 +55,7 @@ class Settings:
     checkout_success_url: str
     log_level: str
     in_flight_max: int
+    openmeter: OpenMeterSettings | None
     waffo: WaffoSettings
 
 
@@ -61,6 +73,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or "",
         log_level=environ.get("LOG_LEVEL") or "INFO",
         in_flight_max=_in_flight_max(environ.get("IN_FLIGHT_MAX") or str(DEFAULT_IN_FLIGHT_MAX)),
+        openmeter=_openmeter(environ.get("OPENMETER_BASE_URL") or "", environ.get("OPENMETER_API_KEY") or ""),
         waffo=WaffoSettings(
             environment=environment,
             store_id=environ.get("WAFFO_STORE_ID") or DEFAULT_STORE_ID,
@@ -79,6 +92,14 @@ def key_on_one_line(text: str) -> str:
     plain = text.replace("\\r", "\n").replace("\\n", "\n")
     bodies = _PEM_BODY.findall(plain) or [plain]
     return ",".join("".join(body.split()) for body in bodies)
+
+
+def _openmeter(base_url: str, api_key: str) -> OpenMeterSettings | None:
+    if not base_url:
+        return None
+    if not api_key:
+        raise LocalStackError("OPENMETER_BASE_URL needs OPENMETER_API_KEY")
+    return OpenMeterSettings(base_url, api_key)
 
 
 def _in_flight_max(text: str) -> int:

@@ -40,7 +40,8 @@ def warm(ministack: MiniStack, stack: DeployedStack) -> None:
     names = [
         stack.physical_ids[logical_id]
         for logical_id, resource in stack.processed_template["Resources"].items()
-        if resource["Type"] == FUNCTION_TYPE
+        # What the parameters have switched off is in the template and not in the stack.
+        if resource["Type"] == FUNCTION_TYPE and logical_id in stack.physical_ids
     ]
     client = ministack.lambda_()
     payload = json.dumps(HARMLESS_REQUEST).encode()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP = "https://app.example.com/billing"
 """Where customers are sent after paying: an address that the catalog allows."""
 
-CONFIGURATION = ("AWS_", "CATALOG_", "CHECKOUT_", "POWERTOOLS_", "PURCHASE_", "TABLE_", "WAFFO_")
+CONFIGURATION = ("AWS_", "CATALOG_", "CHECKOUT_", "OPENMETER_", "POWERTOOLS_", "PURCHASE_", "TABLE_", "WAFFO_")
 """Variables that configure a stack: other tests set them, and this one has to start as a new user's would."""
 
 

@@ -18,6 +18,9 @@ ENVIRONMENT = {
     "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
     "PURCHASE_LINK_SECRET_ID": "not-used",
     "USAGE_QUEUE_URL": "not-used",
+    "OPENMETER_BASE_URL": "https://openmeter.example.com",
+    "OPENMETER_KEY_SECRET_ID": "not-used",
+    "FORWARDING_REFUSED_QUEUE_URL": "not-used",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
@@ -29,6 +32,7 @@ ALLOWED = {
     "quota_check": {"pydantic", "itsdangerous"},
     "usage_batch": {"pydantic"},
     "usage_bulk": {"pydantic"},
+    "usage_forwarding": {"httpx"},
     "usage_recording": {"pydantic"},
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},
@@ -54,6 +58,7 @@ def test_a_function_without_its_settings_refuses_to_start() -> None:
         "usage_recording",
         "renewal_reset",
         "reports",
+        "usage_forwarding",
         "webhook_deliveries",
         "webhook_intake",
     ):

@@ -1,10 +1,12 @@
 """House rules for template.yaml that no linter knows."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pancake_meter.usecases.forward_usage import PATIENCE
 from tests.support.least_privilege import grants_of
 from tools.cfn_template import load_template
 
@@ -87,7 +89,7 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
     on_table = [each for each in statements(function) if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
-    assert on_table or function == "UsageBulkFunction"
+    assert on_table or function in {"UsageBulkFunction", "UsageForwardingFunction"}
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
         assert not others
@@ -172,3 +174,40 @@ def test_the_table_survives_the_stack_and_can_be_restored() -> None:
 
 def test_the_webhook_url_checks_signatures_not_credentials_and_is_for_no_browser() -> None:
     assert FUNCTIONS["WebhookIntakeFunction"]["FunctionUrlConfig"] == {"AuthType": "NONE"}
+
+
+FORWARDING = {
+    "UsageForwardingFunction",
+    "UsageForwardingLogGroup",
+    "ForwardingRefusedQueue",
+    "ForwardingFailedQueue",
+    "ForwardingLateAlarm",
+    "ForwardingRefusedAlarm",
+    "ForwardingFailedAlarm",
+}
+
+
+def test_forwarding_is_off_unless_an_openmeter_is_named_and_then_nothing_of_it_is_made() -> None:
+    parameters = TEMPLATE["Parameters"]
+    assert (parameters["OpenMeterBaseUrl"]["Default"], parameters["OpenMeterKeySecret"]["Default"]) == ("", "")
+    assert TEMPLATE["Conditions"]["ForwardsUsage"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "OpenMeterBaseUrl"}, ""]}]}
+    assert {name for name, each in RESOURCES.items() if each.get("Condition") == "ForwardsUsage"} == FORWARDING
+    assert {name for name in RESOURCES if "Forwarding" in name} == FORWARDING
+    everything_else = {name: each for name, each in RESOURCES.items() if name not in FORWARDING}
+    assert not [name for name in FORWARDING if f"'{name}'" in str(everything_else)]
+
+
+def test_forwarding_is_tried_again_within_bounds_and_then_set_aside() -> None:
+    source = FUNCTIONS["UsageForwardingFunction"]["Events"]["Stream"]["Properties"]
+    assert source["BisectBatchOnFunctionError"] is True
+    assert source["MaximumRecordAgeInSeconds"] > PATIENCE.total_seconds()
+    assert source["MaximumRecordAgeInSeconds"] < timedelta(hours=24).total_seconds()
+    assert 0 < source["MaximumRetryAttempts"] <= 10_000
+    assert source["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["ForwardingFailedQueue", "Arn"]}
+
+
+def test_the_openmeter_key_is_only_referred_to() -> None:
+    assert FUNCTIONS["UsageForwardingFunction"]["Environment"]["Variables"]["OPENMETER_KEY_SECRET_ID"] == {
+        "Ref": "OpenMeterKeySecret"
+    }
+    assert TEMPLATE["Rules"]["ForwardingHasItsKey"]["Assertions"]

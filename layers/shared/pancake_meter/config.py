@@ -46,6 +46,20 @@ class BulkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardingSettings:
+    """What forwarding to an OpenMeter needs: where it is, the secret with its key, the queue of what it will not take."""
+
+    base_url: str
+    key_secret_id: str
+    refused_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ForwardingSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        return cls(*_required(environ, "OPENMETER_BASE_URL", "OPENMETER_KEY_SECRET_ID", "FORWARDING_REFUSED_QUEUE_URL"))
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSettings:
     """What the webhook intake needs: one mode, one store, the keys of that mode.
 

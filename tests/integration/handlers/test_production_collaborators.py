@@ -1,10 +1,12 @@
 """What the functions are made of in AWS: secrets come from Secrets Manager, by reference, when they are first needed."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities import parameters
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from moto import mock_aws
 
 import checkout_collaborators
+import forwarding_collaborators
 import quota_collaborators
 import reconciliation_collaborators
 from pancake_meter.composition import production_metering
@@ -84,3 +87,28 @@ def test_reconciliation_is_pinned_to_the_mode_and_the_store_of_its_stack() -> No
 
 def test_the_catalog_and_the_table_are_made_once() -> None:
     assert production_metering() is production_metering()
+
+
+def test_forwarding_sends_its_key_from_the_secret_to_the_openmeter_it_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a stack that forwards
+    keep("openmeter-key", "om_secret\n")
+    monkeypatch.setenv("OPENMETER_KEY_SECRET_ID", "openmeter-key")
+    monkeypatch.setenv("OPENMETER_BASE_URL", "https://openmeter.example.com/")
+    asked: list[httpx.Request] = []
+
+    def answer(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(204)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+
+    # When it sends
+    forwarding_collaborators.production_collaborators().openmeter.ingest([{"id": "e1"}])
+
+    # Then with that key, there
+    (request,) = asked
+    assert str(request.url) == "https://openmeter.example.com/api/v1/events"
+    assert request.headers["Authorization"] == "Bearer om_secret"
+    assert json.loads(request.content) == [{"id": "e1"}]

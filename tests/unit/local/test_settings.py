@@ -35,3 +35,15 @@ def test_a_public_key_of_any_shape_fits_a_stack_parameter(text: str) -> None:
 
 def test_two_public_keys_of_a_rotation_stay_two() -> None:
     assert key_on_one_line(PEM + PEM.replace("MIIB", "OTHER")) == "MIIBAQAB,OTHERAQAB"
+
+
+def test_usage_is_forwarded_nowhere_unless_an_openmeter_is_named() -> None:
+    assert read_settings({"OPENMETER_API_KEY": "om_key"}).openmeter is None
+    named = read_settings({"OPENMETER_BASE_URL": "http://127.0.0.1:8888", "OPENMETER_API_KEY": "om_key"}).openmeter
+    assert named is not None
+    assert (named.base_url, named.api_key) == ("http://127.0.0.1:8888", "om_key")
+
+
+def test_an_openmeter_without_its_key_is_refused() -> None:
+    with pytest.raises(LocalStackError, match="OPENMETER_API_KEY"):
+        read_settings({"OPENMETER_BASE_URL": "http://127.0.0.1:8888"})

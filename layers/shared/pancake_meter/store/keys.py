@@ -70,6 +70,14 @@ def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:
     return {"PK": f"USAGE#{customer_id}#{meter}#{event_id}", "SK": "USAGE"}
 
 
+def usage_event_of(partition: str) -> tuple[str, str, str]:
+    """Return customer, meter and event id of a usage event's partition; ``ValueError`` for another one."""
+    kind, customer_id, meter, event_id = partition.split("#", 3)
+    if kind != "USAGE":
+        raise ValueError(f"not the partition of a usage event: {kind}")
+    return customer_id, meter, event_id
+
+
 def reconciliation_key(name: str) -> Key:
     """Key of the place at which one pass of reconciliation goes on."""
     return {"PK": "RECONCILIATION", "SK": f"PLACE#{name}"}

@@ -1,0 +1,55 @@
+"""OpenMeter's ingest in a few lines, as a transport: knows events by (source, id), and has faults on request."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from pancake_meter.openmeter.client import OpenMeterClient
+
+API_KEY = "om_test_key"
+Event = dict[str, Any]
+
+
+@dataclass
+class FakeOpenMeter:
+    """``trouble`` holds what the next requests meet instead of an answer: a status, or an error; `lost` answers come after
+    the events were taken. ``refuses`` says which events are malformed: a batch with one of them is 400, all of it.
+    """
+
+    trouble: list[int | Exception] = field(default_factory=list)
+    lose_answers: int = 0
+    refuses: Callable[[Event], bool] = lambda _: False
+    requests: list[httpx.Request] = field(default_factory=list)
+    taken: dict[tuple[str, str], Event] = field(default_factory=dict)
+    sent: list[Event] = field(default_factory=list)
+
+    def client(self) -> OpenMeterClient:
+        """A client of this fake."""
+        return OpenMeterClient("https://openmeter.test/", lambda: API_KEY, transport=httpx.MockTransport(self.answer))
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        self.requests.append(request)
+        if self.trouble:
+            trouble = self.trouble.pop(0)
+            if isinstance(trouble, Exception):
+                raise trouble
+            return httpx.Response(trouble, json={"title": "trouble"})
+        assert (request.method, request.url.path) == ("POST", "/api/v1/events")
+        assert request.headers["Content-Type"] == "application/cloudevents-batch+json"
+        if request.headers["Authorization"] != f"Bearer {API_KEY}":
+            return httpx.Response(401)
+        events: list[Event] = json.loads(request.content)
+        if any(map(self.refuses, events)):
+            return httpx.Response(400, json={"title": "Bad Request", "detail": "malformed event"})
+        self.sent += events
+        for event in events:
+            known = self.taken.setdefault((event["source"], event["id"]), event)
+            assert known == event, "one id, two contents"
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise httpx.ReadTimeout("no answer", request=request)
+        return httpx.Response(204)
