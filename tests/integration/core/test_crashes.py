@@ -11,14 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pancake_meter.domain.balance import ZERO
-from pancake_meter.domain.hold import HoldHandle
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.domain.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.usage_event import dated_usage_event, usage_event
 from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota, release_hold, settle_hold
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.record_usage import UsageLine, record_events
+from pancake_meter.usecases.settle_line import settle_line
 from pancake_meter.usecases.sweep_due import sweep_due
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
@@ -91,6 +92,19 @@ def settle_after_expiry(stack: Metering) -> None:
     settle_hold(stack, CUSTOMER, HANDLE, usage_event("h1", Decimal(60), None, NEXT_MONTH), NEXT_MONTH)
 
 
+def settle_a_measured_call(stack: Metering) -> None:
+    settle_measured(stack, NOW, NOW)
+
+
+def settle_a_measured_call_after_a_reset(stack: Metering) -> None:
+    settle_measured(stack, NOW, NEXT_MONTH)
+
+
+def settle_measured(stack: Metering, used_at: datetime, now: datetime) -> None:
+    line = UsageLine(CUSTOMER, "tokens", dated_usage_event("h1", Decimal(60), used_at, now))
+    assert settle_line(stack, line, CustomerHold(CUSTOMER, HANDLE), now).result in {"counted", "duplicate"}
+
+
 def release(stack: Metering) -> None:
     release_hold(stack, CUSTOMER, HANDLE)
 
@@ -110,6 +124,8 @@ CASES: list[tuple[Operation, Operation, Figures]] = [
     (held_before, hold_what_an_expired_hold_had, Figures(ZERO, Decimal(1000), ZERO, 2)),
     (held_before, settle, Figures(Decimal(60), ZERO, Decimal(940), 1)),
     (held_before, settle_after_expiry, Figures(Decimal(60), ZERO, Decimal(940), 2)),
+    (held_before, settle_a_measured_call, Figures(Decimal(60), ZERO, Decimal(940), 1)),
+    (held_before, settle_a_measured_call_after_a_reset, Figures(Decimal(60), ZERO, Decimal(940), 2)),
     (held_before, release, Figures(ZERO, ZERO, Decimal(1000), 1)),
     (used_before, reset, Figures(Decimal(100), ZERO, Decimal(1000), 2)),
 ]

@@ -9,7 +9,7 @@ import pytest
 from pancake_meter.domain.advance import start_term
 from pancake_meter.domain.balance import Policy, Term
 from pancake_meter.domain.change import Change
-from pancake_meter.domain.errors import EventTimeOutOfRange
+from pancake_meter.domain.errors import EventTimeOutOfRange, PeriodClosed
 from pancake_meter.domain.hold import HoldHandle
 from pancake_meter.domain.usage_event import RETENTION, usage_event
 from pancake_meter.store.balances import read_balance, write_change
@@ -94,6 +94,31 @@ def test_scenario_48_used_beyond_what_was_held_is_counted_whole_and_once(stack: 
     settled(stack, handle, 1300)
     balance = stack.current_balance(CUSTOMER, "tokens", NOW)
     assert (balance.used, balance.held, balance.current_overage) == (Decimal(1300), Decimal(0), Decimal(300))
+
+
+def test_a_hold_whose_usage_something_else_told_first_is_over_when_it_is_settled(stack: Metering) -> None:
+    # Given a hold, and a callback that told of the same usage under the same id
+    handle = placed(stack, 100)
+    assert told(stack, handle.id, 60, NOW) == "counted"
+    assert figures(stack) == [60, 100, 840]
+
+    # Then settling counts nothing again, and holds nothing any more
+    settled(stack, handle, 60)
+    assert figures(stack) == [60, 0, 940]
+
+
+def test_a_settlement_that_is_too_late_for_its_period_is_not_answered_as_counted(stack: Metering) -> None:
+    # Given usage in a period that closed longer ago than its grace, and a hold that is long gone
+    handle = placed(stack, 100)
+    told(stack, "e1", 10, NOW)
+    later = NOW + timedelta(days=40)
+    event = usage_event(handle.id, Decimal(60), NOW, later)
+    told(stack, "e2", 1, later)
+
+    # Then it is refused, and not answered as if it had counted
+    with pytest.raises(PeriodClosed):
+        settle_hold(stack, CUSTOMER, handle, event, later)
+    assert figures(stack, later)[0] == 1
 
 
 def test_scenario_53_a_hold_over_a_plan_change_is_charged_to_the_plan_it_is_settled_under(stack: Metering) -> None:

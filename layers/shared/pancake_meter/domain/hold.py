@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final, Self
 
 from pancake_meter.domain.errors import InvalidHoldId
-from pancake_meter.domain.quantity import format_quantity, parse_quantity
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY, format_quantity, parse_quantity
 
 MAX_HOLDS = 100
 """Live holds of one balance: they are part of its item, which every hot write rewrites."""
@@ -57,6 +57,23 @@ class HoldHandle:
         if match is None:
             return None
         return cls(match["meter"], parse_quantity(match["quantity"]), check_hold_id(match["id"]))
+
+    @classmethod
+    def named(cls, name: str, meter: str) -> Self:
+        """Return the hold of ``meter`` that ``name`` means: its handle, or its id, whose quantity a first try finds out.
+
+        Raises:
+            InvalidHoldId, InvalidQuantity: it is neither a handle nor an id.
+        """
+        return cls.parse(name) or cls(meter, SMALLEST_QUANTITY, check_hold_id(name))
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerHold:
+    """A hold and whose it is."""
+
+    customer_id: str
+    handle: HoldHandle
 
 
 def check_hold_id(text: str) -> str:

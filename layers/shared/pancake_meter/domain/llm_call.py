@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pancake_meter.domain.hold import CustomerHold
 from pancake_meter.domain.measuring import Happening, TokenPools
 
 
 @dataclass(frozen=True, slots=True)
 class LlmCall:
-    """``id`` is made once per call: it dedupes. ``identities`` are what the gateway knows of the caller, by kind."""
+    """``id`` is made once per call: it dedupes. ``identities`` are what the gateway knows of the caller, by kind.
+
+    ``hold`` reserved units for the call, under the call's own id.
+    """
 
     id: str
     ended_at: datetime
@@ -18,6 +22,7 @@ class LlmCall:
     identities: Mapping[str, str]
     is_success: bool
     is_cache_hit: bool
+    hold: CustomerHold | None = None
 
     @property
     def happening(self) -> Happening:

@@ -38,12 +38,16 @@ class ParkedItem(TypedDict):
 
 
 class IntakeBody(TypedDict):
-    """The answer to a batch: how many of each; ``ignored`` are those that the catalog's settings leave out."""
+    """The answer to a batch: how many of each; ``ignored`` are those that the catalog's settings leave out.
+
+    ``holds_ended`` counts the items for which units were held until now.
+    """
 
     counted: int
     duplicate: int
     ignored: int
     parked: int
+    holds_ended: int
     parked_items: list[ParkedItem]
 
 
@@ -141,6 +145,7 @@ def intake_body(outcomes: Sequence[ItemOutcome]) -> IntakeBody:
         "duplicate": statuses.count("duplicate"),
         "ignored": statuses.count("ignored"),
         "parked": statuses.count("parked"),
+        "holds_ended": sum(outcome.ended_hold for outcome in outcomes),
         "parked_items": [
             {"index": index, "id": kept.digest, "code": kept.code, "detail": kept.detail}
             for index, outcome in enumerate(outcomes)

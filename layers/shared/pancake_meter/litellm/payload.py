@@ -1,7 +1,7 @@
 """LiteLLM's StandardLoggingPayload, full or trimmed, as a model call.
 
 Read leniently: only what counting needs is looked at, and whatever else a version adds is passed over. Never read:
-``response_cost``, which is often wrong where tokens were cached.
+``response_cost``, which is often wrong where tokens were cached. Our own logger adds the hold that it placed for the call.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pancake_meter.domain.errors import UnreadableUsage
+from pancake_meter.domain.errors import DomainError, UnreadableUsage
+from pancake_meter.domain.hold import CustomerHold, HoldHandle
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.llm_call import LlmCall
 from pancake_meter.litellm.usage_object import token_pools
@@ -55,6 +56,7 @@ def llm_call(payload: object) -> LlmCall:
         identities=_identities(payload, metadata),
         is_success=status == "success",
         is_cache_hit=payload.get("cache_hit") is True,
+        hold=_hold(payload, call_id),
     )
 
 
@@ -99,6 +101,19 @@ def _identities(payload: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict
         stated = _object(metadata, name)
         found |= {f"{kind}.{key}": _text(stated, key) for key in stated}
     return {kind: identity for kind, identity in found.items() if identity and identity != _ADMIN}
+
+
+def _hold(payload: Mapping[str, Any], call_id: str) -> CustomerHold | None:
+    """The hold that our logger placed for the call. One that is not of this call, or cannot be read, is passed over."""
+    stated = _object(payload, "pancake_meter_hold")
+    customer_id, meter, name = _text(stated, "customer_id"), _text(stated, "meter"), _text(stated, "hold_id")
+    if customer_id is None or meter is None or name is None:
+        return None
+    try:
+        handle = HoldHandle.named(name, meter)
+    except DomainError:
+        return None
+    return CustomerHold(customer_id, handle) if handle.id == call_id else None
 
 
 def _instant(seconds: object) -> datetime | None:

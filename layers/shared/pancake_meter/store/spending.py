@@ -172,16 +172,32 @@ def write_late_events(
 
 
 def write_settlement(
-    table: Table, customer_id: str, meter: str, hold_id: str, held: Decimal, event: UsageEvent, now: datetime
+    table: Table,
+    customer_id: str,
+    meter: str,
+    hold_id: str,
+    held: Decimal,
+    event: UsageEvent,
+    now: datetime,
+    *,
+    of_any_time: bool = True,
 ) -> EventsRefused | None:
-    """End a hold of ``held`` units with what was really used, counted as ``event``; ``None`` when that happened."""
-    sets, names, values = _count(event.quantity, {day_key(event.used_at): event.quantity})
+    """End a hold of ``held`` units with what was really used, counted as ``event``; ``None`` when that happened.
+
+    An event from before the open period stands in the way, unless it may be ``of_any_time``.
+    """
+    condition, names, values = "holds.#id.q = :held AND valid_until > :now", {"#id": hold_id}, {":now": to_ms(now)}
+    if not of_any_time:
+        condition += " AND #period.#start <= :used_at"
+        names |= {"#period": "period", "#start": "start"}
+        values[":used_at"] = to_ms(event.used_at)
+    sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity})
     update = Update(
         balance_key(customer_id, meter),
         f"SET headroom = headroom + :given_back, {sets} REMOVE holds.#id",
-        "holds.#id.q = :held AND valid_until > :now",
-        {":given_back": held - event.quantity, ":held": held, ":now": to_ms(now), **values},
-        {"#id": hold_id, **names},
+        condition,
+        {":given_back": held - event.quantity, ":held": held, **values, **counts},
+        {**names, **day_names},
     )
     return _transact(table, customer_id, meter, [event], [update], now)
 

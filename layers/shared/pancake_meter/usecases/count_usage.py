@@ -19,8 +19,10 @@ from pancake_meter.store.parked_usage import (
 )
 from pancake_meter.usecases.bulk_usage import BULK
 from pancake_meter.usecases.event_result import EventResult
+from pancake_meter.usecases.hold_quota import release_hold
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_batch
+from pancake_meter.usecases.record_usage import UsageLine, record_batch
+from pancake_meter.usecases.settle_line import settle_line
 from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Measured, Source
 
 SOURCES: Final = {source.name: source for source in (LITELLM, OPENMETER, BULK)}
@@ -30,10 +32,14 @@ ItemStatus = Literal["counted", "duplicate", "ignored", "parked"]
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """What became of one item. ``parked`` ones have a reason, and the id under which they are kept."""
+    """What became of one item. ``parked`` ones have a reason, and the id under which they are kept.
+
+    ``ended_hold``: units that were held for it are so no more.
+    """
 
     status: ItemStatus
     parked: ParkedUsage | None = None
+    ended_hold: bool = False
 
 
 def count_items(metering: Metering, source: Source, items: Sequence[object], now: datetime) -> list[ItemOutcome]:
@@ -45,11 +51,12 @@ def count_items(metering: Metering, source: Source, items: Sequence[object], now
         StoreBusy, StoreUnavailable: passing trouble; repeating the whole batch is safe.
     """
     read = [_read(metering, source, item, now) for item in items]
-    lines = [line for measured in read if isinstance(measured, Measured) for line in measured.lines]
+    settled = [_settled(metering, measured, now) for measured in read]
+    lines = [line for measured in read if isinstance(measured, Measured) for line in _recorded_lines(measured)]
     results = iter(record_batch(metering, lines, now))
     outcomes = []
-    for item, measured in zip(items, read, strict=True):
-        outcome = measured if isinstance(measured, DomainError) else _outcome(measured, results)
+    for item, measured, ended in zip(items, read, settled, strict=True):
+        outcome = measured if isinstance(measured, DomainError) else _outcome(measured, ended, results)
         outcomes.append(_parked(metering, source, item, outcome, now) if isinstance(outcome, DomainError) else outcome)
     return outcomes
 
@@ -78,11 +85,37 @@ def _read(metering: Metering, source: Source, item: object, now: datetime) -> Me
         return error
 
 
-def _outcome(measured: Measured, results: Iterator[EventResult | DomainError]) -> ItemOutcome | DomainError:
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What settling a hold came to: the results of its line, if the item has one, and whether it was held until then."""
+
+    results: tuple[EventResult, ...] = ()
+    ended_hold: bool = False
+
+
+def _settled(metering: Metering, measured: Measured | DomainError, now: datetime) -> _Settled:
+    """End the item's hold, if it has one, by what the item comes to on its meter."""
+    if isinstance(measured, DomainError) or measured.hold is None:
+        return _Settled()
+    line, hold = measured.held_line, measured.hold
+    if line is None:
+        return _Settled(ended_hold=release_hold(metering, hold.customer_id, hold.handle).was_held)
+    settled = settle_line(metering, line, hold, now)
+    return _Settled((settled.result,), settled.was_held)
+
+
+def _recorded_lines(measured: Measured) -> list[UsageLine]:
+    """Return the lines that no hold is settled by."""
+    return [line for line in measured.lines if line is not measured.held_line]
+
+
+def _outcome(
+    measured: Measured, settled: _Settled, results: Iterator[EventResult | DomainError]
+) -> ItemOutcome | DomainError:
     """Take the results of the item's own lines; what one meter cannot count parks the item."""
     if not measured.lines:
-        return ItemOutcome("ignored")
-    mine = [next(results) for _ in measured.lines]
+        return ItemOutcome("ignored", ended_hold=settled.ended_hold)
+    mine = [*settled.results, *(next(results) for _ in _recorded_lines(measured))]
     for result in mine:
         if isinstance(result, DomainError):
             return result
@@ -90,7 +123,7 @@ def _outcome(measured: Measured, results: Iterator[EventResult | DomainError]) -
             return EventConflict("the id was used for another event")
         if result == "period_closed":
             return PeriodClosed("the event's period closed too long ago")
-    return ItemOutcome("counted" if "counted" in mine else "duplicate")
+    return ItemOutcome("counted" if "counted" in mine else "duplicate", ended_hold=settled.ended_hold)
 
 
 def _parked(metering: Metering, source: Source, item: object, error: DomainError, now: datetime) -> ItemOutcome:

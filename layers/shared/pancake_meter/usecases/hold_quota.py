@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pancake_meter.domain.balance import Balance
-from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound
+from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound, PeriodClosed
 from pancake_meter.domain.hold import Hold, HoldHandle, check_hold_id
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.spend import Refusal, place_hold
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.balances import read_balances
@@ -103,6 +102,7 @@ def settle_hold(
     Raises:
         UnknownMeter: the catalog has no such meter.
         EventConflict: the event's id was used for other usage.
+        PeriodClosed: nothing is held any more, and the event states a time whose period closed too long ago.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     metering.check_meter(handle.meter)
@@ -111,9 +111,13 @@ def settle_hold(
         refused = write_settlement(metering.table, customer_id, handle.meter, handle.id, held, event, now)
         if refused is None:
             return HoldSettled(handle, event.quantity, was_held=True)
-        if event.id in refused.known:
-            return _settled_before(handle, event, refused.known[event.id])
         balance = refused.balance
+        if event.id in refused.known:
+            settled = _settled_before(handle, event, refused.known[event.id])
+            if refused.balance_stands or (balance is not None and handle.id in balance.holds):
+                # Something else told of the same usage first, a gateway's callback say: the hold is over all the same.
+                release_hold(metering, customer_id, handle)
+            return settled
         if balance is not None and metering.keep_current(balance, now):
             continue
         hold = balance.holds.get(handle.id) if balance is not None else None
@@ -139,11 +143,11 @@ def named_hold(metering: Metering, customer_id: str, name: str, meter: str | Non
         HoldNotFound: an id without its meter, and no balance of the customer has such a hold.
         InvalidHoldId, InvalidQuantity: it is neither a handle nor an id.
     """
+    if meter is not None:
+        return HoldHandle.named(name, meter)
     handle = HoldHandle.parse(name)
     if handle is not None:
         return handle
-    if meter is not None:
-        return HoldHandle(meter, SMALLEST_QUANTITY, check_hold_id(name))
     hold_id = check_hold_id(name)
     for balance in read_balances(metering.table, customer_id):
         hold = balance.holds.get(hold_id)
@@ -170,4 +174,6 @@ def _settle_without_hold(
     result = record_events(metering, customer_id, handle.meter, [event], now)[event.id]
     if result == "conflict":
         raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    if result == "period_closed":
+        raise PeriodClosed("the event's period closed too long ago")
     return HoldSettled(handle, event.quantity, was_held=False, is_replay=result == "duplicate")

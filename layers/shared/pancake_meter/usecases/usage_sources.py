@@ -1,7 +1,7 @@
 """Usage as its sources tell it: one reading for each of them, from an item on the wire to units by meter."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,8 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.domain.customer import check_customer_id
 from pancake_meter.domain.errors import UnknownEventType, UnknownUsageCustomer, UnreadableUsage
 from pancake_meter.domain.event_mapping import EventMapping
+from pancake_meter.domain.hold import CustomerHold
+from pancake_meter.domain.llm_call import LlmCall
 from pancake_meter.domain.measuring import Happening, WeighedTokens, measure
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.usage_event import UsageEvent, dated_usage_event, usage_event
@@ -22,9 +24,18 @@ from pancake_meter.usecases.record_usage import UsageLine
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an item comes to: a line for every meter that it feeds, none where its settings say that it does not count."""
+    """What an item comes to: a line for every meter that it feeds, none where its settings say that it does not count.
+
+    ``hold`` reserved units for it, and is over once the item is counted, or found not to count.
+    """
 
     lines: tuple[UsageLine, ...] = field(default=())
+    hold: CustomerHold | None = None
+
+    @property
+    def held_line(self) -> UsageLine | None:
+        """The line that settles the hold: that of its meter."""
+        return next((line for line in self.lines if self.hold and line.meter == self.hold.handle.meter), None)
 
 
 Read = Callable[[Catalog, object, datetime], Measured]
@@ -46,14 +57,16 @@ def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
     if settings is None:
         raise UnreadableUsage("the catalog has no [litellm] section")
     call = llm_call(item)
-    if not settings.counts(call):
-        return Measured()
     stated = settings.customer_of(call)
+    hold = _own_hold(catalog, call, stated)
+    if not settings.counts(call):
+        return Measured(hold=hold)
     if stated is None:
         raise UnknownUsageCustomer("the call has none of the identities that the catalog trusts")
     customer_id = check_customer_id(stated)
     units = {meter: measure(catalog.meters[meter].measure, call.happening) for meter in settings.meters}
-    return _lines(customer_id, {meter: dated_usage_event(call.id, q, call.ended_at, now) for meter, q in units.items()})
+    events = {meter: dated_usage_event(call.id, q, call.ended_at, now) for meter, q in units.items()}
+    return replace(_lines(customer_id, events), hold=hold)
 
 
 def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
@@ -70,6 +83,13 @@ def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
 
 LITELLM = Source("litellm", read_llm_call, kept_of)
 OPENMETER = Source("openmeter", read_cloud_event, lambda item: item.wire if isinstance(item, CloudEvent) else item)
+
+
+def _own_hold(catalog: Catalog, call: LlmCall, customer_id: str | None) -> CustomerHold | None:
+    """Return the call's hold, unless it is another customer's than the call: nobody pays for, or frees, another's units."""
+    if call.hold is None or call.hold.customer_id != customer_id or call.hold.handle.meter not in catalog.meters:
+        return None
+    return call.hold
 
 
 def _lines(customer_id: str, events: Mapping[str, UsageEvent]) -> Measured:
