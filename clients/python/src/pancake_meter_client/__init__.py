@@ -11,12 +11,13 @@ from pancake_meter_client.errors import (
     Unauthorized,
     Unavailable,
 )
-from pancake_meter_client.models import Checkout, EventResult, Quota, Settlement, UsageEvent, UsageReceipt
+from pancake_meter_client.models import CallReceipt, Checkout, EventResult, Quota, Settlement, UsageEvent, UsageReceipt
 from pancake_meter_client.retrying import Retrying
 
 __all__ = [
     "AsyncClient",
     "AsyncHold",
+    "CallReceipt",
     "Checkout",
     "Client",
     "Conflict",

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,6 +15,7 @@ from pancake_meter_client.calls import Call
 from pancake_meter_client.client import TIMEOUT
 from pancake_meter_client.errors import PancakeMeterError
 from pancake_meter_client.models import (
+    CallReceipt,
     Checkout,
     EventResult,
     PlacedHold,
@@ -85,6 +86,10 @@ class AsyncClient:
             results += counted
         return UsageReceipt(tuple(results))
 
+    async def record_llm_calls(self, payloads: Sequence[Mapping[str, Any]]) -> CallReceipt:
+        """Count calls as LiteLLM's ``StandardLoggingPayload`` tells them; a ``pancake_meter_hold`` in one is settled."""
+        return await self._send(calls.record_llm_calls(payloads))
+
     async def open_checkout(self, customer_id: str, **wanted: Any) -> Checkout:
         """Ask for a payment, by the fields of ``POST .../checkouts``: ``meter``, ``quantity``, ``plan``, ``currency`` ..."""
         return await self._send(calls.open_checkout(customer_id, wanted))
@@ -93,9 +98,9 @@ class AsyncClient:
         """Count what was used, and end the hold of ``handle``; for work that another process finishes."""
         return await self._send(calls.settle(customer_id, handle, quantity))
 
-    async def release(self, customer_id: str, handle: str) -> None:
-        """End the hold of ``handle`` with nothing used."""
-        await self._send(calls.release(customer_id, handle))
+    async def release(self, customer_id: str, handle: str, *, meter: str | None = None) -> None:
+        """End the hold of ``handle`` with nothing used; with its ``meter``, the hold's own id will do."""
+        await self._send(calls.release(customer_id, handle, meter))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from pancake_meter_client.models import Checkout, EventResult, PlacedHold, Quota, Settlement, UsageEvent
+from pancake_meter_client.models import CallReceipt, Checkout, EventResult, PlacedHold, Quota, Settlement, UsageEvent
 
 EVENTS_MAX = 100
 """Events that one request may carry."""
@@ -23,7 +23,7 @@ class Call(Generic[Answer]):
     method: str
     path: str
     read: Callable[[Mapping[str, Any]], Answer]
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
     query: Mapping[str, str] | None = None
     refusals: frozenset[int] = frozenset()
 
@@ -49,9 +49,10 @@ def settle(customer_id: str, handle: str, quantity: Decimal | int) -> Call[Settl
     return Call("POST", path, Settlement.read, {"quantity": str(quantity)})
 
 
-def release(customer_id: str, handle: str) -> Call[None]:
-    """End a hold with nothing used."""
-    return Call("DELETE", f"{_customer(customer_id)}/holds/{_part(handle)}", lambda _: None)
+def release(customer_id: str, handle: str, meter: str | None = None) -> Call[None]:
+    """End a hold with nothing used; with its ``meter``, the caller's own id does as well as the handle."""
+    query = {"meter": meter} if meter is not None else None
+    return Call("DELETE", f"{_customer(customer_id)}/holds/{_part(handle)}", lambda _: None, query=query)
 
 
 def record(events: Sequence[UsageEvent]) -> Call[tuple[EventResult, ...]]:
@@ -59,6 +60,11 @@ def record(events: Sequence[UsageEvent]) -> Call[tuple[EventResult, ...]]:
     refusals = frozenset({httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY})
     body = {"events": [event.body() for event in events]}
     return Call("POST", "/v1/usage", _results, body, refusals=refusals)
+
+
+def record_llm_calls(payloads: Sequence[Mapping[str, Any]]) -> Call[CallReceipt]:
+    """Count model calls as LiteLLM tells of them."""
+    return Call("POST", "/v1/usage/litellm", CallReceipt.read, list(payloads))
 
 
 def open_checkout(customer_id: str, wanted: Mapping[str, Any]) -> Call[Checkout]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +13,7 @@ import httpx
 from pancake_meter_client import answers, calls
 from pancake_meter_client.calls import Call
 from pancake_meter_client.errors import PancakeMeterError
-from pancake_meter_client.models import Checkout, PlacedHold, Quota, Settlement, UsageEvent, UsageReceipt
+from pancake_meter_client.models import CallReceipt, Checkout, PlacedHold, Quota, Settlement, UsageEvent, UsageReceipt
 from pancake_meter_client.retrying import Retrying
 
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -71,6 +71,10 @@ class Client:
         results = [result for batch in calls.batches(list(events)) for result in self._send(calls.record(batch))]
         return UsageReceipt(tuple(results))
 
+    def record_llm_calls(self, payloads: Sequence[Mapping[str, Any]]) -> CallReceipt:
+        """Count calls as LiteLLM's ``StandardLoggingPayload`` tells them; a ``pancake_meter_hold`` in one is settled."""
+        return self._send(calls.record_llm_calls(payloads))
+
     def open_checkout(self, customer_id: str, **wanted: Any) -> Checkout:
         """Ask for a payment, by the fields of ``POST .../checkouts``: ``meter``, ``quantity``, ``plan``, ``currency`` ..."""
         return self._send(calls.open_checkout(customer_id, wanted))
@@ -79,9 +83,9 @@ class Client:
         """Count what was used, and end the hold of ``handle``; for work that another process finishes."""
         return self._send(calls.settle(customer_id, handle, quantity))
 
-    def release(self, customer_id: str, handle: str) -> None:
-        """End the hold of ``handle`` with nothing used."""
-        self._send(calls.release(customer_id, handle))
+    def release(self, customer_id: str, handle: str, *, meter: str | None = None) -> None:
+        """End the hold of ``handle`` with nothing used; with its ``meter``, the hold's own id will do."""
+        self._send(calls.release(customer_id, handle, meter))
 
     def close(self) -> None:
         """Close the connections."""

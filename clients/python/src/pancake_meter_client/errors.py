@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from pancake_meter_client.models import Quota
+from pancake_meter_client.retrying import retry_after_seconds
 
 
 class PancakeMeterError(Exception):
@@ -51,6 +52,9 @@ class Unauthorized(PancakeMeterError):
 class TooManyRequests(PancakeMeterError):
     """Too fast, through every retry (429)."""
 
+    retry_after_seconds: int | None = None
+    """How long the API asks to wait."""
+
 
 class Unavailable(PancakeMeterError):
     """No answer, or passing trouble, through every retry. The same call, with the same id, is safe to repeat."""
@@ -76,4 +80,7 @@ def error_of(response: httpx.Response) -> PancakeMeterError:
             kind = Unavailable
         case _:
             kind = InvalidRequest
-    return kind(response.status_code, problem)
+    error = kind(response.status_code, problem)
+    if isinstance(error, TooManyRequests):
+        error.retry_after_seconds = retry_after_seconds(response)
+    return error

@@ -115,6 +115,22 @@ class UsageReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class CallReceipt:
+    """What became of model calls that were told together: how many of each, and for how many units were held until now."""
+
+    counted: int
+    duplicate: int
+    ignored: int
+    parked: int
+    holds_ended: int
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Read the answer to a batch."""
+        return cls(body["counted"], body["duplicate"], body["ignored"], body["parked"], body["holds_ended"])
+
+
+@dataclass(frozen=True, slots=True)
 class Checkout:
     """A payment that the customer is asked for. ``amount`` is a display amount before tax; ``url`` is the payment page."""
 
