@@ -23,7 +23,14 @@ from local.front import WEBHOOK_PATH, Behind, create_front
 from local.ports import HOST, free_port, listen
 from local.processes import Children
 from local.routes import import_routes
-from local.seed import OPENMETER_KEY_SECRET, PRIVATE_KEY_SECRET, make_bucket, put_secret, seed_api_key
+from local.seed import (
+    LITELLM_KEY_SECRET,
+    OPENMETER_KEY_SECRET,
+    PRIVATE_KEY_SECRET,
+    make_bucket,
+    put_secret,
+    seed_api_key,
+)
 from local.settings import Settings, read_settings
 from local.stack import start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
@@ -92,6 +99,12 @@ def run(settings: Settings, listener: socket.socket) -> None:
                     "OpenMeterBaseUrl": settings.openmeter.base_url,
                     "OpenMeterKeySecret": OPENMETER_KEY_SECRET,
                 }
+            if settings.litellm is not None:
+                put_secret(ministack, LITELLM_KEY_SECRET, settings.litellm.api_key)
+                parameters |= {
+                    "LiteLLMBaseUrl": settings.litellm.base_url,
+                    "LiteLLMKeySecret": LITELLM_KEY_SECRET,
+                }
             deploy(children, ministack, state / "sam", parameters)
             stack = read_stack(ministack)
             import_routes(ministack, stack)
@@ -113,6 +126,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
             "waffo_environment": settings.waffo.environment,
             "waffo_store_id": settings.waffo.store_id,
             "waffo_merchant_id": settings.waffo.merchant_id,
+            "litellm_url": settings.litellm.base_url if settings.litellm is not None else None,
             "logs": str(state / "logs"),
         }
 

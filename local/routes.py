@@ -37,12 +37,28 @@ def import_routes(ministack: MiniStack, stack: DeployedStack) -> int:
         for name, scheme in body["components"]["securitySchemes"].items()
     }
     count = 0
-    for path, operations in body["paths"].items():
+    for path, operations in _where_conditions_hold(body["paths"]).items():
         for method, operation in operations.items():
-            if method in METHODS:
+            # A function whose condition does not hold was not made, and neither is its route.
+            if method in METHODS and _function_of(_uri(operation)) in stack.physical_ids:
                 _create_route(client, api_id, f"{method.upper()} {path}", operation, authorizers, uris)
                 count += 1
     return count
+
+
+def _where_conditions_hold(part: Any) -> Any:
+    """Return a part of the body without the `Fn::If` that SAM puts around what belongs to a function with a condition."""
+    match part:
+        case {"Fn::If": [str(), then, _]}:
+            return _where_conditions_hold(then)
+        case Mapping():
+            return {name: _where_conditions_hold(value) for name, value in part.items()}
+        case _:
+            return part
+
+
+def _uri(operation: Mapping[str, Any]) -> object:
+    return operation["x-amazon-apigateway-integration"]["uri"]
 
 
 class _InvocationUris:
@@ -122,7 +138,7 @@ def _create_route(
         ApiId=api_id,
         IntegrationType="AWS_PROXY",
         IntegrationMethod="POST",
-        IntegrationUri=uris.resolve(settings["uri"]),
+        IntegrationUri=uris.resolve(_uri(operation)),
         PayloadFormatVersion=settings["payloadFormatVersion"],
         TimeoutInMillis=int(settings["timeoutInMillis"]),
     )

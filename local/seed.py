@@ -15,6 +15,7 @@ from pancake_meter.store.table import Table
 
 PRIVATE_KEY_SECRET = "pancake-meter/waffo-private-key"  # noqa: S105 - its name
 OPENMETER_KEY_SECRET = "pancake-meter/openmeter-key"  # noqa: S105 - its name
+LITELLM_KEY_SECRET = "pancake-meter/litellm-key"  # noqa: S105 - its name
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
 

@@ -33,8 +33,8 @@ class WaffoSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenMeterSettings:
-    """The OpenMeter that usage is forwarded to."""
+class OtherSystem:
+    """Another system of the seller's, and a key to it."""
 
     base_url: str
     api_key: str
@@ -44,7 +44,7 @@ class OpenMeterSettings:
 class Settings:
     """What a run is told: ports and folders, whether to keep what the last run left, who we are to Waffo.
 
-    Without an `openmeter` usage is forwarded nowhere.
+    Without an `openmeter` usage is forwarded nowhere, without a `litellm` no spend log is searched.
     """
 
     port: int
@@ -55,7 +55,8 @@ class Settings:
     checkout_success_url: str
     log_level: str
     in_flight_max: int
-    openmeter: OpenMeterSettings | None
+    openmeter: OtherSystem | None
+    litellm: OtherSystem | None
     waffo: WaffoSettings
 
 
@@ -73,7 +74,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or "",
         log_level=environ.get("LOG_LEVEL") or "INFO",
         in_flight_max=_in_flight_max(environ.get("IN_FLIGHT_MAX") or str(DEFAULT_IN_FLIGHT_MAX)),
-        openmeter=_openmeter(environ.get("OPENMETER_BASE_URL") or "", environ.get("OPENMETER_API_KEY") or ""),
+        openmeter=_other_system(environ, "OPENMETER"),
+        litellm=_other_system(environ, "LITELLM"),
         waffo=WaffoSettings(
             environment=environment,
             store_id=environ.get("WAFFO_STORE_ID") or DEFAULT_STORE_ID,
@@ -94,12 +96,13 @@ def key_on_one_line(text: str) -> str:
     return ",".join("".join(body.split()) for body in bodies)
 
 
-def _openmeter(base_url: str, api_key: str) -> OpenMeterSettings | None:
+def _other_system(environ: Mapping[str, str], name: str) -> OtherSystem | None:
+    base_url, api_key = (environ.get(f"{name}_{what}") or "" for what in ("BASE_URL", "API_KEY"))
     if not base_url:
         return None
     if not api_key:
-        raise LocalStackError("OPENMETER_BASE_URL needs OPENMETER_API_KEY")
-    return OpenMeterSettings(base_url, api_key)
+        raise LocalStackError(f"{name}_BASE_URL needs {name}_API_KEY")
+    return OtherSystem(base_url, api_key)
 
 
 def _in_flight_max(text: str) -> int:

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from pancake_meter.http.bulk import BulkBody
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
+from pancake_meter.http.healing import HealingBody, HealingRequest
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.intake import PARKED_PAGE_MAX, IntakeBody, ParkedPage, ReplayedBody
 from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
@@ -144,6 +145,12 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         body={"description": "CloudEvents 1.0 with a subject, one or an array."},
         media_types=("application/cloudevents+json", "application/cloudevents-batch+json", "application/json"),
         problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    ),
+    ("POST", "/v1/usage/healings"): Route(
+        "Search LiteLLM's spend log now for calls that nobody told us of",
+        {HTTPStatus.OK: HealingBody},
+        body=HealingRequest,
+        problems=(HTTPStatus.BAD_REQUEST,),
     ),
     ("GET", "/v1/usage/parked"): Route(
         "Usage that could not be counted, the latest first",

@@ -18,13 +18,24 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.support import fake_litellm
 from tests.support.dynoxide import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "https://app.example.com/billing"
 """Where customers are sent after paying: an address that the catalog allows."""
 
-CONFIGURATION = ("AWS_", "CATALOG_", "CHECKOUT_", "OPENMETER_", "POWERTOOLS_", "PURCHASE_", "TABLE_", "WAFFO_")
+CONFIGURATION = (
+    "AWS_",
+    "CATALOG_",
+    "CHECKOUT_",
+    "LITELLM_",
+    "OPENMETER_",
+    "POWERTOOLS_",
+    "PURCHASE_",
+    "TABLE_",
+    "WAFFO_",
+)
 """Variables that configure a stack: other tests set them, and this one has to start as a new user's would."""
 
 
@@ -77,6 +88,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "PYTHONUNBUFFERED": "1",
         "IN_FLIGHT_MAX": "20",
         "CHECKOUT_SUCCESS_URL": SHOP,
+        "LITELLM_BASE_URL": f"http://127.0.0.1:{free_port()}",
+        "LITELLM_API_KEY": fake_litellm.KEY,
     }
     command = [sys.executable, "-m", "local"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -18,7 +18,7 @@ CALLS = 200
 CALLERS = 8
 TOLD_SECONDS_MAX = 60.0
 
-LEFT_OUT = ["messages", "response", "model_map_information", "model_parameters"]
+LEFT_OUT = ["messages", "response", "model_parameters"]
 
 
 @pytest.fixture(scope="module")

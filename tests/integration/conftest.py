@@ -18,6 +18,8 @@ os.environ |= {
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
     "FORWARDING_REFUSED_QUEUE_URL": "not-used",
+    "LITELLM_BASE_URL": "https://litellm.example.com",
+    "LITELLM_KEY_SECRET_ID": "not-used",
     "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
     "WAFFO_ENVIRONMENT": "test",
     "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",

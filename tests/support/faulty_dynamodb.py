@@ -7,7 +7,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 When = Literal["before", "after"]
-CALLS = frozenset({"get_item", "query", "put_item", "update_item", "transact_write_items"})
+CALLS = frozenset({"batch_get_item", "get_item", "query", "put_item", "update_item", "transact_write_items"})
 
 
 class FaultyDynamoDB:

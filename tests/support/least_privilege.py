@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Final = ROOT / "functions"
 TABLE: Final = "table"
-ITEM_ACTIONS: Final = frozenset({"ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"})
+ITEM_ACTIONS: Final = frozenset({"BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"})
 _INDEX: Final = re.compile(r"\$\{Table\.Arn\}/index/([a-z]+)")
 _PARTITION: Final = re.compile(r"#?\w+ = (:\w+)")
 
@@ -90,6 +90,9 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
     match operation:
         case "GetItem" | "UpdateItem":
             yield Touch(operation, TABLE, request["Key"]["PK"]["S"])
+        case "BatchGetItem":
+            for wanted in request["RequestItems"].values():
+                yield from (Touch(operation, TABLE, key["PK"]["S"]) for key in wanted["Keys"])
         case "PutItem":
             yield Touch(operation, TABLE, request["Item"]["PK"]["S"])
         case "Query":

@@ -37,15 +37,15 @@ def _records(client: "DynamoDBClient", table: str) -> Iterator[dict[str, Any]]:
     )
     arn = client.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        iterator: str | None = streams.get_shard_iterator(
+        iterator = streams.get_shard_iterator(
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         for _ in range(PAGES_MAX):
             page = streams.get_records(ShardIterator=iterator)
             yield from map(_as_lambda_has_it, page["Records"])
-            iterator = page.get("NextShardIterator")
-            if iterator is None or not page["Records"]:
+            if not page["Records"]:
                 break
+            iterator = page["NextShardIterator"]
         else:
             raise AssertionError("the stream did not end")
 

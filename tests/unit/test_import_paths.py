@@ -21,6 +21,8 @@ ENVIRONMENT = {
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
     "FORWARDING_REFUSED_QUEUE_URL": "not-used",
+    "LITELLM_BASE_URL": "https://litellm.example.com",
+    "LITELLM_KEY_SECRET_ID": "not-used",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
@@ -33,6 +35,7 @@ ALLOWED = {
     "usage_batch": {"pydantic"},
     "usage_bulk": {"pydantic"},
     "usage_forwarding": {"httpx"},
+    "usage_healing": {"pydantic", "httpx"},
     "usage_recording": {"pydantic"},
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},

@@ -47,6 +47,15 @@ def test_every_write_of_a_transaction_is_judged() -> None:
     ]
 
 
+def test_each_key_of_a_batch_of_reads_is_judged() -> None:
+    keys = [{"PK": {"S": "A#1"}, "SK": {"S": "A"}}, {"PK": {"S": "B#1"}, "SK": {"S": "B"}}]
+    wanted = {"RequestItems": {"t": {"Keys": keys}}}
+    assert list(touches("BatchGetItem", wanted)) == [
+        Touch("BatchGetItem", TABLE, "A#1"),
+        Touch("BatchGetItem", TABLE, "B#1"),
+    ]
+
+
 def test_a_query_of_an_index_is_judged_by_the_indexs_own_partition() -> None:
     query = {
         "IndexName": "listing",
@@ -56,7 +65,7 @@ def test_a_query_of_an_index_is_judged_by_the_indexs_own_partition() -> None:
     assert list(touches("Query", query)) == [Touch("Query", "listing", "CHECKOUTS#ada")]
 
 
-@pytest.mark.parametrize("operation", ["Scan", "DeleteItem", "BatchGetItem", "BatchWriteItem", "TransactGetItems"])
+@pytest.mark.parametrize("operation", ["Scan", "DeleteItem", "BatchWriteItem", "TransactGetItems"])
 def test_what_cannot_be_judged_is_not_allowed(operation: str) -> None:
     with pytest.raises(NotJudged):
         list(touches(operation, {}))

@@ -49,6 +49,7 @@ ROUTES = {
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
     },
+    "UsageHealingFunction": {"POST /v1/usage/healings"},
     "ReconciliationFunction": {"POST /v1/reconciliations"},
     "ReportsFunction": {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
 }
@@ -114,6 +115,7 @@ KEYS = {
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},
     ("usage_recording", "listing"): {"PARKED_USAGE"},
     ("usage_batch", "table"): METERING | {"PARKED#*", "USAGE#*"},
+    ("usage_healing", "table"): METERING | {"PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("renewal_reset", "table"): METERING,
     ("renewal_reset", "due"): {"DUE#*"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},

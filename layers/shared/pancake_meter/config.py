@@ -60,6 +60,19 @@ class ForwardingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealingSettings:
+    """What healing usage needs: where LiteLLM is, and the secret with a key that may read its spend log."""
+
+    base_url: str
+    key_secret_id: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "HealingSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        return cls(*_required(environ, "LITELLM_BASE_URL", "LITELLM_KEY_SECRET_ID"))
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSettings:
     """What the webhook intake needs: one mode, one store, the keys of that mode.
 

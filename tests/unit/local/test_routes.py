@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -123,6 +123,22 @@ def test_routes_integrations_and_authorizer_are_those_of_the_body() -> None:
     assert (open_["AuthorizationType"], "AuthorizerId" in open_) == ("NONE", False)
     target = gateway.integrations[guarded["Target"].removeprefix("integrations/")]
     assert target["IntegrationUri"] == URI.format(name="quota")
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_the_route_of_a_function_with_a_condition_is_there_when_the_function_is(is_made: bool) -> None:
+    # Given: a body as SAM makes it of such a function
+    stack, gateway = deployed(), FakeApiGateway()
+    heal = invocation("arn:${AWS::Partition}:x:path/functions/${HealFunction.Arn}/invocations")
+    operation = {"x-amazon-apigateway-integration": {"Fn::If": ["Heals", heal, {"Ref": "AWS::NoValue"}]}}
+    paths = stack.processed_template["Resources"]["HttpApi"]["Properties"]["Body"]["paths"]
+    paths["/v1/heal"] = {"Fn::If": ["Heals", {"post": operation}, {"Ref": "AWS::NoValue"}]}
+    physical_ids = {**stack.physical_ids, **({"HealFunction": "heal"} if is_made else {})}
+    # When
+    run(gateway, replace(stack, physical_ids=physical_ids))
+    # Then
+    assert ("POST /v1/heal" in gateway.routes) == is_made
+    assert len(gateway.integrations) == 2 + is_made
 
 
 def test_a_second_import_replaces_the_first() -> None:

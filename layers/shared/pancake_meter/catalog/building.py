@@ -158,6 +158,7 @@ def _llm_calls(file: LiteLlmFile | None, meters: Mapping[str, Meter], report: _R
         customer=tuple(file.customer),
         counts_failures=file.count_failures,
         counts_cache_hits=file.count_cache_hits,
+        missed=file.missed_calls,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
+from pancake_meter.domain.llm_call import MissedCalls
 from pancake_meter.domain.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.pricing import MAX_TIERS, InvalidPrice, check_rate
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
@@ -233,6 +234,7 @@ class LiteLlmFile(_Strict):
     )
     count_failures: bool = False
     count_cache_hits: bool = False
+    missed_calls: MissedCalls = "report"
 
 
 class EventFile(_Strict):

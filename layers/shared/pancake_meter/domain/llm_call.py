@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pancake_meter.domain.hold import CustomerHold
 from pancake_meter.domain.measuring import Happening, TokenPools
@@ -30,6 +31,10 @@ class LlmCall:
         return Happening(tokens=self.tokens, models=self.models)
 
 
+MissedCalls = Literal["report", "record"]
+"""What becomes of calls that the gateway's own log has and nobody told us of."""
+
+
 @dataclass(frozen=True, slots=True)
 class LlmCallSettings:
     """The catalog's ``[litellm]``: which meters a call feeds, whose call it is, and which calls count.
@@ -41,6 +46,7 @@ class LlmCallSettings:
     customer: tuple[str, ...]
     counts_failures: bool = False
     counts_cache_hits: bool = False
+    missed: MissedCalls = "report"
 
     def customer_of(self, call: LlmCall) -> str | None:
         """Return the first identity of the call that is trusted to name the customer."""

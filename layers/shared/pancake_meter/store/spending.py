@@ -22,7 +22,7 @@ from pancake_meter.domain.throttle import Throttle, minute_of
 from pancake_meter.domain.usage_event import RETENTION, UsageEvent
 from pancake_meter.store.balance_item import MINUTE_HOLDS, balance_from_item, hold_item, throttle_from_item
 from pancake_meter.store.errors import WriteRefused
-from pancake_meter.store.keys import Key, balance_key, usage_event_key
+from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
 from pancake_meter.store.ledger_item import summary_item
 from pancake_meter.store.month_usage import month_usage_writes
 from pancake_meter.store.structure import structure_writes
@@ -30,6 +30,9 @@ from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Put, Table, Update
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
+
+READ_EVENTS_MAX = 100
+"""Events that one request looks for."""
 
 LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
 """Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""
@@ -200,6 +203,20 @@ def write_settlement(
         {**names, **day_names},
     )
     return _transact(table, customer_id, meter, [event], [update], now)
+
+
+def known_fingerprints(
+    table: Table, events: Sequence[tuple[str, str, str]], now: datetime
+) -> dict[tuple[str, str, str], str]:
+    """Return the fingerprints of those events (customer, meter, id) that are counted, by a read of each: 1 unit."""
+    distinct = list(dict.fromkeys(events))
+    known = {}
+    for first in range(0, len(distinct), READ_EVENTS_MAX):
+        keys = [usage_event_key(*event) for event in distinct[first : first + READ_EVENTS_MAX]]
+        for item in table.get_all(keys):
+            if item["expires_at"] > _seconds(now):
+                known[usage_event_of(item["PK"])] = str(item["fingerprint"])
+    return known
 
 
 def _count(total: Decimal, by_day: dict[str, Decimal]) -> tuple[str, dict[str, str], dict[str, Any]]:

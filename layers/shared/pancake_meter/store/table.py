@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
@@ -107,6 +108,23 @@ class Table:
         answer = self._call(lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True))
         item = answer.get("Item")
         return _unmarshal(item) if item is not None else None
+
+    def get_all(self, keys: Sequence[Mapping[str, str]]) -> list[Item]:
+        """Return those of at most 100 items that exist, in no order: one strongly consistent request, if all goes well.
+
+        Raises:
+            StoreBusy, StoreUnavailable: passing trouble.
+        """
+        found: list[Item] = []
+        waiting: Mapping[str, Any] = {self._name: {"Keys": [_marshal(key) for key in keys], "ConsistentRead": True}}
+        for wait in self._backoff():
+            answer = self._call(partial(self._client.batch_get_item, RequestItems=waiting))
+            found += [_unmarshal(item) for item in answer["Responses"].get(self._name, ())]
+            waiting = answer.get("UnprocessedKeys", {})
+            if not waiting:
+                return found
+            self._sleep(wait)
+        raise StoreBusy(f"keys were left unprocessed {_ATTEMPTS_MAX} times")
 
     def query(
         self,
