@@ -11,6 +11,8 @@ import pytest
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
 from pancake_meter.usecases.metering import Metering
+from pancake_meter_client.gateway.held_calls import HeldCall
+from pancake_meter_client.gateway.payload import trimmed
 from tests.integration.handlers.test_usage_sources import CAPTURE, CATALOG, NOW, call, poster, with_metadata
 from tests.support.api import Answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
@@ -75,6 +77,17 @@ def test_the_line_of_the_holds_meter_settles_it_and_the_others_are_recorded(
     assert outcome(litellm(payload)) == {"duplicate": 1}
     assert outcome(litellm(call())) == {"duplicate": 1}
     assert (figures(metering), figures(metering, meter="requests")) == ((30, 0), (1, 0))
+
+
+def test_what_the_logger_tells_counts_as_what_the_stock_callback_tells(litellm: Litellm, metering: Metering) -> None:
+    # Given every call of the capture, as the logger trims it
+    told = [trimmed(each, HeldCall(CUSTOMER, "tokens", "x")) for each in CAPTURE.values()]
+    assert all("messages" not in each and "response" not in each for each in told)
+    assert outcome(litellm(*told)) == {"counted": 6, "ignored": 1, "parked": 1}
+
+    # Then the full ones are the same calls
+    assert outcome(litellm(*CAPTURE.values())) == {"duplicate": 6, "ignored": 1, "parked": 1}
+    assert figures(metering) == (30, 0)
 
 
 def test_a_stock_callback_that_was_faster_leaves_no_hold_behind(litellm: Litellm, metering: Metering) -> None:

@@ -39,12 +39,13 @@ class AsyncClient:
         api_key: str,
         *,
         retrying: Retrying | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``base_url`` is the stack's ``ApiUrl``; ``transport`` and ``sleep`` are for tests."""
+        """``base_url`` is the stack's ``ApiUrl``, ``timeout`` an attempt's; ``transport`` and ``sleep`` are for tests."""
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=TIMEOUT, transport=transport
+            base_url=base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=timeout, transport=transport
         )
         self._retrying = retrying or Retrying()
         self._sleep = sleep

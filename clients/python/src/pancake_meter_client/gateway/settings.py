@@ -1,5 +1,6 @@
 """Settings of the logger, from the environment or from code."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
@@ -8,6 +9,9 @@ from typing import Any, Final, Self
 PREFIX: Final = "PANCAKE_METER_"
 CUSTOMER: Final = ("key_metadata.customer_id", "team_id", "end_user")
 
+_IDENTITY: Final = re.compile(
+    r"key_alias|key_hash|key_user_id|team_id|org_id|end_user|(key|spend_logs)_metadata\.\w{1,64}"
+)
 _CHOICES: Final[Mapping[str, tuple[str, str]]] = {
     "when_unreachable": ("closed", "open"),
     "when_customer_unknown": ("refuse", "pass"),
@@ -52,8 +56,8 @@ class LoggerSettings:
             if getattr(self, name) not in choices
         ]
         faults += [f"{_variable(name)} is more than 0" for name in _POSITIVE if not getattr(self, name) > 0]
-        if not self.customer:
-            faults.append(f"{_variable('customer')} names at least one identity")
+        if not self.customer or not all(_IDENTITY.fullmatch(kind) for kind in self.customer):
+            faults.append(f"{_variable('customer')} names identities as the catalog does")
         if faults:
             raise BadSettings("pancake-meter: " + "; ".join(faults))
 
