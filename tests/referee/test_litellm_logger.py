@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.t
 
 LitellmProxy = Callable[[dict[str, Any], dict[str, str]], str]
 
-CLIENT = Path(__file__).resolve().parents[2] / "clients" / "python" / "src"
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "clients" / "python" / "src"
 MASTER_KEY = "sk-referee"
 TOKENS = PROMPT_TOKENS + COMPLETION_TOKENS
 ALLOWANCE = 10_000
@@ -82,8 +83,8 @@ def proxy(litellm_proxy: LitellmProxy, stack: Stack, upstream: FakeOpenAI) -> It
         yield client
 
 
-def caller(base_url: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+def caller(base_url: str, key: str = MASTER_KEY) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {key}"}
     return httpx.Client(base_url=base_url, headers=headers, timeout=180, limits=httpx.Limits(max_connections=60))
 
 
@@ -214,6 +215,25 @@ def test_a_call_of_nobody_or_with_an_id_of_the_clients_is_not_made(
     brought = chat(proxy, customer_id, "fine", headers={"x-litellm-call-id": "mine"})
     assert (brought.status_code, told(brought)["code"]) == (HTTPStatus.BAD_REQUEST, "call_id_not_accepted")
     assert upstream.calls == before
+
+
+def test_the_customer_of_the_key_pays_whoever_the_request_names(
+    litellm_proxy: LitellmProxy, stack: Stack, upstream: FakeOpenAI, customer_id: str
+) -> None:
+    # Given keys that are bound to customers
+    config = configuration(upstream)
+    config["general_settings"] = {"custom_auth": "tests.support.litellm_auth.user_api_key_auth"}
+    base_url = litellm_proxy(config, {**environment(stack), "PYTHONPATH": f"{CLIENT}:{ROOT}"})
+
+    # When a call names somebody else
+    with caller(base_url, f"sk-of-{customer_id}") as proxy:
+        refused = chat(proxy, "acct-victim", "fine", max_tokens=ALLOWANCE)
+        answered = chat(proxy, "acct-victim", "fine")
+
+    # Then the key's customer is refused, held for and counted
+    assert (refused.status_code, answered.status_code) == (HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.OK)
+    assert settled(stack, customer_id, TOKENS) == (TOKENS, 0)
+    assert figures(stack, "acct-victim") == (0, 0)
 
 
 @pytest.mark.parametrize(("setting", "status"), [("open", HTTPStatus.OK), ("closed", HTTPStatus.SERVICE_UNAVAILABLE)])

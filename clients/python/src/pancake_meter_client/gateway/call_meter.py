@@ -93,7 +93,7 @@ class CallMeter:
         """Release what was held for a call, in the background: it has failed."""
         held = self._held.take(str(request.get("litellm_call_id")))
         if held is not None:
-            self._in_background(self._released(held))
+            self._in_background(self._released(held, self._telling))
 
     async def drain(self) -> None:
         """Wait until everything that was to be told is told, or given up."""
@@ -125,7 +125,8 @@ class CallMeter:
         )
         if how == "open":
             return by_id
-        self._in_background(self._released(by_id))
+        # With few tries: in an outage these must not crowd out the counts that wait for its end.
+        self._in_background(self._released(by_id, self._asking))
         return unavailable()
 
     async def _told(self, payload: dict[str, Any]) -> None:
@@ -139,9 +140,9 @@ class CallMeter:
         if receipt.parked:
             _log.warning("call %s is parked: GET /v1/usage/parked says why", call_id)
 
-    async def _released(self, held: HeldCall) -> None:
+    async def _released(self, held: HeldCall, client: AsyncClient) -> None:
         try:
-            await self._telling.release(held.customer_id, held.hold_id, meter=held.meter)
+            await client.release(held.customer_id, held.hold_id, meter=held.meter)
         except PancakeMeterError as trouble:
             _log.warning("hold %s could not be released and will expire: %s", held.hold_id, trouble)
 
