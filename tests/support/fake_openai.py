@@ -1,16 +1,20 @@
 """A model provider that answers as OpenAI does, with exactly the usage that the prompt asks for.
 
-The last message of a request is JSON (``Wish``): what the call shall have used is known to the test before it is made.
+The last message of a request may be JSON (``Wish``): what the call shall have used is known to the test before it is made.
+Other calls use ``PROMPT_TOKENS`` and ``COMPLETION_TOKENS``. Some models behave as their names say: ``fails`` is a 500,
+``waits`` answers once it is let go on, ``trickles`` streams for ever, ``breaks`` streams a word and ends with an error.
 """
 
 import asyncio
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from itertools import count, cycle
+from typing import Any, Final
 from uuid import uuid4
 
 import uvicorn
@@ -21,7 +25,12 @@ from starlette.routing import Route
 
 from tests.support.dynoxide import free_port
 
-START_SECONDS_MAX = 10.0
+PROMPT_TOKENS: Final = 10
+COMPLETION_TOKENS: Final = 20
+WORDS: Final = ("one ", "two ", "three ", "four ")
+TRICKLE_SECONDS: Final = 0.1
+WAIT_SECONDS_MAX: Final = 120.0
+START_SECONDS_MAX: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class Wish:
     that of the answer, for providers that say the same in many.
     """
 
-    prompt: int = 100
-    completion: int = 20
+    prompt: int = PROMPT_TOKENS
+    completion: int = COMPLETION_TOKENS
     cached: int = 0
     reasoning: int = 0
     seconds: float = 0.0
@@ -52,10 +61,28 @@ class Wish:
 
 @dataclass
 class FakeOpenAI:
-    """A running provider; ``served`` are the calls it has answered in full."""
+    """A running provider: the calls it has had, by model, and whether those that wait may go on."""
 
     base_url: str
-    served: list[Wish] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    may_go_on: threading.Event = field(default_factory=threading.Event)
+
+    async def complete(self, request: Request) -> Response:
+        """Answer ``POST /chat/completions``."""
+        body = await request.json()
+        model, wish = body["model"], _wish(body)
+        self.calls[model] += 1
+        if model == "waits":
+            await asyncio.to_thread(self.may_go_on.wait, WAIT_SECONDS_MAX)
+        status = 500 if model == "fails" else wish.status
+        if status != 200:
+            return JSONResponse({"error": {"message": "as you wished", "type": "server_error"}}, status)
+        if body.get("stream"):
+            return StreamingResponse(_stream(body, wish), media_type="text/event-stream")
+        await asyncio.sleep(wish.seconds)
+        text = "".join(word for word, _ in zip(cycle(WORDS), range(wish.completion), strict=False))
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return JSONResponse({**_head(body, wish, "chat.completion"), "choices": [choice], "usage": _usage(wish)})
 
 
 @contextmanager
@@ -63,22 +90,7 @@ def fake_openai() -> Iterator[FakeOpenAI]:
     """Serve on a free port of 127.0.0.1 until the block ends."""
     port = free_port()
     provider = FakeOpenAI(f"http://127.0.0.1:{port}/v1")
-
-    async def complete(request: Request) -> Response:
-        body = await request.json()
-        wish = Wish(**json.loads(body["messages"][-1]["content"]))
-        if wish.status != 200:
-            await asyncio.sleep(wish.seconds)
-            return JSONResponse({"error": {"message": "as you wished", "type": "server_error"}}, wish.status)
-        if body.get("stream"):
-            return StreamingResponse(_stream(provider, body, wish), media_type="text/event-stream")
-        await asyncio.sleep(wish.seconds)
-        provider.served.append(wish)
-        message = {"role": "assistant", "content": "word " * wish.completion}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return JSONResponse({**_head(body, wish, "chat.completion"), "choices": [choice], "usage": _usage(wish)})
-
-    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/chat/completions", provider.complete, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -89,18 +101,28 @@ def fake_openai() -> Iterator[FakeOpenAI]:
     try:
         yield provider
     finally:
+        provider.may_go_on.set()
         server.should_exit = True
         thread.join(timeout=10)
 
 
-async def _stream(provider: FakeOpenAI, body: dict[str, Any], wish: Wish) -> AsyncIterator[str]:
-    head = _head(body, wish, "chat.completion.chunk")
+def _wish(body: dict[str, Any]) -> Wish:
+    content = body["messages"][-1]["content"]
+    return Wish(**json.loads(content)) if content.startswith("{") else Wish()
+
+
+async def _stream(body: dict[str, Any], wish: Wish) -> AsyncIterator[str]:
+    model, head = body["model"], _head(body, wish, "chat.completion.chunk")
     words = max(1, wish.completion)
-    for word in range(words):
-        delta = {"role": "assistant", "content": "word "} if word == 0 else {"content": "word "}
+    pause = TRICKLE_SECONDS if model == "trickles" else wish.seconds / words
+    for number in count() if model == "trickles" else range(words):
+        word = {"content": WORDS[number % len(WORDS)]}
+        delta = word if number else {"role": "assistant", **word}
         yield _line({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-        await asyncio.sleep(wish.seconds / words)
-    provider.served.append(wish)
+        if model == "breaks":
+            yield _line({"error": {"message": "out of order", "type": "server_error"}})
+            return
+        await asyncio.sleep(pause)
     yield _line({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     if (body.get("stream_options") or {}).get("include_usage"):
         yield _line({**head, "choices": [], "usage": _usage(wish)})

@@ -1,11 +1,9 @@
-"""PancakeMeterLogger in a real LiteLLM proxy: calls that fit are answered and counted, the rest are refused with a link.
+"""PancakeMeterLogger in a real LiteLLM proxy: calls that fit are answered and counted, the rest are refused with a link."""
 
-``litellm_proxy(config, env)`` starts a proxy with that configuration and environment, and returns its base URL.
-"""
-
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -17,14 +15,11 @@ import pytest
 from tests.e2e.conftest import Stack
 from tests.support.dynoxide import free_port
 from tests.support.fake_openai import COMPLETION_TOKENS, PROMPT_TOKENS, FakeOpenAI, fake_openai
+from tests.support.litellm_proxy import MASTER_KEY, ROOT, litellm_proxy
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
 
-LitellmProxy = Callable[[dict[str, Any], dict[str, str]], str]
-
-ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python" / "src"
-MASTER_KEY = "sk-referee"
 TOKENS = PROMPT_TOKENS + COMPLETION_TOKENS
 ALLOWANCE = 10_000
 """Tokens of the free plan."""
@@ -67,7 +62,6 @@ def configuration(upstream: FakeOpenAI) -> dict[str, Any]:
 
 def environment(stack: Stack, **settings: str) -> dict[str, str]:
     return {
-        "LITELLM_MASTER_KEY": MASTER_KEY,
         "PYTHONPATH": str(CLIENT),
         "PANCAKE_METER_URL": stack.ready["api_url"],
         "PANCAKE_METER_API_KEY": stack.ready["api_key"],
@@ -78,8 +72,12 @@ def environment(stack: Stack, **settings: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def proxy(litellm_proxy: LitellmProxy, stack: Stack, upstream: FakeOpenAI) -> Iterator[httpx.Client]:
-    with caller(litellm_proxy(configuration(upstream), environment(stack))) as client:
+def proxy(tmp_path_factory: pytest.TempPathFactory, stack: Stack, upstream: FakeOpenAI) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("litellm")
+    with (
+        litellm_proxy(folder, configuration(upstream), environment(stack)) as running,
+        caller(running.base_url) as client,
+    ):
         yield client
 
 
@@ -218,15 +216,18 @@ def test_a_call_of_nobody_or_with_an_id_of_the_clients_is_not_made(
 
 
 def test_the_customer_of_the_key_pays_whoever_the_request_names(
-    litellm_proxy: LitellmProxy, stack: Stack, upstream: FakeOpenAI, customer_id: str
+    stack: Stack, upstream: FakeOpenAI, tmp_path: Path, customer_id: str
 ) -> None:
     # Given keys that are bound to customers
     config = configuration(upstream)
-    config["general_settings"] = {"custom_auth": "tests.support.litellm_auth.user_api_key_auth"}
-    base_url = litellm_proxy(config, {**environment(stack), "PYTHONPATH": f"{CLIENT}:{ROOT}"})
+    config["general_settings"] = {"custom_auth": "customer_keys.user_api_key_auth"}
+    shutil.copy(ROOT / "tests" / "support" / "litellm" / "customer_keys.py", tmp_path)
 
     # When a call names somebody else
-    with caller(base_url, f"sk-of-{customer_id}") as proxy:
+    with (
+        litellm_proxy(tmp_path, config, environment(stack)) as running,
+        caller(running.base_url, f"sk-of-{customer_id}") as proxy,
+    ):
         refused = chat(proxy, "acct-victim", "fine", max_tokens=ALLOWANCE)
         answered = chat(proxy, "acct-victim", "fine")
 
@@ -238,13 +239,14 @@ def test_the_customer_of_the_key_pays_whoever_the_request_names(
 
 @pytest.mark.parametrize(("setting", "status"), [("open", HTTPStatus.OK), ("closed", HTTPStatus.SERVICE_UNAVAILABLE)])
 def test_a_stack_that_is_not_reached_stops_calls_or_not_by_setting(
-    litellm_proxy: LitellmProxy, stack: Stack, upstream: FakeOpenAI, setting: str, status: HTTPStatus
+    stack: Stack, upstream: FakeOpenAI, tmp_path: Path, setting: str, status: HTTPStatus
 ) -> None:
     away = {"PANCAKE_METER_URL": f"http://127.0.0.1:{free_port()}", "PANCAKE_METER_DEADLINE_SECONDS": "1"}
-    base_url = litellm_proxy(
-        configuration(upstream), environment(stack, PANCAKE_METER_WHEN_UNREACHABLE=setting, **away)
-    )
-    with caller(base_url) as proxy:
+    unreached = environment(stack, PANCAKE_METER_WHEN_UNREACHABLE=setting, **away)
+    with (
+        litellm_proxy(tmp_path, configuration(upstream), unreached) as running,
+        caller(running.base_url) as proxy,
+    ):
         started = time.monotonic()
         answer = chat(proxy, "acct-away", "fine", num_retries=0)
     assert answer.status_code == status
