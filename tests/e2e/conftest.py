@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP = "https://app.example.com/billing"
 """Where customers are sent after paying: an address that the catalog allows."""
 
+STOP_SECONDS_MAX = 180.0
+"""Long for a slow disk: what the workers unpacked is removed."""
+
 CONFIGURATION = (
     "AWS_",
     "CATALOG_",
@@ -81,15 +84,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with _clients(json.loads(given)) as clients:
             yield clients
         return
+    with started_stack(tmp_path_factory.mktemp("stack")) as started:
+        yield started
+
+
+@contextmanager
+def started_stack(state: Path, **variables: str) -> Iterator[Stack]:
+    """Start a stack of one's own, which keeps its state in ``state``; ``variables`` configure it further."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(CONFIGURATION)},
         "PORT": str(free_port()),
-        "LOCAL_STATE_DIR": str(tmp_path_factory.mktemp("stack")),
+        "LOCAL_STATE_DIR": str(state),
         "PYTHONUNBUFFERED": "1",
         "IN_FLIGHT_MAX": "20",
         "CHECKOUT_SUCCESS_URL": SHOP,
         "LITELLM_BASE_URL": f"http://127.0.0.1:{free_port()}",
         "LITELLM_API_KEY": fake_litellm.KEY,
+        **variables,
     }
     command = [sys.executable, "-m", "local"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -101,7 +112,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 yield clients
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+            process.wait(timeout=STOP_SECONDS_MAX)
 
 
 @pytest.fixture

@@ -1,15 +1,26 @@
-"""OpenMeter's ingest in a few lines, as a transport: knows events by (source, id), and has faults on request."""
+"""OpenMeter's ingest in a few lines, in process or over HTTP: knows events by (source, id), and has faults on request."""
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from pancake_meter.openmeter.client import OpenMeterClient
+from tests.support.dynoxide import free_port
 
 API_KEY = "om_test_key"
+START_SECONDS_MAX = 10.0
 Event = dict[str, Any]
 
 
@@ -53,3 +64,32 @@ class FakeOpenMeter:
             self.lose_answers -= 1
             raise httpx.ReadTimeout("no answer", request=request)
         return httpx.Response(204)
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """Listen on a free port of this machine; the base URL."""
+
+        async def ingest(request: Request) -> Response:
+            asked = httpx.Request(
+                request.method, str(request.url), headers=request.headers, content=await request.body()
+            )
+            try:
+                answer = self.answer(asked)
+            except httpx.TransportError:
+                return Response(status_code=HTTPStatus.GATEWAY_TIMEOUT)
+            return Response(answer.content, answer.status_code)
+
+        port = free_port()
+        app = Starlette(routes=[Route("/api/v1/events", ingest, methods=["POST"])])
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            deadline = time.monotonic() + START_SECONDS_MAX
+            while not server.started:
+                assert time.monotonic() < deadline, "the fake OpenMeter did not start"
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=START_SECONDS_MAX)
