@@ -11,7 +11,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages histories check setup lock format openapi build clean
+.PHONY: help run test walks outages bulk histories check setup lock format openapi build clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +31,10 @@ outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and
 
 histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (half an hour)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
+
+bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
+	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
+
 
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)

@@ -9,12 +9,19 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+_WRITES = "writes of the request"
+
+
 @dataclass
 class Meter:
-    """Requests by operation, and the capacity units that DynamoDB says they cost."""
+    """Requests by operation, and the capacity units that DynamoDB says they cost.
+
+    It says nothing of those that failed; ``refused_writes`` counts the writes in them. AWS charges these like the others.
+    """
 
     operations: list[str] = field(default_factory=list)
     units: float = 0.0
+    refused_writes: int = 0
 
 
 @contextmanager
@@ -23,13 +30,16 @@ def metered(client: "DynamoDBClient") -> Iterator[Meter]:
     meter = Meter()
     events = client.meta.events
 
-    def ask(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any] | None:
+    def ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> dict[str, Any] | None:
+        context[_WRITES] = len(params.get("TransactItems", ["one"]))
         if "ReturnConsumedCapacity" not in model.input_shape.members:
             return None
         return {**params, "ReturnConsumedCapacity": "TOTAL"}
 
-    def count(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    def count(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         meter.operations.append(model.name)
+        if "Error" in parsed:
+            meter.refused_writes += context[_WRITES]
         consumed = parsed.get("ConsumedCapacity", [])
         for capacity in consumed if isinstance(consumed, list) else [consumed]:
             meter.units += capacity["CapacityUnits"]
