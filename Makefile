@@ -35,7 +35,6 @@ histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
-
 check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)

@@ -142,9 +142,9 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "/api/v1/events"): Route(
         "Count CloudEvents as OpenMeter takes them, one or a batch",
         {HTTPStatus.NO_CONTENT: None},
-        body={"description": "CloudEvents 1.0 with a subject, one or an array."},
+        body={"description": "CloudEvents 1.0 with a subject, one or an array of at most 1,000."},
         media_types=("application/cloudevents+json", "application/cloudevents-batch+json", "application/json"),
-        problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+        problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     ),
     ("POST", "/v1/usage/healings"): Route(
         "Search LiteLLM's spend log now for calls that nobody told us of",

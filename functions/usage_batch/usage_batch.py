@@ -1,5 +1,6 @@
 """Bulk usage, the back: counts what the queue carries, up to 99 events of a balance in one transaction."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.composition import MeteringCollaborators, production_metering, time_left
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.bulk_usage import BULK, message_items
 from pancake_meter.usecases.count_usage import count_items
@@ -21,9 +22,11 @@ metrics = create_metrics()
 PRODUCTION: Final = MeteringCollaborators(production_metering())
 
 
-def count_message(record: SQSRecord, with_: MeteringCollaborators) -> None:
-    """Count the events of one message. What cannot be counted is parked; passing trouble brings the message back."""
-    outcomes = count_items(with_.metering, BULK, message_items(record.body), with_.clock())
+def count_message(record: SQSRecord, with_: MeteringCollaborators, may_go_on: Callable[[], bool]) -> None:
+    """Count the events of one message. What cannot be counted is parked; passing trouble brings the message back, as does
+    a lack of time.
+    """
+    outcomes = count_items(with_.metering, BULK, message_items(record.body), with_.clock(), may_go_on)
     for status in ("counted", "duplicate", "parked"):
         count = sum(outcome.status == status for outcome in outcomes)
         metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
@@ -37,5 +40,5 @@ def handler(
     """Count the messages of one SQS event; say which of them have to come back."""
     # All of a batch failing is no error of ours: the queue brings each message back, and in the end sets it aside.
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    count = partial(count_message, with_=collaborators)
+    count = partial(count_message, with_=collaborators, may_go_on=time_left(context))
     return process_partial_response(event=event, record_handler=count, processor=processor, context=context)

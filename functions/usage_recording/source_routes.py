@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.composition import MeteringCollaborators, time_left
 from pancake_meter.http.intake import (
     cloud_events,
     intake_body,
@@ -25,7 +25,10 @@ router = APIGatewayHttpRouter()
 
 @router.post("/v1/usage/litellm")
 def post_litellm() -> Response[str]:
-    """Count what LiteLLM's generic_api callback sends. One bad item is parked; LiteLLM would lose all of a 4xx."""
+    """Count what LiteLLM's generic_api callback sends. One bad item is parked; LiteLLM would lose all of a 4xx.
+
+    What there is no time for comes again after the 503, and meets what is counted as duplicates.
+    """
     outcomes = _count(LITELLM, lenient_items(text_body(router), _content_type()))
     return answer(HTTPStatus.OK, intake_body(outcomes))
 
@@ -41,7 +44,8 @@ def post_events() -> Response[str]:
 
 def _count(source: Source, items: Sequence[object]) -> list[ItemOutcome]:
     with_: MeteringCollaborators = router.context["collaborators"]
-    outcomes = count_items(with_.metering, source, items, with_.clock())
+    may_go_on = time_left(router.context["lambda_context"])
+    outcomes = count_items(with_.metering, source, items, with_.clock(), may_go_on)
     for status in ("counted", "duplicate", "ignored", "parked"):
         count = sum(outcome.status == status for outcome in outcomes)
         router.context["metrics"].add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)

@@ -41,5 +41,5 @@ def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> dict[str, Any]:
     """Answer one API Gateway HTTP API request (payload 2.0)."""
-    app.append_context(collaborators=collaborators, metrics=metrics)
+    app.append_context(collaborators=collaborators, metrics=metrics, lambda_context=context)
     return app.resolve(event, context)

@@ -30,7 +30,10 @@ def create_table(client: "DynamoDBClient", name: str, *, ttl: bool = True, strea
         AttributeDefinitions=properties["AttributeDefinitions"],
         KeySchema=properties["KeySchema"],
         GlobalSecondaryIndexes=properties["GlobalSecondaryIndexes"],
-        StreamSpecification={"StreamEnabled": True, **properties["StreamSpecification"]}
+        StreamSpecification={
+            "StreamEnabled": True,
+            "StreamViewType": properties["StreamSpecification"]["StreamViewType"],
+        }
         if stream
         else {"StreamEnabled": False},
     )

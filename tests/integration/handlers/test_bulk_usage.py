@@ -62,10 +62,12 @@ def post(metering: Metering, waiting: MemoryQueue) -> Post:
     return post
 
 
-def count(metering: Metering, bodies: list[str], now: datetime = NOW) -> list[str]:
+def count(
+    metering: Metering, bodies: list[str], now: datetime = NOW, remaining_ms: tuple[int, ...] = (30_000,)
+) -> list[str]:
     """Count messages by the handler; return the ids of those that have to come back."""
     collaborators = MeteringCollaborators(metering, lambda: now)
-    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(), collaborators)
+    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(remaining_ms=list(remaining_ms)), collaborators)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -174,6 +176,22 @@ def test_what_cannot_be_counted_any_more_is_parked_and_no_message_comes_back(
     (parked,), _ = parked_usage(metering.table, limit=10)
     assert (parked.source, parked.code) == ("bulk", "event_conflict")
     assert replay_parked(metering, parked.digest, NOW)[0].status == "parked"
+
+
+def test_promise_1_messages_that_there_is_no_time_for_come_back_and_count_once(
+    post: Post, metering: Metering, waiting: MemoryQueue
+) -> None:
+    # Given messages of very many customers, each with a transaction of its own
+    customers = [f"c{number:03}" for number in range(250)]
+    post(lines([usage("e1", customer_id=customer_id) for customer_id in customers]))
+
+    # When time runs out in the second of three
+    assert count(metering, waiting.bodies, remaining_ms=(*[20_000] * 120, 7_000)) == ["1", "2"]
+
+    # Then these two come back, and go on from there
+    assert sum(used(metering, customer_id) for customer_id in customers) == 120 * 10
+    assert count(metering, waiting.bodies[1:]) == []
+    assert [used(metering, customer_id) for customer_id in customers] == [10] * 250
 
 
 def test_a_message_that_is_none_comes_back_alone(post: Post, metering: Metering, waiting: MemoryQueue) -> None:

@@ -54,10 +54,12 @@ def poster(metering: Metering) -> Post:
         content_type: str = "application/json",
         path: str | None = None,
         query: dict[str, str] | None = None,
+        remaining_ms: tuple[int, ...] = (30_000,),
     ) -> Answer:
         event = api_event(name, body=body, path=path, query=query)
         event["headers"]["content-type"] = content_type
-        return read_answer(handler(event, LambdaContext(), MeteringCollaborators(metering, lambda: NOW)))
+        context = LambdaContext(remaining_ms=list(remaining_ms))
+        return read_answer(handler(event, context, MeteringCollaborators(metering, lambda: NOW)))
 
     return post
 
@@ -65,6 +67,13 @@ def poster(metering: Metering) -> Post:
 @pytest.fixture
 def litellm(post: Post) -> Callable[[object], Answer]:
     return lambda body: post("usage_litellm", body)
+
+
+def call_of(customer_id: str, call_id: str) -> dict[str, Any]:
+    """A captured call of another customer, without what makes it large."""
+    whole = with_metadata(call(litellm_call_id=call_id), user_api_key_end_user_id=customer_id)
+    small = whole.keys() - {"messages", "response", "model_map_information", "hidden_params"}
+    return {name: whole[name] for name in small}
 
 
 def used(metering: Metering, customer_id: str, meter: str = "tokens") -> int | None:
@@ -507,6 +516,67 @@ def test_passing_trouble_is_503_and_never_204(dynamodb: "DynamoDBClient", table:
         faulty = Metering(Table(FaultyDynamoDB(dynamodb, 1, "before"), table, sleep=lambda _: None), CATALOG)  # type: ignore[arg-type]
         answer = poster(faulty)(name, body)
         assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "1")
+
+
+# --- More than there is time for ----------------------------------------------------------------------------------
+
+
+ENOUGH, TOO_LITTLE = 20_000, 7_000
+"""Milliseconds that Lambda has left."""
+
+
+@pytest.mark.parametrize("source", ["usage_litellm", "usage_cloudevents"])
+def test_promise_1_what_there_is_no_time_for_is_503_and_counts_when_the_batch_comes_again(
+    post: Post, metering: Metering, source: str
+) -> None:
+    # Given a batch of as many customers as it has items, all of them new
+    customers = [f"acct_{n}" for n in range(60)]
+    if source == "usage_litellm":
+        batch: list[object] = [call_of(who, f"c{n}") for n, who in enumerate(customers)]
+        units = 30
+    else:
+        batch = [cloud_event(id=f"e{n}", subject=who) for n, who in enumerate(customers)]
+        units = 1500
+
+    # When time runs out after twenty of them
+    cut = post(source, batch, remaining_ms=(*[ENOUGH] * 20, TOO_LITTLE))
+
+    # Then the answer is no 4xx, which LiteLLM would never repeat, and what was counted is counted
+    assert (cut.status, cut.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "1")
+    assert [used(metering, who) for who in customers] == [units] * 20 + [None] * 40
+
+    # And however often it comes again, it gets further, and each counts once
+    post(source, batch, remaining_ms=(*[ENOUGH] * 45, TOO_LITTLE))
+    assert [used(metering, who) for who in customers] == [units] * 45 + [None] * 15
+    whole = post(source, batch)
+    assert whole.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}
+    assert [used(metering, who) for who in customers] == [units] * 60
+    if source == "usage_litellm":
+        assert (whole.body["counted"], whole.body["duplicate"]) == (15, 45)
+
+
+def test_what_there_is_no_time_to_park_is_parked_when_the_batch_comes_again(post: Post) -> None:
+    batch = [call("no_user", litellm_call_id=f"c{n}") for n in range(5)]
+    assert post("usage_litellm", batch, remaining_ms=(ENOUGH, ENOUGH, TOO_LITTLE)).status == 503
+    assert post("usage_litellm", batch).body["parked"] == 5
+    assert len(post("usage_parked", None, query={}).body["parked"]) == 5
+
+
+def test_a_batch_of_more_than_a_thousand_cloudevents_is_refused_whole(post: Post, metering: Metering) -> None:
+    events = [cloud_event(id=f"e{n}", data={"tokens": 1}) for n in range(1001)]
+    answer = post("usage_cloudevents", events)
+    assert (answer.status, answer.body["code"], answer.body["maximum"]) == (413, "too_many_events", 1000)
+    assert used(metering, "acct_1001") is None
+
+    assert post("usage_cloudevents", events[:1000]).status == HTTPStatus.NO_CONTENT
+    assert used(metering, "acct_1001") == 1000
+
+
+def test_a_large_batch_of_litellm_is_never_a_4xx(post: Post, metering: Metering) -> None:
+    calls = [call_of("cust_1", f"c{n}") for n in range(1100)]
+    answer = post("usage_litellm", calls)
+    assert (answer.status, answer.body["counted"]) == (HTTPStatus.OK, 1100)
+    assert used(metering, "cust_1") == 30 * 1100
 
 
 # --- Unknown customers --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── HoldConflict, EventConflict, ForgivenessConflict                     the id belongs to something else
-    └── TooManyGrants, ReportTooLarge                                        a bound was reached
+    └── TooManyEvents, TooManyGrants, ReportTooLarge                         a bound was reached
 """
 
 from typing import ClassVar
@@ -88,6 +88,12 @@ class UnreadableUsage(DomainError):
     """What was sent as usage lacks what makes it one."""
 
     code = "unreadable_usage"
+
+
+class TooManyEvents(DomainError):
+    """One request has more events than may come at once; nothing was counted."""
+
+    code = "too_many_events"
 
 
 class UnknownUsageCustomer(DomainError):

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
-from pancake_meter.domain.errors import UnreadableUsage
+from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http import json
 from pancake_meter.http.fields import WireModel
@@ -21,6 +21,8 @@ from pancake_meter.usecases.count_usage import ItemOutcome, ItemStatus
 
 BODY_BYTES_MAX: Final = 6_291_456
 """What Lambda takes in one request: 512 full payloads of LiteLLM are just within it."""
+CLOUD_EVENTS_MAX: Final = 1000
+"""Events of one batch that are counted while the client waits, each of them perhaps another customer's."""
 PARKED_PAGE_MAX: Final = 50
 
 _NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -115,6 +117,7 @@ def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
 
     Raises:
         MalformedJson: the body is no JSON.
+        TooManyEvents: a batch of more than 1,000; nothing is counted.
         UnreadableUsage: it is not what its content type says, or an event is malformed; nothing is counted.
     """
     whole = json.loads(text, bytes_max=BODY_BYTES_MAX)
@@ -123,7 +126,11 @@ def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
         raise UnreadableUsage("a batch is a JSON array of events")
     if media_type == _ONE and not isinstance(whole, dict):
         raise UnreadableUsage("one event is a JSON object")
-    return [_at(index, item) for index, item in enumerate(whole)] if isinstance(whole, list) else [_event(whole)]
+    if not isinstance(whole, list):
+        return [_event(whole)]
+    if len(whole) > CLOUD_EVENTS_MAX:
+        raise TooManyEvents(f"a batch has at most {CLOUD_EVENTS_MAX} events", maximum=CLOUD_EVENTS_MAX)
+    return [_at(index, item) for index, item in enumerate(whole)]
 
 
 def is_event_content(content_type: str) -> bool:

@@ -20,6 +20,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "unknown_meter": HTTPStatus.NOT_FOUND,
     "unknown_plan": HTTPStatus.NOT_FOUND,
     "unreadable_usage": HTTPStatus.BAD_REQUEST,
+    "too_many_events": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "parked_usage_not_found": HTTPStatus.NOT_FOUND,
     "hold_not_found": HTTPStatus.NOT_FOUND,
     "checkout_not_found": HTTPStatus.NOT_FOUND,

@@ -16,6 +16,10 @@ class StoreBusy(StoreError):
     """The item stayed contended, or the table throttled, through every bounded retry."""
 
 
+class OutOfTime(StoreBusy):
+    """There is more to write than the time at hand allows. What is written stays; repeating the whole goes on from there."""
+
+
 class CorruptItem(Exception):
     """A stored item contradicts itself: a bug, never to be papered over."""
 

@@ -1,7 +1,7 @@
 """Counting what other systems send: each item counts, counts not by its settings, or is parked with its reason."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
+from pancake_meter.store.errors import OutOfTime
 from pancake_meter.store.parked_usage import (
     CONTENT_LENGTH_MAX,
     ParkedUsage,
@@ -21,7 +22,7 @@ from pancake_meter.usecases.bulk_usage import BULK
 from pancake_meter.usecases.event_result import EventResult
 from pancake_meter.usecases.hold_quota import release_hold
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, record_batch
+from pancake_meter.usecases.record_usage import UsageLine, always, record_batch
 from pancake_meter.usecases.settle_line import settle_line
 from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Measured, Source
 
@@ -42,22 +43,33 @@ class ItemOutcome:
     ended_hold: bool = False
 
 
-def count_items(metering: Metering, source: Source, items: Sequence[object], now: datetime) -> list[ItemOutcome]:
+def count_items(
+    metering: Metering,
+    source: Source,
+    items: Sequence[object],
+    now: datetime,
+    may_go_on: Callable[[], bool] = always,
+) -> list[ItemOutcome]:
     """Count a batch; return what became of each item, in order. Everything is durable when this returns.
 
-    An item that feeds several meters is counted once in each: where trouble came between them, repeating heals it.
+    An item that feeds several meters is counted once in each: where trouble came between them, repeating heals it. Nothing
+    more is written once ``may_go_on`` denies it.
 
     Raises:
-        StoreBusy, StoreUnavailable: passing trouble; repeating the whole batch is safe.
+        StoreBusy, StoreUnavailable: passing trouble, such as ``OutOfTime``; repeating the whole batch is safe.
     """
     read = [_read(metering, source, item, now) for item in items]
-    settled = [_settled(metering, measured, now) for measured in read]
+    settled = [_settled(metering, measured, now, may_go_on) for measured in read]
     lines = [line for measured in read if isinstance(measured, Measured) for line in _recorded_lines(measured)]
-    results = iter(record_batch(metering, lines, now))
+    results = iter(record_batch(metering, lines, now, may_go_on))
     outcomes = []
     for item, measured, ended in zip(items, read, settled, strict=True):
         outcome = measured if isinstance(measured, DomainError) else _outcome(measured, ended, results)
-        outcomes.append(_parked(metering, source, item, outcome, now) if isinstance(outcome, DomainError) else outcome)
+        if isinstance(outcome, DomainError):
+            if not may_go_on():
+                raise OutOfTime("the batch has more to park than there is time for")
+            outcome = _parked(metering, source, item, outcome, now)
+        outcomes.append(outcome)
     return outcomes
 
 
@@ -93,10 +105,14 @@ class _Settled:
     ended_hold: bool = False
 
 
-def _settled(metering: Metering, measured: Measured | DomainError, now: datetime) -> _Settled:
+def _settled(
+    metering: Metering, measured: Measured | DomainError, now: datetime, may_go_on: Callable[[], bool]
+) -> _Settled:
     """End the item's hold, if it has one, by what the item comes to on its meter."""
     if isinstance(measured, DomainError) or measured.hold is None:
         return _Settled()
+    if not may_go_on():
+        raise OutOfTime("the batch has more holds to settle than there is time for")
     line, hold = measured.held_line, measured.hold
     if line is None:
         return _Settled(ended_hold=release_hold(metering, hold.customer_id, hold.handle).was_held)

@@ -1,17 +1,22 @@
 """Recording usage: every event counted exactly once, whatever the batch it comes in."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.errors import UnknownMeter
 from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.errors import OutOfTime, StoreBusy
 from pancake_meter.store.spending import RECORD_EVENTS_MAX, write_events
 from pancake_meter.usecases.event_result import EventResult, already_known
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.record_late import record_late_events
+
+
+def always() -> bool:
+    """Say that there is time: a batch that is bounded otherwise."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +28,22 @@ class UsageLine:
     event: UsageEvent
 
 
-def record_batch(metering: Metering, lines: Sequence[UsageLine], now: datetime) -> list[EventResult | UnknownMeter]:
+def record_batch(
+    metering: Metering, lines: Sequence[UsageLine], now: datetime, may_go_on: Callable[[], bool] = always
+) -> list[EventResult | UnknownMeter]:
     """Count a batch that may mix customers and meters; return what became of each line, in order.
 
-    Each balance has its own transaction: after trouble in one of them the whole batch is safe to repeat.
+    Each balance has its own transactions, and none is begun once ``may_go_on`` denies it: after trouble in one of them the
+    whole batch is safe to repeat.
 
     Raises:
-        StoreBusy, StoreUnavailable: passing trouble.
+        StoreBusy, StoreUnavailable: passing trouble; ``OutOfTime`` is one of these.
     """
     by_balance: dict[tuple[str, str], list[UsageEvent]] = defaultdict(list)
     for line in lines:
         by_balance[line.customer_id, line.meter].append(line.event)
     outcomes = {
-        (customer_id, meter): _record_group(metering, customer_id, meter, events, now)
+        (customer_id, meter): _record_group(metering, customer_id, meter, events, now, may_go_on)
         for (customer_id, meter), events in by_balance.items()
     }
     results: list[EventResult | UnknownMeter] = []
@@ -50,16 +58,26 @@ def record_batch(metering: Metering, lines: Sequence[UsageLine], now: datetime) 
 
 
 def _record_group(
-    metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
+    metering: Metering,
+    customer_id: str,
+    meter: str,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    may_go_on: Callable[[], bool],
 ) -> dict[str, EventResult] | UnknownMeter:
     try:
-        return record_events(metering, customer_id, meter, events, now)
+        return record_events(metering, customer_id, meter, events, now, may_go_on)
     except UnknownMeter as error:
         return error
 
 
 def record_events(
-    metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
+    metering: Metering,
+    customer_id: str,
+    meter: str,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    may_go_on: Callable[[], bool] = always,
 ) -> dict[str, EventResult]:
     """Count events of one balance: one transaction for up to 99; return what became of each id.
 
@@ -79,6 +97,8 @@ def record_events(
             results[event.id] = "conflict"
     unambiguous = [event for event in distinct.values() if event.id not in results]
     for first in range(0, len(unambiguous), RECORD_EVENTS_MAX):
+        if not may_go_on():
+            raise OutOfTime("the batch has more events than there is time for")
         batch = unambiguous[first : first + RECORD_EVENTS_MAX]
         results |= _record_batch(metering, customer_id, meter, batch, now)
     return results
