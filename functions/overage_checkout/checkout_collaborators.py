@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities import parameters
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import LinkSettings, WaffoApiSettings
+from pancake_meter.secret import read_secret
 from pancake_meter.usecases.open_checkout import Selling
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.keys import load_private_key
 from pancake_meter.waffo.signing import RequestSigner
-
-_SECRET_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,7 @@ class CheckoutCollaborators:
 def production_collaborators(logger: Logger) -> CheckoutCollaborators:
     """Return those of this stack, made at the first request. A private key that cannot be read is never shown."""
     links, settings = LinkSettings.from_environment(), WaffoApiSettings.from_environment()
-    private_key = load_private_key(_secret(settings.private_key_secret_id))
+    private_key = load_private_key(read_secret(settings.private_key_secret_id))
     waffo = WaffoClient(RequestSigner(settings.merchant_id, private_key), api_url=settings.api_url, log=logger)
     selling = Selling(production_metering(), waffo, settings.environment, settings.success_url)
-    return CheckoutCollaborators(selling, lambda: _secret(links.secret_id))
-
-
-def _secret(secret_id: str) -> str:
-    return str(parameters.get_secret(secret_id, max_age=_SECRET_AGE_SECONDS))
+    return CheckoutCollaborators(selling, partial(read_secret, links.secret_id))

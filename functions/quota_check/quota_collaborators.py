@@ -1,15 +1,13 @@
 """What the routes of the quota check work with: metering, and something to sell when it refuses."""
 
 from dataclasses import dataclass
-
-from aws_lambda_powertools.utilities import parameters
+from functools import partial
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import LinkSettings
+from pancake_meter.secret import read_secret
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.offer import Offers
-
-_SECRET_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ def production_collaborators() -> QuotaCollaborators:
     offers = Offers(
         metering.catalog,
         settings.environment,
-        lambda: str(parameters.get_secret(settings.secret_id, max_age=_SECRET_AGE_SECONDS)),
+        partial(read_secret, settings.secret_id),
         settings.public_base_url,
     )
     return QuotaCollaborators(metering, offers)

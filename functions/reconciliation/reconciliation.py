@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter.composition import time_left
 from pancake_meter.http.reconciliation import ReportBody, report_body
 from pancake_meter.http.resolver import answer, create_resolver
 from pancake_meter.telemetry import create_metrics
@@ -48,12 +49,10 @@ def handler(
 def _reconcile(
     collaborators: ReconciliationCollaborators, context: LambdaContext, longest: timedelta | None
 ) -> ReportBody:
-    started = collaborators.stopwatch()
+    started, has_time = collaborators.stopwatch(), time_left(context, _RESERVE)
 
     def may_go_on() -> bool:
-        if longest is not None and collaborators.stopwatch() - started >= longest.total_seconds():
-            return False
-        return timedelta(milliseconds=context.get_remaining_time_in_millis()) > _RESERVE
+        return has_time() and (longest is None or collaborators.stopwatch() - started < longest.total_seconds())
 
     def on_failure(name: str, reference: str, error: Exception) -> None:
         logger.error("not reconciled", extra={"pass": name, "reference": reference, "error": repr(error)})

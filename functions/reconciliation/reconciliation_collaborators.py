@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities import parameters
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import WaffoApiSettings
+from pancake_meter.secret import read_secret
 from pancake_meter.usecases.reconciliation_run import Reconciling
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.keys import load_private_key
 from pancake_meter.waffo.signing import RequestSigner
-
-_SECRET_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,8 @@ class ReconciliationCollaborators:
 def production_collaborators(logger: Logger) -> ReconciliationCollaborators:
     """Return those of this stack, made at the first run. A private key that cannot be read is never shown."""
     settings = WaffoApiSettings.from_environment()
-    secret = str(parameters.get_secret(settings.private_key_secret_id, max_age=_SECRET_AGE_SECONDS))
-    signer = RequestSigner(settings.merchant_id, load_private_key(secret))
+    private_key = load_private_key(read_secret(settings.private_key_secret_id))
+    signer = RequestSigner(settings.merchant_id, private_key)
     waffo = WaffoClient(signer, api_url=settings.api_url, log=logger)
     reconciling = Reconciling(production_metering(), settings.environment, settings.store_id, waffo)
     return ReconciliationCollaborators(reconciling)

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from aws_lambda_powertools.utilities import parameters
+from functools import partial
 
 from pancake_meter.config import ForwardingSettings
 from pancake_meter.openmeter.client import OpenMeterClient
+from pancake_meter.secret import read_secret
 from pancake_meter.store.usage_queue import UsageQueue, sqs_client
-
-_SECRET_AGE_SECONDS = 300
 
 
 def _utc_now() -> datetime:
@@ -29,9 +27,5 @@ class ForwardingCollaborators:
 def production_collaborators() -> ForwardingCollaborators:
     """Return those of this stack; the key is read when there is something to send, and again every five minutes."""
     settings = ForwardingSettings.from_environment()
-
-    def api_key() -> str:
-        return str(parameters.get_secret(settings.key_secret_id, max_age=_SECRET_AGE_SECONDS)).strip()
-
-    openmeter = OpenMeterClient(settings.base_url, api_key)
+    openmeter = OpenMeterClient(settings.base_url, partial(read_secret, settings.key_secret_id))
     return ForwardingCollaborators(openmeter, UsageQueue(sqs_client(), settings.refused_queue_url))

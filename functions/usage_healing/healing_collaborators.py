@@ -3,16 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-
-from aws_lambda_powertools.utilities import parameters
+from functools import cache, partial
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import HealingSettings
 from pancake_meter.litellm.client import LiteLLMClient
+from pancake_meter.secret import read_secret
 from pancake_meter.usecases.metering import Metering
-
-_SECRET_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +26,6 @@ class HealingCollaborators:
 def production_collaborators() -> HealingCollaborators:
     """Return those of this stack, made at the first run; the key is read again every five minutes."""
     settings = HealingSettings.from_environment()
-
-    def api_key() -> str:
-        return str(parameters.get_secret(settings.key_secret_id, max_age=_SECRET_AGE_SECONDS)).strip()
-
-    return HealingCollaborators(production_metering(), LiteLLMClient(settings.base_url, api_key))
+    return HealingCollaborators(
+        production_metering(), LiteLLMClient(settings.base_url, partial(read_secret, settings.key_secret_id))
+    )

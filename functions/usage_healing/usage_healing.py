@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from healing_collaborators import HealingCollaborators, production_collaborators
+from pancake_meter.composition import time_left
 from pancake_meter.http.healing import HealingBody, HealingRequest, healing_body
 from pancake_meter.http.resolver import answer, body, create_resolver, text_body
 from pancake_meter.telemetry import create_metrics
@@ -51,12 +52,10 @@ def handler(
 def _heal(
     with_: HealingCollaborators, context: LambdaContext, patience: timedelta, longest: timedelta | None
 ) -> HealingBody:
-    started = with_.stopwatch()
+    started, has_time = with_.stopwatch(), time_left(context, _RESERVE)
 
     def may_go_on() -> bool:
-        if longest is not None and with_.stopwatch() - started >= longest.total_seconds():
-            return False
-        return timedelta(milliseconds=context.get_remaining_time_in_millis()) > _RESERVE
+        return has_time() and (longest is None or with_.stopwatch() - started < longest.total_seconds())
 
     healing = heal_usage(with_.metering, with_.litellm, with_.clock(), may_go_on=may_go_on, patience=patience)
     _tell(healing)

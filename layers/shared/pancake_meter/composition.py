@@ -15,7 +15,7 @@ from pancake_meter.store.table import Table, dynamodb_client
 from pancake_meter.telemetry import tell_unprovisioned
 from pancake_meter.usecases.metering import Metering
 
-_RESERVE: Final = timedelta(seconds=8)
+RESERVE: Final = timedelta(seconds=8)
 """For the transaction in hand, tried again and again, and the answer."""
 
 Clock = Callable[[], datetime]
@@ -34,9 +34,9 @@ class MeteringCollaborators:
     clock: Clock = utc_now
 
 
-def time_left(context: LambdaContext) -> Callable[[], bool]:
-    """Return what says whether a Lambda function may begin another write, and still answer if that one takes long."""
-    return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()) > _RESERVE
+def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[[], bool]:
+    """Return what says whether a Lambda function has more than ``reserve`` left, and so may begin another step."""
+    return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()) > reserve
 
 
 @cache
