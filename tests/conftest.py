@@ -74,3 +74,11 @@ def table(dynamodb: "DynamoDBClient") -> Iterator[str]:
     name = create_table(dynamodb, f"test-{uuid.uuid4().hex}")
     yield name
     dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture
+def streaming_table(dynamodb: "DynamoDBClient") -> Iterator[str]:
+    """Name of such a table with its stream."""
+    name = create_table(dynamodb, f"test-{uuid.uuid4().hex}", stream=True)
+    yield name
+    dynamodb.delete_table(TableName=name)

@@ -39,7 +39,7 @@ def test_promise_1_a_hundred_thousand_events_of_one_customer_count_once_at_about
     dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given a customer who is known
-    table = create_table(dynamodb, "volume", stream=False)
+    table = create_table(dynamodb, "volume")
     metering = Metering(Table(dynamodb, table), CATALOG)
     metering.open("hot", "tokens", NOW)
     waiting, hose = MemoryQueue(), firehose("hot")

@@ -64,8 +64,8 @@ def forward(openmeter: FakeOpenMeter, aside: MemoryQueue) -> Forward:
 
 
 @pytest.fixture
-def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
-    return Metering(Table(dynamodb, table), CATALOG)
+def metering(dynamodb: "DynamoDBClient", streaming_table: str) -> Metering:
+    return Metering(Table(dynamodb, streaming_table), CATALOG)
 
 
 def batch(count: int, *, customer_id: str = "acct_1001", counted_at: datetime = NOW) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def test_openmeters_own_sdk_reads_what_we_send_as_it_is_meant(forward: Forward, 
 
 
 def test_everything_that_counts_is_forwarded_once_and_comes_to_the_same_sums(
-    dynamodb: "DynamoDBClient", table: str, metering: Metering, forward: Forward, openmeter: FakeOpenMeter
+    dynamodb: "DynamoDBClient", streaming_table: str, metering: Metering, forward: Forward, openmeter: FakeOpenMeter
 ) -> None:
     # Given two customers with the same event ids, two meters, a repeat, a settled hold and late usage
     for customer_id in ("acct_1001", "acct_1002"):
@@ -131,7 +131,7 @@ def test_everything_that_counts_is_forwarded_once_and_comes_to_the_same_sums(
         assert record_events(metering, customer_id, "tokens", [late], next_month) == {"late": "counted"}
 
     # When the stream is forwarded, in any order, and half of it twice
-    batches = stream_events(dynamodb, table, "UsageForwardingFunction")
+    batches = stream_events(dynamodb, streaming_table, "UsageForwardingFunction")
     random.Random(3).shuffle(batches)  # noqa: S311 - a replayable shuffle
     for event in batches + batches[::2]:
         forward(event)
@@ -143,7 +143,7 @@ def test_everything_that_counts_is_forwarded_once_and_comes_to_the_same_sums(
 
 
 def test_an_id_that_is_used_anew_after_its_ninety_days_is_forwarded(
-    dynamodb: "DynamoDBClient", table: str, metering: Metering
+    dynamodb: "DynamoDBClient", streaming_table: str, metering: Metering
 ) -> None:
     # Given an event that is past its time to live, and not deleted yet
     long_ago = NOW - RETENTION - timedelta(days=1)
@@ -153,22 +153,22 @@ def test_an_id_that_is_used_anew_after_its_ninety_days_is_forwarded(
     record_events(metering, "acct_1001", "tokens", [usage_event("e", Decimal(2), None, NOW)], NOW)
 
     # Then the function is told of both
-    (event,) = stream_events(dynamodb, table, "UsageForwardingFunction")
+    (event,) = stream_events(dynamodb, streaming_table, "UsageForwardingFunction")
     told = [record["dynamodb"]["NewImage"]["quantity"] for record in event["Records"]]
     assert told == [{"N": "1"}, {"N": "2"}]
 
 
-def test_nothing_but_usage_events_reaches_the_function(dynamodb: "DynamoDBClient", table: str) -> None:
+def test_nothing_but_usage_events_reaches_the_function(dynamodb: "DynamoDBClient", streaming_table: str) -> None:
     for key in (
         {"PK": "PARKED#0", "SK": "USAGE"},
         {"PK": "CUSTOMER#a", "SK": "BALANCE#tokens"},
         {"PK": "A", "SK": "A"},
     ):
-        Table(dynamodb, table).write(Put(key))
+        Table(dynamodb, streaming_table).write(Put(key))
     usage = usage_event_key("acct_1001", "tokens", "e")
-    Table(dynamodb, table).write(Put({**usage, "quantity": 1}))
-    dynamodb.delete_item(TableName=table, Key={name: {"S": text} for name, text in usage.items()})
-    (event,) = stream_events(dynamodb, table, "UsageForwardingFunction")
+    Table(dynamodb, streaming_table).write(Put({**usage, "quantity": 1}))
+    dynamodb.delete_item(TableName=streaming_table, Key={name: {"S": text} for name, text in usage.items()})
+    (event,) = stream_events(dynamodb, streaming_table, "UsageForwardingFunction")
     assert [record["eventName"] for record in event["Records"]] == ["INSERT"]
 
 
