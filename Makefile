@@ -21,7 +21,7 @@ run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data
 
 test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)
 	$(BIN)/python -m pytest -m load tests/integration/overage $(ARGS)
@@ -29,7 +29,7 @@ walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units an
 outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and lost webhooks against their twins (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
 
-histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (half an hour)
+histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (up to an hour)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)

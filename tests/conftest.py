@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
 from tests.support.dynoxide import dynoxide
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TESTS = Path(__file__).parent
+SHARING_THE_STACK = "tests/e2e/"
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
 
 # A deadline measures the machine, not the code: a shared machine would make good tests flicker.
@@ -31,6 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
+
+
+class _OneStack(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests are given to workers one by one, but those that share the local stack all go to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "the local stack" if nodeid.startswith(SHARING_THE_STACK) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Have the local stack started once (``--dist loadgroup`` is deaf to its own marks under pytest 9)."""
+    return _OneStack(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import SHOP, Stack
 from tests.support.node import run_node
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 BUY = Path(__file__).parent / "browser" / "buy.mjs"
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 EVENTS = 2000
 SECONDS_MAX = 120

@@ -20,7 +20,7 @@ from tests.support.bulk_volume import EVENTS, firehose
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.load, pytest.mark.xdist_group("stack"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.stack, pytest.mark.load, pytest.mark.timeout(3600)]
 
 CLIENTS = 4
 SECONDS_MAX = 1800

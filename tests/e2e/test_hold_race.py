@@ -10,7 +10,7 @@ from tests.e2e.conftest import Stack
 ROUNDS = 50
 CLIENTS = 20
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 def test_promise_2_twenty_holds_of_75_on_500_grant_exactly_six(stack: Stack, customer_id: str) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.conftest import Stack
 from tests.support.fake_openai import FakeOpenAI, Wish, fake_openai
 from tests.support.litellm_proxy import LiteLLMProxy, litellm_proxy, model
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 CALLS = 200
 CALLERS = 8

@@ -18,7 +18,7 @@ from tests.support.fake_litellm import serve_spend_log
 from tests.support.fake_openai import Wish, fake_openai
 from tests.support.litellm_proxy import ROOT, litellm_proxy, model
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 WRITER = ROOT / "tests" / "support" / "litellm" / "spend_log_file.py"
 DONE, HANGING = 40, 8

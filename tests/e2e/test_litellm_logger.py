@@ -17,7 +17,7 @@ from tests.support.dynoxide import free_port
 from tests.support.fake_openai import COMPLETION_TOKENS, PROMPT_TOKENS, FakeOpenAI, fake_openai
 from tests.support.litellm_proxy import MASTER_KEY, ROOT, litellm_proxy
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 CLIENT = ROOT / "clients" / "python" / "src"
 TOKENS = PROMPT_TOKENS + COMPLETION_TOKENS

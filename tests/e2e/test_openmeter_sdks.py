@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     from openmeter.aio import Client as AsyncClient
     from openmeter.models import Event
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def event(customer_id: str, event_id: str, tokens: object) -> Event:

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Stack
 from tests.e2e.test_whole_life import pay_page
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 ALLOWANCE = 10_000_000
 OVERAGE = 120_350

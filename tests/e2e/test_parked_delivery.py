@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conftest import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def test_scenario_22_39_a_parked_delivery_is_listed_assigned_and_applied(stack: Stack, customer_id: str) -> None:

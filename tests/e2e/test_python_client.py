@@ -7,7 +7,7 @@ import pytest
 from pancake_meter_client import AsyncClient, Client, QuotaRefused, UsageEvent
 from tests.e2e.conftest import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def test_a_seller_s_backend_asks_holds_settles_and_sells(stack: Stack, customer_id: str) -> None:

@@ -10,7 +10,7 @@ from tests.e2e.conftest import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def test_the_walkthrough_says_what_the_readme_says(stack: Stack, customer_id: str) -> None:
