@@ -97,6 +97,11 @@ class Memory:
         others = (known for known in self.left if (known.order_id, known.period_start) != place)
         return replace(self, left=(period, *others)[:MAX_LEFT_PERIODS])
 
+    def gone(self, covered: "Covered") -> Decimal:
+        """What had gone of a period when it was left."""
+        place = (covered.order_id, covered.period_key[0])
+        return next((known.gone for known in self.left if (known.order_id, known.period_start) == place), ZERO)
+
 
 def follow(
     change: Change,
@@ -117,7 +122,7 @@ def follow(
     if isinstance(before, Covered) and not _is_same_period(before, after):
         gone = _left_behind(change.balance, memory.carried, before).inherited
         memory = memory.leaving(LeftPeriod(before.order_id, before.period_key[0], gone, rolled_over(change.balance)))
-    change, carried = _move(change, before, after, memory.carried, fallback, lines, now)
+    change, carried = _move(change, before, after, memory, fallback, lines, now)
     if isinstance(after, Covered):
         change = _roll_over(change, before, after, policy, memory.left)
     return change, replace(memory, carried=carried)
@@ -127,19 +132,21 @@ def _move(
     change: Change,
     before: Standing,
     after: Standing,
-    carried: Carried | None,
+    memory: Memory,
     fallback: Policy,
     lines: Lines,
     now: datetime,
 ) -> tuple[Change, Carried | None]:
+    carried = memory.carried
     if isinstance(before, Uncovered):
         if isinstance(after, Uncovered):
             return _move_default(change, before, after, carried, fallback, lines, now), carried
-        return _enter(change, after, carried, lines, now)
+        return _enter(change, after, carried, memory.gone(after), lines, now)
     if isinstance(after, Uncovered):
         return _drop(change, before, after, carried, fallback, lines, now)
     if before.order_id != after.order_id:
-        return _enter(change, after, _left_behind(change.balance, carried, before), lines, now)
+        left = _left_behind(change.balance, carried, before)
+        return _enter(change, after, left, memory.gone(after), lines, now)
     if before.period_key != after.period_key:
         return start_term(change, Policy.of(after.plan, change.balance.meter), after.term, now), None
     return _stay(change, before, after, carried, lines, now)
@@ -208,16 +215,19 @@ def _drop(
 
 
 def _enter(
-    change: Change, after: Covered, left: Carried | None, lines: Lines, now: datetime
+    change: Change, after: Covered, left: Carried | None, gone_before: Decimal, lines: Lines, now: datetime
 ) -> tuple[Change, Carried | None]:
-    """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy."""
+    """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy.
+
+    ``gone_before`` had gone of the period already, where it was left and begins to count again.
+    """
     old = change.balance
     policy = Policy.of(after.plan, old.meter)
     runs = left is not None and left.ends_at > after.term.start
     if after.is_entered:
         # Back in a period that was left: what went from it then, and elsewhere since, is gone from it now. Where it had
         # lapsed, all of it went.
-        gone = left.inherited if left and runs else policy.allowance
+        gone = max(left.inherited, gone_before) if left and runs else policy.allowance
         begun = _switch(change, policy, after.term, gone, lines, now)
         return begun, Carried(ZERO, begun.balance.period.end, gone, begun.balance.period.start)
     if left is None or not runs:
