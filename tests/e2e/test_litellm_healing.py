@@ -45,9 +45,10 @@ def stock_callback(stack: Stack) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def our_logger(stack: Stack) -> tuple[dict[str, Any], dict[str, str]]:
-    """Those of a proxy with our logger, which holds before each call and tells after it."""
+    """Those of a proxy with our logger, which holds before each call and tells after it, on however slow a machine."""
     callback = "pancake_meter_client.litellm.pancake_meter_logger"
-    return {"litellm_settings": {"callbacks": [callback]}}, logger_environment(stack)
+    small_holds = logger_environment(stack, PANCAKE_METER_OUTPUT_TOKENS_DEFAULT="20")
+    return {"litellm_settings": {"callbacks": [callback]}}, small_holds
 
 
 @pytest.mark.parametrize("told_by", [stock_callback, our_logger])
