@@ -1,7 +1,6 @@
 """Holds: reserve before the work, settle with the truth after it, or release."""
 
 from http import HTTPStatus
-from urllib.parse import unquote
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
 from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, request_id
+from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, path_value, request_id
 from pancake_meter.usecases.hold_quota import HoldRefused, hold_quota, named_hold, release_hold, settle_hold
 from quota_collaborators import QuotaCollaborators
 
@@ -44,7 +43,7 @@ def post_settle(customer_id: str, hold_id: str) -> Response[str]:
     request = SettleRequest.model_validate(body(router))
     with_: QuotaCollaborators = router.context["collaborators"]
     now = with_.clock()
-    handle = named_hold(with_.metering, customer_id, unquote(hold_id), request.meter)
+    handle = named_hold(with_.metering, customer_id, path_value(hold_id), request.meter)
     event = usage_event(handle.id, request.quantity, request.time, now)
     return answer(HTTPStatus.OK, settled_body(settle_hold(with_.metering, customer_id, handle, event, now)))
 
@@ -55,5 +54,5 @@ def delete_hold(customer_id: str, hold_id: str) -> Response[str]:
     customer_id = path_customer_id(customer_id)
     with_: QuotaCollaborators = router.context["collaborators"]
     query = ReleaseQuery.model_validate(router.current_event.query_string_parameters)
-    handle = named_hold(with_.metering, customer_id, unquote(hold_id), query.meter)
+    handle = named_hold(with_.metering, customer_id, path_value(hold_id), query.meter)
     return answer(HTTPStatus.OK, released_body(release_hold(with_.metering, customer_id, handle)))

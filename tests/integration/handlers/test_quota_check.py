@@ -197,7 +197,7 @@ def test_scenario_55_bad_input_gets_a_problem_and_changes_nothing(
 
 
 def test_a_customer_id_that_cannot_be_one_is_422(call: Call) -> None:
-    refused = call(api_event("quota_one_meter", path="/v1/customers/a%23b/quota/tokens"))
+    refused = call(api_event("quota_one_meter", path="/v1/customers/a\tb/quota/tokens"))
     assert (refused.status, refused.body["code"]) == (422, "invalid_customer_id")
 
 
