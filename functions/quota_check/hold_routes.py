@@ -11,7 +11,14 @@ from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
 from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, path_value, request_id
-from pancake_meter.usecases.hold_quota import HoldRefused, hold_quota, named_hold, release_hold, settle_hold
+from pancake_meter.usecases.hold_quota import (
+    HoldRefused,
+    balance_after,
+    hold_quota,
+    named_hold,
+    release_hold,
+    settle_hold,
+)
 from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()
@@ -38,14 +45,20 @@ def post_hold(customer_id: str) -> Response[str]:
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")
 def post_settle(customer_id: str, hold_id: str) -> Response[str]:
-    """Count what was really used and end the hold; usage counts whatever has become of the hold."""
+    """Count what was really used and end the hold, whatever has become of it; answer the quota that is left."""
     customer_id = path_customer_id(customer_id)
     request = SettleRequest.model_validate(body(router))
     with_: QuotaCollaborators = router.context["collaborators"]
     now = with_.clock()
     handle = named_hold(with_.metering, customer_id, path_value(hold_id), request.meter)
     event = usage_event(handle.id, request.quantity, request.time, now)
-    return answer(HTTPStatus.OK, settled_body(settle_hold(with_.metering, customer_id, handle, event, now)))
+    settled = settle_hold(with_.metering, customer_id, handle, event, now)
+    balance = balance_after(with_.metering, customer_id, handle.meter, now)
+    if balance is None:
+        router.context["logger"].warning("quota after a settlement not read", customer_id=customer_id, meter=handle.meter)
+        return answer(HTTPStatus.OK, settled_body(settled, None))
+    quota = quota_body(balance, with_.offers.nudge(balance, base_url(router), now))
+    return answer(HTTPStatus.OK, settled_body(settled, quota), rate_limit_headers(balance, now))
 
 
 @router.delete("/v1/customers/<customer_id>/holds/<hold_id>")
