@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import WebhookSettings
 from pancake_meter.http import json
-from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_store
+from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_method, problem_of_store
 from pancake_meter.http.webhooks import problem_of_refusal
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.usecases.judge_delivery import Outcome
@@ -47,6 +47,8 @@ PRODUCTION: Final = Collaborators(production_intake())
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collaborators = PRODUCTION) -> dict[str, Any]:
     """Answer one function URL request: 2xx once the delivery is durable, 4xx to what is not to be believed."""
+    if event["requestContext"]["http"]["method"] != "POST":
+        return _problem(problem_of_method("POST"), context)
     try:
         outcome = take_webhook(
             collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock()
@@ -99,7 +101,8 @@ def _raw_body(event: dict[str, Any]) -> bytes:
 
 def _problem(problem: Problem, context: LambdaContext) -> dict[str, Any]:
     retry = {} if problem.retry_after_seconds is None else {"Retry-After": str(problem.retry_after_seconds)}
-    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), retry)
+    headers = {**problem.headers, **retry}
+    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), headers)
 
 
 def _answer(status: HTTPStatus, kind: str, body: str, headers: dict[str, str] | None = None) -> dict[str, Any]:

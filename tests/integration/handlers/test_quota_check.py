@@ -61,7 +61,7 @@ def test_every_event_file_of_this_function_is_answered(call: Call) -> None:
     }
     report = call(api_event("usage_report"))
     assert report.status == HTTPStatus.OK
-    assert (report.body["periods"][0]["used"], report.body["periods"][0]["days"]) == (3120, {"0310": 3120})
+    assert (report.body["periods"][0]["used"], report.body["periods"][0]["days"]) == (3120, {"2026-03-10": 3120})
     ledger = call(api_event("ledger_first_page"))
     assert [entry["cause"] for entry in ledger.body["entries"]] == ["opened"]
     assert call(api_event("holds_release")).body == {"id": "call-7f3a", "meter": "tokens", "hold": "not_held"}
@@ -217,3 +217,16 @@ def test_scenario_59_a_check_that_the_store_does_not_answer_is_closed_and_says_w
     answer = calling(deaf)(api_event(name))
     assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "1")
     assert dynamodb.scan(TableName=table)["Count"] == 0
+
+
+def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaCollaborators) -> None:
+    # Given a free customer whose month began on 20 December, and usage before and after the new year
+    for day in ("2026-12-20", "2026-12-31", "2027-01-02"):
+        at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC)
+        call = calling(replace(collaborators, clock=lambda at=at: at))
+        settle = {"meter": "tokens", "quantity": 5}
+        call(api_event("holds_settle", path=f"{CUSTOMER}/holds/{day}/settle", body=settle))
+
+    # Then the days are dates, in the order of the calendar
+    days = call(api_event("usage_report")).body["periods"][0]["days"]
+    assert list(days.items()) == [("2026-12-20", 5), ("2026-12-31", 5), ("2027-01-02", 5)]
