@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -27,10 +28,11 @@ metrics = Metrics()
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What the handler works with."""
+    """What the handler works with. ``wall`` is the clock by which a signature is fresh; ``None``: it is ``clock``."""
 
     intake: Intake
     clock: Clock = utc_now
+    wall: Clock | None = None
 
 
 def production_intake() -> Intake:
@@ -40,7 +42,7 @@ def production_intake() -> Intake:
     return Intake(production_metering(), settings.environment, settings.store_id, keys)
 
 
-PRODUCTION: Final = Collaborators(production_intake())
+PRODUCTION: Final = Collaborators(production_intake(), wall=lambda: datetime.now(UTC))
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -49,9 +51,10 @@ def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collab
     """Answer one function URL request: 2xx once the delivery is durable, 4xx to what is not to be believed."""
     if event["requestContext"]["http"]["method"] != "POST":
         return _problem(problem_of_method("POST"), context)
+    wall = collaborators.wall() if collaborators.wall is not None else None
     try:
         outcome = take_webhook(
-            collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock()
+            collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock(), wall=wall
         )
     except WebhookRefused as refusal:
         return _refused(refusal, context)
