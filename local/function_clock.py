@@ -7,6 +7,7 @@ in no other build, and it refuses to start anywhere but on an emulator of this m
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 CLOCK_FILE = "LOCAL_CLOCK_FILE"
@@ -22,8 +23,7 @@ def now() -> datetime:
     """Return the present instant in UTC, as the simulator has it; without a simulator, the wall clock's."""
     wall = datetime.now(UTC)
     try:
-        with open(os.environ[CLOCK_FILE], encoding="ascii") as file:
-            told = json.load(file)
+        told = json.loads(Path(os.environ[CLOCK_FILE]).read_text(encoding="ascii"))
     except (KeyError, FileNotFoundError):
         return wall
     stopped_at = told["stopped_at"]

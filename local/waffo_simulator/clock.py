@@ -28,19 +28,25 @@ class Clock:
         now = self._stopped_at or self._wall() + self._offset
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
-    def set(self, now: datetime, *, stopped: bool = False) -> None:
-        """Go on from `now`, or stand still there."""
+    @property
+    def is_followed(self) -> bool:
+        """Whether others go by this clock."""
+        return self._told_in is not None
+
+    def set(self, now: datetime, *, stopped: bool = False, told: bool = True) -> None:
+        """Go on from `now`, or stand still there; with `told` false those who follow are not told yet."""
         self._offset = now - self._wall()
         self._stopped_at = now if stopped else None
-        self._tell()
+        if told:
+            self.tell()
 
     def reset(self) -> None:
         """Go with the wall clock again."""
         self._offset = timedelta()
         self._stopped_at = None
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """Write the file in one step: who reads it meanwhile sees the clock as it stood before."""
         if self._told_in is None:
             return

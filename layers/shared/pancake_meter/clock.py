@@ -1,4 +1,4 @@
-"""The clock of the functions: the present instant. The local stack puts a movable one in this file's place when it builds."""
+"""The clock of the functions: the present instant. The local build alone has a movable one in its place."""
 
 from datetime import UTC, datetime
 

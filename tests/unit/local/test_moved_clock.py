@@ -48,7 +48,9 @@ def test_the_functions_clock_follows_the_simulators(told_in: Path) -> None:
     assert abs(functions.now() - datetime.now(UTC)) < NEARLY
 
 
-@pytest.mark.parametrize("endpoint", [None, "", "https://dynamodb.eu-west-1.amazonaws.com", "http://127.0.0.1.example.com"])
+@pytest.mark.parametrize(
+    "endpoint", [None, "", "https://dynamodb.eu-west-1.amazonaws.com", "http://127.0.0.1.example.com"]
+)
 def test_the_movable_clock_does_not_start_in_aws(
     told_in: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str | None
 ) -> None:
