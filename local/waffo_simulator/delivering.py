@@ -92,8 +92,8 @@ class Deliverer:
             await self._pause(self._retry_base_seconds * 2**retry)
             arrived = await self._attempt(delivery)
         delivery.status = "success" if arrived else "failed"
-        # Who follows the clock has not been told of it while deliveries of an earlier time were held back.
-        if not self._held:
+        # Who follows the clock is not told of it while deliveries of an earlier time are still to come: this is the last.
+        if not self._held and len(self._tasks) <= 1:
             self._clock.tell()
 
     async def _attempt(self, delivery: Delivery) -> bool:

@@ -15,8 +15,8 @@ def move(stack: Stack, span: timedelta) -> None:
     stack.simulate("flush")
 
 
-def hold(stack: Stack, customer_id: str, quantity: int, hold_id: str) -> int:
-    body = {"meter": "tokens", "quantity": quantity, "id": hold_id}
+def hold(stack: Stack, customer_id: str, quantity: int, hold_id: str, meter: str = "tokens") -> int:
+    body = {"meter": meter, "quantity": quantity, "id": hold_id}
     return stack.api.post(f"/v1/customers/{customer_id}/holds", json=body).status_code
 
 
@@ -41,18 +41,25 @@ def test_promise_6_a_free_plans_reset_and_a_holds_expiry_can_be_lived_through(st
 
 
 def test_a_grace_can_be_lived_through(stack: Stack, customer_id: str) -> None:
-    # Given a subscriber whose renewal fails
-    order = stack.simulate("subscriptions", {"product": "Starter", "buyer_identity": customer_id})["id"]
+    # Given a customer of a plan that blocks 72 hours after a renewal has failed
+    order = stack.simulate("subscriptions", {"product": "Agent", "buyer_identity": customer_id})["id"]
     stack.simulate("flush")
-    assert stack.quota(customer_id)["plan"] == "starter"
-    stack.simulate(f"subscriptions/{order}/past_due")
+    renewal = datetime.fromisoformat(stack.quota(customer_id, "agent_runs")["period"]["end"])
+    stack.simulate("clock", {"now": f"{renewal - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"})
+    stack.simulate(f"orders/{order}/past-due", {"grace_days": 7})
     stack.simulate("flush")
-    assert stack.quota(customer_id)["plan"] == "starter"
 
-    # When nobody pays for two months
-    stack.simulate(f"subscriptions/{order}/cancel", {"immediately": True})
-    stack.simulate("flush")
-    move(stack, timedelta(days=62))
+    # Then it is as it was within the grace
+    move(stack, timedelta(hours=71))
+    assert (stack.quota(customer_id, "agent_runs")["plan"], stack.quota(customer_id, "agent_runs")["blocked"]) == (
+        "agent",
+        None,
+    )
 
-    # Then the customer is back on the plan that costs nothing
-    assert stack.quota(customer_id)["plan"] == "free"
+    # And blocked after it, until the payment is made
+    move(stack, timedelta(hours=2))
+    assert stack.quota(customer_id, "agent_runs")["blocked"] is not None
+    assert hold(stack, customer_id, 1, "call-1", "agent_runs") == HTTPStatus.PAYMENT_REQUIRED
+    stack.simulate(f"orders/{order}/recover")
+    stack.simulate("flush")
+    assert hold(stack, customer_id, 1, "call-1", "agent_runs") == HTTPStatus.CREATED
