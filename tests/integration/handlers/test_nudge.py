@@ -57,7 +57,7 @@ def settle(post: Post, handle: str, quantity: int = 3000) -> Answer:
 
 def test_promise_9_an_app_that_only_holds_and_settles_is_nudged_before_it_is_refused(post: Post) -> None:
     # When an app makes calls of 3,000 on 10,000 until it is refused
-    nudges: list[str] = []
+    nudges: list[Answer] = []
     for number in range(5):
         held = hold(post, f"call-{number}")
         if held.status == HTTPStatus.PAYMENT_REQUIRED:

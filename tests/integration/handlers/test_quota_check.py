@@ -43,6 +43,10 @@ def calling(collaborators: QuotaCollaborators) -> Call:
     return lambda event: read_answer(handler(event, LambdaContext(), collaborators))
 
 
+def calling_at(collaborators: QuotaCollaborators, at: datetime) -> Call:
+    return calling(replace(collaborators, clock=lambda: at))
+
+
 def hold(quantity: object, hold_id: str = "call-1") -> dict[str, Any]:
     return api_event("holds_place", body={"meter": "tokens", "quantity": quantity, "id": hold_id})
 
@@ -223,7 +227,7 @@ def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaC
     # Given a free customer whose month began on 20 December, and usage before and after the new year
     for day in ("2026-12-20", "2026-12-31", "2027-01-02"):
         at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC)
-        call = calling(replace(collaborators, clock=lambda at=at: at))
+        call = calling_at(collaborators, at)
         settle = {"meter": "tokens", "quantity": 5}
         call(api_event("holds_settle", path=f"{CUSTOMER}/holds/{day}/settle", body=settle))
 
