@@ -82,7 +82,10 @@ _DESCRIPTION: Final = (
     " 404 (no such route), 413 (body too large), 429 (too many requests), 500, 503 and 504, each as a GatewayBody and"
     " without Retry-After."
 )
-_CUSTOMER_ID: Final = "The seller's own id, percent-encoded; or ~b64. and the id in base64url, which an id with % or ? needs on API Gateway."
+_CUSTOMER_ID: Final = (
+    "The seller's own id, percent-encoded; or ~b64. and the id in base64url, which an id with % or ? needs"
+    " on API Gateway."
+)
 
 _METER = Query("meter", "The meter.", required=True)
 _CURSOR = Query("cursor", "next_cursor of the page before.")
