@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from local.deploy import build, deploy, read_stack
 from local.errors import LocalStackError
 from local.front import WEBHOOK_PATH, Behind, create_front
+from local.moved_clock import clock_file, move_function_clocks
 from local.ports import HOST, free_port, listen
 from local.processes import Children
 from local.routes import import_routes
@@ -76,6 +77,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
                 children, stack_port, data / "ministack", temporary, enforce_iam=settings.enforce_iam
             )
             build(children, state / "sam")
+            move_function_clocks(state / "sam")
             wait_for_ministack(process, stack_port)
         with _told("deploy"):
             make_bucket(ministack)
@@ -114,7 +116,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
             table = stack.outputs["TableName"]
             api_key = seed_api_key(ministack, table, data / "api-key")
             if waffo.simulator is not None:
-                start_simulator(children, waffo.simulator, settings, webhook_url)
+                start_simulator(children, waffo.simulator, settings, webhook_url, clock_file(temporary))
         answer = {
             "api_url": api_url,
             "webhook_url": webhook_url,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from local.moved_clock import CLOCK_FILE_VARIABLE, clock_file
 from local.ports import HOST, is_open
 from local.processes import Child, Children, minimal_environment, wait_until
 
@@ -108,6 +109,7 @@ def start_ministack(
         "TMPDIR": str(temporary_folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "AUTH": str(enforce_iam).lower(),
+        CLOCK_FILE_VARIABLE: str(clock_file(temporary_folder)),
     }
     child = children.start("ministack", (sys.executable, "-m", "ministack"), environment)
     return MiniStack(f"http://{HOST}:{port}"), child

@@ -59,8 +59,10 @@ def connect_waffo(settings: WaffoSettings, folder: Path, port: int) -> WaffoConn
     return WaffoConnection(f"http://{HOST}:{port}", private_key, test_key, prod_key, simulator)
 
 
-def start_simulator(children: Children, simulator: Simulator, settings: Settings, webhook_url: str) -> Child:
-    """Start the simulator and wait until it answers. Raises `LocalStackError`."""
+def start_simulator(
+    children: Children, simulator: Simulator, settings: Settings, webhook_url: str, clock_file: Path
+) -> Child:
+    """Start the simulator and wait until it answers; it tells its clock in `clock_file`. Raises `LocalStackError`."""
     waffo = settings.waffo
     command = (
         *(sys.executable, "-m", "local.waffo_simulator", "--host", HOST, "--port", str(simulator.port)),
@@ -69,7 +71,7 @@ def start_simulator(children: Children, simulator: Simulator, settings: Settings
         *("--merchant-public-key", str(simulator.merchant_public_key)),
         *("--platform-private-key", str(simulator.platform_private_key)),
         *("--webhook-url", webhook_url, "--catalog", str(settings.catalog_path)),
-        *("--base-url", f"http://{HOST}:{simulator.port}"),
+        *("--base-url", f"http://{HOST}:{simulator.port}", "--clock-file", str(clock_file)),
     )
     child = children.start("waffo-simulator", command, minimal_environment())
     wait_until(lambda: is_open(simulator.port), child, START_SECONDS_MAX)

@@ -11,16 +11,20 @@ pick() { python3 -c 'import json, sys; a = json.load(sys.stdin); print(json.dump
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 settled() { curl -s -X POST "$WAFFO/_sim/flush" -d '{}' >/dev/null; }
 
+# The two requests that the README has typed already; typed once more they change nothing.
+curl -s "${auth[@]}" "$API/v1/customers/$customer/quota/tokens" >/dev/null
+curl -s "${auth[@]}" "$API/v1/customers/$customer/holds" -d '{"meter": "tokens", "quantity": 4000, "id": "call-1"}' >/dev/null
+
 step "They subscribe: Waffo signs a webhook, and the plan's allowance is there"
 curl -s -X POST "$WAFFO/_sim/subscriptions" -d "{\"product\": \"Starter\", \"buyer_identity\": \"$customer\"}" >/dev/null
 settled
-curl -s "${auth[@]}" "$API/v1/customers/$customer/quota/tokens" | pick plan allowance used available
+curl -s "${auth[@]}" "$API/v1/customers/$customer/quota/tokens" | pick plan allowance used held available
 
 step "Before the work, a hold; after it, the true count"
 hold=$(curl -s "${auth[@]}" "$API/v1/customers/$customer/holds" -d '{"meter": "tokens", "quantity": 4000, "id": "call-1"}')
 echo "$hold" | pick hold_id quantity
-curl -s "${auth[@]}" "$API/v1/customers/$customer/holds/$(echo "$hold" | field hold_id)/settle" -d '{"quantity": 3120}'
-echo
+curl -s "${auth[@]}" "$API/v1/customers/$customer/holds/$(echo "$hold" | field hold_id)/settle" -d '{"quantity": 3120}' |
+  pick id meter quantity hold replayed
 
 step "Usage from elsewhere is recorded, once however often it is sent"
 event="{\"id\": \"job-7\", \"customer_id\": \"$customer\", \"meter\": \"tokens\", \"quantity\": 96880}"
@@ -40,6 +44,7 @@ curl -s "${auth[@]}" "$API/v1/customers/$customer/holds" -d '{"meter": "tokens",
 curl -s "${auth[@]}" -X DELETE "$API/v1/customers/$customer/holds/tokens~1~call-2" | pick id hold
 
 step "A month later Waffo renews: one reset, and what was bought is still there"
+# The clock of the simulator moves the stack's own, too.
 curl -s -X POST "$WAFFO/_sim/clock" -d '{"advance_seconds": 2678400}' >/dev/null
 settled
 curl -s "${auth[@]}" "$API/v1/customers/$customer/quota/tokens" | pick plan used available

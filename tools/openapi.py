@@ -48,6 +48,12 @@ class ProblemBody(TypedDict):
     upgrade_url: NotRequired[str]
 
 
+class GatewayBody(TypedDict):
+    """What API Gateway answers by itself, before any code of the stack runs: no ``code``, no ``request_id``."""
+
+    message: str
+
+
 @dataclass(frozen=True)
 class Query:
     """A query parameter."""
@@ -70,6 +76,16 @@ class Route:
     problems: Sequence[HTTPStatus] = ()
     is_public: bool = False
 
+
+_DESCRIPTION: Final = (
+    "Usage billing for Waffo Pancake sellers. API Gateway answers some requests by itself, on every route: 400, 401, 403,"
+    " 404 (no such route), 413 (body too large), 429 (too many requests), 500, 503 and 504, each as a GatewayBody and"
+    " without Retry-After."
+)
+_CUSTOMER_ID: Final = (
+    "The seller's own id, percent-encoded; or ~b64. and the id in base64url, which an id with % or ? needs"
+    " on API Gateway."
+)
 
 _METER = Query("meter", "The meter.", required=True)
 _CURSOR = Query("cursor", "next_cursor of the page before.")
@@ -244,7 +260,7 @@ def build() -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = _operation(path, route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "pancake-meter", "version": "1", "description": "Usage billing for Waffo Pancake sellers."},
+        "info": {"title": "pancake-meter", "version": "1", "description": _DESCRIPTION},
         "security": [{"api_key": []}],
         "paths": paths,
         "components": {
@@ -269,7 +285,7 @@ def template_routes() -> set[tuple[str, str]]:
 
 def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parameters = [_path_parameter(name) for name in names]
     for query in route.query:
         parameter = {"name": query.name, "in": "query", "required": query.required, "schema": dict(query.schema)}
         parameters.append({**parameter, "description": query.description})
@@ -292,6 +308,11 @@ def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, An
     return {**operation, "responses": {**answers, **problems}}
 
 
+def _path_parameter(name: str) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {**parameter, "description": _CUSTOMER_ID} if name == "customer_id" else parameter
+
+
 def _answer(status: HTTPStatus, model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": status.phrase}
     return answer if model is None else {**answer, "content": _content("application/json", model, schemas)}
@@ -299,7 +320,8 @@ def _answer(status: HTTPStatus, model: Any, schemas: dict[str, Any]) -> dict[str
 
 def _problem(status: HTTPStatus, schemas: dict[str, Any]) -> dict[str, Any]:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return {"description": f"{status.phrase}: answered by API Gateway"}
+        description = f"{status.phrase}: answered by API Gateway"
+        return {"description": description, "content": _content("application/json", GatewayBody, schemas)}
     return {"description": status.phrase, "content": _content("application/problem+json", ProblemBody, schemas)}
 
 

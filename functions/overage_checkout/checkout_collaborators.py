@@ -30,5 +30,5 @@ def production_collaborators(logger: Logger) -> CheckoutCollaborators:
     links, settings = LinkSettings.from_environment(), WaffoApiSettings.from_environment()
     private_key = load_private_key(read_secret(settings.private_key_secret_id))
     waffo = WaffoClient(RequestSigner(settings.merchant_id, private_key), api_url=settings.api_url, log=logger)
-    selling = Selling(production_metering(), waffo, settings.environment, settings.success_url)
+    selling = Selling(production_metering(), waffo, settings.environment, settings.success_url, settings.is_local)
     return CheckoutCollaborators(selling, partial(read_secret, links.secret_id))

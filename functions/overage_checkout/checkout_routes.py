@@ -1,7 +1,6 @@
 """Checkouts for the seller's backend: open, list, read."""
 
 from http import HTTPStatus
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -10,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from checkout_collaborators import CheckoutCollaborators
 from pancake_meter.domain.errors import CheckoutNotFound
 from pancake_meter.http.checkouts import CheckoutRequest, CheckoutsQuery, checkout_body, checkout_page
-from pancake_meter.http.resolver import answer, body, path_customer_id
+from pancake_meter.http.resolver import answer, body, path_customer_id, path_value
 from pancake_meter.store.checkouts import list_checkouts, read_checkout
 from pancake_meter.usecases.open_checkout import open_checkout
 from pancake_meter.usecases.quote_sale import SaleRequest
@@ -50,7 +49,7 @@ def get_checkout(customer_id: str, checkout_id: str) -> Response[str]:
     """One checkout of a customer."""
     customer_id = path_customer_id(customer_id)
     with_: CheckoutCollaborators = router.context["collaborators"]
-    checkout = read_checkout(with_.selling.metering.table, unquote(checkout_id))
+    checkout = read_checkout(with_.selling.metering.table, path_value(checkout_id))
     if checkout is None or checkout.customer_id != customer_id:
         raise CheckoutNotFound("the customer has no such checkout")
     return answer(HTTPStatus.OK, checkout_body(checkout, with_.clock()))

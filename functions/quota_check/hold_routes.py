@@ -1,7 +1,6 @@
 """Holds: reserve before the work, settle with the truth after it, or release."""
 
 from http import HTTPStatus
-from urllib.parse import unquote
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,8 +10,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
 from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, request_id
-from pancake_meter.usecases.hold_quota import HoldRefused, hold_quota, named_hold, release_hold, settle_hold
+from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, path_value, request_id
+from pancake_meter.telemetry import tell_refused
+from pancake_meter.usecases.hold_quota import (
+    HoldRefused,
+    balance_after,
+    hold_quota,
+    named_hold,
+    release_hold,
+    settle_hold,
+)
 from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()
@@ -27,11 +34,11 @@ def post_hold(customer_id: str) -> Response[str]:
     now = with_.clock()
     hold_id = request.id or uuid4().hex
     placed = hold_quota(with_.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
-    name = "HoldRefused" if isinstance(placed, HoldRefused) else "HoldPlaced"
-    router.context["metrics"].add_metric(name, MetricUnit.Count, 1)
     if isinstance(placed, HoldRefused):
+        tell_refused("HoldRefused", placed.refusal.reason, request.quantity, placed.balance)
         links = with_.offers.links(placed.balance, base_url(router), now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
+    router.context["metrics"].add_metric("HoldPlaced", MetricUnit.Count, 1)
     quota = quota_body(placed.balance, with_.offers.nudge(placed.balance, base_url(router), now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
     return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))
@@ -39,14 +46,22 @@ def post_hold(customer_id: str) -> Response[str]:
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")
 def post_settle(customer_id: str, hold_id: str) -> Response[str]:
-    """Count what was really used and end the hold; usage counts whatever has become of the hold."""
+    """Count what was really used and end the hold, whatever has become of it; answer the quota that is left."""
     customer_id = path_customer_id(customer_id)
     request = SettleRequest.model_validate(body(router))
     with_: QuotaCollaborators = router.context["collaborators"]
     now = with_.clock()
-    handle = named_hold(with_.metering, customer_id, unquote(hold_id), request.meter)
+    handle = named_hold(with_.metering, customer_id, path_value(hold_id), request.meter)
     event = usage_event(handle.id, request.quantity, request.time, now)
-    return answer(HTTPStatus.OK, settled_body(settle_hold(with_.metering, customer_id, handle, event, now)))
+    settled = settle_hold(with_.metering, customer_id, handle, event, now)
+    balance = balance_after(with_.metering, customer_id, handle.meter, now)
+    if balance is None:
+        router.context["logger"].warning(
+            "quota after a settlement not read", customer_id=customer_id, meter=handle.meter
+        )
+        return answer(HTTPStatus.OK, settled_body(settled, None))
+    quota = quota_body(balance, with_.offers.nudge(balance, base_url(router), now))
+    return answer(HTTPStatus.OK, settled_body(settled, quota), rate_limit_headers(balance, now))
 
 
 @router.delete("/v1/customers/<customer_id>/holds/<hold_id>")
@@ -55,5 +70,5 @@ def delete_hold(customer_id: str, hold_id: str) -> Response[str]:
     customer_id = path_customer_id(customer_id)
     with_: QuotaCollaborators = router.context["collaborators"]
     query = ReleaseQuery.model_validate(router.current_event.query_string_parameters)
-    handle = named_hold(with_.metering, customer_id, unquote(hold_id), query.meter)
+    handle = named_hold(with_.metering, customer_id, path_value(hold_id), query.meter)
     return answer(HTTPStatus.OK, released_body(release_hold(with_.metering, customer_id, handle)))

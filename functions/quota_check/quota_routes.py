@@ -9,6 +9,7 @@ from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.spend import refusal
 from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.resolver import answer, base_url, path_customer_id, request_id
+from pancake_meter.telemetry import tell_refused
 from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()
@@ -34,8 +35,10 @@ def get_quota(customer_id: str, meter: str) -> Response[str]:
     now = with_.clock()
     balance = with_.metering.current_balance(customer_id, meter, now)
     amount = router.current_event.query_string_parameters.get("amount")
-    refused = refusal(balance, parse_quantity(amount)) if amount is not None else None
-    if refused is not None:
+    wanted = parse_quantity(amount) if amount is not None else None
+    refused = refusal(balance, wanted) if wanted is not None else None
+    if refused is not None and wanted is not None:
+        tell_refused("CheckRefused", refused.reason, wanted, balance)
         links = with_.offers.links(balance, base_url(router), now)
         return refusal_problem(refused, balance, links, now).response(request_id(router))
     content = quota_body(balance, with_.offers.nudge(balance, base_url(router), now))

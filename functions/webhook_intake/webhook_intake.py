@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import WebhookSettings
 from pancake_meter.http import json
-from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_store
+from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_method, problem_of_store
 from pancake_meter.http.webhooks import problem_of_refusal
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.usecases.judge_delivery import Outcome
@@ -27,10 +28,11 @@ metrics = Metrics()
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What the handler works with."""
+    """What the handler works with. ``wall`` is the clock by which a signature is fresh; ``None``: it is ``clock``."""
 
     intake: Intake
     clock: Clock = utc_now
+    wall: Clock | None = None
 
 
 def production_intake() -> Intake:
@@ -40,16 +42,19 @@ def production_intake() -> Intake:
     return Intake(production_metering(), settings.environment, settings.store_id, keys)
 
 
-PRODUCTION: Final = Collaborators(production_intake())
+PRODUCTION: Final = Collaborators(production_intake(), wall=lambda: datetime.now(UTC))
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collaborators = PRODUCTION) -> dict[str, Any]:
     """Answer one function URL request: 2xx once the delivery is durable, 4xx to what is not to be believed."""
+    if event["requestContext"]["http"]["method"] != "POST":
+        return _problem(problem_of_method("POST"), context)
+    wall = collaborators.wall() if collaborators.wall is not None else None
     try:
         outcome = take_webhook(
-            collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock()
+            collaborators.intake, _raw_body(event), event.get("headers") or {}, collaborators.clock(), wall=wall
         )
     except WebhookRefused as refusal:
         return _refused(refusal, context)
@@ -99,7 +104,8 @@ def _raw_body(event: dict[str, Any]) -> bytes:
 
 def _problem(problem: Problem, context: LambdaContext) -> dict[str, Any]:
     retry = {} if problem.retry_after_seconds is None else {"Retry-After": str(problem.retry_after_seconds)}
-    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), retry)
+    headers = {**problem.headers, **retry}
+    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), headers)
 
 
 def _answer(status: HTTPStatus, kind: str, body: str, headers: dict[str, str] | None = None) -> dict[str, Any]:

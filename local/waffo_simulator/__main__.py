@@ -31,6 +31,7 @@ def main() -> None:
         base_url=given.base_url,
         seed=given.seed,
         retry_base_seconds=given.retry_base_seconds,
+        clock_file=given.clock_file,
     )
     uvicorn.run(
         create_app(config),
@@ -56,6 +57,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--base-url", help="where browsers find the checkout pages; left out: as the API was called")
     parser.add_argument("--catalog", type=Path, default=Path(environ.get("CATALOG_PATH") or DEFAULT_CATALOG))
     parser.add_argument("--seed", type=int, help="fixes every id; left out: each run has its own")
+    parser.add_argument("--clock-file", type=Path, help="where to tell how the clock stands; left out: nowhere")
     parser.add_argument("--retry-base-seconds", type=float, default=1.0, help="before the first retry; then doubled")
     return parser
 

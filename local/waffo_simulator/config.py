@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 Mode = Literal["test", "prod"]
@@ -31,7 +32,8 @@ class SimulatorConfig:
 
     `merchant_public_key_pem`: whose requests are let in. `webhook_private_key_pem`: signs webhooks; `None` makes one.
     `base_url`: where the checkout pages are; `None` takes it from each request. `webhook_url`: a first webhook for every
-    event; more by /_sim/webhooks. `seed`: fixes every id and every shuffle; `None` makes each run its own.
+    event; more by /_sim/webhooks. `seed`: fixes every id and every shuffle; `None` makes each run its own. `clock_file`:
+    where the clock is told to others.
     """
 
     merchant_id: str
@@ -46,6 +48,7 @@ class SimulatorConfig:
     seed: int | None = None
     retry_base_seconds: float = 1.0
     delivery_timeout_seconds: float = 10.0
+    clock_file: Path | None = None
 
     @property
     def store_slug(self) -> str:

@@ -21,7 +21,7 @@ from local.waffo_simulator.model import EVENT_TYPES, Settings
 from local.waffo_simulator.money import Tax, taxed
 from local.waffo_simulator.sessions import EXTERNAL_ID_LENGTH_MAX
 from local.waffo_simulator.simulator import Simulator
-from local.waffo_simulator.subscriptions import GRACE, Purchase
+from local.waffo_simulator.subscriptions import GRACE, STEPS_MAX, Purchase
 from local.waffo_simulator.views import (
     delivery_view,
     faults_view,
@@ -34,6 +34,8 @@ from local.waffo_simulator.views import (
 
 COUNT_MAX = 10_000
 SECONDS_MAX = 100 * 366 * 24 * 3600
+ARRIVE_SECONDS_MAX = 10.0
+"""How long the clock waits on its way for the webhooks of one end of a period."""
 
 
 async def state(simulator: Simulator, _body: Body, _path: Mapping[str, str]) -> Json:
@@ -52,15 +54,29 @@ async def deliveries(simulator: Simulator, _body: Body, _path: Mapping[str, str]
 
 
 async def clock(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:
-    """Move to `now` or by `advance_seconds` (neither: stay), and renew or end all that is due by then.
+    """Move to `now` or by `advance_seconds` (neither: stay), and renew or end all that is due by then, in order.
 
-    `stopped`: stand still there until the clock is moved again, so that every time is known beforehand.
+    `stopped`: stand still there until the clock is moved again, so that every time is known beforehand. Who follows the
+    clock lives through each end of a period on its way: its webhooks come before the clock goes on.
     """
     target, seconds = body.instant("now"), body.number("advance_seconds", 0, SECONDS_MAX)
     now = (target or simulator.clock.now()) + timedelta(seconds=seconds or 0)
-    steps = simulator.subscriptions.run_until(now)
-    simulator.clock.set(now, stopped=body.boolean("stopped") or False)
+    steps = await _pass_time(simulator, now)
+    simulator.clock.set(now, stopped=body.boolean("stopped") or False, told=not simulator.deliverer.holds_back)
     return {"now": wire(now), "steps": steps}
+
+
+async def _pass_time(simulator: Simulator, now: datetime) -> int:
+    if not simulator.clock.is_followed:
+        return simulator.subscriptions.run_until(now)
+    for steps in range(STEPS_MAX):
+        end = simulator.subscriptions.next_end(now)
+        if end is None:
+            return steps
+        simulator.clock.set(max(end, simulator.clock.now()), told=not simulator.deliverer.holds_back)
+        simulator.subscriptions.end_next(now)
+        await simulator.deliverer.arrive(ARRIVE_SECONDS_MAX)
+    raise ApiError(400, f"more than {STEPS_MAX} periods end by then", "order")
 
 
 async def add_subscription(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:

@@ -30,6 +30,16 @@ class Deliverer:
         """The simulator's time."""
         return self._clock.now()
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether deliveries wait to be sent in another order."""
+        return bool(self._held)
+
+    async def arrive(self, seconds_max: float) -> None:
+        """Wait until what is under way has come through or been given up, or time is up."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds_max)
+
     def send(self, delivery: Delivery) -> None:
         """Take a new delivery; it leaves now, later or never, as the faults have it."""
         if self.faults.drops_next():
@@ -82,6 +92,9 @@ class Deliverer:
             await self._pause(self._retry_base_seconds * 2**retry)
             arrived = await self._attempt(delivery)
         delivery.status = "success" if arrived else "failed"
+        # Who follows the clock is not told of it while deliveries of an earlier time are still to come: this is the last.
+        if not self._held and len(self._tasks) <= 1:
+            self._clock.tell()
 
     async def _attempt(self, delivery: Delivery) -> bool:
         delivery.attempt_count += 1

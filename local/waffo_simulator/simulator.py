@@ -24,7 +24,7 @@ class Simulator:
         self.merchant_key = merchant_key(config.merchant_public_key_pem)
         self.webhook_key = platform_key(config.webhook_private_key_pem)
         self.public_key_pem = public_pem(self.webhook_key)
-        self.clock = Clock()
+        self.clock = Clock(told_in=config.clock_file)
         self.tokens = Tokens()
         self.http = httpx.AsyncClient(timeout=config.delivery_timeout_seconds, follow_redirects=False, trust_env=False)
         self.deliverer = Deliverer(self.http, self.clock, config.retry_base_seconds)

@@ -144,15 +144,24 @@ class Subscriptions:
         Raises `ApiError` (400) when that takes more than `STEPS_MAX` steps.
         """
         for steps in range(STEPS_MAX):
-            due = [order for order in self._state.subscriptions() if order.status in LIVE and order.period_end <= now]
-            if not due:
+            if self.next_end(now) is None:
                 return steps
-            order = min(due, key=lambda order: order.period_end)
-            if order.status == "active":
-                self.renew(order, order.period_end)
-            else:
-                self.cancel(order, order.period_end, immediately=True)
+            self.end_next(now)
         raise ApiError(400, f"more than {STEPS_MAX} periods end by then", "order")
+
+    def next_end(self, now: datetime) -> datetime | None:
+        """When the first of the periods ends that end by `now`; `None` when none does."""
+        ends = [order.period_end for order in self._state.subscriptions() if order.status in LIVE]
+        return min((end for end in ends if end <= now), default=None)
+
+    def end_next(self, now: datetime) -> None:
+        """Renew the order whose period ends first by `now`, or end it when it has run out."""
+        due = [order for order in self._state.subscriptions() if order.status in LIVE and order.period_end <= now]
+        order = min(due, key=lambda order: order.period_end)
+        if order.status == "active":
+            self.renew(order, order.period_end)
+        else:
+            self.cancel(order, order.period_end, immediately=True)
 
     def _new(self, purchase: Purchase, at: datetime) -> SubscriptionOrder:
         if purchase.product.billing_period is None:

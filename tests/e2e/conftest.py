@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -113,6 +114,14 @@ def started_stack(state: Path, **variables: str) -> Iterator[Stack]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=STOP_SECONDS_MAX)
+
+
+@pytest.fixture(autouse=True)
+def _clock_put_right(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Put the stack's clock right after each test: one that has moved it must not move it for the next."""
+    yield
+    if "stack" in request.fixturenames:
+        request.getfixturevalue("stack").simulate("clock", {"now": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
 
 
 @pytest.fixture

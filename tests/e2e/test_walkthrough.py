@@ -13,20 +13,28 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
-def test_the_walkthrough_says_what_the_readme_says(stack: Stack, customer_id: str) -> None:
-    # When the script runs as a new user would run it
+@pytest.mark.parametrize("typed", [True, False], ids=["after the two curls", "alone"])
+def test_the_walkthrough_says_what_the_readme_says(stack: Stack, customer_id: str, typed: bool) -> None:
+    readme = (ROOT / "README.md").read_text().split("<!-- walkthrough -->")[1]
     environment = {
         "PATH": os.environ["PATH"],
         "API": stack.ready["api_url"],
         "WAFFO": stack.ready["waffo_url"],
         "KEY": stack.ready["api_key"],
     }
+    # Given a new user who has typed the two requests above it, or has not
+    curls = [line.strip() for line in readme.splitlines() if line.startswith("    curl ")]
+    assert len(curls) == 2
+    for curl in curls if typed else []:
+        command = ["bash", "-euo", "pipefail", "-c", f"{curl} --fail".replace("/ada/", f"/{customer_id}/")]
+        subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+
+    # When the script runs as they would run it
     script = [str(ROOT / "local" / "walkthrough.sh"), customer_id]
     walked = subprocess.run(script, env=environment, capture_output=True, text=True, check=True, timeout=240)
 
     # Then it prints what the README shows, line by line
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.split("<!-- walkthrough -->")[1].split("```console\n")[1].split("```")[0].splitlines()
+    shown = readme.split("```console\n")[1].split("```")[0].splitlines()
     # The stack of the tests has a success URL: who has paid is sent there, where a stack without one says thank you.
     shown = [line.replace("pay: 200", "pay: 303") for line in shown]
     said = [line for line in walked.stdout.replace(customer_id, "ada").splitlines() if line]

@@ -125,7 +125,7 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "SUBSCRIPTIONS#live"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
 }
 
 

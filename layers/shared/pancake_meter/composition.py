@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter import clock
 from pancake_meter.catalog import load_catalog
 from pancake_meter.config import MeteringSettings
 from pancake_meter.domain.instant import floor_ms
@@ -23,7 +24,7 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     """Return the present instant, in whole milliseconds: what every store and wire format here carries."""
-    return floor_ms(datetime.now(UTC))
+    return floor_ms(clock.now())
 
 
 @dataclass(frozen=True, slots=True)

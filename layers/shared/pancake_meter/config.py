@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.domain.plan import Environment
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
@@ -96,7 +97,8 @@ class WebhookSettings:
 class WaffoApiSettings:
     """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
 
-    ``success_url`` is where a customer lands after paying when the checkout was asked for without one.
+    ``success_url`` is where a customer lands after paying when the checkout was asked for without one. It is https, since
+    Waffo fails at the payment otherwise; where Waffo is a simulator on this machine, it may be an address of this machine.
     """
 
     environment: Environment
@@ -106,6 +108,11 @@ class WaffoApiSettings:
     private_key_secret_id: str
     success_url: str | None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether Waffo is a simulator on this machine. In AWS it never is."""
+        return is_loopback_url(self.api_url)
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WaffoApiSettings":
         """Read the settings; raise ``ConfigurationError`` when one is missing or wrong."""
@@ -114,6 +121,9 @@ class WaffoApiSettings:
         )
         api_url = environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
         success_url = environ.get("CHECKOUT_SUCCESS_URL") or None
+        is_https = success_url is None or success_url.startswith("https://")
+        if not is_https and not (is_loopback_url(api_url) and is_loopback_url(success_url or "")):
+            raise ConfigurationError("CHECKOUT_SUCCESS_URL must be https")
         return cls(_environment(environ), api_url, merchant_id, store_id, secret_id, success_url)
 
 

@@ -1,9 +1,15 @@
 """Metrics of the functions: CloudWatch embedded metric format, written to the log."""
 
 import warnings
+from decimal import Decimal
+from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from pancake_meter.domain.balance import Balance
+from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.spend import RefusalReason
 
 
 def create_metrics() -> Metrics:
@@ -16,3 +22,25 @@ def tell_unprovisioned(customer_id: str, meter: str) -> None:
     """Say that a customer whom no plan covers has a balance now: a line in the log, and a metric with an alarm."""
     Logger(child=True).warning("customer unprovisioned", customer_id=customer_id, meter=meter)
     Metrics().add_metric("CustomerUnprovisioned", MetricUnit.Count, 1)
+
+
+def tell_refused(
+    metric: Literal["HoldRefused", "CheckRefused"], code: RefusalReason, wanted: Decimal, balance: Balance
+) -> None:
+    """Leave the trace of a refusal: one line in the log, and the metric, in all and by reason.
+
+    The reason is a dimension of its own copy of the metric: added to the function's metrics it would split the others too.
+    """
+    Logger(child=True).info(
+        "refused",
+        refused="hold" if metric == "HoldRefused" else "check",
+        customer_id=balance.customer_id,
+        meter=balance.meter,
+        code=code,
+        wanted=format_quantity(wanted),
+        available=format_quantity(balance.available),
+    )
+    metrics = Metrics()
+    metrics.add_metric(metric, MetricUnit.Count, 1)
+    with single_metric(metric, MetricUnit.Count, 1, default_dimensions={"service": str(metrics.service)}) as by_reason:
+        by_reason.add_dimension("reason", code)

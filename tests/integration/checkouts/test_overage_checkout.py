@@ -7,12 +7,13 @@ from http import HTTPStatus
 
 import pytest
 
+from overage_checkout import handler
 from pancake_meter.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.open_checkout import open_checkout
 from pancake_meter.usecases.quote_sale import SaleRequest
 from pancake_meter.waffo.errors import WaffoInFlight
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
-from tests.support.api import api_event
+from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.webhook_world import World, lifecycle
 
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
@@ -292,3 +293,27 @@ def test_an_upgrade_link_of_a_subscriber_changes_the_plan(shop: Shop) -> None:
     assert shop.call(api_event("buy_link", path=link("plan_change"))).status == HTTPStatus.SEE_OTHER
     (session,) = shop.waffo.sessions
     assert (session["originOrderId"], session["metadata"]["plan"]) == (ORDER, "pro")
+
+
+@pytest.mark.parametrize(
+    ("is_local", "url", "status"),
+    [
+        (True, "http://localhost:3000/done", HTTPStatus.CREATED),
+        (True, "http://127.0.0.1/done", HTTPStatus.CREATED),
+        (True, "http://localhost.example.com/done", HTTPStatus.UNPROCESSABLE_ENTITY),
+        (True, "https://evil.example.com/done", HTTPStatus.UNPROCESSABLE_ENTITY),
+        (False, "http://localhost:3000/done", HTTPStatus.UNPROCESSABLE_ENTITY),
+    ],
+)
+def test_on_the_local_stack_alone_a_customer_may_land_on_this_machine(
+    shop: Shop, is_local: bool, url: str, status: HTTPStatus
+) -> None:
+    with_ = shop.collaborators()
+    local = replace(with_, selling=replace(with_.selling, is_local=is_local))
+    event = api_event("checkouts_top_up", body={"meter": "tokens", "quantity": 50_000, "success_url": url})
+    answer = read_answer(handler(event, LambdaContext(), local))
+    assert answer.status == status
+    if status == HTTPStatus.CREATED:
+        assert shop.waffo.sessions[0]["successUrl"] == url
+    else:
+        assert (answer.body["code"], shop.waffo.sessions) == ("success_url_not_allowed", [])

@@ -43,6 +43,10 @@ def calling(collaborators: QuotaCollaborators) -> Call:
     return lambda event: read_answer(handler(event, LambdaContext(), collaborators))
 
 
+def calling_at(collaborators: QuotaCollaborators, at: datetime) -> Call:
+    return calling(replace(collaborators, clock=lambda: at))
+
+
 def hold(quantity: object, hold_id: str = "call-1") -> dict[str, Any]:
     return api_event("holds_place", body={"meter": "tokens", "quantity": quantity, "id": hold_id})
 
@@ -61,7 +65,7 @@ def test_every_event_file_of_this_function_is_answered(call: Call) -> None:
     }
     report = call(api_event("usage_report"))
     assert report.status == HTTPStatus.OK
-    assert (report.body["periods"][0]["used"], report.body["periods"][0]["days"]) == (3120, {"0310": 3120})
+    assert (report.body["periods"][0]["used"], report.body["periods"][0]["days"]) == (3120, {"2026-03-10": 3120})
     ledger = call(api_event("ledger_first_page"))
     assert [entry["cause"] for entry in ledger.body["entries"]] == ["opened"]
     assert call(api_event("holds_release")).body == {"id": "call-7f3a", "meter": "tokens", "hold": "not_held"}
@@ -197,7 +201,7 @@ def test_scenario_55_bad_input_gets_a_problem_and_changes_nothing(
 
 
 def test_a_customer_id_that_cannot_be_one_is_422(call: Call) -> None:
-    refused = call(api_event("quota_one_meter", path="/v1/customers/a%23b/quota/tokens"))
+    refused = call(api_event("quota_one_meter", path="/v1/customers/a\tb/quota/tokens"))
     assert (refused.status, refused.body["code"]) == (422, "invalid_customer_id")
 
 
@@ -217,3 +221,16 @@ def test_scenario_59_a_check_that_the_store_does_not_answer_is_closed_and_says_w
     answer = calling(deaf)(api_event(name))
     assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "1")
     assert dynamodb.scan(TableName=table)["Count"] == 0
+
+
+def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaCollaborators) -> None:
+    # Given a free customer whose month began on 20 December, and usage before and after the new year
+    for day in ("2026-12-20", "2026-12-31", "2027-01-02"):
+        at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC)
+        call = calling_at(collaborators, at)
+        settle = {"meter": "tokens", "quantity": 5}
+        call(api_event("holds_settle", path=f"{CUSTOMER}/holds/{day}/settle", body=settle))
+
+    # Then the days are dates, in the order of the calendar
+    days = call(api_event("usage_report")).body["periods"][0]["days"]
+    assert list(days.items()) == [("2026-12-20", 5), ("2026-12-31", 5), ("2027-01-02", 5)]

@@ -165,3 +165,18 @@ def test_scenario_14_half_configured_it_does_not_start(broken: dict[str, str]) -
     # Then
     assert started.returncode != 0
     assert b"ConfigurationError" in started.stderr or b"InvalidKey" in started.stderr
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_the_intake_takes_post_only_and_says_so(world: World, method: str) -> None:
+    # Given an event that would be applied
+    request = signed_request(webhook_request("subscription_activated"), at=world.now)
+    request["requestContext"]["http"]["method"] = method
+
+    # When it comes by another method
+    answer = post(world, request)
+
+    # Then nothing has happened, and the answer says what would
+    assert (answer.status, answer.body["code"], answer.headers["Allow"]) == (405, "method_not_allowed", "POST")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert world.plan() == "free"

@@ -11,9 +11,10 @@ Invariants, asserted by the property tests:
   after the usage pays for it first, and the order of the two never matters.
 """
 
+from calendar import isleap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
@@ -222,6 +223,19 @@ def rolled_over(balance: Balance) -> Decimal:
 def day_key(instant: datetime) -> str:
     """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No chart is longer than a year, so it is unambiguous."""
     return f"{instant:%m%d}"
+
+
+def day_of(key: str, chart_end: datetime) -> date:
+    """Return the day that ``day_key`` made ``key`` of, in a chart that ends at ``chart_end``.
+
+    It is the last such day up to the end, which clocks may overrun by a little. A chart holds less than half a year, and
+    late usage at most 90 days before it, so the day is never of an earlier year than this.
+    """
+    end = chart_end + timedelta(days=1)
+    year = end.year if key <= f"{end:%m%d}" else end.year - 1
+    while key == "0229" and not isleap(year):
+        year -= 1
+    return date(year, int(key[:2]), int(key[2:]))
 
 
 def window_in(term: Term, cadence: Cadence, instant: datetime) -> tuple[int, Period]:

@@ -1,21 +1,61 @@
-"""Customer ids: the seller's own, within a form that can stand in a URL path and in a key."""
+"""Customer ids: the seller's own, kept exactly as they are given."""
 
-import re
+import unicodedata
 from typing import Final
 
 from pancake_meter.domain.errors import InvalidCustomerId
 
-CUSTOMER_ID_PATTERN: Final = r"^[A-Za-z0-9_.:@+=-]{1,128}$"
+CUSTOMER_ID_LENGTH_MAX: Final = 128
+"""Characters, which are Unicode code points."""
 
-_CUSTOMER_ID = re.compile(CUSTOMER_ID_PATTERN[1:-1])
+ENCODED_ID_PREFIX: Final = "~b64."
+"""Begins an id that is written in base64url in a path (``http/resolver.py``). No id may begin with it itself."""
+
+_REPLACEMENT: Final = "\ufffd"
+"""Stands where bytes were no UTF-8: the id that was meant is lost."""
+
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of surrogate pairs, and the separators of lines and paragraphs."""
 
 
 def check_customer_id(text: str) -> str:
-    """Return ``text`` when it can name a customer: 1 to 128 of ``A-Za-z0-9_.:@+=-``.
+    """Return ``text``, unchanged, when it can name a customer.
+
+    An id has 1 to 128 characters, of any script. It has no ``/`` and no control character, neither begins nor ends with
+    white space, and is neither ``.`` nor ``..``: all these are lost or changed on the way of a URL. Nothing is normalised:
+    two ids that look alike but have other characters are two customers.
 
     Raises:
-        InvalidCustomerId: it cannot.
+        InvalidCustomerId: it cannot; the message says why.
     """
-    if _CUSTOMER_ID.fullmatch(text) is None:
-        raise InvalidCustomerId("a customer id is 1 to 128 characters of A-Z a-z 0-9 _ . : @ + = -")
+    fault = _fault(text)
+    if fault is not None:
+        raise InvalidCustomerId(f"a customer id {fault}")
     return text
+
+
+def key_part(customer_id: str) -> str:
+    """Return an id as one part of a key whose parts ``#`` separates: no two ids give the same part, and none has a ``#``.
+
+    An id without ``#`` and ``%`` is its own part.
+    """
+    return customer_id.replace("%", "%25").replace("#", "%23")
+
+
+def id_of_key_part(part: str) -> str:
+    """Return the id that ``key_part`` made ``part`` of."""
+    return part.replace("%23", "#").replace("%25", "%")
+
+
+def _fault(text: str) -> str | None:
+    if not 1 <= len(text) <= CUSTOMER_ID_LENGTH_MAX:
+        return f"has 1 to {CUSTOMER_ID_LENGTH_MAX} characters"
+    if "/" in text:
+        return "has no /"
+    if text in {".", ".."}:
+        return "is neither . nor .."
+    if text != text.strip():
+        return "neither begins nor ends with white space"
+    if _REPLACEMENT in text or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+        return "has no control characters, line separators or broken UTF-8"
+    return f"does not begin with {ENCODED_ID_PREFIX}" if text.startswith(ENCODED_ID_PREFIX) else None

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from pancake_meter.domain.balance import ZERO
+from pancake_meter.domain.balance import ZERO, day_of
 from pancake_meter.domain.instant import month_of
 from pancake_meter.domain.ledger import PeriodSummary
 
-_DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -40,7 +39,7 @@ def usage_by_month(summaries: Iterable[PeriodSummary]) -> dict[str, MonthUsage]:
     months: dict[str, MonthUsage] = {}
     for summary in summaries:
         for day, quantity in summary.days.items():
-            _add(months, _month_of_day(day, summary.closed_at), MonthUsage(used=quantity))
+            _add(months, f"{day_of(day, summary.closed_at):%Y-%m}", MonthUsage(used=quantity))
         if summary.overage != ZERO:
             _add(months, month_of(summary.closed_at - _MILLISECOND), MonthUsage(overage=summary.overage))
     return months
@@ -55,13 +54,3 @@ def month_differences(before: Iterable[PeriodSummary], after: Iterable[PeriodSum
 
 def _add(months: dict[str, MonthUsage], month: str, more: MonthUsage) -> None:
     months[month] = months.get(month, NO_USAGE).plus(more)
-
-
-def _month_of_day(day: str, closed_at: datetime) -> str:
-    """Return the month of a chart's day (``MMDD``): the last such day up to the end, which clocks may overrun by a little.
-
-    A chart holds less than half a year, so that day is never of an earlier year than this.
-    """
-    end = closed_at + _DAY
-    year = end.year if day <= f"{end:%m%d}" else end.year - 1
-    return f"{year:04d}-{day[:2]}"

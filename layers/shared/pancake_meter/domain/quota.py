@@ -13,13 +13,16 @@ def balance_at(balance: Balance, now: datetime, fallback: Policy) -> Balance:
     return drop_expired_holds(advance(balance, now, fallback), now).balance
 
 
-def used_share(balance: Balance) -> Decimal:
-    """Share of the period's units that is used: 0 to 1, 1 also where there is nothing to use."""
+def spoken_for_share(balance: Balance) -> Decimal:
+    """Share of the period's units that is used or held: 0 to 1, 1 also where there is nothing to use."""
     left = max(ZERO, balance.net)
-    return balance.used / (balance.used + left) if left else Decimal(1)
+    return min(Decimal(1), (balance.used + balance.held) / (balance.used + left)) if left else Decimal(1)
 
 
 def alert_threshold(balance: Balance) -> Decimal | None:
-    """Return the highest alert threshold that usage has reached, if any."""
-    share = used_share(balance)
+    """Return the highest alert threshold that usage and holds together have reached, if any.
+
+    Holds count: a customer whose calls are in flight must see the warning before the refusal, not after it.
+    """
+    share = spoken_for_share(balance)
     return max((threshold for threshold in balance.policy.alert_thresholds if share >= threshold), default=None)

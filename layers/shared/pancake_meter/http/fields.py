@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
-from pancake_meter.domain.customer import CUSTOMER_ID_PATTERN
+from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
@@ -34,6 +34,13 @@ def _positive_quantity(value: Any) -> Decimal:
         raise ValueError(str(error)) from error
 
 
+def _customer_id(value: str) -> str:
+    try:
+        return check_customer_id(value)
+    except DomainError as error:
+        raise ValueError(str(error)) from error
+
+
 def _instant(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("a time is an RFC 3339 string")  # noqa: TRY004 - pydantic wants a ValueError
@@ -50,4 +57,15 @@ Quantity = Annotated[Decimal, BeforeValidator(_quantity)]
 PositiveQuantity = Annotated[Decimal, BeforeValidator(_positive_quantity)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 MeterName = Annotated[str, StringConstraints(pattern=METER_PATTERN)]
-CustomerId = Annotated[str, StringConstraints(pattern=CUSTOMER_ID_PATTERN)]
+CustomerId = Annotated[
+    str,
+    AfterValidator(_customer_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": CUSTOMER_ID_LENGTH_MAX,
+            "description": "The seller's own id, exactly: no /, no control characters, no white space at its ends.",
+        }
+    ),
+]

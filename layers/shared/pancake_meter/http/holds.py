@@ -61,13 +61,18 @@ class HoldBody(TypedDict):
 
 
 class SettledBody(TypedDict):
-    """A settlement: ``hold`` is ``settled``, or ``not_held`` when the units were reserved no more."""
+    """A settlement: ``hold`` is ``settled``, or ``not_held`` when the units were reserved no more.
+
+    ``quota`` is the quota after it, with links from the first alert on. It is null when the usage is counted and the balance
+    could not be read afterwards.
+    """
 
     id: str
     meter: str
     quantity: Decimal
     hold: Literal["settled", "not_held"]
     replayed: bool
+    quota: QuotaBody | None
 
 
 class ReleasedBody(TypedDict):
@@ -91,14 +96,15 @@ def hold_body(placed: HoldPlaced, quota: QuotaBody) -> HoldBody:
     }
 
 
-def settled_body(settled: HoldSettled) -> SettledBody:
-    """Return the answer to a settlement; ``hold`` tells whether the units were still reserved."""
+def settled_body(settled: HoldSettled, quota: QuotaBody | None) -> SettledBody:
+    """Return the answer to a settlement; ``quota`` is the quota after it, ``None`` when it is not known."""
     return {
         "id": settled.handle.id,
         "meter": settled.handle.meter,
         "quantity": settled.quantity,
         "hold": "settled" if settled.was_held else "not_held",
         "replayed": settled.is_replay,
+        "quota": quota,
     }
 
 

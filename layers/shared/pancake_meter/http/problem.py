@@ -96,6 +96,12 @@ def problem_of_store(_: StoreBusy | StoreUnavailable) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
+def problem_of_method(allowed: str) -> Problem:
+    """Return the problem of a method that a URL does not take; ``allowed`` is the one that it does."""
+    detail = f"This URL takes {allowed} only."
+    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, headers={"Allow": allowed})
+
+
 def problem_not_found() -> Problem:
     """Return the problem of a route that does not exist."""
     return Problem(HTTPStatus.NOT_FOUND, "no_such_route", "There is nothing at this path for this method.")

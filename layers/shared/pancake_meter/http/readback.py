@@ -1,13 +1,14 @@
 """Reading back: usage by period and day, and the ledger, on the wire."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
-from pancake_meter.domain.balance import ZERO, Balance
+from pancake_meter.domain.balance import ZERO, Balance, day_of
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.ledger import LedgerEntry, MovementKind, PeriodSummary
 from pancake_meter.domain.period import Period
@@ -18,7 +19,7 @@ PERIODS_MAX: Final = 24
 
 
 class PeriodUsage(TypedDict):
-    """Usage of one period; ``days`` is by day (``MMDD``, UTC)."""
+    """Usage of one period; ``days`` is by day, an ISO date (``2026-03-10``, UTC)."""
 
     start: str
     end: str
@@ -67,17 +68,19 @@ class LedgerPage(TypedDict):
 
 
 def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> UsageReport:
-    """Return usage of the open period and of closed ones, newest first, each by day (``MMDD``, UTC)."""
-    opened = _period_usage(
-        balance.chart, sum(balance.days.values(), ZERO), balance.current_overage, balance.days, is_open=True
-    )
+    """Return usage of the open period and of closed ones, newest first, each by day (UTC)."""
+    days = _dated(balance.days, balance.chart.end)
+    used = sum(balance.days.values(), ZERO)
+    opened = _period_usage(balance.chart, used, balance.current_overage, days, is_open=True)
     return {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
         "periods": [
             opened,
             *(
-                _period_usage(summary.chart, summary.used, summary.overage, summary.days, is_open=False)
+                _period_usage(
+                    summary.chart, summary.used, summary.overage, _dated(summary.days, summary.closed_at), is_open=False
+                )
                 for summary in closed
             ),
         ],
@@ -129,7 +132,7 @@ def _entry(entry: LedgerEntry) -> EntryBody:
 
 
 def _period_usage(
-    period: Period, used: Decimal, overage: Decimal, days: Mapping[str, Decimal], *, is_open: bool
+    period: Period, used: Decimal, overage: Decimal, days: dict[str, Decimal], *, is_open: bool
 ) -> PeriodUsage:
     return {
         "start": timestamp(period.start),
@@ -137,5 +140,11 @@ def _period_usage(
         "open": is_open,
         "used": used,
         "overage": overage,
-        "days": {day: days[day] for day in sorted(days) if days[day] != ZERO},
+        "days": days,
     }
+
+
+def _dated(days: Mapping[str, Decimal], chart_end: datetime) -> dict[str, Decimal]:
+    """Return a chart by date, oldest first. A chart with days of two years is not in the order of its keys."""
+    dated = {day_of(day, chart_end).isoformat(): quantity for day, quantity in days.items() if quantity != ZERO}
+    return dict(sorted(dated.items()))

@@ -1,7 +1,11 @@
 """The event handler of every HTTP function: routes are its own, errors are answered here alike."""
 
+import base64
+import binascii
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
@@ -10,8 +14,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import ValidationError
 
-from pancake_meter.domain.customer import check_customer_id
-from pancake_meter.domain.errors import DomainError
+from pancake_meter.domain.customer import ENCODED_ID_PREFIX, check_customer_id
+from pancake_meter.domain.errors import DomainError, InvalidCustomerId
 from pancake_meter.http import json, problem
 from pancake_meter.http.json import MalformedJson
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
@@ -20,13 +24,23 @@ JSON = "application/json"
 
 Routes = APIGatewayHttpResolver | APIGatewayHttpRouter
 
+_PARAMETER: Final = re.compile(r"<(\w+)>")
+
+
+class _Resolver(APIGatewayHttpResolver):
+    """Powertools' resolver, except that a path parameter is all of its segment. Powertools lets in only some characters."""
+
+    @staticmethod
+    def _compile_regex(rule: str, base_regex: str = r"^{}$") -> re.Pattern[str]:
+        return re.compile(base_regex.format(_PARAMETER.sub(r"(?P<\1>[^/]+)", rule)))
+
 
 def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
     """Return a resolver that answers domain errors, malformed content and passing trouble as problem+json.
 
     Anything else is a bug: it propagates, the caller gets API Gateway's 500, the error alarm rings.
     """
-    app = APIGatewayHttpResolver(serializer=json.dumps)
+    app = _Resolver(serializer=json.dumps)
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
@@ -57,9 +71,35 @@ def request_id(app: Routes) -> str:
     return str(app.current_event.request_context.request_id)
 
 
+def path_value(text: str) -> str:
+    """Return what the caller wrote into one segment of a path, given that segment of the event's ``rawPath``.
+
+    API Gateway has decoded ``rawPath`` once already, all but ``%25`` where it is emulated. So what is left of the escapes is
+    decoded here, once.
+    """
+    return unquote(text)
+
+
 def path_customer_id(text: str) -> str:
-    """Return the customer id of a path; raise ``InvalidCustomerId`` when it cannot be one."""
-    return check_customer_id(unquote(text))
+    """Return the customer id of a path: the id itself, or ``~b64.`` and the id in base64url.
+
+    The second form is for ids that API Gateway changes on their way: those with ``%`` (it decodes twice, and refuses what is
+    no escape then) and those with ``?`` (it cuts the path off there).
+
+    Raises:
+        InvalidCustomerId: it cannot be one.
+    """
+    value = path_value(text)
+    encoded = value.removeprefix(ENCODED_ID_PREFIX)
+    return check_customer_id(value if encoded == value else _decoded(encoded))
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4)
+        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise InvalidCustomerId(f"after {ENCODED_ID_PREFIX} comes a customer id in base64url of UTF-8") from error
 
 
 def base_url(app: Routes) -> str:

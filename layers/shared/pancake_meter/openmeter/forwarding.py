@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from pancake_meter.domain.counted_usage import CountedUsage
+from pancake_meter.domain.customer import key_part
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quantity import format_quantity
 
@@ -12,12 +13,13 @@ SOURCE: Final = "pancake-meter"
 def outgoing_event(usage: CountedUsage) -> dict[str, Any]:
     """Return the CloudEvent of counted usage.
 
-    OpenMeter knows an event by (source, id), and we know it by (customer, meter, id): all three are in the id. No customer
-    and no meter contains ``#``, so no two are alike. The same usage gives the same event, however often it is sent.
+    OpenMeter knows an event by (source, id), and we know it by (customer, meter, id): all three are in the id. A ``#`` of
+    the customer id is escaped and no meter has one, so no two are alike. The same usage gives the same event, however often
+    it is sent.
     """
     return {
         "specversion": "1.0",
-        "id": f"{usage.customer_id}#{usage.meter}#{usage.event_id}",
+        "id": f"{key_part(usage.customer_id)}#{usage.meter}#{usage.event_id}",
         "source": SOURCE,
         "type": usage.meter,
         "subject": usage.customer_id,

@@ -17,7 +17,7 @@ from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.period import Period
 from pancake_meter.domain.throttle import Throttle
 from pancake_meter.store.errors import CorruptItem
-from pancake_meter.store.keys import balance_key, customer_partition, due_shard
+from pancake_meter.store.keys import balance_key, customer_of, due_shard
 from pancake_meter.store.overage_policy import overage_policy, overage_policy_attribute
 from pancake_meter.store.table import Item
 
@@ -103,7 +103,7 @@ def balance_from_item(item: Item) -> Balance:
         CorruptItem: the stored headroom does not follow from grants, usage and holds.
     """
     balance = Balance(
-        customer_id=item["PK"].removeprefix(customer_partition("")),
+        customer_id=customer_of(item["PK"]),
         meter=item["SK"].removeprefix(_PREFIX),
         policy=_policy(item["policy"]),
         term=_term(item["term"]),

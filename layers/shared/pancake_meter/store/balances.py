@@ -9,7 +9,14 @@ from pancake_meter.domain.instant import to_ms
 from pancake_meter.domain.ledger import LedgerEntry, PeriodSummary
 from pancake_meter.store.balance_item import balance_from_item
 from pancake_meter.store.errors import WriteRefused
-from pancake_meter.store.keys import balance_key, customer_partition, due_shards, ledger_prefix, period_prefix
+from pancake_meter.store.keys import (
+    balance_key,
+    customer_of,
+    customer_partition,
+    due_shards,
+    ledger_prefix,
+    period_prefix,
+)
 from pancake_meter.store.ledger_item import ledger_from_item, summary_from_item
 from pancake_meter.store.structure import opening_writes, structure_writes
 from pancake_meter.store.table import Item, Table, Write
@@ -99,4 +106,4 @@ def read_summaries(table: Table, customer_id: str, meter: str, *, limit: int) ->
 
 
 def _balance_name(item: Item) -> tuple[str, str]:
-    return item["PK"].removeprefix(customer_partition("")), item["SK"].removeprefix("BALANCE#")
+    return customer_of(item["PK"]), item["SK"].removeprefix("BALANCE#")

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout, CheckoutKind
+from pancake_meter.domain.customer import key_part
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.money import Money
 from pancake_meter.domain.overage import SoldLine
@@ -21,7 +22,12 @@ from pancake_meter.store.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 _ID = re.compile(r"chk_[0-9a-z_]{1,64}")
-_WATCHED = "CHECKOUTS#watched"
+_WATCHED = "WATCHED_CHECKOUTS"
+_WATCHED_BEFORE = "CHECKOUTS#watched"
+"""Where they were listed once: among the checkouts of a customer named ``watched``. Those still there go by themselves."""
+
+_CHECKOUT = "CHECKOUT"
+_WATCHED_SORT = "WATCHED"
 _WATCHED_AFTER_EXPIRY = timedelta(days=7)
 """A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
 
@@ -98,7 +104,7 @@ def list_checkouts(
     items, following = table.query(
         "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
-    page = [_checkout(item) for item in items]
+    page = [_checkout(item) for item in items if item["SK"] == _CHECKOUT]
     return page, (following["listed_at"], following["PK"].removeprefix("CHECKOUT#")) if following else None
 
 
@@ -106,16 +112,29 @@ def watched_checkouts(
     table: Table, *, limit: int, start: Mapping[str, Any] | None = None
 ) -> tuple[list[str], Mapping[str, Any] | None]:
     """Return a page of the ids of checkouts that may have been paid, oldest first, and its end."""
+    if start is not None and start["listing"] == _WATCHED:
+        return _watched_page(table, _WATCHED, limit, start)
+    before, following = _watched_page(table, _WATCHED_BEFORE, limit, start)
+    if following is not None:
+        return before, following
+    ids, following = _watched_page(table, _WATCHED, limit, None)
+    return [*before, *ids], following
+
+
+def _watched_page(
+    table: Table, listing: str, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
     items, following = table.query(
-        "listing = :listing", {":listing": _WATCHED}, limit=limit, index="listing", start=start
+        "listing = :listing", {":listing": listing}, limit=limit, index="listing", start=start
     )
-    return [item["PK"].removeprefix("CHECKOUT#") for item in items], following
+    watched = [item["PK"].removeprefix("CHECKOUT#") for item in items if item["SK"] == _WATCHED_SORT]
+    return watched, following
 
 
 def _watched_item(checkout: Checkout) -> dict[str, Any]:
     return {
         "PK": f"CHECKOUT#{checkout.id}",
-        "SK": "WATCHED",
+        "SK": _WATCHED_SORT,
         "listing": _WATCHED,
         "listed_at": f"{timestamp(checkout.created_at)}#{checkout.id}",
         "expires_at": to_ms(checkout.expires_at + _WATCHED_AFTER_EXPIRY) // 1000,
@@ -134,7 +153,7 @@ def _retire(checkout: Checkout) -> Update:
 
 
 def _key(checkout_id: str) -> Key:
-    return {"PK": f"CHECKOUT#{checkout_id}", "SK": "CHECKOUT"}
+    return {"PK": f"CHECKOUT#{checkout_id}", "SK": _CHECKOUT}
 
 
 def _slot_key(customer_id: str, kind: CheckoutKind, subject: str) -> Key:
@@ -142,7 +161,7 @@ def _slot_key(customer_id: str, kind: CheckoutKind, subject: str) -> Key:
 
 
 def _listing(customer_id: str) -> str:
-    return f"CHECKOUTS#{customer_id}"
+    return f"CHECKOUTS#{key_part(customer_id)}"
 
 
 def _item(checkout: Checkout) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Keys of the single table. Every key is made here; docs/data-model.md lists them.
 
-``#`` separates the parts. Customer ids and meter names cannot contain it; ids that callers make come last.
+``#`` separates the parts. No meter name has one, a customer id's are escaped (``key_part``), and any other id that callers
+make comes last. The first part is our own word, and what is listed of one customer has a word of its own for its listing: so
+no id, whatever it says, makes the key of something else.
 """
 
 from datetime import datetime
 from hashlib import sha256
 
+from pancake_meter.domain.customer import id_of_key_part, key_part
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.overage import LineKey
 
@@ -13,13 +16,19 @@ REPORT_SHARDS = 4
 """Partitions of one month of a report: each takes some 1,000 write units a second."""
 
 _DUE_SHARDS = 8
+_CUSTOMER = "CUSTOMER#"
 
 Key = dict[str, str]
 
 
 def customer_partition(customer_id: str) -> str:
     """Partition of everything small that belongs to one customer."""
-    return f"CUSTOMER#{customer_id}"
+    return f"{_CUSTOMER}{key_part(customer_id)}"
+
+
+def customer_of(partition: str) -> str:
+    """Return the customer of ``customer_partition``."""
+    return id_of_key_part(partition.removeprefix(_CUSTOMER))
 
 
 def balance_key(customer_id: str, meter: str) -> Key:
@@ -67,15 +76,15 @@ def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:
 
 def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:
     """Key of a usage event: a partition of its own, so that a busy customer's events spread over the table."""
-    return {"PK": f"USAGE#{customer_id}#{meter}#{event_id}", "SK": "USAGE"}
+    return {"PK": f"USAGE#{key_part(customer_id)}#{meter}#{event_id}", "SK": "USAGE"}
 
 
 def usage_event_of(partition: str) -> tuple[str, str, str]:
     """Return customer, meter and event id of a usage event's partition; ``ValueError`` for another one."""
-    kind, customer_id, meter, event_id = partition.split("#", 3)
+    kind, customer, meter, event_id = partition.split("#", 3)
     if kind != "USAGE":
         raise ValueError(f"not the partition of a usage event: {kind}")
-    return customer_id, meter, event_id
+    return id_of_key_part(customer), meter, event_id
 
 
 def reconciliation_key(name: str) -> Key:
@@ -96,6 +105,16 @@ def due_shards() -> tuple[str, ...]:
 def revenue_partition(month: str, shard: int) -> str:
     """Partition of a month's revenue (``2026-03``): facts, their totals, and totals by customer."""
     return f"REPORT#REVENUE#{month}#{shard}"
+
+
+def revenue_fact_prefix(customer_id: str) -> str:
+    """Sort-key prefix of a customer's revenue facts."""
+    return f"FACT#{key_part(customer_id)}#"
+
+
+def revenue_customer_prefix(customer_id: str) -> str:
+    """Sort-key prefix of a customer's revenue totals; the currency follows."""
+    return f"{customer_partition(customer_id)}#"
 
 
 def month_usage_partition(meter: str, month: str, shard: int) -> str:

@@ -16,7 +16,14 @@ from pancake_meter.domain.errors import ReportTooLarge
 from pancake_meter.domain.instant import from_ms, month_of, to_ms
 from pancake_meter.domain.payment import SoldKind
 from pancake_meter.domain.revenue import RevenueFact, RevenueTotal
-from pancake_meter.store.keys import REPORT_SHARDS, Key, report_shard, revenue_partition
+from pancake_meter.store.keys import (
+    REPORT_SHARDS,
+    Key,
+    report_shard,
+    revenue_customer_prefix,
+    revenue_fact_prefix,
+    revenue_partition,
+)
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 _COUNTERS = tuple(field.name for field in fields(RevenueTotal))
@@ -118,7 +125,10 @@ def read_customer(table: Table, month: str, customer_id: str) -> list[CustomerTo
     """Return one customer's revenue in a month, by currency: one query."""
     items, _ = table.query(
         "PK = :partition AND begins_with(SK, :prefix)",
-        {":partition": revenue_partition(month, report_shard(customer_id)), ":prefix": f"CUSTOMER#{customer_id}#"},
+        {
+            ":partition": revenue_partition(month, report_shard(customer_id)),
+            ":prefix": revenue_customer_prefix(customer_id),
+        },
         limit=_CURRENCIES_MAX,
     )
     return [_customer_total(item) for item in items]
@@ -128,7 +138,10 @@ def read_facts(table: Table, month: str, customer_id: str) -> list[RevenueFact]:
     """Return the first facts of a customer in a month, payments before refunds: one query, at most 200."""
     items, _ = table.query(
         "PK = :partition AND begins_with(SK, :prefix)",
-        {":partition": revenue_partition(month, report_shard(customer_id)), ":prefix": f"FACT#{customer_id}#"},
+        {
+            ":partition": revenue_partition(month, report_shard(customer_id)),
+            ":prefix": revenue_fact_prefix(customer_id),
+        },
         limit=_FACTS_PAGE,
     )
     return [_fact(item) for item in items]
@@ -148,7 +161,7 @@ def _sold_names(fact: RevenueFact) -> dict[str, Any]:
 
 
 def _customer_key(fact: RevenueFact) -> Key:
-    return {"PK": _partition(fact), "SK": f"CUSTOMER#{fact.customer_id}#{fact.currency}"}
+    return {"PK": _partition(fact), "SK": f"{revenue_customer_prefix(fact.customer_id)}{fact.currency}"}
 
 
 def _customer_names(fact: RevenueFact) -> dict[str, Any]:
@@ -173,7 +186,7 @@ def _total_update(place: tuple[str, str], total: RevenueTotal, names: Mapping[st
 def _fact_item(fact: RevenueFact) -> dict[str, Any]:
     item: dict[str, Any] = {
         "PK": _partition(fact),
-        "SK": f"FACT#{fact.customer_id}#{fact.kind}#{fact.payment_id}#{fact.id}",
+        "SK": f"{revenue_fact_prefix(fact.customer_id)}{fact.kind}#{fact.payment_id}#{fact.id}",
         "kind": fact.kind,
         "id": fact.id,
         "payment_id": fact.payment_id,

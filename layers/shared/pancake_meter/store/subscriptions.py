@@ -18,7 +18,7 @@ from pancake_meter.domain.subscription import (
     Subscription,
 )
 from pancake_meter.domain.subscription_event import Bound, StatedPeriod
-from pancake_meter.store.keys import customer_partition, subscription_key
+from pancake_meter.store.keys import customer_of, subscription_key
 from pancake_meter.store.plan_item import plan_from_item, plan_item
 from pancake_meter.store.table import Check, Item, Put, Table
 
@@ -65,7 +65,7 @@ def live_subscriptions(
     items, following = table.query(
         "listing = :listing", {":listing": _LIVE_LISTING}, limit=limit, index="listing", start=start
     )
-    return [_subscription(item["PK"].removeprefix(customer_partition("")), item) for item in items], following
+    return [_subscription(customer_of(item["PK"]), item) for item in items], following
 
 
 def _listed(subscription: Subscription) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.spend import Refusal, place_hold
 from pancake_meter.domain.usage_event import UsageEvent
 from pancake_meter.store.balances import read_balances
-from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.errors import StoreBusy, StoreError
 from pancake_meter.store.spending import write_hold, write_release, write_settlement
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.record_usage import record_events
@@ -125,6 +125,17 @@ def settle_hold(
             return _settle_without_hold(metering, customer_id, handle, event, now)
         held = hold.quantity
     raise StoreBusy("the balance kept changing")
+
+
+def balance_after(metering: Metering, customer_id: str, meter: str, now: datetime) -> Balance | None:
+    """Return the balance that a settlement has left: one read, since a transaction returns nothing.
+
+    The usage is counted already. So trouble with this read is no trouble of the settlement: the answer is ``None`` then.
+    """
+    try:
+        return metering.current_balance(customer_id, meter, now)
+    except StoreError:
+        return None
 
 
 def release_hold(metering: Metering, customer_id: str, handle: HoldHandle) -> HoldReleased:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.errors import NothingOwed, SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.domain.plan import Environment, Plan
 from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.store.checkouts import read_slot, write_new_checkout, write_session
@@ -39,18 +40,23 @@ _SESSION_KEY_LIFETIME: Final = timedelta(hours=23)
 
 @dataclass(frozen=True, slots=True)
 class Selling:
-    """The collaborators of a sale."""
+    """The collaborators of a sale. ``is_local``: Waffo is a simulator on this machine, and so may be the seller's app."""
 
     metering: Metering
     waffo: WaffoClient
     environment: Environment
     success_url: str | None
+    is_local: bool = False
     new_id: Callable[[], str] = lambda: f"chk_{uuid4().hex}"
 
     @property
     def catalog(self) -> Catalog:
         """The seller's catalog."""
         return self.metering.catalog
+
+    def allows_success_url(self, url: str) -> bool:
+        """Return whether a customer may be sent to ``url`` after paying."""
+        return self.catalog.checkout.allows_success_url(url) or (self.is_local and is_loopback_url(url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def open_checkout(
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
-    if success_url is not None and not selling.catalog.checkout.allows_success_url(success_url):
+    if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
     quote = _quote(selling, customer_id, request, now)
     checkout, is_new = _take_slot(selling, customer_id, quote, now)

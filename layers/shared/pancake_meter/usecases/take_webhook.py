@@ -33,8 +33,13 @@ class Intake:
     pause: Pause = time.sleep
 
 
-def take_webhook(intake: Intake, body: bytes, headers: Mapping[str, str], now: datetime) -> Outcome:
+def take_webhook(
+    intake: Intake, body: bytes, headers: Mapping[str, str], now: datetime, *, wall: datetime | None = None
+) -> Outcome:
     """Take one webhook request. ``headers`` have lower-case names, ``body`` is raw.
+
+    ``wall`` is the time by which a signature is fresh, where it is another than ``now``: on a local stack whose clock was
+    moved, the sender's was not.
 
     Raises:
         WebhookRefused: it is not to be believed, not ours, or not an event. Nothing was kept.
@@ -42,7 +47,7 @@ def take_webhook(intake: Intake, body: bytes, headers: Mapping[str, str], now: d
     """
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    verify_webhook(body, headers.get(SIGNATURE_HEADER), keys=intake.keys, now=now)
+    verify_webhook(body, headers.get(SIGNATURE_HEADER), keys=intake.keys, now=wall or now)
     event = parse_event(body)
     check_pinned(event, intake.mode, intake.store_id)
     return judge_arrival(intake.metering, arrived(event, body, headers, now), event, now, intake.pause)

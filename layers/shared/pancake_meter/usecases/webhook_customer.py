@@ -1,4 +1,4 @@
-"""Whose event is it? The evidence for a customer, strongest first; an e-mail address alone never decides."""
+"""Whose event is it? The evidence for a customer, strongest first; the buyer's own e-mail address never decides alone."""
 
 from pancake_meter.domain.customer import check_customer_id
 from pancake_meter.domain.errors import InvalidCustomerId
@@ -15,17 +15,21 @@ def resolve_customer(table: Table, order: Order, *, of_checkout: str | None = No
     """Return the customer that an order belongs to, or ``None``.
 
     In order: the identity that an authenticated checkout carries; the checkout we made (``of_checkout``); the order as known
-    from earlier events; the checkout's metadata; and last an identity that looks like an e-mail address, if the seller has
-    given it to us as a customer id before. Waffo puts the buyer's address there when a checkout was not authenticated, so
-    as evidence it is the weakest, and the address in ``buyerEmail`` is none at all.
+    from earlier events; the checkout's metadata; and last an identity that is the buyer's e-mail address, if the seller has
+    given it to us as a customer id before. Waffo puts that address there when a checkout was not authenticated, so as
+    evidence it is the weakest. An identity with an ``@`` that differs from ``buyerEmail`` is a customer id like any other.
     """
     identity = _customer_id(order.buyer_identity)
-    if identity is not None and "@" not in identity:
+    if identity is not None and not _may_be_the_address(identity, order.buyer_email):
         return identity
     found = of_checkout or read_order_customer(table, order.id) or _of_metadata(order)
     if found is not None:
         return found
     return identity if identity is not None and is_known_customer(table, identity) else None
+
+
+def _may_be_the_address(identity: str, buyer_email: str | None) -> bool:
+    return "@" in identity and (buyer_email is None or identity.casefold() == buyer_email.strip().casefold())
 
 
 def _of_metadata(order: Order) -> str | None:

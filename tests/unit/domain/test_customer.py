@@ -1,0 +1,72 @@
+"""Customer ids: what a seller has is kept exactly, what a URL would lose is refused."""
+
+import pytest
+
+from pancake_meter.domain.customer import check_customer_id, id_of_key_part, key_part
+from pancake_meter.domain.errors import InvalidCustomerId
+
+SELLERS_IDS = (
+    "acct_1001",
+    "auth0|5f7c8ec7c33c6c004bbafe82",
+    "google-oauth2|1",
+    "user@example.com",
+    "a b",
+    "a#b",
+    "a?b",
+    "50%",
+    "50%25",
+    "a%20b",
+    "a+b",
+    'a"b\\c',
+    "日本",
+    "cafe\u0301",
+    "caf\u00e9",
+    "👩‍👩‍👧",
+    "x" * 128,
+    "本" * 128,
+    "...",
+    "~",
+)
+
+
+@pytest.mark.parametrize("text", SELLERS_IDS)
+def test_scenario_106_an_id_as_sellers_have_it_is_kept_exactly(text: str) -> None:
+    assert check_customer_id(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "1 to 128"),
+        ("x" * 129, "1 to 128"),
+        ("a/b", "no /"),
+        (".", "neither . nor .."),
+        ("..", "neither . nor .."),
+        (" ada", "white space"),
+        ("ada\n", "white space"),
+        ("\u3000", "white space"),
+        ("a\tb", "control characters"),
+        ("a\x00b", "control characters"),
+        ("a\x7fb", "control characters"),
+        ("a\x9bb", "control characters"),
+        ("a\u2028b", "line separators"),
+        ("a\ud800b", "broken UTF-8"),
+        ("~b64.YWRh", "~b64."),
+    ],
+)
+def test_an_id_that_a_url_would_lose_is_refused_with_the_reason(text: str, why: str) -> None:
+    with pytest.raises(InvalidCustomerId, match=why.replace(".", r"\.")):
+        check_customer_id(text)
+
+
+def test_no_two_ids_make_one_part_of_a_key() -> None:
+    texts = [*SELLERS_IDS, "a%23b", "a%2523b", "a%25b", "a%b", "#", "%", "%23", "a#tokens#b"]
+    parts = [key_part(text) for text in texts]
+    assert len(set(parts)) == len(texts)
+    assert not any("#" in part for part in parts)
+    assert [id_of_key_part(part) for part in parts] == texts
+
+
+def test_an_id_of_the_version_before_has_the_key_that_it_had() -> None:
+    before = "abcXYZ019_.:@+=-"
+    assert key_part(before) == before
