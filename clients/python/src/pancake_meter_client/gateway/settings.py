@@ -17,6 +17,7 @@ _CHOICES: Final[Mapping[str, tuple[str, str]]] = {
     "when_customer_unknown": ("refuse", "pass"),
     "client_call_ids": ("refuse", "accept"),
     "hold_counts": ("tokens", "calls"),
+    "other_calls": ("check", "refuse", "pass"),
 }
 
 
@@ -40,6 +41,7 @@ class LoggerSettings:
     when_customer_unknown: str = "refuse"
     client_call_ids: str = "refuse"
     hold_counts: str = "tokens"
+    other_calls: str = "check"
     output_tokens_default: int = 1024
     input_token_units: Decimal = Decimal(1)
     output_token_units: Decimal = Decimal(1)
