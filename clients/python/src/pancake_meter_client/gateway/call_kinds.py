@@ -67,4 +67,4 @@ _FREE: Final = re.compile(
 
 def is_free(call_type: str) -> bool:
     """Whether a call uses nothing of a model: it reads, lists, cancels, deletes or stores."""
-    return _FREE.fullmatch(call_type) is not None
+    return call_type not in HELD and _FREE.fullmatch(call_type) is not None

@@ -93,17 +93,21 @@ class CallMeter:
         return len(self._outbox)
 
     async def hold(self, key: object, request: Mapping[str, Any], call_type: str) -> GatewayRefusal | None:
-        """Hold units for a call, once for its id, or look whether any are left; return why it may not be made, or ``None``."""
+        """Hold units for a call, once for its id, or look whether any are left; return why it may not be made."""
         call_id = call_id_of(request)
-        if is_free(call_type) or call_id in self._held:
+        is_other = call_type not in HELD or call_type in PASSED_THROUGH
+        other_calls = self.settings.other_calls if is_other else "check"
+        if is_free(call_type) or call_id in self._held or other_calls == "pass":
             return None
-        if call_type not in HELD or call_type in PASSED_THROUGH:
-            if self.settings.other_calls == "pass":
-                return None
-            if self.settings.other_calls == "refuse":
-                return call_type_refused(call_type)
-        if call_id is not None and self.settings.client_call_ids == "refuse" and _brought_by_client(request, call_id):
+        if other_calls == "refuse":
+            return call_type_refused(call_type)
+        if self.settings.client_call_ids == "refuse" and _brought_by_client(request, call_id):
             return call_id_not_accepted()
+        return await self._ask(key, request, call_type, call_id)
+
+    async def _ask(
+        self, key: object, request: Mapping[str, Any], call_type: str, call_id: str | None
+    ) -> GatewayRefusal | None:
         customer_id = customer_of(self.settings.customer, identities(key, request))
         if customer_id is None:
             return customer_unknown() if self.settings.when_customer_unknown == "refuse" else None
@@ -188,7 +192,7 @@ def _refusal(refused: PancakeMeterError) -> GatewayRefusal:
     return refusal
 
 
-def _brought_by_client(request: Mapping[str, Any], call_id: str) -> bool:
+def _brought_by_client(request: Mapping[str, Any], call_id: str | None) -> bool:
     """Whether the id is the client's own: LiteLLM takes it from a header, and one id twice would count once."""
     received = request.get("proxy_server_request")
     headers = received.get("headers") if isinstance(received, Mapping) else None

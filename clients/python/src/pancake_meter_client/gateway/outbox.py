@@ -137,12 +137,19 @@ class Outbox:
         failed = 0
         async with self._connect() as client:
             while len(self):
-                told, released = await asyncio.gather(self._tell_some(client), self._release_some(client))
-                if told and released:
+                if await self._is_round_done(client):
                     failed = 0
                     continue
                 failed += 1
                 await self._sleep(_wait_seconds(failed))
+
+    async def _is_round_done(self, client: AsyncClient) -> bool:
+        try:
+            return all(await asyncio.gather(self._tell_some(client), self._release_some(client)))
+        except Exception:
+            # Even a fault of our own does not end the telling: what waits is told once it is mended.
+            _log.exception("%d calls wait to be told", len(self._calls))
+            return False
 
     async def _tell_some(self, client: AsyncClient) -> bool:
         """Tell the oldest calls; return whether they are done with."""
