@@ -146,7 +146,7 @@ class Outbox:
     async def _is_round_done(self, client: AsyncClient) -> bool:
         try:
             return all(await asyncio.gather(self._tell_some(client), self._release_some(client)))
-        except Exception:
+        except Exception:  # noqa: BLE001 - as the next line says
             # Even a fault of our own does not end the telling: what waits is told once it is mended.
             _log.exception("%d calls wait to be told", len(self._calls))
             return False
