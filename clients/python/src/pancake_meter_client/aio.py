@@ -135,7 +135,8 @@ class AsyncClient:
         """
         results: list[EventResult] = []
         for call in calls.records(events):
-            results += await self._send(call)
+            counted = await self._send(call)
+            results += counted
         return UsageReceipt(tuple(results))
 
     async def record_bulk(self, events: Iterable[UsageEvent]) -> BulkReceipt:

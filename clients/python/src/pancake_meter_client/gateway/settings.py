@@ -12,7 +12,7 @@ CUSTOMER: Final = ("key_metadata.customer_id", "team_id", "end_user")
 _IDENTITY: Final = re.compile(
     r"key_alias|key_hash|key_user_id|team_id|org_id|end_user|(key|spend_logs)_metadata\.\w{1,64}"
 )
-_CHOICES: Final[Mapping[str, tuple[str, str]]] = {
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "when_unreachable": ("closed", "open"),
     "when_customer_unknown": ("refuse", "pass"),
     "client_call_ids": ("refuse", "accept"),
