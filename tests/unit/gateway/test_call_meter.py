@@ -274,13 +274,10 @@ def test_an_id_that_the_client_brought_is_refused_unless_ids_are_trusted() -> No
 
 
 def test_what_cannot_be_told_is_repeated_with_the_same_content_until_it_is_told() -> None:
-    trouble = [
-        problem(503, "unavailable"),
-        problem(429, "throttled"),
-        problem(401, "unauthorized"),
-        httpx.ReadError(""),
-    ]
-    api = Api(*trouble, httpx.Response(404, text="<html>"), COUNTED)
+    busy, wrong_key = problem(503, "unavailable"), problem(401, "unauthorized")
+    api = Api(
+        busy, problem(429, "throttled"), wrong_key, httpx.ReadError(""), httpx.Response(404, text="<html>"), COUNTED
+    )
     meter = api.meter()
     life(meter, lambda: meter.tell(PAYLOAD))
     assert {json.dumps(api.body(index)) for index in range(6)} == {json.dumps(api.body(0))}
