@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pancake_meter_client import Retrying
 from pancake_meter_client.gateway.call_meter import CallMeter
+from pancake_meter_client.gateway.outer_call import outer_call_of
 from pancake_meter_client.gateway.refusal import GatewayRefusal
 from pancake_meter_client.gateway.settings import LoggerSettings
 
@@ -67,6 +67,7 @@ class Api:
     def __init__(self, *answers: httpx.Response | Exception | float) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
+        self.waits: list[float] = []
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -86,9 +87,13 @@ class Api:
         return json.loads(self.requests[index].content)
 
     def meter(self, **settings: Any) -> CallMeter:
-        telling = Retrying(attempts=3, base_seconds=0)
+        async def sleep(seconds: float) -> None:
+            self.waits.append(seconds)
+            assert len(self.waits) < 50
+            await asyncio.sleep(0)
+
         transport = httpx.MockTransport(self)
-        return CallMeter(replace(SETTINGS, **settings), len, transport=transport, telling=telling, telling_max=3)
+        return CallMeter(replace(SETTINGS, **settings), len, transport=transport, calls_max=3, sleep=sleep)
 
 
 def life(meter: CallMeter, *steps: Callable[[], Any]) -> list[GatewayRefusal | None]:
@@ -162,7 +167,10 @@ def test_a_hold_is_placed_once_for_an_id_and_ended_once() -> None:
     assert len(api.requests) == 2
 
 
-@pytest.mark.parametrize("call_type", ["amoderation", "list_mcp_tools", "aretrieve_batch"])
+@pytest.mark.parametrize(
+    "call_type",
+    ["amoderation", "list_mcp_tools", "aretrieve_batch", "aget_responses", "avideo_status", "afile_content"],
+)
 def test_calls_that_are_no_model_calls_pass_unasked(call_type: str) -> None:
     api = Api()
     meter = api.meter()
@@ -265,24 +273,108 @@ def test_an_id_that_the_client_brought_is_refused_unless_ids_are_trusted() -> No
     assert held(Api(PLACED).meter(client_call_ids="accept"), proxy_server_request=brought) is None
 
 
-def test_what_cannot_be_told_is_repeated_with_the_same_content_then_counted_as_untold() -> None:
-    busy = problem(503, "unavailable")
-    api = Api(busy, problem(429, "throttled"), COUNTED, busy, busy, busy)
+def test_what_cannot_be_told_is_repeated_with_the_same_content_until_it_is_told() -> None:
+    busy, wrong_key = problem(503, "unavailable"), problem(401, "unauthorized")
+    api = Api(
+        busy, problem(429, "throttled"), wrong_key, httpx.ReadError(""), httpx.Response(404, text="<html>"), COUNTED
+    )
     meter = api.meter()
-    life(meter, lambda: meter.tell(PAYLOAD), meter.drain, lambda: meter.tell(PAYLOAD))
-    assert {json.dumps(api.body(index)) for index in range(6)} == {json.dumps(api.body(0))}
-    assert meter.untold_total == 1
-
-
-def test_a_parked_call_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    parked = {"counted": 0, "duplicate": 0, "ignored": 0, "parked": 1, "holds_ended": 0, "parked_items": []}
-    meter = Api(httpx.Response(200, json=parked)).meter()
     life(meter, lambda: meter.tell(PAYLOAD))
-    assert "call-1 is parked" in caplog.text
+    assert {json.dumps(api.body(index)) for index in range(6)} == {json.dumps(api.body(0))}
+    assert (meter.untold_total, meter.waiting, len(api.waits)) == (0, 0, 5)
 
 
-def test_what_is_on_its_way_is_bounded() -> None:
-    api = Api(*[COUNTED] * 3)
+def test_a_parked_call_is_a_warning_and_its_hold_is_released(caplog: pytest.LogCaptureFixture) -> None:
+    item = {"index": 0, "id": "p1", "code": "customer_unknown", "detail": "why"}
+    parked = {"counted": 0, "duplicate": 0, "ignored": 0, "parked": 1, "holds_ended": 0, "parked_items": [item]}
+    api = Api(PLACED, httpx.Response(200, json=parked), RELEASED)
+    meter = api.meter()
+    life(meter, lambda: meter.hold(KEY, REQUEST, "acompletion"), lambda: meter.tell(PAYLOAD))
+    assert "call-1 is parked: customer_unknown" in caplog.text
+    assert api.asked[2].startswith(f"DELETE {HOLDS}/tokens~100~call-1")
+
+
+def test_what_waits_is_bounded_and_what_is_beyond_it_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api(COUNTED)
     meter = api.meter()
     life(meter, *[lambda: meter.tell(PAYLOAD)] * 5)
-    assert (len(api.requests), meter.untold_total) == (3, 2)
+    assert (len(api.body(0)), meter.untold_total) == (3, 2)
+    assert caplog.text.count("call-1 is dropped") == 2
+
+
+PASSED = {"litellm_logging_obj": SimpleNamespace(litellm_call_id="call-1"), "messages": [], "max_tokens": 90}
+
+
+def test_scenario_103_a_call_that_is_passed_through_is_held_for_by_the_id_of_its_log() -> None:
+    api = Api(PLACED, RELEASED)
+    meter = api.meter()
+    life(
+        meter, lambda: meter.hold(KEY, PASSED, "pass_through_endpoint"), lambda: meter.release({**PASSED, "model": ""})
+    )
+    assert (api.body(0)["id"], api.asked[1][:6]) == ("call-1", "DELETE")
+
+
+@pytest.mark.parametrize(
+    "call_type",
+    [
+        "_arealtime",
+        "_aresponses_websocket",
+        "arealtime_calls",
+        "acreate_realtime_client_secret",
+        "acreate_batch",
+        "avideo_generation",
+        "avideo_remix",
+        "acreate_fine_tuning_job",
+        "acreate_interaction",
+        "arun_thread",
+        "acreate_run",
+        "a_new_one",
+    ],
+)
+def test_scenario_103_other_calls_are_checked_refused_or_passed_by_setting(call_type: str) -> None:
+    def asked(api: Api, key: object = KEY, **settings: str) -> GatewayRefusal | None:
+        meter = api.meter(**settings)
+        return life(meter, lambda: meter.hold(key, REQUEST, call_type))[0]
+
+    # By default with a look at the quota, which reserves nothing
+    api = Api(httpx.Response(200, json=QUOTA))
+    assert asked(api) is None
+    assert api.asked == ["GET /v1/customers/cust_1/quota/tokens?amount=1"]
+
+    # So what is exhausted, or nobody's, or cannot be asked is refused
+    for refusal, status in [
+        (asked(Api(problem(402, "quota_exhausted"))), HTTPStatus.PAYMENT_REQUIRED),
+        (asked(Api(), key=SimpleNamespace(metadata={})), HTTPStatus.FORBIDDEN),
+        (asked(Api(*[problem(503, "unavailable")] * 3)), HTTPStatus.SERVICE_UNAVAILABLE),
+        (asked(Api(), other_calls="refuse"), HTTPStatus.FORBIDDEN),
+    ]:
+        assert refusal is not None
+        assert refusal.status == status
+    assert asked(Api(), other_calls="pass") is None
+
+
+def test_scenario_103_the_call_within_a_call_ends_the_outer_hold_once() -> None:
+    # Given a call that LiteLLM makes as another, under an id of its own
+    api = Api(PLACED, COUNTED, RELEASED, COUNTED)
+    meter = api.meter()
+    request: dict[str, Any] = {**REQUEST, "metadata": {}}
+    inner = {**PAYLOAD, "litellm_call_id": "call-2"}
+
+    def logged() -> None:
+        meter.tell(inner, outer_call_of({"litellm_params": {"metadata": request["metadata"]}}))
+
+    life(meter, lambda: meter.hold(KEY, request, "agenerate_content"), logged, meter.drain, logged)
+
+    # Then it counts under its own id, and the outer hold is released, once
+    assert api.asked == [
+        f"POST {HOLDS}",
+        "POST /v1/usage/litellm",
+        f"DELETE {HOLDS}/tokens~100~call-1?meter=tokens",
+        "POST /v1/usage/litellm",
+    ]
+    assert "pancake_meter_hold" not in api.body(1)[0]
+
+
+def test_a_mark_that_a_client_made_up_names_no_call() -> None:
+    forged = {"pancake_meter_outer_call": {"id": "call-1", "signature": "00"}}
+    assert outer_call_of({"litellm_params": {"metadata": forged}}) is None

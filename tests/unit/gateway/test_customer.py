@@ -31,7 +31,7 @@ def test_what_the_request_says_of_its_key_is_not_believed() -> None:
     assert customer_of(CUSTOMER, identities(key(), request)) == "cust_2"
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 257, 7, ["a"], {"a": 1}, "default_user_id"])
+@pytest.mark.parametrize("odd", ["", "x" * 257, 7, ["a"], {"a": 1}, "default_user_id", "unknown"])
 def test_what_names_nobody_is_passed_over(odd: Any) -> None:
     unclear = key(metadata={"customer_id": odd}, team_id=odd, end_user_id=odd)
     assert customer_of((*CUSTOMER, "key_alias"), identities(unclear, {"user": odd, "metadata": odd})) is None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pancake_meter_client.gateway.estimate import HELD, hold_units, rough_tokens
+from pancake_meter_client.gateway.call_kinds import HELD
+from pancake_meter_client.gateway.estimate import hold_units, rough_tokens
 from pancake_meter_client.gateway.settings import LoggerSettings
 
 SETTINGS = LoggerSettings("https://api.example.com", "pm_test_x", "tokens")

@@ -1,17 +1,36 @@
 """The API's calls as values: what to send, and how the answer reads. The two clients only differ in how they send."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from pancake_meter_client.models import CallReceipt, Checkout, EventResult, PlacedHold, Quota, Settlement, UsageEvent
+from pancake_meter_client.errors import invalid
+from pancake_meter_client.models import (
+    BulkReceipt,
+    CallReceipt,
+    Checkout,
+    CheckoutPage,
+    EventResult,
+    LedgerPage,
+    PeriodUsage,
+    PlacedHold,
+    Quota,
+    Settlement,
+    UsageEvent,
+)
+from pancake_meter_client.quantities import plain, sendable
 
-EVENTS_MAX = 100
+EVENTS_MAX: Final = 100
 """Events that one request may carry."""
+
+BULK_EVENTS_MAX: Final = 5_000
+BULK_BYTES_MAX: Final = 2_000_000
+"""What one request in bulk carries at most: well below what the API takes."""
 
 Answer = TypeVar("Answer")
 
@@ -33,11 +52,43 @@ def quota(customer_id: str, meter: str) -> Call[Quota]:
     return Call("GET", f"{_customer(customer_id)}/quota/{_part(meter)}", Quota.read)
 
 
+def check(customer_id: str, meter: str, amount: Decimal | int) -> Call[Quota]:
+    """Ask whether an amount may be spent."""
+    return replace(quota(customer_id, meter), query={"amount": plain(amount)})
+
+
+def quotas(customer_id: str) -> Call[tuple[Quota, ...]]:
+    """Read the quotas of all meters."""
+    return Call("GET", f"{_customer(customer_id)}/quota", lambda body: tuple(map(Quota.read, body["quotas"])))
+
+
+def usage(customer_id: str, meter: str, periods: int | None) -> Call[tuple[PeriodUsage, ...]]:
+    """Read what was used, by period."""
+    query = _query(meter=meter, periods=periods)
+    return Call(
+        "GET",
+        f"{_customer(customer_id)}/usage",
+        lambda body: tuple(map(PeriodUsage.read, body["periods"])),
+        query=query,
+    )
+
+
+def ledger(customer_id: str, meter: str, limit: int | None, cursor: str | None) -> Call[LedgerPage]:
+    """Read a page of a meter's ledger."""
+    query = _query(meter=meter, limit=limit, cursor=cursor)
+    return Call("GET", f"{_customer(customer_id)}/ledger", LedgerPage.read, query=query)
+
+
+def checkouts(customer_id: str, cursor: str | None) -> Call[CheckoutPage]:
+    """Read a page of a customer's checkouts."""
+    return Call("GET", f"{_customer(customer_id)}/checkouts", CheckoutPage.read, query=_query(cursor=cursor))
+
+
 def place_hold(
     customer_id: str, meter: str, quantity: Decimal | int, hold_id: str, ttl_seconds: int | None
 ) -> Call[PlacedHold]:
     """Reserve units under an id."""
-    body: dict[str, Any] = {"meter": meter, "quantity": str(quantity), "id": hold_id}
+    body: dict[str, Any] = {"meter": meter, "quantity": plain(quantity), "id": hold_id}
     if ttl_seconds is not None:
         body["ttl_seconds"] = ttl_seconds
     return Call("POST", f"{_customer(customer_id)}/holds", PlacedHold.read, body)
@@ -46,7 +97,7 @@ def place_hold(
 def settle(customer_id: str, handle: str, quantity: Decimal | int) -> Call[Settlement]:
     """End a hold with what was used."""
     path = f"{_customer(customer_id)}/holds/{_part(handle)}/settle"
-    return Call("POST", path, Settlement.read, {"quantity": str(quantity)})
+    return Call("POST", path, Settlement.read, {"quantity": plain(quantity)})
 
 
 def release(customer_id: str, handle: str, meter: str | None = None) -> Call[None]:
@@ -69,12 +120,46 @@ def record_llm_calls(payloads: Sequence[Mapping[str, Any]]) -> Call[CallReceipt]
 
 def open_checkout(customer_id: str, wanted: Mapping[str, Any]) -> Call[Checkout]:
     """Ask for a payment, or find the open one."""
-    return Call("POST", f"{_customer(customer_id)}/checkouts", Checkout.read, wanted)
+    return Call("POST", f"{_customer(customer_id)}/checkouts", Checkout.read, sendable(dict(wanted)))
 
 
-def batches(events: Sequence[UsageEvent]) -> list[Sequence[UsageEvent]]:
-    """Split events into what one request may carry."""
-    return [events[first : first + EVENTS_MAX] for first in range(0, len(events), EVENTS_MAX)]
+def record_bulk(events: Iterable[UsageEvent]) -> Iterator[Call[BulkReceipt]]:
+    """Send events in bulk, in as many requests as it takes; each refused item has its index among all events."""
+    first, bodies, size = 0, list[Mapping[str, Any]](), 0
+    for event in events:
+        body = event.body()
+        length = len(json.dumps(body)) + 1
+        if bodies and (len(bodies) == BULK_EVENTS_MAX or size + length > BULK_BYTES_MAX):
+            yield _bulk(bodies, first)
+            first, bodies, size = first + len(bodies), [], 0
+        bodies.append(body)
+        size += length
+    if bodies:
+        yield _bulk(bodies, first)
+
+
+def one_receipt(receipts: Iterable[BulkReceipt]) -> BulkReceipt:
+    """Return the receipts of several requests in bulk as one."""
+    total = BulkReceipt(0, 0, ())
+    for receipt in receipts:
+        items = total.refused_items + receipt.refused_items
+        total = BulkReceipt(total.accepted + receipt.accepted, total.refused + receipt.refused, items)
+    return total
+
+
+def records(events: Iterable[UsageEvent]) -> list[Call[tuple[EventResult, ...]]]:
+    """Count any number of events, 100 a request; none is sent where one could not be."""
+    every = list(events)
+    return [record(every[first : first + EVENTS_MAX]) for first in range(0, len(every), EVENTS_MAX)]
+
+
+def _bulk(bodies: list[Mapping[str, Any]], first: int) -> Call[BulkReceipt]:
+    def read(body: Mapping[str, Any]) -> BulkReceipt:
+        receipt = BulkReceipt.read(body)
+        items = tuple(replace(item, index=first + item.index) for item in receipt.refused_items)
+        return replace(receipt, refused_items=items)
+
+    return Call("POST", "/v1/usage/bulk", read, bodies)
 
 
 def _results(body: Mapping[str, Any]) -> tuple[EventResult, ...]:
@@ -84,9 +169,26 @@ def _results(body: Mapping[str, Any]) -> tuple[EventResult, ...]:
     )
 
 
+def _query(**fields: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in fields.items() if value is not None}
+
+
 def _customer(customer_id: str) -> str:
+    """The path of a customer, whose id is quoted exactly.
+
+    Raises:
+        InvalidRequest: no path can carry the id.
+    """
+    if "/" in customer_id or any(ord(character) < _PRINTABLE or ord(character) == _DELETE for character in customer_id):
+        raise invalid("invalid_customer_id", "a customer's id has no slash and no control character")
     return f"/v1/customers/{_part(customer_id)}"
 
 
 def _part(text: str) -> str:
+    if text in {"", ".", ".."}:
+        raise invalid("invalid_request", f"an id or a name that stands in a path is not {text!r}")
     return quote(text, safe="~")
+
+
+_PRINTABLE: Final = 32
+_DELETE: Final = 127

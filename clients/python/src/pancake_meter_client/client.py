@@ -12,11 +12,25 @@ import httpx
 
 from pancake_meter_client import answers, calls
 from pancake_meter_client.calls import Call
-from pancake_meter_client.errors import PancakeMeterError
-from pancake_meter_client.models import CallReceipt, Checkout, PlacedHold, Quota, Settlement, UsageEvent, UsageReceipt
-from pancake_meter_client.retrying import Retrying
+from pancake_meter_client.connection import Connection
+from pancake_meter_client.errors import PancakeMeterError, Unavailable
+from pancake_meter_client.models import (
+    BulkReceipt,
+    CallReceipt,
+    Checkout,
+    CheckoutPage,
+    LedgerPage,
+    PeriodUsage,
+    PlacedHold,
+    Quota,
+    Settlement,
+    UsageEvent,
+    UsageReceipt,
+)
+from pancake_meter_client.retrying import DEADLINE_SECONDS, Retrying, attempt_timeout
 
-TIMEOUT = httpx.Timeout(10, connect=3)
+UNDOING_SECONDS = 2.0
+"""How long it may take to release a hold that was being placed. It is a part of the deadline."""
 
 Answer = TypeVar("Answer")
 _log = logging.getLogger("pancake_meter_client")
@@ -27,23 +41,61 @@ class Client:
 
     def __init__(
         self,
-        base_url: str,
-        api_key: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
         *,
+        deadline_seconds: float = DEADLINE_SECONDS,
         retrying: Retrying | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``base_url`` is the stack's ``ApiUrl``; ``transport`` and ``sleep`` are for tests."""
-        self._http = httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=TIMEOUT, transport=transport
-        )
+        """``base_url`` is the stack's ``ApiUrl``; ``PANCAKE_METER_URL`` and ``PANCAKE_METER_API_KEY`` where left out.
+
+        A request takes ``deadline_seconds`` at most, with all its attempts. ``transport``, ``sleep`` and ``clock`` are for
+        tests.
+
+        Raises:
+            BadConfiguration: the address or the key is missing or cannot be used.
+        """
+        to = Connection.of(base_url, api_key)
+        self._http = httpx.Client(base_url=to.base_url, headers=to.headers, transport=transport)
+        self._base_url = to.base_url
+        self._deadline_seconds = deadline_seconds
         self._retrying = retrying or Retrying()
+        self._undoing_seconds = min(UNDOING_SECONDS, deadline_seconds / 2)
         self._sleep = sleep
+        self._clock = clock
 
     def quota(self, customer_id: str, meter: str) -> Quota:
         """Return what the customer may still use."""
         return self._send(calls.quota(customer_id, meter))
+
+    def check(self, customer_id: str, meter: str, amount: Decimal | int) -> Quota:
+        """Return the quota if ``amount`` may be spent now. It is a look, and reserves nothing.
+
+        Raises:
+            QuotaRefused: the amount may not be spent.
+        """
+        return self._send(calls.check(customer_id, meter, amount))
+
+    def quotas(self, customer_id: str) -> tuple[Quota, ...]:
+        """Return the quotas of all meters that the customer has."""
+        return self._send(calls.quotas(customer_id))
+
+    def usage(self, customer_id: str, meter: str, *, periods: int | None = None) -> tuple[PeriodUsage, ...]:
+        """Return what was used in the last ``periods`` periods, as many as the API shows where left out."""
+        return self._send(calls.usage(customer_id, meter, periods))
+
+    def ledger(
+        self, customer_id: str, meter: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> LedgerPage:
+        """Return a page of the meter's ledger, newest first; its ``next_cursor`` is the next page's ``cursor``."""
+        return self._send(calls.ledger(customer_id, meter, limit, cursor))
+
+    def checkouts(self, customer_id: str, *, cursor: str | None = None) -> CheckoutPage:
+        """Return a page of the customer's checkouts, newest first; its ``next_cursor`` is the next page's ``cursor``."""
+        return self._send(calls.checkouts(customer_id, cursor))
 
     def hold(
         self,
@@ -59,17 +111,36 @@ class Client:
         ``hold_id`` names the work (128 characters at most): the same id again is the same hold. Left out, it is made once
         for this call and its retries.
 
+        An interrupt while it is being placed releases it. So does ``Unavailable``, unless ``hold_id`` was given: then the
+        same call may be repeated, and finds what was placed.
+
         Raises:
             QuotaRefused: the customer has not enough left; nothing was reserved.
             PancakeMeterError: as the classes in ``errors`` say.
         """
-        placed = self._send(calls.place_hold(customer_id, meter, quantity, hold_id or str(uuid4()), ttl_seconds))
+        name = hold_id or str(uuid4())
+        try:
+            placing = calls.place_hold(customer_id, meter, quantity, name, ttl_seconds)
+            placed = self._within(placing, self._deadline_seconds - (0 if hold_id else self._undoing_seconds))
+        except PancakeMeterError as trouble:
+            if isinstance(trouble, Unavailable) and hold_id is None:
+                self._undo(customer_id, meter, name)
+            raise
+        except BaseException:
+            self._undo(customer_id, meter, name)
+            raise
         return Hold(self, customer_id, placed)
 
     def record(self, events: Iterable[UsageEvent]) -> UsageReceipt:
-        """Count events, 100 a request; return what became of each, in order. Repeating it all is always safe."""
-        results = [result for batch in calls.batches(list(events)) for result in self._send(calls.record(batch))]
-        return UsageReceipt(tuple(results))
+        """Count events, 100 a request; return what became of each, in order. Repeating it all is always safe.
+
+        ``client.record(events).raise_for_refused()`` raises where an event was not counted.
+        """
+        return UsageReceipt(tuple(result for call in calls.records(events) for result in self._send(call)))
+
+    def record_bulk(self, events: Iterable[UsageEvent]) -> BulkReceipt:
+        """Send many events, to be counted within moments; return how many were accepted. Repeating it all is safe."""
+        return calls.one_receipt(self._send(call) for call in calls.record_bulk(events))
 
     def record_llm_calls(self, payloads: Sequence[Mapping[str, Any]]) -> CallReceipt:
         """Count calls as LiteLLM's ``StandardLoggingPayload`` tells them; a ``pancake_meter_hold`` in one is settled."""
@@ -100,20 +171,58 @@ class Client:
         self.close()
 
     def _send(self, call: Call[Answer]) -> Answer:
-        attempt = 0
+        return self._within(call, self._deadline_seconds)
+
+    def _within(self, call: Call[Answer], seconds: float) -> Answer:
+        """Send a call, again where that may help, and read its answer, all within ``seconds``."""
+        ends_at, attempt = self._clock() + seconds, 0
         while True:
             attempt += 1
             try:
-                response = self._http.request(call.method, call.path, json=call.body, params=call.query)
-            except httpx.TransportError as error:
-                wait = self._retrying.wait(attempt, None)
+                response = self._attempt(call, ends_at)
+            except httpx.RequestError as error:
+                wait = self._retrying.wait(attempt, None, ends_at - self._clock())
                 if wait is None:
-                    raise answers.no_answer(error) from error
+                    raise answers.no_answer(error, self._base_url, seconds) from error
             else:
-                wait = self._retrying.wait(attempt, response)
+                wait = self._retrying.wait(attempt, response, ends_at - self._clock())
                 if wait is None:
                     return answers.read(call, response)
             self._sleep(wait)
+
+    def _attempt(self, call: Call[Any], ends_at: float) -> httpx.Response:
+        timeout = attempt_timeout(max(ends_at - self._clock(), _ATTEMPT_SECONDS_MIN))
+        request = self._http.build_request(call.method, call.path, json=call.body, params=call.query, timeout=timeout)
+        response = self._http.send(request, stream=True)
+        try:
+            parts = []
+            for part in response.iter_bytes():
+                parts.append(part)
+                # Each read has the timeout for itself: an answer that comes in drops would take any time.
+                if self._clock() > ends_at:
+                    raise httpx.ReadTimeout("the answer comes too slowly", request=request)
+        finally:
+            response.close()
+        return _whole(response, b"".join(parts))
+
+    def _undo(self, customer_id: str, meter: str, hold_id: str) -> None:
+        """Release a hold that may have been placed. Trouble in doing so is only logged: the hold expires by itself."""
+        try:
+            self._within(calls.release(customer_id, hold_id, meter), self._undoing_seconds)
+        except PancakeMeterError as trouble:
+            _log.info("hold %s is not released: %s", hold_id, trouble)
+
+
+_ATTEMPT_SECONDS_MIN = 0.05
+
+
+def _whole(response: httpx.Response, content: bytes) -> httpx.Response:
+    """Return an answer with its content, which was decoded as it was read."""
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_TRANSFER]
+    return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
+
+
+_OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class Hold:

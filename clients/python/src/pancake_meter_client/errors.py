@@ -1,12 +1,14 @@
 """What can go wrong, one class for each thing that a caller would do about it. ``code`` is the problem's stable code."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from pancake_meter_client.models import Quota
 from pancake_meter_client.retrying import retry_after_seconds
+
+if TYPE_CHECKING:
+    from pancake_meter_client.models import EventResult
 
 
 class PancakeMeterError(Exception):
@@ -20,6 +22,10 @@ class PancakeMeterError(Exception):
         self.request_id: str | None = problem.get("request_id")
         super().__init__(f"{self.code}: {problem.get('detail', 'no detail')}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the answer it was made of, with what was added since."""
+        return type(self), (self.status, dict(self.problem)), self.__dict__.copy()
+
 
 class QuotaRefused(PancakeMeterError):
     """The units may not be spent (402). ``code`` is the reason, such as ``quota_exhausted`` or ``overage_cap_reached``.
@@ -29,6 +35,8 @@ class QuotaRefused(PancakeMeterError):
 
     def __init__(self, status: int | None, problem: Mapping[str, Any]) -> None:
         """Read the refusal."""
+        from pancake_meter_client.models import Quota  # noqa: PLC0415 - the models raise these errors
+
         super().__init__(status, problem)
         quota = problem.get("quota")
         self.quota: Quota | None = Quota.read(quota) if quota else None
@@ -42,11 +50,14 @@ class Conflict(PancakeMeterError):
 
 
 class InvalidRequest(PancakeMeterError):
-    """The request is malformed or names what is not there (400, 404, 422). Nothing has changed."""
+    """The request is malformed or names what is not there (400, 404, 413, 422). Nothing has changed.
+
+    ``status`` is ``None`` where the client itself refused to send it.
+    """
 
 
 class Unauthorized(PancakeMeterError):
-    """The API key is missing, unknown or revoked (401, 403)."""
+    """The API key is missing, unknown or revoked (401), or may not do this (403)."""
 
 
 class TooManyRequests(PancakeMeterError):
@@ -60,14 +71,36 @@ class Unavailable(PancakeMeterError):
     """No answer, or passing trouble, through every retry. The same call, with the same id, is safe to repeat."""
 
 
+class UnexpectedAnswer(PancakeMeterError):
+    """Something answered that is no pancake-meter, or not one that this client knows: check ``base_url``."""
+
+
+class BadConfiguration(PancakeMeterError):
+    """The base URL or the API key is missing or cannot be used. Nothing was sent."""
+
+
+class UsageRefused(PancakeMeterError):
+    """Some events were not counted: ``refused`` says which, and why. All others count."""
+
+    refused: tuple["EventResult", ...] = ()
+
+
+_GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
+    401: ("unauthorized", "the API key is missing or has the wrong form"),
+    403: ("forbidden", "the API key is unknown, revoked or may not do this"),
+    404: ("not_found", "there is no such route: is base_url the stack's ApiUrl?"),
+    413: ("body_too_large", "the request is larger than the API takes: send less at once"),
+    429: ("throttled", "too many requests at once"),
+}
+"""Codes and details of answers that come from the API's gateway, or from something before it, and are no problem+json."""
+
+
 def error_of(response: httpx.Response) -> PancakeMeterError:
     """Return the error of an answer that is no success."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = {}
-    problem = body if isinstance(body, dict) else {}
-    match response.status_code:
+    status, problem = response.status_code, _problem(response)
+    if status < httpx.codes.BAD_REQUEST:
+        return unexpected(response, "no success, and redirects are not followed")
+    match status:
         case httpx.codes.PAYMENT_REQUIRED:
             kind: type[PancakeMeterError] = QuotaRefused
         case httpx.codes.CONFLICT:
@@ -76,11 +109,48 @@ def error_of(response: httpx.Response) -> PancakeMeterError:
             kind = Unauthorized
         case httpx.codes.TOO_MANY_REQUESTS:
             kind = TooManyRequests
-        case status if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             kind = Unavailable
         case _:
             kind = InvalidRequest
-    error = kind(response.status_code, problem)
+    error = kind(status, problem)
     if isinstance(error, TooManyRequests):
         error.retry_after_seconds = retry_after_seconds(response)
     return error
+
+
+def unexpected(response: httpx.Response, why: str) -> UnexpectedAnswer:
+    """Return the error of an answer that is not the API's: it says where the answer came from."""
+    kind = response.headers.get("Content-Type", "no content type")
+    location = response.headers.get("Location")
+    to = f", to {location}" if location else ""
+    detail = f"{_asked(response)} answered {response.status_code} ({kind}{to}): {why}. Is base_url the stack's ApiUrl?"
+    return UnexpectedAnswer(response.status_code, {"code": "unexpected_answer", "detail": detail})
+
+
+def invalid(code: str, detail: str) -> InvalidRequest:
+    """Return the error of what is not sent, because it could only be refused."""
+    return InvalidRequest(None, {"code": code, "detail": detail})
+
+
+def _problem(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the problem of an answer; one is made up where the answer is not ours, from its status."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and "code" in body:
+        return body
+    status = response.status_code
+    default = ("gateway_error", "passing trouble") if status >= httpx.codes.INTERNAL_SERVER_ERROR else None
+    code, detail = _GATEWAY.get(status) or default or ("unknown", "no problem of pancake-meter")
+    said = body.get("message") if isinstance(body, dict) else None
+    words = f" ({said})" if isinstance(said, str) else " (not by pancake-meter)" if body is None else ""
+    request_id = response.headers.get("apigw-requestid") or response.headers.get("x-amzn-requestid")
+    problem = {"code": code, "detail": f"{_asked(response)} answered {status}{words}: {detail}"}
+    return problem if request_id is None else {**problem, "request_id": request_id}
+
+
+def _asked(response: httpx.Response) -> str:
+    """The request without its query: a cursor in it is long, and says nothing."""
+    return f"{response.request.method} {response.request.url.copy_with(query=None)}"

@@ -6,8 +6,11 @@ It runs inside the LiteLLM proxy. Nothing else of this package imports LiteLLM. 
       callbacks: pancake_meter_client.litellm.pancake_meter_logger
 """
 
+import asyncio
+import atexit
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache as once
 from typing import Any, Final
 
@@ -16,6 +19,7 @@ from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 
 from pancake_meter_client.gateway.call_meter import CallMeter
+from pancake_meter_client.gateway.outer_call import outer_call_of
 from pancake_meter_client.gateway.settings import LoggerSettings
 
 _TOKENIZER: Final = "gpt-3.5-turbo"
@@ -36,6 +40,7 @@ class PancakeMeterLogger(CustomLogger):
         """
         super().__init__()
         self.meter: Final = CallMeter(settings or LoggerSettings.from_environment(os.environ), _count_tokens)
+        _at_shutdown(self.meter.flush)
 
     async def async_pre_call_hook(
         self, user_api_key_dict: object, cache: object, data: dict[str, Any], call_type: str
@@ -53,7 +58,7 @@ class PancakeMeterLogger(CustomLogger):
         del response_obj, start_time, end_time
         payload = kwargs.get("standard_logging_object")
         if isinstance(payload, Mapping):
-            self.meter.tell(payload)
+            self.meter.tell(payload, outer_call_of(kwargs))
 
     async def async_post_call_failure_hook(
         self,
@@ -65,6 +70,33 @@ class PancakeMeterLogger(CustomLogger):
         """Release what was held: the call failed as a whole, after every retry and fallback."""
         del original_exception, user_api_key_dict, traceback_str
         self.meter.release(request_data)
+
+
+def _at_shutdown(flush: Callable[[], Awaitable[None]]) -> None:
+    """Flush when the proxy stops, and when the process exits.
+
+    LiteLLM has no hook for callbacks here, and uvicorn ends a process that was sent SIGTERM without running ``atexit``. The
+    proxy calls its own shutdown function last, when every call has been logged: ours goes before it.
+    """
+    server = sys.modules.get("litellm.proxy.proxy_server")
+    shut_down = getattr(server, _SHUTDOWN, None)
+    if server is not None and shut_down is not None:
+
+        async def flush_and_shut_down(*arguments: Any, **named: Any) -> Any:
+            try:
+                await flush()
+            finally:
+                await shut_down(*arguments, **named)
+
+        setattr(server, _SHUTDOWN, flush_and_shut_down)
+
+    async def flush_at_exit() -> None:
+        await flush()
+
+    atexit.register(lambda: asyncio.run(flush_at_exit()))
+
+
+_SHUTDOWN: Final = "proxy_shutdown_event"
 
 
 def _count_tokens(text: str) -> int:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,13 +12,17 @@ import httpx
 
 from pancake_meter_client.aio import AsyncClient
 from pancake_meter_client.errors import PancakeMeterError, Unavailable
+from pancake_meter_client.gateway.call_kinds import HELD, PASSED_THROUGH, WITH_INNER_CALLS, is_free
 from pancake_meter_client.gateway.customer import customer_of, identities
-from pancake_meter_client.gateway.estimate import HELD, Counter, hold_units
+from pancake_meter_client.gateway.estimate import Counter, hold_units
 from pancake_meter_client.gateway.held_calls import HeldCall, HeldCalls
+from pancake_meter_client.gateway.outbox import CALLS_MAX, Outbox, ToldCall
+from pancake_meter_client.gateway.outer_call import mark
 from pancake_meter_client.gateway.payload import trimmed
 from pancake_meter_client.gateway.refusal import (
     GatewayRefusal,
     call_id_not_accepted,
+    call_type_refused,
     customer_unknown,
     refusal_of,
     unavailable,
@@ -25,23 +30,26 @@ from pancake_meter_client.gateway.refusal import (
 from pancake_meter_client.gateway.settings import LoggerSettings
 from pancake_meter_client.retrying import TROUBLE, Retrying
 
-TELLING_MAX: Final = 5_000
-"""What may be on its way at once. More is dropped, for a reconciliation with the gateway's own log to find."""
+FLUSH_SECONDS: Final = 5.0
+"""How long a process that ends may take to tell what it has left."""
+
+TELLING_SECONDS: Final = 30.0
+"""How long a batch may take: as long as the API's gateway waits for one."""
 
 _log = logging.getLogger("pancake_meter_client.gateway")
 
 _ASKING: Final = Retrying(attempts=3, base_seconds=0.05, ceiling_seconds=0.25, statuses=TROUBLE)
 """A caller waits for a hold: a few quick tries within the deadline, and a 429 is an answer."""
 
-_TELLING: Final = Retrying(attempts=8, base_seconds=0.2, ceiling_seconds=10)
-"""Nobody waits for a count."""
+_ONCE: Final = Retrying(attempts=1)
+"""The outbox tries again by itself."""
 
 
 class CallMeter:
     """Meters the calls of one process, in one event loop.
 
-    ``unreachable_total`` counts the calls whose quota could not be asked, ``untold_total`` those whose usage could not be
-    told; each of them is a warning in the log as well.
+    ``unreachable_total`` counts the calls whose quota could not be asked, ``untold_total`` those whose usage will never be
+    told; each of them is in the log as well. ``waiting`` is how many calls and releases wait to be told.
     """
 
     def __init__(
@@ -50,121 +58,144 @@ class CallMeter:
         count: Counter,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        telling: Retrying = _TELLING,
-        telling_max: int = TELLING_MAX,
+        calls_max: int = CALLS_MAX,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``count`` counts the tokens of a text; ``transport``, ``telling`` and ``telling_max`` are for tests."""
+        """``count`` counts the tokens of a text; the rest is for tests."""
         self.settings: Final = settings
         self.unreachable_total = 0
-        self.untold_total = 0
         self._count: Final = count
         self._held: Final = HeldCalls()
-        self._background: Final[set[asyncio.Task[None]]] = set()
-        self._telling_max: Final = telling_max
-        # An attempt that is given up may still be carried out: none ends before the deadline does.
-        patience = httpx.Timeout(settings.deadline_seconds)
-        url, api_key = settings.url, settings.api_key
-        self._asking: Final = AsyncClient(url, api_key, retrying=_ASKING, timeout=patience, transport=transport)
-        self._telling: Final = AsyncClient(url, api_key, retrying=telling, transport=transport)
+
+        def connect(seconds: float, retrying: Retrying) -> AsyncClient:
+            return AsyncClient(
+                settings.url, settings.api_key, deadline_seconds=seconds, retrying=retrying, transport=transport
+            )
+
+        self._asking: Final = connect(settings.deadline_seconds, _ASKING)
+        self._outbox: Final = Outbox(
+            lambda: connect(TELLING_SECONDS, _ONCE),
+            settings.hold_ttl_seconds,
+            calls_max=calls_max,
+            sleep=sleep,
+            clock=clock,
+        )
+
+    @property
+    def untold_total(self) -> int:
+        """Calls whose usage will never be told."""
+        return self._outbox.untold_total
+
+    @property
+    def waiting(self) -> int:
+        """Calls and releases that wait to be told."""
+        return len(self._outbox)
 
     async def hold(self, key: object, request: Mapping[str, Any], call_type: str) -> GatewayRefusal | None:
-        """Hold units for a call, once for its id; return why it may not be made, or ``None``."""
-        call_id = request.get("litellm_call_id")
-        if call_type not in HELD or not isinstance(call_id, str) or call_id in self._held:
+        """Hold units for a call, once for its id, or look whether any are left; return why it may not be made."""
+        call_id = call_id_of(request)
+        is_other = call_type not in HELD or call_type in PASSED_THROUGH
+        other_calls = self.settings.other_calls if is_other else "check"
+        if is_free(call_type) or call_id in self._held or other_calls == "pass":
             return None
+        if other_calls == "refuse":
+            return call_type_refused(call_type)
         if self.settings.client_call_ids == "refuse" and _brought_by_client(request, call_id):
             return call_id_not_accepted()
+        return await self._ask(key, request, call_type, call_id)
+
+    async def _ask(
+        self, key: object, request: Mapping[str, Any], call_type: str, call_id: str | None
+    ) -> GatewayRefusal | None:
         customer_id = customer_of(self.settings.customer, identities(key, request))
         if customer_id is None:
             return customer_unknown() if self.settings.when_customer_unknown == "refuse" else None
+        if call_id is None or call_type not in HELD:
+            return await self._check(customer_id)
         units = await asyncio.to_thread(hold_units, self.settings, call_type, request, self._count)
         placed = await self._place(customer_id, call_id, units)
         if isinstance(placed, GatewayRefusal):
             return placed
         self._held.add(call_id, placed)
+        if call_type in WITH_INNER_CALLS:
+            mark(request, call_id)
         return None
 
-    def tell(self, payload: Mapping[str, Any]) -> None:
-        """Tell what a call used, in the background; that settles its hold."""
+    def tell(self, payload: Mapping[str, Any], outer_call_id: str | None = None) -> None:
+        """Tell what a call used, in the background; that settles its hold, or releases that of the call it was made for."""
         held = self._held.take(str(payload.get("litellm_call_id")))
-        self._in_background(self._told(trimmed(payload, held)))
+        outer = self._held.take(outer_call_id) if held is None and outer_call_id is not None else None
+        self._outbox.tell(ToldCall(trimmed(payload, held), held, outer))
 
     def release(self, request: Mapping[str, Any]) -> None:
         """Release what was held for a call, in the background: it has failed."""
-        held = self._held.take(str(request.get("litellm_call_id")))
+        held = self._held.take(str(call_id_of(request)))
         if held is not None:
-            self._in_background(self._released(held, self._telling))
+            self._outbox.release(held)
 
     async def drain(self) -> None:
-        """Wait until everything that was to be told is told, or given up."""
-        while self._background:
-            await asyncio.wait(self._background)
+        """Wait until everything is told and released."""
+        await self._outbox.drained()
+
+    async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Tell what there is within ``seconds``, and log what is left: the process ends."""
+        await self._outbox.flush(seconds)
+
+    async def _check(self, customer_id: str) -> GatewayRefusal | None:
+        """Return why a call may not be made for which nothing can be held: no unit is left, or nobody can say."""
+        try:
+            await self._asking.check(customer_id, self.settings.meter, 1)
+        except Unavailable as trouble:
+            return self._unreachable(trouble)
+        except PancakeMeterError as refused:
+            return _refusal(refused)
+        return None
 
     async def _place(self, customer_id: str, call_id: str, units: int) -> HeldCall | GatewayRefusal:
         settings = self.settings
         try:
-            async with asyncio.timeout(settings.deadline_seconds):
-                hold = await self._asking.place_hold(
-                    customer_id, settings.meter, Decimal(units), hold_id=call_id, ttl_seconds=settings.hold_ttl_seconds
-                )
-        except (Unavailable, TimeoutError) as trouble:
-            return self._unreachable(HeldCall(customer_id, settings.meter, call_id), trouble)
-        except PancakeMeterError as refused:
-            refusal = refusal_of(refused)
-            if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                _log.error("no hold can be placed, and no call made: %s", refused)
+            hold = await self._asking.place_hold(
+                customer_id, settings.meter, Decimal(units), hold_id=call_id, ttl_seconds=settings.hold_ttl_seconds
+            )
+        except Unavailable as trouble:
+            # It may have been placed all the same: its id ends it.
+            by_id = HeldCall(customer_id, settings.meter, call_id)
+            refusal = self._unreachable(trouble)
+            if refusal is None:
+                return by_id
+            self._outbox.release(by_id)
             return refusal
+        except PancakeMeterError as refused:
+            return _refusal(refused)
         return HeldCall(customer_id, settings.meter, hold.handle)
 
-    def _unreachable(self, by_id: HeldCall, trouble: Exception) -> HeldCall | GatewayRefusal:
-        """Go on or refuse, as the settings say. The hold may have been placed all the same: its id ends it."""
+    def _unreachable(self, trouble: Exception) -> GatewayRefusal | None:
+        """Go on or refuse, as the settings say."""
         self.unreachable_total += 1
         how = self.settings.when_unreachable
-        _log.warning(
-            "pancake-meter is not reached (%s): failing %s, %d so far", _told_by(trouble), how, self.unreachable_total
-        )
-        if how == "open":
-            return by_id
-        # With few tries: in an outage these must not crowd out the counts that wait for its end.
-        self._in_background(self._released(by_id, self._asking))
-        return unavailable()
-
-    async def _told(self, payload: dict[str, Any]) -> None:
-        call_id = payload.get("litellm_call_id")
-        try:
-            receipt = await self._telling.record_llm_calls([payload])
-        except PancakeMeterError as trouble:
-            self.untold_total += 1
-            _log.warning("call %s is not counted, %d so far: %s", call_id, self.untold_total, trouble)
-            return
-        if receipt.parked:
-            _log.warning("call %s is parked: GET /v1/usage/parked says why", call_id)
-
-    async def _released(self, held: HeldCall, client: AsyncClient) -> None:
-        try:
-            await client.release(held.customer_id, held.hold_id, meter=held.meter)
-        except PancakeMeterError as trouble:
-            _log.warning("hold %s could not be released and will expire: %s", held.hold_id, trouble)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        if len(self._background) >= self._telling_max:
-            work.close()
-            self.untold_total += 1
-            _log.warning("too much is waiting to be told to pancake-meter: %d dropped so far", self.untold_total)
-            return
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        _log.warning("pancake-meter is not reached (%s): failing %s, %d so far", trouble, how, self.unreachable_total)
+        return None if how == "open" else unavailable()
 
 
-def _brought_by_client(request: Mapping[str, Any], call_id: str) -> bool:
+def call_id_of(request: Mapping[str, Any]) -> str | None:
+    """Return LiteLLM's id of a call: in the request, or for a call that is passed through in its logging object alone."""
+    named = request.get("litellm_call_id")
+    call_id = named if named is not None else getattr(request.get("litellm_logging_obj"), "litellm_call_id", None)
+    return call_id if isinstance(call_id, str) and call_id else None
+
+
+def _refusal(refused: PancakeMeterError) -> GatewayRefusal:
+    refusal = refusal_of(refused)
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.error("the quota cannot be asked, and no call is made: %s", refused)
+    return refusal
+
+
+def _brought_by_client(request: Mapping[str, Any], call_id: str | None) -> bool:
     """Whether the id is the client's own: LiteLLM takes it from a header, and one id twice would count once."""
     received = request.get("proxy_server_request")
     headers = received.get("headers") if isinstance(received, Mapping) else None
     if not isinstance(headers, Mapping):
         return False
     return any(str(name).lower() == "x-litellm-call-id" and value == call_id for name, value in headers.items())
-
-
-def _told_by(trouble: Exception) -> str:
-    return str(trouble) or "no answer in time"

@@ -4,47 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
+from pancake_meter_client.gateway.call_kinds import PRODUCING
 from pancake_meter_client.gateway.settings import LoggerSettings
-
-ANSWERING: Final = frozenset(
-    {
-        "completion",
-        "acompletion",
-        "text_completion",
-        "atext_completion",
-        "responses",
-        "aresponses",
-        "anthropic_messages",
-        "aanthropic_messages",
-        "generate_content",
-        "agenerate_content",
-        "generate_content_stream",
-        "agenerate_content_stream",
-    }
-)
-"""Calls that produce tokens."""
-
-READING: Final = frozenset({"embedding", "aembedding", "rerank", "arerank"})
-"""Calls whose tokens all go in."""
-
-MAKING: Final = frozenset(
-    {
-        "image_generation",
-        "aimage_generation",
-        "image_edit",
-        "aimage_edit",
-        "transcription",
-        "atranscription",
-        "speech",
-        "aspeech",
-        "ocr",
-        "aocr",
-    }
-)
-"""Calls that take or make media: their tokens are not to be told from the request."""
-
-HELD: Final = ANSWERING | READING | MAKING
-"""Calls that units are held for. Others pass; what they use is counted after them."""
 
 _INPUT_FIELDS: Final = (
     "messages",
@@ -78,7 +39,7 @@ def hold_units(settings: LoggerSettings, call_type: str, request: Mapping[str, A
     if settings.hold_counts == "calls":
         return 1
     units = settings.input_token_units * _input_tokens(request, count)
-    if call_type in ANSWERING or call_type in MAKING:
+    if call_type in PRODUCING:
         units += settings.output_token_units * _output_tokens(settings, request)
     return max(1, min(settings.hold_units_max, int(units.to_integral_value(ROUND_CEILING))))
 

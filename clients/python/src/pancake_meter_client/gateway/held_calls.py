@@ -23,7 +23,7 @@ class HeldCalls:
         self._calls: OrderedDict[str, HeldCall] = OrderedDict()
         self._calls_max = calls_max
 
-    def __contains__(self, call_id: str) -> bool:
+    def __contains__(self, call_id: object) -> bool:
         return call_id in self._calls
 
     def __len__(self) -> int:

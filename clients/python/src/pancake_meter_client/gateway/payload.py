@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pancake_meter_client.gateway.held_calls import HeldCall
@@ -34,6 +35,9 @@ _METADATA: Final = (
     "usage_object",
 )
 _DEPTH_MAX: Final = 6
+_FIELDS_MAX: Final = 100
+_TEXT_LENGTH_MAX: Final = 1_000
+"""A longer text names nobody and nothing: it is left out, so that what waits to be told is bounded."""
 
 
 def trimmed(payload: Mapping[str, Any], held: HeldCall | None) -> dict[str, Any]:
@@ -59,9 +63,11 @@ def _taken(source: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 def _plain(value: object, depth: int) -> Any:
     """Return what JSON can carry of a value; the rest is ``None``."""
     if depth > 0 and isinstance(value, Mapping):
-        return {str(name): _plain(each, depth - 1) for name, each in value.items()}
+        return {str(name): _plain(each, depth - 1) for name, each in islice(value.items(), _FIELDS_MAX)}
     if depth > 0 and isinstance(value, list | tuple):
-        return [_plain(each, depth - 1) for each in value]
+        return [_plain(each, depth - 1) for each in value[:_FIELDS_MAX]]
     if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str) and len(value) > _TEXT_LENGTH_MAX:
         return None
     return value if isinstance(value, str | int | float) else None

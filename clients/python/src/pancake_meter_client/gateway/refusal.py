@@ -72,6 +72,18 @@ def customer_unknown() -> GatewayRefusal:
     )
 
 
+def call_type_refused(call_type: str) -> GatewayRefusal:
+    """Return what a client is told whose kind of call the settings do not allow."""
+    return GatewayRefusal(
+        HTTPStatus.FORBIDDEN,
+        {
+            "code": "call_type_refused",
+            "title": "Forbidden",
+            "detail": f"Calls of this kind ({call_type}) cannot be held to a quota and are not allowed here.",
+        },
+    )
+
+
 def call_id_not_accepted() -> GatewayRefusal:
     """Return what a client is told who brings an id for the call: one id twice would count once."""
     return GatewayRefusal(

@@ -12,11 +12,12 @@ CUSTOMER: Final = ("key_metadata.customer_id", "team_id", "end_user")
 _IDENTITY: Final = re.compile(
     r"key_alias|key_hash|key_user_id|team_id|org_id|end_user|(key|spend_logs)_metadata\.\w{1,64}"
 )
-_CHOICES: Final[Mapping[str, tuple[str, str]]] = {
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "when_unreachable": ("closed", "open"),
     "when_customer_unknown": ("refuse", "pass"),
     "client_call_ids": ("refuse", "accept"),
     "hold_counts": ("tokens", "calls"),
+    "other_calls": ("check", "refuse", "pass"),
 }
 
 
@@ -40,6 +41,7 @@ class LoggerSettings:
     when_customer_unknown: str = "refuse"
     client_call_ids: str = "refuse"
     hold_counts: str = "tokens"
+    other_calls: str = "check"
     output_tokens_default: int = 1024
     input_token_units: Decimal = Decimal(1)
     output_token_units: Decimal = Decimal(1)
