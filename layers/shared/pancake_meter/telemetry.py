@@ -16,3 +16,9 @@ def tell_unprovisioned(customer_id: str, meter: str) -> None:
     """Say that a customer whom no plan covers has a balance now: a line in the log, and a metric with an alarm."""
     Logger(child=True).warning("customer unprovisioned", customer_id=customer_id, meter=meter)
     Metrics().add_metric("CustomerUnprovisioned", MetricUnit.Count, 1)
+
+
+def tell_lookup_failed(error: Exception) -> None:
+    """Say that Waffo was asked for a customer's orders in vain, and that the sale goes on without: a line and a metric."""
+    Logger(child=True).warning("orders not looked up at Waffo", reason=repr(error))
+    Metrics().add_metric("OrderLookupFailed", MetricUnit.Count, 1)

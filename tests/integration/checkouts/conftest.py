@@ -17,6 +17,7 @@ from pancake_meter.usecases.open_checkout import Selling
 from pancake_meter.usecases.record_usage import record_events
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
+from tests.support.webhook_world import STORE_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +38,7 @@ class Shop:
 
     def collaborators(self) -> CheckoutCollaborators:
         """Collaborators of their own for each call, as two Lambdas have."""
-        selling = Selling(self.metering, self.waffo.client(), "test", "https://app.example.com/billing")
+        selling = Selling(self.metering, self.waffo.client(), "test", "https://app.example.com/billing", STORE_ID)
         return CheckoutCollaborators(selling, lambda: SECRET, lambda: self.now)
 
     def call(self, event: dict[str, Any]) -> Answer:

@@ -26,7 +26,7 @@ from pancake_meter.waffo.idempotency import idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.overage_walk import BEGIN, CUSTOMER, METER, walk_catalog
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, RunningSimulator, simulator
 from tests.support.waffo_webhooks import platform_key, sign_webhook
 from tests.support.webhook_world import World
 
@@ -80,7 +80,7 @@ def test_scenario_71_sixteen_concurrent_checkouts_make_one_waffo_session(
     # When sixteen requests for one customer's overage come at once
     def ask(_: int) -> OpenedCheckout | None:
         try:
-            return open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN)
+            return open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN)
         except (WaffoInFlight, WaffoUnavailable):
             return None
 
@@ -88,7 +88,7 @@ def test_scenario_71_sixteen_concurrent_checkouts_make_one_waffo_session(
         opened = [answer for answer in callers.map(ask, range(16)) if answer is not None]
 
     # Then those that were answered have one checkout, of one session, and so has the next
-    opened.append(open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN))
+    opened.append(open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN))
     assert len({answer.checkout.id for answer in opened}) == 1
     assert [session["external_id"] for session in sessions(sim)] == [opened[0].checkout.id]
 
@@ -98,7 +98,7 @@ def test_scenario_71_a_session_made_although_the_answer_timed_out_is_not_made_ag
 ) -> None:
     # Given a session that Waffo makes, and an answer that does not come in time
     sim.sim("faults", create_session_timeout_after_commit=1, hold_seconds=1)
-    selling = Selling(metering, waffo, "test", None)
+    selling = Selling(metering, waffo, "test", None, STORE_ID)
     with pytest.raises(WaffoUnavailable):
         open_checkout(selling, CUSTOMER, OVERAGE, None, BEGIN)
     assert len(sessions(sim)) == 1
@@ -117,7 +117,7 @@ def test_scenario_72_without_a_key_waffo_would_make_two_so_we_guard_ourselves(
     sim: RunningSimulator, metering: Metering, waffo: WaffoClient
 ) -> None:
     # Given a checkout whose idempotency key Waffo has forgotten
-    selling = Selling(metering, waffo, "test", None)
+    selling = Selling(metering, waffo, "test", None, STORE_ID)
     first = open_checkout(selling, CUSTOMER, OVERAGE, None, BEGIN)
     sim.sim("clock", now="2026-03-11T15:10:00Z", stopped=True)
 
@@ -155,7 +155,7 @@ def test_scenario_85_payments_at_once_are_numbered_once_each(
     sim: RunningSimulator, metering: Metering, waffo: WaffoClient
 ) -> None:
     # Given a session paid twelve times over
-    checkout = open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN).checkout
+    checkout = open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN).checkout
     for _ in range(12):
         sim.sim(f"checkout/{checkout.session_id}/pay", buyer_identity=CUSTOMER, again=True)
     sim.sim("flush")
