@@ -21,8 +21,7 @@ from pancake_meter.usecases.record_usage import record_events
 from pancake_meter.usecases.take_webhook import take_webhook
 from pancake_meter.waffo import client as waffo_client
 from pancake_meter.waffo.client import WaffoClient
-from pancake_meter.waffo.errors import WaffoInFlight, WaffoUnavailable
-from pancake_meter.waffo.idempotency import idempotency_key
+from pancake_meter.waffo.errors import InvalidRequest, WaffoInFlight, WaffoUnavailable
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.overage_walk import BEGIN, CUSTOMER, METER, walk_catalog
@@ -131,24 +130,27 @@ def test_scenario_72_without_a_key_waffo_would_make_two_so_we_guard_ourselves(
     assert len(sessions(sim)) == 2
 
 
-def test_scenario_73_a_cancel_key_carries_what_it_cancels(sim: RunningSimulator, waffo: WaffoClient) -> None:
+def test_scenario_73_each_wish_to_cancel_has_a_key_of_its_own(sim: RunningSimulator, waffo: WaffoClient) -> None:
     # Given a subscription that was canceled, and taken up again by the customer
     order = sim.sim("subscriptions", product=PRO, buyer_identity=CUSTOMER)["id"]
-    first_state, second_state = (idempotency_key("cancel", order, version) for version in ("1", "2"))
-    waffo.cancel_order(order, idempotency_key=first_state)
+    waffo.cancel_order(order, action_id="wish-1")
     sim.sim(f"orders/{order}/uncancel")
 
     def status() -> str:
         orders = sim.http.get("/_sim/state").json()["orders"]
         return str(next(each["status"] for each in orders if each["id"] == order))
 
-    # When it is canceled again under the first key, the old answer is replayed and nothing happens
-    waffo.cancel_order(order, idempotency_key=first_state)
+    # When the first request is repeated, its old answer is replayed and nothing happens
+    waffo.cancel_order(order, action_id="wish-1")
     assert status() == "active"
 
-    # Then under the key of its present state it is canceled
-    waffo.cancel_order(order, idempotency_key=second_state)
+    # Then a second wish to cancel does cancel
+    waffo.cancel_order(order, action_id="wish-2")
     assert status() == "canceling"
+
+    # And the order's own id names no wish: under it the second would be a repetition of the first
+    with pytest.raises(InvalidRequest):
+        waffo.cancel_order(order, action_id=order)
 
 
 def test_scenario_85_payments_at_once_are_numbered_once_each(
