@@ -34,8 +34,8 @@ def _open(with_: CheckoutCollaborators, link: PurchaseLink) -> Response[str]:
         opened = follow_purchase_link(with_.selling, link, with_.clock())
     except (DomainError, InvalidRequest) as error:
         router.context["logger"].info("nothing to sell behind a purchase link", extra={"reason": repr(error)})
-        return pages.NOTHING_TO_PAY.response()
+        return pages.page_of_refusal(error).response(with_.selling.shop_url)
     except (StoreError, WaffoApiError) as error:
         router.context["logger"].warning("purchase link not opened", extra={"reason": repr(error)})
-        return pages.TRY_AGAIN.response()
+        return pages.TRY_AGAIN.response(with_.selling.shop_url)
     return pages.redirect(opened.url)

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import LinkSettings, WaffoApiSettings
 from pancake_meter.secret import read_secret
+from pancake_meter.telemetry import tell_lookup_failed
 from pancake_meter.usecases.open_checkout import Selling
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.keys import load_private_key
@@ -30,5 +31,13 @@ def production_collaborators(logger: Logger) -> CheckoutCollaborators:
     links, settings = LinkSettings.from_environment(), WaffoApiSettings.from_environment()
     private_key = load_private_key(read_secret(settings.private_key_secret_id))
     waffo = WaffoClient(RequestSigner(settings.merchant_id, private_key), api_url=settings.api_url, log=logger)
-    selling = Selling(production_metering(), waffo, settings.environment, settings.success_url, settings.is_local)
+    selling = Selling(
+        production_metering(),
+        waffo,
+        settings.environment,
+        settings.success_url,
+        settings.store_id,
+        settings.is_local,
+        on_lookup_failure=tell_lookup_failed,
+    )
     return CheckoutCollaborators(selling, partial(read_secret, links.secret_id))

@@ -68,4 +68,8 @@ def _count(report: Report) -> None:
     metrics.add_metric("ReconciliationFailed", MetricUnit.Count, report.failed)
     metrics.add_metric("DeliveryParked", MetricUnit.Count, report.parked)
     metrics.add_metric("PaymentFlagged", MetricUnit.Count, report.flagged)
+    for found in report.bought_twice:
+        if found.is_new:
+            extra = {"customer_id": found.customer_id, "order_ids": list(found.order_ids)}
+            logger.warning("subscription bought twice", extra=extra)
     logger.info("reconciled", extra={"healed": report.healed, "failed": report.failed, "left": report.left})

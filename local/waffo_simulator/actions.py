@@ -47,7 +47,8 @@ def new_session(simulator: Simulator, call: Call) -> Answer:
     session, warnings = create_session(values, simulator.state, simulator.ids, simulator.clock.now(), call.customer)
     page = "change" if session.plan_change else "checkout"
     url = f"{call.base_url}/store/{config.store_slug}/{page}/{session.id}"
-    mark = "?test=true" if config.mode == "test" else ""
+    # A plan change's address comes without the mark, and its page does not open without it (field report).
+    mark = "?test=true" if config.mode == "test" and not session.plan_change else ""
     data = {"sessionId": session.id, "checkoutUrl": url + mark, "expiresAt": wire(session.expires_at)}
     return Answer(data, warnings)
 

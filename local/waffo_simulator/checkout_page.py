@@ -23,6 +23,9 @@ def checkout_endpoint(simulator: Simulator) -> Callable[[Request], Awaitable[Res
         session = simulator.state.sessions.get(request.path_params["session_id"])
         if session is None or request.path_params["slug"] != simulator.config.store_slug:
             return _say(simulator, 404, "Not found", "There is no such checkout. Please start again from the shop.")
+        is_marked = simulator.config.mode != "test" or request.query_params.get("test") == "true"
+        if session.plan_change and not is_marked:
+            return _say(simulator, 404, "Not found", "A plan change of test mode opens with ?test=true.")
         if request.method == "POST":
             return _pay(simulator, session, await request.body())
         if simulator.clock.now() >= session.expires_at:

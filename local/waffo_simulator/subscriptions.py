@@ -54,9 +54,15 @@ class Subscriptions:
         return order
 
     def renew(self, order: SubscriptionOrder, at: datetime, custom: tuple[datetime, datetime] | None = None) -> None:
-        """Roll the period forward, or to the `custom` bounds that a sandbox may give it; apply a scheduled plan."""
+        """Roll the period forward, or to the `custom` bounds that a sandbox may give it; apply a scheduled plan.
+
+        By the settings, a scheduled plan comes with a new order, which ends this one.
+        """
         self._expect(order, "renewed", "active", "past_due")
         changes = order.next_product is not None
+        if changes and self._state.settings.plan_change == "new_order":
+            self._replace(order, _scheduled(order), at)
+            return
         if order.next_product is not None and order.next_price is not None:
             order.product, order.price, order.next_product, order.next_price = (
                 order.next_product,
@@ -131,12 +137,7 @@ class Subscriptions:
             self._charge(order, at, charged)
             self._changed(order, "subscription.plan_changed", at)
             return order
-        new = self._new(purchase, at)
-        new.origin_order_id, order.superseded_by_order_id = order.id, new.id
-        self._charge(new, at, charged)
-        self._changed(new, "subscription.plan_changed", at)
-        self.cancel(order, at, immediately=True)
-        return new
+        return self._replace(order, purchase, at, charged)
 
     def run_until(self, now: datetime) -> int:
         """Let time pass: renew what is due, one period at a time and in order, and end what has run out.
@@ -162,6 +163,18 @@ class Subscriptions:
             self.renew(order, order.period_end)
         else:
             self.cancel(order, order.period_end, immediately=True)
+
+    def _replace(
+        self, order: SubscriptionOrder, purchase: Purchase, at: datetime, charged: Decimal | None = None
+    ) -> SubscriptionOrder:
+        """Put a new order in the place of this one, and end it."""
+        new = self._new(purchase, at)
+        new.origin_order_id, order.superseded_by_order_id = order.id, new.id
+        order.next_product = order.next_price = None
+        self._charge(new, at, charged)
+        self._changed(new, "subscription.plan_changed", at)
+        self.cancel(order, at, immediately=True)
+        return new
 
     def _new(self, purchase: Purchase, at: datetime) -> SubscriptionOrder:
         if purchase.product.billing_period is None:
@@ -233,6 +246,21 @@ def add_payment(
     )
     state.payments[payment.id] = payment
     return payment
+
+
+def _scheduled(order: SubscriptionOrder) -> Purchase:
+    """The purchase that a scheduled change comes to: the buyer and the merchant's words stay those of the order."""
+    if order.next_product is None or order.next_price is None:
+        raise ApiError(400, "No plan change is scheduled", "order")
+    return Purchase(
+        product=order.next_product,
+        price=order.next_price,
+        buyer_email=order.buyer_email,
+        buyer_identity=order.buyer_identity,
+        billing_detail=order.billing_detail,
+        external_id=order.external_id,
+        metadata=order.metadata,
+    )
 
 
 def _period_of(order: SubscriptionOrder) -> str:

@@ -228,7 +228,7 @@ def test_our_cancel_and_our_query_are_the_sdks() -> None:
     # When
     wire = Wire()
     with _client(wire) as client:
-        client.cancel_order(ORDER, idempotency_key="cancel_v3")
+        client.cancel_order(ORDER, action_id="cancel_v3")
         client.failed_webhook_deliveries("STO_7hQ2mVb9KxT4cLr8WnZ3aE")
     our_cancel, our_query = wire.requests
     # Then
@@ -244,7 +244,7 @@ def test_node_verifies_every_request_with_the_merchants_public_key_and_no_altere
     wire = Wire()
     with _client(wire) as client:
         client.authenticated_checkout(PURCHASE, buyer_identity=IDENTITY, idempotency_key=KEY_OF_CALL)
-        client.cancel_order(ORDER, idempotency_key="cancel_v3")
+        client.cancel_order(ORDER, action_id="cancel_v3")
         client.failed_webhook_deliveries("STO_7hQ2mVb9KxT4cLr8WnZ3aE")
     sent = wire.requests
     altered = [

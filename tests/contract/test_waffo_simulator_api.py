@@ -426,9 +426,9 @@ def test_our_own_client_is_served_too(sim: RunningSimulator) -> None:
         found = client.subscription_order(order["id"])
         missing = client.subscription_order(UNKNOWN_ORDER)
         failed = client.failed_webhook_deliveries(STORE_ID)
-        canceled = client.cancel_order(order["id"], idempotency_key="cancel_1")
+        canceled = client.cancel_order(order["id"], action_id="cancel_1")
         with pytest.raises(WaffoRejected):
-            client.cancel_order(order["id"], idempotency_key="cancel_2")
+            client.cancel_order(order["id"], action_id="cancel_2")
     # Then
     assert [str(payment.charged) for payment in payments] == ["18.00"]
     assert orders.items == (found,)

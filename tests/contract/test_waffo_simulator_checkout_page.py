@@ -144,16 +144,18 @@ def test_an_upgrade_is_confirmed_on_its_page_and_a_downgrade_waits_for_the_next_
     change = {"originOrderId": order, "productId": SCALE, "currency": "USD", "successUrl": DONE}
     [up] = sim.sdk(("checkout.createPlanChangeSession", {**change, "changeCreditAmount": "9.00"}))
     # When
-    page = sim.http.get(up["result"]["checkoutUrl"])
-    paid = sim.http.post(up["result"]["checkoutUrl"], data={})
+    unmarked = sim.http.get(up["result"]["checkoutUrl"])
+    page = sim.http.get(up["result"]["checkoutUrl"] + "?test=true")
+    paid = sim.http.post(up["result"]["checkoutUrl"] + "?test=true", data={})
     # Then
+    assert unmarked.status_code == 404
     assert (heading(page), "Confirm USD 99.00" in page.text, paid.status_code) == ("Change your plan", True, 303)
     new = orders(sim)[-1]
     assert (new["product_id"], new["buyer_identity"]) == (SCALE, "acct_1001")
     assert sim.events()[2]["data"]["chargedAmount"] == "90.00"
     # When
     [down] = sim.sdk(("checkout.createPlanChangeSession", {**change, "originOrderId": new["id"], "productId": PRO}))
-    sim.http.post(down["result"]["checkoutUrl"], data={})
+    sim.http.post(down["result"]["checkoutUrl"] + "?test=true", data={})
     # Then
     assert sim.events()[-1]["eventType"] == "subscription.plan_change_scheduled"
     assert (orders(sim)[-1]["product_id"], orders(sim)[-1]["next_product_id"]) == (SCALE, PRO)

@@ -194,15 +194,21 @@ def test_a_plan_change_for_the_next_period_comes_with_it_and_may_keep_the_order(
     sim.sim("plan-change", order_id=order["id"], product=SCALE, timing="next_period")
     # When
     sim.sim("clock", now="2026-04-11T00:00:00Z")
-    # Then
-    payment, changed = sim.events()[-2:]
+    # Then: with a new order, and the old one's end
+    payment, changed, canceled = sim.events()[-3:]
     assert (payment["data"]["chargedAmount"], changed["eventType"]) == ("108.90", "subscription.plan_changed")
-    assert (changed["data"]["orderId"], changed["data"]["productName"]) == (order["id"], "Scale monthly")
-    # When
+    assert (changed["data"]["productName"], changed["data"]["currentPeriodStart"]) == ("Scale monthly", "2026-04-10")
+    assert (canceled["eventType"], canceled["data"]["orderId"]) == ("subscription.canceled", order["id"])
+    new = changed["data"]["orderId"]
+    # When: an order that goes on, at once and with the next period
     sim.sim("settings", plan_change="same_order")
-    back = sim.sim("plan-change", order_id=order["id"], product="Pro monthly")
+    back = sim.sim("plan-change", order_id=new, product="Pro monthly")
+    sim.sim("plan-change", order_id=new, product=SCALE, timing="next_period")
+    sim.sim("clock", now="2026-05-11T00:00:00Z")
     # Then
-    assert (back["id"], back["product_name"], back["status"]) == (order["id"], "Pro monthly", "active")
+    assert (back["id"], back["product_name"], back["status"]) == (new, "Pro monthly", "active")
+    changed = sim.events()[-1]
+    assert (changed["eventType"], changed["data"]["orderId"]) == ("subscription.plan_changed", new)
 
 
 def test_time_renews_one_period_at_a_time_in_order_and_keeps_the_anchor(sim: RunningSimulator) -> None:

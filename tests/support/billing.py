@@ -15,7 +15,7 @@ from pancake_meter.usecases.record_usage import record_events
 from pancake_meter.usecases.take_webhook import take_webhook
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.waffo_webhooks import encode, sign_webhook
-from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, utc
+from tests.support.webhook_world import CUSTOMER, STORE_ID, Document, World, event, lifecycle, utc
 
 BEGAN: Final = utc("2026-03-10T15:15:00")
 ORDER: Final = "ORD_S"
@@ -34,7 +34,7 @@ class Billing:
 
     def __post_init__(self) -> None:
         """Sell through a Waffo that makes every session."""
-        self.selling = Selling(self.metering, self.waffo.client(), "test", None)
+        self.selling = Selling(self.metering, self.waffo.client(), "test", None, STORE_ID)
 
     @property
     def mine(self) -> dict[str, Any]:

@@ -151,7 +151,9 @@ class Walk:
         self.metering = Metering(self.table, walk_catalog(self.model))
         signer = RequestSigner(MERCHANT_ID, platform_key())
         self.waffo = WaffoClient(signer, api_url=self.sim.url)
-        self.selling = Selling(self.metering, self.waffo, "test", None, new_id=lambda: f"chk_{self._name():032d}")
+        self.selling = Selling(
+            self.metering, self.waffo, "test", None, STORE_ID, new_id=lambda: f"chk_{self._name():032d}"
+        )
         self.sim.begin_again()
         self._move_clock()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.advance import advance, open_balance
 from pancake_meter.domain.balance import Balance, Policy, burn
+from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.coverage import Coverage
 from pancake_meter.domain.overage import LineKey, OverageLine
@@ -206,6 +207,7 @@ class PureCustomer:
             "orders": self.subscription.orders,
             "governing": governing.order_id if governing else None,
             "coverage": self.subscription.coverage(self.now),
+            "bought_twice": bought_twice(self.subscription),
             "balances": {meter: _balance_picture(balance) for meter, balance in sorted(self.balances.items())},
             "ledger": {meter: self._ledger_totals(meter) for meter in sorted(self.balances)},
         }

@@ -169,7 +169,7 @@ class WaffoWorld:
     def top_up(self, customer_id: str, quantity: int = 100_000) -> OpenedCheckout:
         """A checkout of a top-up, not paid yet."""
         selling = Selling(
-            self.stack.metering, self.client(), "test", None, new_id=lambda: f"chk_{next(self._numbers):032x}"
+            self.stack.metering, self.client(), "test", None, STORE_ID, new_id=lambda: f"chk_{next(self._numbers):032x}"
         )
         request = SaleRequest("top_up", "tokens", Decimal(quantity))
         return open_checkout(selling, customer_id, request, None, self.now)

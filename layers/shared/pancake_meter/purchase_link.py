@@ -1,17 +1,29 @@
-"""Purchase links: signed, expiring, bound to one customer, kind and meter; nothing happens until one is clicked."""
+"""Purchase links: signed, expiring, bound to one customer, kind and meter; nothing happens until one is clicked.
+
+A link says what is wanted, not how it is sold: whether a plan is sold by subscription or as a plan change is decided when
+the link is clicked, from the customer's orders at that time.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, cast, get_args
+from typing import Final, Literal
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from pancake_meter.domain.checkout import CheckoutKind
+LinkKind = Literal["overage", "top_up", "plan"]
+"""What a link sells of its meter: what is owed, a pack ahead, or the next plan up that grants more of it."""
 
 LINK_LIFETIME: Final = timedelta(days=7)
 
 _SALT = "pancake-meter purchase link, version 1"
-_KINDS: Final[tuple[str, ...]] = get_args(CheckoutKind)
+_KINDS: Final[dict[str, LinkKind]] = {
+    "overage": "overage",
+    "top_up": "top_up",
+    "plan": "plan",
+    "subscription": "plan",
+    "plan_change": "plan",
+}
+"""Kinds by their name in a token. Tokens of earlier versions fixed how a plan was to be sold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +31,7 @@ class PurchaseLink:
     """What a link sells to whom."""
 
     customer_id: str
-    kind: CheckoutKind
+    kind: LinkKind
     meter: str
 
 
@@ -49,11 +61,11 @@ def read_link(secret: str, token: str, now: datetime) -> PurchaseLink:
         customer_id, kind, meter, expires_at = _serializer(secret).loads(token)
     except (BadData, ValueError, TypeError) as error:
         raise InvalidLink from error
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidLink
     if datetime.fromtimestamp(expires_at, UTC) <= now:
         raise ExpiredLink
-    return PurchaseLink(customer_id, cast("CheckoutKind", kind), meter)
+    return PurchaseLink(customer_id, _KINDS[kind], meter)
 
 
 def _serializer(secret: str) -> URLSafeSerializer:

@@ -44,3 +44,9 @@ def tell_refused(
     metrics.add_metric(metric, MetricUnit.Count, 1)
     with single_metric(metric, MetricUnit.Count, 1, default_dimensions={"service": str(metrics.service)}) as by_reason:
         by_reason.add_dimension("reason", code)
+
+
+def tell_lookup_failed(error: Exception) -> None:
+    """Say that Waffo was asked for a customer's orders in vain, and that the sale goes on without: a line and a metric."""
+    Logger(child=True).warning("orders not looked up at Waffo", reason=repr(error))
+    Metrics().add_metric("OrderLookupFailed", MetricUnit.Count, 1)

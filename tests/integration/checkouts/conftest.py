@@ -1,5 +1,6 @@
 """The overage checkout handler with a fake Waffo behind it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from pancake_meter.usecases.open_checkout import Selling
 from pancake_meter.usecases.record_usage import record_events
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
+from tests.support.webhook_world import STORE_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,10 +36,12 @@ class Shop:
         self.waffo = FakeWaffo()
         self.metering = Metering(Table(client, table), CATALOG)
         self.now = NOW
+        self.failed_lookups: list[Exception] = []
 
     def collaborators(self) -> CheckoutCollaborators:
         """Collaborators of their own for each call, as two Lambdas have."""
-        selling = Selling(self.metering, self.waffo.client(), "test", "https://app.example.com/billing")
+        selling = Selling(self.metering, self.waffo.client(), "test", "https://app.example.com/billing", STORE_ID)
+        selling = replace(selling, on_lookup_failure=self.failed_lookups.append)
         return CheckoutCollaborators(selling, lambda: SECRET, lambda: self.now)
 
     def call(self, event: dict[str, Any]) -> Answer:

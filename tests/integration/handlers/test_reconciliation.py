@@ -91,6 +91,27 @@ def test_on_schedule_it_heals(world: WaffoWorld) -> None:
     assert world.available("acct_1") == 100_000
 
 
+def test_scenario_36_a_plan_bought_twice_rings_once_and_is_reported_by_name(
+    world: WaffoWorld, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given two orders that have stood for an hour
+    pair = []
+    for plan in ("Starter", "Pro"):
+        world.at(world.now + timedelta(minutes=1))
+        pair.append(world.subscribe("acct_9", plan).id)
+    world.at(world.now + timedelta(minutes=61))
+    # When
+    first = on_schedule(world)
+    printed = capsys.readouterr().out
+    again = on_schedule(world)
+    # Then
+    assert metrics(printed)["PaymentFlagged"] == 1
+    assert metrics(capsys.readouterr().out)["PaymentFlagged"] == 0
+    assert [record.message for record in caplog.records].count("subscription bought twice") == 1
+    assert first["bought_twice"] == [{"customer_id": "acct_9", "order_ids": sorted(pair), "is_new": True}]
+    assert again["bought_twice"] == [{"customer_id": "acct_9", "order_ids": sorted(pair), "is_new": False}]
+
+
 def test_waffo_being_down_is_counted_and_harmless(world: WaffoWorld, capsys: pytest.CaptureFixture[str]) -> None:
     # Given
     world.is_down = True

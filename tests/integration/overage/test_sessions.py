@@ -21,12 +21,11 @@ from pancake_meter.usecases.record_usage import record_events
 from pancake_meter.usecases.take_webhook import take_webhook
 from pancake_meter.waffo import client as waffo_client
 from pancake_meter.waffo.client import WaffoClient
-from pancake_meter.waffo.errors import WaffoInFlight, WaffoUnavailable
-from pancake_meter.waffo.idempotency import idempotency_key
+from pancake_meter.waffo.errors import InvalidRequest, WaffoInFlight, WaffoUnavailable
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.overage_walk import BEGIN, CUSTOMER, METER, walk_catalog
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, RunningSimulator, simulator
 from tests.support.waffo_webhooks import platform_key, sign_webhook
 from tests.support.webhook_world import World
 
@@ -80,7 +79,7 @@ def test_scenario_71_sixteen_concurrent_checkouts_make_one_waffo_session(
     # When sixteen requests for one customer's overage come at once
     def ask(_: int) -> OpenedCheckout | None:
         try:
-            return open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN)
+            return open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN)
         except (WaffoInFlight, WaffoUnavailable):
             return None
 
@@ -88,7 +87,7 @@ def test_scenario_71_sixteen_concurrent_checkouts_make_one_waffo_session(
         opened = [answer for answer in callers.map(ask, range(16)) if answer is not None]
 
     # Then those that were answered have one checkout, of one session, and so has the next
-    opened.append(open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN))
+    opened.append(open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN))
     assert len({answer.checkout.id for answer in opened}) == 1
     assert [session["external_id"] for session in sessions(sim)] == [opened[0].checkout.id]
 
@@ -98,7 +97,7 @@ def test_scenario_71_a_session_made_although_the_answer_timed_out_is_not_made_ag
 ) -> None:
     # Given a session that Waffo makes, and an answer that does not come in time
     sim.sim("faults", create_session_timeout_after_commit=1, hold_seconds=1)
-    selling = Selling(metering, waffo, "test", None)
+    selling = Selling(metering, waffo, "test", None, STORE_ID)
     with pytest.raises(WaffoUnavailable):
         open_checkout(selling, CUSTOMER, OVERAGE, None, BEGIN)
     assert len(sessions(sim)) == 1
@@ -117,7 +116,7 @@ def test_scenario_72_without_a_key_waffo_would_make_two_so_we_guard_ourselves(
     sim: RunningSimulator, metering: Metering, waffo: WaffoClient
 ) -> None:
     # Given a checkout whose idempotency key Waffo has forgotten
-    selling = Selling(metering, waffo, "test", None)
+    selling = Selling(metering, waffo, "test", None, STORE_ID)
     first = open_checkout(selling, CUSTOMER, OVERAGE, None, BEGIN)
     sim.sim("clock", now="2026-03-11T15:10:00Z", stopped=True)
 
@@ -131,31 +130,34 @@ def test_scenario_72_without_a_key_waffo_would_make_two_so_we_guard_ourselves(
     assert len(sessions(sim)) == 2
 
 
-def test_scenario_73_a_cancel_key_carries_what_it_cancels(sim: RunningSimulator, waffo: WaffoClient) -> None:
+def test_scenario_73_each_wish_to_cancel_has_a_key_of_its_own(sim: RunningSimulator, waffo: WaffoClient) -> None:
     # Given a subscription that was canceled, and taken up again by the customer
     order = sim.sim("subscriptions", product=PRO, buyer_identity=CUSTOMER)["id"]
-    first_state, second_state = (idempotency_key("cancel", order, version) for version in ("1", "2"))
-    waffo.cancel_order(order, idempotency_key=first_state)
+    waffo.cancel_order(order, action_id="wish-1")
     sim.sim(f"orders/{order}/uncancel")
 
     def status() -> str:
         orders = sim.http.get("/_sim/state").json()["orders"]
         return str(next(each["status"] for each in orders if each["id"] == order))
 
-    # When it is canceled again under the first key, the old answer is replayed and nothing happens
-    waffo.cancel_order(order, idempotency_key=first_state)
+    # When the first request is repeated, its old answer is replayed and nothing happens
+    waffo.cancel_order(order, action_id="wish-1")
     assert status() == "active"
 
-    # Then under the key of its present state it is canceled
-    waffo.cancel_order(order, idempotency_key=second_state)
+    # Then a second wish to cancel does cancel
+    waffo.cancel_order(order, action_id="wish-2")
     assert status() == "canceling"
+
+    # And the order's own id names no wish: under it the second would be a repetition of the first
+    with pytest.raises(InvalidRequest):
+        waffo.cancel_order(order, action_id=order)
 
 
 def test_scenario_85_payments_at_once_are_numbered_once_each(
     sim: RunningSimulator, metering: Metering, waffo: WaffoClient
 ) -> None:
     # Given a session paid twelve times over
-    checkout = open_checkout(Selling(metering, waffo, "test", None), CUSTOMER, OVERAGE, None, BEGIN).checkout
+    checkout = open_checkout(Selling(metering, waffo, "test", None, STORE_ID), CUSTOMER, OVERAGE, None, BEGIN).checkout
     for _ in range(12):
         sim.sim(f"checkout/{checkout.session_id}/pay", buyer_identity=CUSTOMER, again=True)
     sim.sim("flush")

@@ -17,7 +17,14 @@ def _fresh_metrics() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("reason", "flagged"),
-    [(None, 0.0), ("paid_twice", 1.0), ("amount_differs", 1.0), ("currency_differs", 1.0), ("no_longer_owed", 1.0)],
+    [
+        (None, 0.0),
+        ("paid_twice", 1.0),
+        ("amount_differs", 1.0),
+        ("currency_differs", 1.0),
+        ("no_longer_owed", 1.0),
+        ("bought_twice", 1.0),
+    ],
 )
 def test_an_applied_payment_with_a_flag_is_counted(reason: str | None, flagged: float) -> None:
     outcome = Outcome("applied", reason, "digest", "order.completed", "ORD_1")

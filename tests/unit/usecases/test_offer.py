@@ -11,7 +11,7 @@ from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.advance import open_balance
 from pancake_meter.domain.balance import Balance, Policy, Term
 from pancake_meter.domain.spend import record_usage
-from pancake_meter.purchase_link import ExpiredLink, PurchaseLink, read_link
+from pancake_meter.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
 from pancake_meter.usecases.offer import Links, Offers
 from tests.support.webhook_world import utc
 
@@ -45,10 +45,10 @@ def kinds(links: Links) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("plan", "used", "sold"),
     [
-        ("free", 10_000, {"purchase_url": "top_up", "upgrade_url": "subscription"}),
-        ("starter", 100_000, {"purchase_url": "top_up", "upgrade_url": "plan_change"}),
-        ("pro", 1_500_000, {"purchase_url": "overage", "upgrade_url": "plan_change"}),
-        ("pro", 1_000_000, {"purchase_url": "top_up", "upgrade_url": "plan_change"}),
+        ("free", 10_000, {"purchase_url": "top_up", "upgrade_url": "plan"}),
+        ("starter", 100_000, {"purchase_url": "top_up", "upgrade_url": "plan"}),
+        ("pro", 1_500_000, {"purchase_url": "overage", "upgrade_url": "plan"}),
+        ("pro", 1_000_000, {"purchase_url": "top_up", "upgrade_url": "plan"}),
         ("scale", 10_000_000, {"purchase_url": "top_up"}),
     ],
 )
@@ -68,7 +68,7 @@ def test_where_no_units_are_for_sale_the_plan_is_what_to_buy() -> None:
     assert CATALOG.usage_product is not None
     unsold = replace(CATALOG, usage_product=replace(CATALOG.usage_product, product_ids={}))
     links = kinds(offers(unsold).links(balance("starter", 100_000), BASE, NOW))
-    assert links == {"purchase_url": "plan_change", "upgrade_url": "plan_change"}
+    assert links == {"purchase_url": "plan", "upgrade_url": "plan"}
     # And nothing at all is promised where there is neither
     assert offers(unsold).links(balance("scale", 10_000_000), BASE, NOW) == {}
 
@@ -85,3 +85,9 @@ def test_a_link_is_over_after_seven_days_and_not_before() -> None:
     assert read_link(SECRET, token, NOW + timedelta(days=7, seconds=-1)).kind == "top_up"
     with pytest.raises(ExpiredLink):
         read_link(SECRET, token, NOW + timedelta(days=7))
+
+
+@pytest.mark.parametrize("kind", ["subscription", "plan_change"])
+def test_a_link_of_an_earlier_version_still_sells_a_plan(kind: str) -> None:
+    link = make_link(SECRET, BASE, PurchaseLink("acct_1001", kind, "tokens"), NOW)  # type: ignore[arg-type]
+    assert read_link(SECRET, link.removeprefix(f"{BASE}/buy/"), NOW) == PurchaseLink("acct_1001", "plan", "tokens")

@@ -133,3 +133,17 @@ def test_the_token_stands_in_the_fragment_and_is_not_printed() -> None:
         "https://pancake.waffo.ai/checkout/cs_1#token=eyJ.secret"
     )
     assert "secret" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("url", "marked"),
+    [
+        ("https://w.test/store/s/change/cs_1", "https://w.test/store/s/change/cs_1?test=true#token=t"),
+        ("https://w.test/store/s/checkout/cs_1?test=true", "https://w.test/store/s/checkout/cs_1?test=true#token=t"),
+        ("https://w.test/c/cs_1?lang=en", "https://w.test/c/cs_1?lang=en&test=true#token=t"),
+    ],
+)
+def test_in_test_mode_the_page_is_marked_once_and_before_the_token(url: str, marked: str) -> None:
+    token = SessionToken("t", datetime(2026, 4, 2, tzinfo=UTC))
+    assert url_with_token(url, token, is_test=True) == marked
+    assert url_with_token(url, token) == f"{url}#token=t"

@@ -23,6 +23,7 @@ from pancake_meter.waffo.errors import (
 )
 from pancake_meter.waffo.events import EventKind, SubscriptionFacts, parse_event
 from pancake_meter.waffo.fields import PeriodBound
+from pancake_meter.waffo.idempotency import idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.waffo_webhooks import encode, platform_key, reference
@@ -126,12 +127,13 @@ def test_cancel_order_reads_the_new_status() -> None:
     waffo = Waffo(_reply(200, reference("api/cancel_subscription_response.json")["body"]))
     # When
     with waffo.client() as client:
-        canceled = client.cancel_order(ORDER, idempotency_key="cancel_v3")
+        canceled = client.cancel_order(ORDER, action_id="cancel_v3")
     # Then
     assert canceled == CanceledOrder(ORDER, "canceling")
     (request,) = waffo.requests
     assert request.url.path == "/v1/actions/subscription-order/cancel-order"
-    assert (json.loads(request.content), request.headers["x-idempotency-key"]) == ({"orderId": ORDER}, "cancel_v3")
+    assert json.loads(request.content) == {"orderId": ORDER}
+    assert request.headers["x-idempotency-key"] == idempotency_key("cancel-order", ORDER, "cancel_v3")
 
 
 TROUBLE: dict[str, Callable[[], Reply]] = {
@@ -335,7 +337,10 @@ def test_the_standard_logger_takes_what_is_logged(caplog: pytest.LogCaptureFixtu
     [
         (lambda client: client.create_session(REQUEST, idempotency_key="a:b"), "X-Idempotency-Key"),
         (lambda client: client.create_session(REQUEST, idempotency_key=""), "X-Idempotency-Key"),
-        (lambda client: client.cancel_order("ORD_1", idempotency_key="k"), "orderId"),
+        (lambda client: client.cancel_order("ORD_1", action_id="k"), "orderId"),
+        (lambda client: client.cancel_order(ORDER, action_id=ORDER), "action_id"),
+        (lambda client: client.cancel_order(ORDER, action_id=""), "action_id"),
+        (lambda client: client.buyers_subscription_orders(STORE, " "), "buyerIdentity"),
         (lambda client: client.issue_session_token(product_id="x", buyer_identity="a"), "productId"),
         (lambda client: client.issue_session_token(product_id=PRODUCT, buyer_identity=" "), "buyerIdentity"),
         (

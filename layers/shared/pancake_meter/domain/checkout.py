@@ -17,6 +17,9 @@ from pancake_meter.domain.money import Money
 from pancake_meter.domain.overage import Lines, SettledUnits, SoldLine
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
+WantedKind = CheckoutKind | Literal["plan"]
+"""What may be asked for. ``plan``: a subscription or a plan change, by the customer's orders at the time of the sale."""
+
 CheckoutStatus = Literal["open", "paid", "expired", "superseded", "flagged"]
 ChangeTiming = Literal["immediate", "next_period"]
 Flag = Literal["amount_differs", "currency_differs", "paid_twice", "no_longer_owed"]
@@ -31,7 +34,7 @@ class Checkout:
 
     ``quantity`` units of ``meter`` for ``amount`` before tax; a plan's checkout has no quantity, and its product's price.
     ``lines`` are what an overage checkout sells, line by line. ``timing`` is when a plan change is to happen; ``None``
-    leaves it to Waffo: upgrades now, downgrades with the next period.
+    leaves it to Waffo: upgrades now, downgrades with the next period. ``origin_order_id`` is the order that it changes.
     ``session_id`` and ``url`` are there once Waffo has made the session. ``expires_after`` is the life of the bought grant.
     """
 
@@ -49,6 +52,7 @@ class Checkout:
     expires_after: timedelta | None = None
     lines: tuple[SoldLine, ...] = ()
     timing: ChangeTiming | None = None
+    origin_order_id: str | None = None
     session_id: str | None = None
     url: str | None = None
     payment_ids: tuple[str, ...] = ()
@@ -56,8 +60,12 @@ class Checkout:
 
     def sells_as(self, other: "Checkout") -> bool:
         """Whether both sell the same for the same money."""
-        mine = (self.kind, self.subject, self.quantity, self.amount, self.lines, self.timing)
-        return mine == (other.kind, other.subject, other.quantity, other.amount, other.lines, other.timing)
+        return self.offer == other.offer
+
+    @property
+    def offer(self) -> tuple[object, ...]:
+        """What is sold, of what, for how much, in whose place and when."""
+        return self.kind, self.subject, self.quantity, self.amount, self.lines, self.timing, self.origin_order_id
 
     @property
     def subject(self) -> str:

@@ -6,6 +6,7 @@
     ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange   malformed content
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
+    ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
     ├── HoldConflict, EventConflict, ForgivenessConflict                     the id belongs to something else
     └── TooManyEvents, TooManyGrants, ReportTooLarge                         a bound was reached
 """
@@ -148,6 +149,22 @@ class NotForSale(DomainError):
     """The catalog has no price or product for it."""
 
     code = "not_for_sale"
+
+
+class HighestPlan(NotForSale):
+    """No plan up for sale grants more of the meter."""
+
+
+class AlreadySubscribed(DomainError):
+    """The customer has a live subscription: a second one is not sold, nor the plan that the customer has."""
+
+    code = "already_subscribed"
+
+
+class PlanNotChangeable(DomainError):
+    """Waffo does not change the plan of the subscription as it stands: it is overdue, or was cancelled."""
+
+    code = "plan_not_changeable"
 
 
 class BelowMinimum(DomainError):

@@ -161,7 +161,9 @@ class OrderFacts:
 
     ``began`` orders the orders of a customer: the earliest period seen of it, by its key (a day, so that an order known to
     the instant and one known to the day compare), then the earliest event time. ``ended_at`` is final.
-    ``is_plan_change``: it replaces every order that began before it.
+    ``is_plan_change``: it replaces every order that began before it. ``replaces`` are the orders that our checkout or
+    Waffo's GraphQL says it took the place of. ``seen_at`` is when GraphQL last showed it alive, asked whether it was bought
+    twice (``bought_twice.py``). Neither of the last two decides which order governs.
     """
 
     order_id: str
@@ -173,6 +175,8 @@ class OrderFacts:
     is_plan_change: bool = False
     pending: PendingChange | None = None
     refunds: Mapping[str, RefundedShare] = field(default_factory=dict)
+    replaces: frozenset[str] = frozenset()
+    seen_at: datetime | None = None
 
     @classmethod
     def of(cls, event: LifecycleEvent) -> "OrderFacts":
@@ -200,6 +204,7 @@ class OrderFacts:
         ends = [end for end in (self.ended_at, other.ended_at) if end is not None]
         pendings = [pending for pending in (self.pending, other.pending) if pending]
         statuses = [status for status in (self.status, other.status) if status]
+        seen = [at for at in (self.seen_at, other.seen_at) if at is not None]
         paid = self.paid.join(other.paid) if self.paid and other.paid else self.paid or other.paid
         return OrderFacts(
             order_id=self.order_id,
@@ -211,6 +216,8 @@ class OrderFacts:
             is_plan_change=self.is_plan_change or other.is_plan_change,
             pending=max(pendings, key=lambda pending: (pending.at, not pending.is_scheduled), default=None),
             refunds=_join_refunds(self.refunds, other.refunds),
+            replaces=self.replaces | other.replaces,
+            seen_at=max(seen, default=None),
         )
 
     @property

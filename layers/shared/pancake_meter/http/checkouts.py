@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, NotRequired, Self
 from pydantic import Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
-from pancake_meter.domain.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag
+from pancake_meter.domain.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.fields import MeterName, PositiveQuantity, WireModel
 from pancake_meter.http.problem import Problem
@@ -24,7 +24,9 @@ _CURSOR_PATTERN = r"^[0-9TZ:.-]{24}~chk_[0-9a-f]{32}$"
 class CheckoutRequest(WireModel):
     """Body of ``POST /v1/customers/{customer_id}/checkouts``. The amount is computed here, never taken from the caller.
 
-    Without a ``kind``, a ``plan`` asks for a subscription, a ``quantity`` for a top-up, a bare ``meter`` for what is owed.
+    Without a ``kind``, a ``quantity`` asks for a top-up and a bare ``meter`` for what is owed. A ``plan`` asks for a plan
+    change where the customer has a live subscription, else for a subscription; the answer's ``kind`` says which.
+    ``subscription`` is refused where there is a live one.
     ``timing`` says when a plan change happens; without it upgrades happen now, downgrades with the next period.
     """
 
@@ -43,12 +45,12 @@ class CheckoutRequest(WireModel):
         return self
 
     @property
-    def wanted_kind(self) -> CheckoutKind:
+    def wanted_kind(self) -> WantedKind:
         """The kind that is asked for, in so many words or not."""
         if self.kind is not None:
             return self.kind
         if self.plan is not None:
-            return "subscription"
+            return "plan"
         return "overage" if self.quantity is None else "top_up"
 
 
@@ -80,7 +82,8 @@ class CheckoutLine(TypedDict):
 class CheckoutBody(TypedDict):
     """One checkout. ``amount`` is a display amount before tax; ``url`` is the payment page, in answers that open one.
 
-    ``lines`` say of an overage checkout what was used when; of other kinds there are none.
+    ``lines`` say of an overage checkout what was used when; of other kinds there are none. ``origin_order_id`` is the
+    order that a plan change replaces.
     """
 
     checkout_id: str
@@ -88,6 +91,7 @@ class CheckoutBody(TypedDict):
     kind: CheckoutKind
     meter: str | None
     plan: str | None
+    origin_order_id: str | None
     quantity: Decimal
     amount: str
     currency: str
@@ -115,6 +119,7 @@ def checkout_body(checkout: Checkout, now: datetime) -> CheckoutBody:
         "kind": checkout.kind,
         "meter": checkout.meter,
         "plan": checkout.plan,
+        "origin_order_id": checkout.origin_order_id,
         "quantity": checkout.quantity,
         "amount": checkout.amount.display,
         "currency": checkout.amount.currency,

@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
+from pancake_meter.domain.errors import HighestPlan, PlanNotChangeable
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -16,9 +18,10 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 32rem; padding: 0 1.5rem; color: #222; }}
 h1 {{ font-size: 1.5rem; }}
+a {{ color: #1d4ed8; }}
 </style>
 </head>
-<body><main><h1>{title}</h1><p>{text}</p></main></body>
+<body><main><h1>{title}</h1><p>{text}</p>{back}</main></body>
 </html>
 """
 _HEADERS = {
@@ -38,12 +41,13 @@ class Page:
     text: str
     retry_after_seconds: int | None = None
 
-    def response(self) -> Response[str]:
-        """Return the HTTP answer."""
+    def response(self, back_url: str | None = None) -> Response[str]:
+        """Return the HTTP answer; ``back_url`` is where the page leads back to."""
         headers: dict[str, str | list[str]] = {**_HEADERS}
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)
-        body = _PAGE.format(title=escape(self.title), text=escape(self.text))
+        back = f'<p><a href="{escape(back_url)}">Back to the shop</a></p>' if back_url else ""
+        body = _PAGE.format(title=escape(self.title), text=escape(self.text), back=back)
         return Response(self.status.value, "text/html; charset=utf-8", body, headers)
 
 
@@ -62,12 +66,41 @@ NOTHING_TO_PAY = Page(
     "There is nothing to pay",
     "What this link was for has been settled, or is not for sale any more. You can close this page.",
 )
+HIGHEST_PLAN = Page(
+    HTTPStatus.CONFLICT,
+    "You already have the highest plan",
+    "There is no plan above the one you have. Nothing has been charged, and your plan goes on as it is. If you need more,"
+    " please go back to the product: more units may be for sale there.",
+)
+PAYMENT_OVERDUE = Page(
+    HTTPStatus.CONFLICT,
+    "A payment for your plan is overdue",
+    "Your plan can be changed once its last payment has gone through. The payment provider tries again by itself, and has"
+    " asked you by e-mail to check your payment method. Nothing has been charged now. Please open this link again then.",
+)
+PLAN_CANCELLED = Page(
+    HTTPStatus.CONFLICT,
+    "You have cancelled your plan",
+    "A plan that was cancelled cannot be changed while it still runs. Nothing has been charged. Withdraw the cancellation to"
+    " change the plan now, or come back when it has ended to buy a new one.",
+)
 TRY_AGAIN = Page(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Please try again in a moment",
     "The payment page cannot be opened right now. Nothing has been charged.",
     retry_after_seconds=5,
 )
+
+
+def page_of_refusal(error: Exception) -> Page:
+    """Return the page that says why nothing is sold."""
+    match error:
+        case HighestPlan():
+            return HIGHEST_PLAN
+        case PlanNotChangeable():
+            return PAYMENT_OVERDUE if error.details.get("order_status") == "past_due" else PLAN_CANCELLED
+        case _:
+            return NOTHING_TO_PAY
 
 
 def redirect(url: str) -> Response[str]:

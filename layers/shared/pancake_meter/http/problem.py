@@ -33,6 +33,8 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "nothing_owed": HTTPStatus.CONFLICT,
     "below_minimum": HTTPStatus.CONFLICT,
     "not_for_sale": HTTPStatus.CONFLICT,
+    "already_subscribed": HTTPStatus.CONFLICT,
+    "plan_not_changeable": HTTPStatus.CONFLICT,
 }
 """Status of a domain error's code; any other is malformed content."""
 

@@ -28,14 +28,29 @@ class PassBody(TypedDict):
     is_left: bool
 
 
+class BoughtTwiceBody(TypedDict):
+    """A customer who has two live orders for one meter: only the better one gives, and both cost. Cancel or refund one.
+
+    ``is_new``: this run found it; the alarm rings once.
+    """
+
+    customer_id: str
+    order_ids: list[str]
+    is_new: bool
+
+
 class ReportBody(TypedDict):
-    """A run: what was missing and is ``healed``, what ``failed``, and the passes that are ``left`` for the next run."""
+    """A run: what was missing and is ``healed``, what ``failed``, and the passes that are ``left`` for the next run.
+
+    ``bought_twice`` names at most 100 customers, for as long as both their orders stand.
+    """
 
     started_at: str
     healed: int
     parked: int
     failed: int
     left: list[str]
+    bought_twice: list[BoughtTwiceBody]
     passes: dict[str, PassBody]
 
 
@@ -47,5 +62,9 @@ def report_body(report: Report) -> ReportBody:
         "parked": report.parked,
         "failed": report.failed,
         "left": report.left,
+        "bought_twice": [
+            {"customer_id": found.customer_id, "order_ids": list(found.order_ids), "is_new": found.is_new}
+            for found in report.bought_twice
+        ],
         "passes": {name: cast("PassBody", asdict(tally)) for name, tally in report.passes.items()},
     }

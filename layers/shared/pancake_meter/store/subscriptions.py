@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.subscription import (
     Carried,
@@ -50,6 +51,9 @@ def subscription_write(subscription: Subscription) -> Put:
     }
     if subscription.left:
         item["left"] = {meter: [_left_item(period) for period in left] for meter, left in subscription.left.items()}
+    if pairs := bought_twice(subscription):
+        # For whoever looks at the item; it follows from the orders and is never read back.
+        item["bought_twice"] = sorted({order_id for pair in pairs for order_id in pair})
     if subscription.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": subscription.version})
@@ -110,6 +114,10 @@ def _order_item(order: OrderFacts) -> dict[str, Any]:
             "plan": plan_item(order.paid.plan),
             "sold_at": to_ms(order.paid.sold_at),
         }
+    if order.replaces:
+        item["replaces"] = sorted(order.replaces)
+    if order.seen_at is not None:
+        item["seen_at"] = to_ms(order.seen_at)
     if order.earlier:
         item["earlier"] = [_earlier_item(period) for period in order.earlier]
     if order.status is not None:
@@ -134,6 +142,8 @@ def _order(item: Mapping[str, Any]) -> OrderFacts:
         is_plan_change=item["is_plan_change"],
         pending=_pending(item["pending"]) if "pending" in item else None,
         refunds={payment_id: _refund(refund) for payment_id, refund in item["refunds"].items()},
+        replaces=frozenset(item.get("replaces", ())),
+        seen_at=_instant(item, "seen_at"),
     )
 
 

@@ -12,10 +12,13 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, now: datetime) ->
     """Open the checkout that a link stands for.
 
     A link to overage that cannot be sold now (too little to charge, or settled since) sells a pack of units: it pays for
-    what is owed of the period, and the customer can go on.
+    what is owed of the period, and the customer can go on. A link to a plan sells the next one up from the plan that the
+    customer has now: as a change of a live order, else as a subscription.
 
     Raises:
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum: there is nothing to sell.
+        HighestPlan: there is no plan up from the customer's.
+        PlanNotChangeable: the customer's order is overdue, or was cancelled and still runs.
         WaffoApiError: Waffo did not make the session.
         StoreBusy, StoreUnavailable: passing trouble.
     """

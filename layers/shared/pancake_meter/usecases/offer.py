@@ -8,10 +8,9 @@ from typing_extensions import TypedDict
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance import ZERO, Balance
-from pancake_meter.domain.checkout import CheckoutKind
 from pancake_meter.domain.plan import Environment
 from pancake_meter.domain.quota import alert_threshold
-from pancake_meter.purchase_link import PurchaseLink, make_link
+from pancake_meter.purchase_link import LinkKind, PurchaseLink, make_link
 
 
 class Links(TypedDict, total=False):
@@ -42,12 +41,11 @@ class Offers:
         if units is not None:
             links["purchase_url"] = self._link(balance, units, base_url, now)
         if upgrade is not None:
-            kind: CheckoutKind = "subscription" if balance.term.order_id is None else "plan_change"
-            links["upgrade_url"] = self._link(balance, kind, base_url, now)
+            links["upgrade_url"] = self._link(balance, "plan", base_url, now)
             links.setdefault("purchase_url", links["upgrade_url"])
         return links
 
-    def _units(self, balance: Balance) -> CheckoutKind | None:
+    def _units(self, balance: Balance) -> LinkKind | None:
         """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
         catalog, meter = self.catalog, balance.meter
         if catalog.usage_product is None or self.environment not in catalog.usage_product.product_ids:
@@ -60,6 +58,6 @@ class Offers:
             return "overage" if balance.policy.overage_limit or not has_pack else "top_up"
         return "top_up" if has_pack else None
 
-    def _link(self, balance: Balance, kind: CheckoutKind, base_url: str, now: datetime) -> str:
+    def _link(self, balance: Balance, kind: LinkKind, base_url: str, now: datetime) -> str:
         link = PurchaseLink(balance.customer_id, kind, balance.meter)
         return make_link(self.secret(), self.public_base_url or base_url, link, now)

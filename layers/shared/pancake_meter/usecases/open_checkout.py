@@ -8,20 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.errors import NothingOwed, SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.held_order import held_by
 from pancake_meter.domain.loopback import is_loopback_url
-from pancake_meter.domain.plan import Environment, Plan
+from pancake_meter.domain.plan import Environment
 from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.subscription import Subscription
 from pancake_meter.store.checkouts import read_slot, write_new_checkout, write_session
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.subscriptions import read_subscription
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.owed_overage import owed_lines, price_lines
 from pancake_meter.usecases.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
+from pancake_meter.usecases.waffo_orders import WaffoOrders
 from pancake_meter.waffo.checkout import (
     CreateSession,
     NewPurchase,
@@ -31,6 +35,7 @@ from pancake_meter.waffo.checkout import (
     url_with_token,
 )
 from pancake_meter.waffo.client import WaffoClient
+from pancake_meter.waffo.errors import WaffoRejected
 from pancake_meter.waffo.idempotency import idempotency_key
 
 _ATTEMPTS_MAX: Final = 5
@@ -38,16 +43,26 @@ _SESSION_KEY_LIFETIME: Final = timedelta(hours=23)
 """Waffo forgets an idempotency key after 24 hours: a checkout without a session is not revived after that."""
 
 
+def _nobody_listens(error: Exception) -> None:
+    """Leave a failed question about orders uncounted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selling:
-    """The collaborators of a sale. ``is_local``: Waffo is a simulator on this machine, and so may be the seller's app."""
+    """The collaborators of a sale.
+
+    ``is_local``: Waffo is a simulator on this machine, and so may be the seller's app. ``on_lookup_failure`` is called for
+    each question about orders that Waffo did not answer.
+    """
 
     metering: Metering
     waffo: WaffoClient
     environment: Environment
     success_url: str | None
+    store_id: str
     is_local: bool = False
     new_id: Callable[[], str] = lambda: f"chk_{uuid4().hex}"
+    on_lookup_failure: Callable[[Exception], None] = _nobody_listens
 
     @property
     def catalog(self) -> Catalog:
@@ -57,6 +72,20 @@ class Selling:
     def allows_success_url(self, url: str) -> bool:
         """Return whether a customer may be sent to ``url`` after paying."""
         return self.catalog.checkout.allows_success_url(url) or (self.is_local and is_loopback_url(url))
+
+    @property
+    def shop_url(self) -> str | None:
+        """Where the seller's shop is: the site that customers land on after paying; ``None`` where no such is configured."""
+        landing = self.success_url or next(iter(self.catalog.checkout.success_urls), None)
+        if landing is None:
+            return None
+        parts = urlsplit(landing)
+        return f"{parts.scheme}://{parts.netloc}/"
+
+    @property
+    def orders(self) -> WaffoOrders:
+        """What Waffo says of a customer's orders."""
+        return WaffoOrders(self.waffo, self.catalog, self.environment, self.store_id, self.on_lookup_failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +103,56 @@ def open_checkout(
     """Open a checkout for what is asked, or find the open one that sells just that.
 
     Raises:
-        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed: see their classes.
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed, AlreadySubscribed,
+        PlanNotChangeable: see their classes.
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
-    quote = _quote(selling, customer_id, request, now)
-    checkout, is_new = _take_slot(selling, customer_id, quote, now)
-    return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
-
-
-def _quote(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> Quote:
-    catalog, environment = selling.catalog, selling.environment
     subscription = read_subscription(selling.metering.table, customer_id)
+
+    def sell(quote: Quote) -> OpenedCheckout:
+        checkout, is_new = _take_slot(selling, customer_id, quote, now)
+        return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
+
+    if request.kind in UNIT_KINDS:
+        return sell(_quote_units(selling, customer_id, request, subscription, now))
+    return _sell_plan(selling, customer_id, request, subscription, sell)
+
+
+def _sell_plan(
+    selling: Selling,
+    customer_id: str,
+    request: SaleRequest,
+    subscription: Subscription | None,
+    sell: Callable[[Quote], OpenedCheckout],
+) -> OpenedCheckout:
+    """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
+
+    Webhooks may be late. So Waffo is asked before a subscription is sold. And where Waffo refuses a change, it is asked how
+    the order stands: one that has ended is replaced by a new subscription.
+    """
+    held = held_by(subscription) or selling.orders.of_buyer(customer_id)
+    quote = quote_plan(selling.catalog, selling.environment, request, held)
+    try:
+        return sell(quote)
+    except WaffoRejected:
+        if held is None:
+            raise
+        instead = selling.orders.after_refusal(held, customer_id)
+        again = quote_plan(selling.catalog, selling.environment, request, instead)
+        if again == quote:
+            raise
+    return sell(again)
+
+
+def _quote_units(
+    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
+) -> Quote:
+    catalog, environment = selling.catalog, selling.environment
     coverage = subscription.coverage(now) if subscription else None
-    plan: Plan | None = coverage.plan if coverage else catalog.default_plan
-    if request.kind not in UNIT_KINDS:
-        return quote_plan(catalog, environment, request, plan, coverage.term.order_id if coverage else None)
+    plan = coverage.plan if coverage else catalog.default_plan
     if request.meter is None:
         raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
     selling.metering.check_meter(request.meter)
@@ -135,11 +196,13 @@ def _with_session(
     """Have Waffo make the session, or hand out the one there is with a fresh token."""
     if checkout.url is not None:
         token = selling.waffo.issue_session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
-        return OpenedCheckout(checkout, url_with_token(checkout.url, token), is_new=False)
+        url = url_with_token(checkout.url, token, is_test=selling.environment == "test")
+        return OpenedCheckout(checkout, url, is_new=False)
     session = selling.waffo.authenticated_checkout(
         _session_request(selling.catalog, checkout, quote, success_url),
         buyer_identity=checkout.customer_id,
         idempotency_key=idempotency_key("checkout", checkout.id),
+        is_test=selling.environment == "test",
     )
     kept = replace(checkout, session_id=session.session_id, url=session.checkout_url, expires_at=session.expires_at)
     write_session(selling.metering.table, kept)
@@ -186,4 +249,5 @@ def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -
         expires_after=quote.expires_after,
         lines=quote.lines,
         timing=quote.timing,
+        origin_order_id=quote.origin_order_id,
     )

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.balance import ZERO
-from pancake_meter.domain.checkout import ChangeTiming, CheckoutKind
-from pancake_meter.domain.errors import BelowMinimum, NotForSale, UnknownPlan
+from pancake_meter.domain.checkout import ChangeTiming, CheckoutKind, WantedKind
+from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale, UnknownPlan
 from pancake_meter.domain.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.held_order import HeldOrder
 from pancake_meter.domain.money import Money
 from pancake_meter.domain.overage import SoldLine
 from pancake_meter.domain.plan import Environment, Plan
@@ -19,10 +20,11 @@ from pancake_meter.domain.pricing import line_amount
 class SaleRequest:
     """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan.
 
+    A ``kind`` of ``plan`` leaves open whether the plan is sold by subscription or as a change of the one there is.
     ``timing`` is of plan changes.
     """
 
-    kind: CheckoutKind
+    kind: WantedKind
     meter: str | None = None
     quantity: Decimal | None = None
     plan: str | None = None
@@ -66,7 +68,7 @@ def quote_overage(
         raise _no_price(meter, currency)
     amount = sum((part.amount for part in sold[1:]), start=sold[0].amount)
     quantity = sum((part.quantity for part in sold), ZERO)
-    return _quote_units(catalog, environment, request.kind, meter, quantity, amount, sold)
+    return _quote_units(catalog, environment, "overage", meter, quantity, amount, sold)
 
 
 def quote_top_up(
@@ -86,7 +88,7 @@ def quote_top_up(
     price = catalog.top_up_price(meter, plan, currency)
     if price is None:
         raise _no_price(meter, currency)
-    return _quote_units(catalog, environment, request.kind, meter, quantity, line_amount(price, quantity, currency))
+    return _quote_units(catalog, environment, "top_up", meter, quantity, line_amount(price, quantity, currency))
 
 
 def _quote_units(
@@ -126,32 +128,45 @@ def _no_price(meter: str, currency: str) -> NotForSale:
     return NotForSale("the catalog has no price for it", meter=meter, currency=currency)
 
 
-def quote_plan(
-    catalog: Catalog, environment: Environment, request: SaleRequest, current: Plan | None, order_id: str | None
-) -> Quote:
+def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest, held: HeldOrder | None) -> Quote:
     """Quote a plan by key, or else the next one up that grants more of the meter.
+
+    A customer who has an order is sold a change of it, anybody else a subscription: nobody is sold a second one.
 
     Raises:
         UnknownPlan: the catalog has no such plan.
-        NotForSale: no plan is wanted by name or found, or it has no product or price.
+        AlreadySubscribed: a subscription is wanted beside ``held``, or the plan of ``held``.
+        NotForSale: no plan is wanted by name or found, or it has no product or price, or there is no order to change.
     """
-    plan = _wanted_plan(catalog, environment, request, current)
-    currency = request.currency or catalog.checkout.currency
+    plan = _wanted_plan(catalog, environment, request, held.plan if held else catalog.default_plan)
+    if held is not None:
+        _check_not_held(request, plan, held)
+    currency = request.currency or (held.currency if held else None) or catalog.checkout.currency
     product = _product(catalog, plan, environment)
     amount = product.prices.get(currency) if product else None
     if product is None or amount is None:
         raise NotForSale("the plan has no product with a price for it", plan=plan.key, currency=currency)
-    if request.kind == "plan_change" and order_id is None:
+    if request.kind == "plan_change" and held is None:
         raise NotForSale("there is no subscription to change; ask for a subscription", plan=plan.key)
     return Quote(
-        kind=request.kind,
+        kind="plan_change" if held else "subscription",
         product_id=product.product_ids[environment],
         amount=amount,
         meter=request.meter,
         plan=plan.key,
-        origin_order_id=order_id if request.kind == "plan_change" else None,
-        timing=request.timing if request.kind == "plan_change" else None,
+        origin_order_id=held.order_id if held else None,
+        timing=request.timing if held else None,
     )
+
+
+def _check_not_held(request: SaleRequest, plan: Plan, held: HeldOrder) -> None:
+    facts = {"order_id": held.order_id, "plan": held.plan.key, "order_status": held.status}
+    if plan.key == held.plan.key:
+        raise AlreadySubscribed("the customer has this plan already", **facts, ask_for=None)
+    if request.kind == "subscription":
+        ask_for = {"kind": "plan_change", "plan": plan.key}
+        message = "the customer has a subscription already; ask for a plan_change of it, or leave out the kind"
+        raise AlreadySubscribed(message, **facts, ask_for=ask_for)
 
 
 def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleRequest, current: Plan | None) -> Plan:
@@ -164,7 +179,7 @@ def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleReques
         catalog.upgrade_of(current.key if current else None, request.meter, environment) if request.meter else None
     )
     if upgrade is None:
-        raise NotForSale("name a plan: there is no next one up for this meter", meter=request.meter)
+        raise HighestPlan("name a plan: there is no next one up for this meter", meter=request.meter)
     return upgrade
 
 

@@ -5,22 +5,23 @@ calls live, orders that only we hold for live, and checkouts of ours that were n
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.usecases.reconcile_checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconcile_deliveries import reconcile_deliveries
 from pancake_meter.usecases.reconcile_orders import reconcile_held_orders, reconcile_orders
-from pancake_meter.usecases.reconciliation_run import Reconciling, Run, Tally
+from pancake_meter.usecases.reconciliation_run import BoughtTwice, Reconciling, Run, Tally
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to, pass by pass."""
+    """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter."""
 
     started_at: datetime
     passes: Mapping[str, Tally]
+    bought_twice: Sequence[BoughtTwice] = ()
 
     @property
     def healed(self) -> int:
@@ -66,4 +67,4 @@ def reconcile(
     orders, seen = reconcile_orders(run)
     held = reconcile_held_orders(run, seen)
     passes = {"deliveries": deliveries, "orders": orders, "held_orders": held, "checkouts": reconcile_checkouts(run)}
-    return Report(now, passes)
+    return Report(now, passes, tuple(run.bought_twice))

@@ -6,6 +6,7 @@ from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.subscription import OrderFacts, Subscription
 from pancake_meter.store.deliveries import read_order_customer
 from pancake_meter.store.subscriptions import live_subscriptions, read_subscription
+from pancake_meter.usecases.confirm_orders import confirm_orders
 from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally, gravest
 from pancake_meter.usecases.snapshot_events import missing_events, snapshot_body
 from pancake_meter.waffo.pinning import check_snapshot_pinned
@@ -43,7 +44,7 @@ def reconcile_orders(run: Run) -> tuple[Tally, frozenset[str] | None]:
 
 
 def reconcile_held_orders(run: Run, seen: frozenset[str] | None) -> Tally:
-    """Ask Waffo about orders that we hold for live and did not see there.
+    """Ask Waffo about orders that we hold for live and did not see there, and about those that may be bought twice.
 
     Where not every live order was ``seen``, only those are asked about whose paid period is over: they should have been
     renewed, or have ended.
@@ -61,7 +62,11 @@ def reconcile_held_orders(run: Run, seen: frozenset[str] | None) -> Tally:
             snapshot = waffo.subscription_order(order.order_id)
             if snapshot is not None:
                 results.append(_heal(run, snapshot))
-        return gravest(results)
+        confirmed = confirm_orders(run, subscription, lambda snapshot: _heal(run, snapshot))
+        table = run.reconciling.metering.table
+        fresh = read_subscription(table, subscription.customer_id) if confirmed else subscription
+        run.note_bought_twice(fresh or subscription, is_new="flagged" in confirmed)
+        return gravest([*results, *confirmed])
 
     return run.walk_ours(
         "held_orders",

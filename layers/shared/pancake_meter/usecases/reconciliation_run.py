@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
+from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.domain.subscription import Subscription
 from pancake_meter.store.deliveries import read_delivery
 from pancake_meter.store.errors import CorruptItem, StoreBusy
 from pancake_meter.store.reconciliation import Place, read_place, write_place
@@ -81,14 +83,37 @@ def gravest(results: Sequence[Judged]) -> Judged:
     return max(results, key=_GRAVITY.index)
 
 
+BOUGHT_TWICE_MAX: Final = 100
+"""Customers that one report names; the others show in later reports, once these are dealt with."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoughtTwice:
+    """A customer with two orders for one meter; ``is_new``: this run found it."""
+
+    customer_id: str
+    order_ids: tuple[str, ...]
+    is_new: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. ``may_go_on`` says whether there is time; ``on_failure`` hears of (pass, reference, error)."""
+    """One run. ``may_go_on`` says whether there is time; ``on_failure`` hears of (pass, reference, error).
+
+    ``bought_twice`` collects the customers that have bought twice, as far as this run has seen.
+    """
 
     reconciling: Reconciling
     now: datetime
     may_go_on: Callable[[], bool]
     on_failure: Callable[[str, str, Exception], None]
+    bought_twice: list[BoughtTwice] = field(default_factory=list)
+
+    def note_bought_twice(self, subscription: Subscription, *, is_new: bool) -> None:
+        """Put a customer on the report who has bought twice."""
+        order_ids = sorted({order_id for pair in bought_twice(subscription) for order_id in pair})
+        if order_ids and len(self.bought_twice) < BOUGHT_TWICE_MAX:
+            self.bought_twice.append(BoughtTwice(subscription.customer_id, tuple(order_ids), is_new))
 
     def take(self, body: bytes) -> Judged:
         """Take an event that Waffo's API told us, because no webhook had.

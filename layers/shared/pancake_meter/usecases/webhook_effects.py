@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pancake_meter.domain.adjust import claw_back, reopen_overage
 from pancake_meter.domain.balance import ZERO
+from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.instant import floor_ms
@@ -27,6 +28,7 @@ from pancake_meter.usecases.webhook_purchase import (
     find_checkout,
     guess_checkout,
     plan_checkout_write,
+    replacing,
 )
 from pancake_meter.usecases.webhook_reading import Ignored, Parked, lifecycle_event
 from pancake_meter.waffo.events import (
@@ -99,12 +101,14 @@ def _lifecycle(
         return Effects("parked", read.reason, customer_id)
     if isinstance(read, Ignored):
         return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id))
-    learned = books.learn(OrderFacts.of(read))
-    reason = _why_nothing_moved(books, learned, facts.order.id)
+    learned = books.learn(replacing(OrderFacts.of(read), checkout))
+    is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
+    reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
     writes = learned.writes(event.cause, facts.order.id) if learned.learned != books.learned else []
     closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     verdict: Verdict = "applied" if reason is None else "ignored"
-    return Effects(verdict, reason, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
+    flag = "bought_twice" if is_flagged else None
+    return Effects(verdict, reason or flag, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:

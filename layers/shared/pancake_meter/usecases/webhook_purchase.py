@@ -12,6 +12,7 @@ from pancake_meter.domain.checkout import UNIT_KINDS, Checkout, PaidOrder, payme
 from pancake_meter.domain.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.payment import Credit, SoldKind
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.subscription import OrderFacts
 from pancake_meter.store.checkouts import read_checkout, read_slot, settled_write
 from pancake_meter.store.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
@@ -139,6 +140,13 @@ def stated_units(product_metadata: Mapping[str, str], catalog: Catalog) -> dict[
         return {meter: parse_quantity(text) for meter, text in texts.items()}
     except InvalidQuantity:
         return {}
+
+
+def replacing(facts: OrderFacts, checkout: Checkout | None) -> OrderFacts:
+    """Return the facts of an order with the order that our plan change sold it in place of."""
+    if checkout is None or checkout.origin_order_id is None:
+        return facts
+    return replace(facts, replaces=frozenset({checkout.origin_order_id}))
 
 
 def plan_checkout_write(checkout: Checkout | None, order_id: str) -> tuple[Write, ...]:

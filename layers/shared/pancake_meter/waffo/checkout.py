@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.waffo.errors import InvalidRequest
@@ -236,9 +236,16 @@ class CanceledOrder:
     status: str
 
 
-def url_with_token(checkout_url: str, token: SessionToken) -> str:
-    """The URL to send the customer to. The token is in the fragment, which browsers do not send to servers."""
-    return f"{checkout_url}#token={token.token}"
+def url_with_token(checkout_url: str, token: SessionToken, *, is_test: bool = False) -> str:
+    """The URL to send the customer to. The token is in the fragment, which browsers do not send to servers.
+
+    ``is_test``: the session is of test mode. Its page then wants ``test=true``, a plan change's not to be missing.
+    """
+    parts = urlsplit(checkout_url)
+    query = parts.query
+    if is_test and "test" not in dict(parse_qsl(query, keep_blank_values=True)):
+        query = f"{query}&test=true" if query else "test=true"
+    return urlunsplit(parts._replace(query=query, fragment=f"token={token.token}"))
 
 
 def check_short_id(name: str, value: str, prefix: str) -> None:

@@ -38,7 +38,7 @@ from pancake_meter.waffo.errors import (
     WaffoUnreadable,
 )
 from pancake_meter.waffo.fields import Fields, InvalidField
-from pancake_meter.waffo.idempotency import is_idempotency_key
+from pancake_meter.waffo.idempotency import idempotency_key, is_idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from pancake_meter.waffo.snapshots import (
@@ -137,7 +137,7 @@ class WaffoClient:
         return _read(CREATE_SESSION, answer, _checkout_session)
 
     def authenticated_checkout(
-        self, request: CreateSession, *, buyer_identity: str, idempotency_key: str
+        self, request: CreateSession, *, buyer_identity: str, idempotency_key: str, is_test: bool = False
     ) -> AuthenticatedCheckout:
         """A checkout bound to our customer: token and session, requested at the same time since neither needs the
         other.
@@ -154,18 +154,24 @@ class WaffoClient:
             token = pending_token.result()
         return AuthenticatedCheckout(
             session_id=session.session_id,
-            url=url_with_token(session.checkout_url, token),
+            url=url_with_token(session.checkout_url, token, is_test=is_test),
             expires_at=session.expires_at,
             checkout_url=session.checkout_url,
             token_expires_at=token.expires_at,
         )
 
-    def cancel_order(self, order_id: str, *, idempotency_key: str) -> CanceledOrder:
-        """Cancel a subscription. Put the subscription's version into the key: an old answer would be replayed
-        otherwise.
+    def cancel_order(self, order_id: str, *, action_id: str) -> CanceledOrder:
+        """Cancel a subscription.
+
+        ``action_id`` names this one wish to cancel: a repetition of the request carries the same one, a later wish
+        another. A key made of the order alone would replay the first answer for 24 hours: cancel, reactivate, cancel
+        again would then cancel nothing.
         """
         check_short_id("orderId", order_id, "ORD")
-        answer = self._call(CANCEL_ORDER, {"orderId": order_id}, _checked_key(idempotency_key))
+        if action_id in ("", order_id):
+            raise InvalidRequest("action_id", "does not name the action: it is empty, or the order's id")
+        key = idempotency_key("cancel-order", order_id, action_id)
+        answer = self._call(CANCEL_ORDER, {"orderId": order_id}, key)
         return _read(CANCEL_ORDER, answer, _canceled_order)
 
     def subscription_orders(
@@ -174,6 +180,16 @@ class WaffoClient:
         """One page of the store's subscription orders in any of ``statuses``. ``limit`` is 1 to 100."""
         variables = {"storeId": store_id, "statuses": list(statuses), **_window(limit, offset)}
         data = self._query(queries.SUBSCRIPTION_ORDERS, variables)
+        return self._page(data, "subscriptionOrders", read_subscription_order)
+
+    def buyers_subscription_orders(
+        self, store_id: str, buyer_identity: str, *, statuses: Sequence[str] = LIVE_STATUSES, limit: int = 20
+    ) -> Page[SubscriptionOrderSnapshot]:
+        """The first page of one buyer's subscription orders in any of ``statuses``. ``limit`` is 1 to 100."""
+        check_identity(buyer_identity)
+        variables = {"storeId": store_id, "buyer": buyer_identity, "statuses": list(statuses), **_window(limit, 0)}
+        del variables["offset"]
+        data = self._query(queries.BUYERS_SUBSCRIPTION_ORDERS, variables)
         return self._page(data, "subscriptionOrders", read_subscription_order)
 
     def subscription_order(self, order_id: str) -> SubscriptionOrderSnapshot | None:

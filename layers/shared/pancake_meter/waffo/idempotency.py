@@ -13,9 +13,8 @@ def idempotency_key(*parts: str) -> str:
     """Any ids of ours as one key of at most 256 of ``[A-Za-z0-9_-]``, always the same for the same parts.
 
     It begins with what is readable of the parts and ends with a hash of them, so keys differ when any part does:
-    ``a:b``, ``a_b`` and (``a``, ``b``) are three keys. Put everything that makes the write another write into the
-    parts, for example the version of the subscription that a cancel is about: an old answer would be replayed
-    otherwise.
+    ``a:b``, ``a_b`` and (``a``, ``b``) are three keys. Make a key from the action, not from the thing acted on: a second
+    cancel of one order, after a reactivation, is another action, and would get the first one's answer under its key.
 
     Raises:
         ValueError: no parts: a bug, since every such write would then be the same one.

@@ -17,6 +17,16 @@ query SubscriptionOrders($storeId: String!, $statuses: [String!], $limit: Int, $
 }}
 """
 
+_LIVE_OF_BUYER = "filter: { merchantProvidedBuyerIdentity: { eq: $buyer }, status: { in: $statuses } }"
+
+BUYERS_SUBSCRIPTION_ORDERS = f"""
+query BuyersSubscriptionOrders($storeId: String!, $buyer: String!, $statuses: [String!], $limit: Int) {{
+  subscriptionOrders(storeId: $storeId, {_LIVE_OF_BUYER}, limit: $limit) {{
+    {_ORDER_FIELDS}
+  }}
+}}
+"""
+
 SUBSCRIPTION_ORDER = f"""
 query SubscriptionOrder($id: ID!) {{
   subscriptionOrder(id: $id) {{

@@ -1,0 +1,31 @@
+"""The subscription order that a customer has when a plan is sold: what is sold then is a change of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pancake_meter.domain.plan import Plan
+from pancake_meter.domain.subscription import StatusKind, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known."""
+
+    order_id: str
+    plan: Plan
+    status: StatusKind
+    ends_at: datetime | None = None
+    currency: str | None = None
+
+
+def held_by(subscription: Subscription | None) -> HeldOrder | None:
+    """Return the order that a plan change would move, as far as we know; ``None``: the customer has none.
+
+    An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
+    beside it would run twice.
+    """
+    order = subscription.governing if subscription else None
+    if order is None or order.paid is None:
+        return None
+    status = order.status.kind if order.status else "active"
+    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at)

@@ -1,0 +1,85 @@
+"""Orders that may have been bought twice: Waffo is asked whether both still stand, and the answer is kept as a fact.
+
+``domain/bought_twice.py`` decides from the facts. No webhook tells that an order goes on as before, so between two renewals
+this is the only source.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from pancake_meter.domain.bought_twice import Pair, bought_twice, to_confirm
+from pancake_meter.domain.subscription import OrderFacts, Subscription
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.usecases.customer_books import CustomerBooks
+from pancake_meter.usecases.reconciliation_run import Judged, Run
+from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot
+
+ATTEMPTS_MAX: Final = 3
+_STANDING: Final = frozenset({"active", "trialing", "past_due", "canceling"})
+_CAUSE: Final = "reconciliation:orders_confirmed"
+
+Snapshots = Mapping[str, SubscriptionOrderSnapshot]
+
+
+def confirm_orders(
+    run: Run, subscription: Subscription, heal: Callable[[SubscriptionOrderSnapshot], Judged]
+) -> list[Judged]:
+    """Confirm what may be bought twice; ``flagged`` where it is, and was not known to be.
+
+    ``heal`` applies what a snapshot says of an order beyond what we know: that it has ended, for example.
+
+    Raises:
+        WaffoApiError: Waffo did not answer; the next run asks again.
+        StoreBusy, StoreUnavailable: passing trouble.
+    """
+    pairs = to_confirm(subscription, run.now)
+    if not pairs:
+        return []
+    snapshots: dict[str, SubscriptionOrderSnapshot] = {}
+    results: list[Judged] = []
+    for order_id in sorted({order_id for pair in pairs for order_id in pair}):
+        snapshot = run.reconciling.waffo.subscription_order(order_id)
+        if snapshot is not None:
+            results.append(heal(snapshot))
+            snapshots[order_id] = snapshot
+    return [*results, _keep(run, subscription.customer_id, snapshots)]
+
+
+def _keep(run: Run, customer_id: str, snapshots: Snapshots) -> Judged:
+    """Keep what the snapshots say of the orders that still are a pair; say whether one is bought twice by that."""
+    metering = run.reconciling.metering
+    for _ in range(ATTEMPTS_MAX):
+        books = CustomerBooks.read(metering, customer_id, run.now)
+        before = books.learned
+        for facts in _facts(before, to_confirm(before, run.now), snapshots, run):
+            books = books.learn(facts)
+        if books.learned == before:
+            return "unchanged"
+        try:
+            metering.table.transact(books.writes(_CAUSE, None))
+        except WriteRefused:
+            continue
+        return "flagged" if bought_twice(books.learned) - bought_twice(before) else "unchanged"
+    raise StoreBusy("the customer's orders kept changing")
+
+
+def _facts(known: Subscription, pairs: frozenset[Pair], snapshots: Snapshots, run: Run) -> list[OrderFacts]:
+    """Return what the snapshots say: which order took the place of which, and else that both stand."""
+    facts = []
+    for ids in sorted(pairs):
+        newer, older = (known.order(order_id) for order_id in ids)
+        first, second = (snapshots.get(order_id) for order_id in ids)
+        if newer is None or older is None or first is None or second is None:
+            continue
+        if first.origin_order_id == older.order_id or second.superseded_by_order_id == newer.order_id:
+            facts.append(replace(newer, replaces=frozenset({older.order_id})))
+        elif second.origin_order_id == newer.order_id or first.superseded_by_order_id == older.order_id:
+            facts.append(replace(older, replaces=frozenset({newer.order_id})))
+        elif _stands(first) and _stands(second):
+            facts += [replace(newer, seen_at=run.now), replace(older, seen_at=run.now)]
+    return facts
+
+
+def _stands(snapshot: SubscriptionOrderSnapshot) -> bool:
+    return snapshot.status in _STANDING and snapshot.superseded_by_order_id is None

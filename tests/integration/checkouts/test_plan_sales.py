@@ -1,0 +1,198 @@
+"""A plan is sold once: what is sold is decided when it is sold, from the customer's orders at that time."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from pancake_meter.purchase_link import PurchaseLink, make_link
+from pancake_meter.usecases import waffo_orders
+from tests.integration.checkouts.conftest import NOW, SECRET, Shop
+from tests.support.api import Answer, api_event
+from tests.support.webhook_world import World, lifecycle
+
+ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
+OTHER = "ORD_3yHn6bTg9vFr2cDe5xSw8Z"
+PERIOD = ("2026-03-10", "2026-04-10")
+
+
+def learn(shop: Shop, kind: str, order: str = ORDER, *, plan: str = "starter", at: str = "2026-03-10") -> None:
+    """Deliver one event of an order."""
+    taken = World(shop.metering.table, NOW).take(lifecycle(kind, order, at, *PERIOD, plan=plan))
+    assert taken.verdict == "applied"
+
+
+def click(shop: Shop, kind: str = "plan") -> Answer:
+    """Follow a link that was made for the tokens of the customer."""
+    made = make_link(SECRET, "https://api.example.com", PurchaseLink("acct_1001", kind, "tokens"), NOW)  # type: ignore[arg-type]
+    return shop.call(api_event("buy_link", path=made.removeprefix("https://api.example.com")))
+
+
+def sold(shop: Shop) -> list[tuple[str, str, str | None]]:
+    """What each session sells: kind, plan, and the order that it changes."""
+    told = [(session["metadata"], session.get("originOrderId")) for session in shop.waffo.sessions]
+    return [(metadata["kind"], metadata["plan"], origin) for metadata, origin in told]
+
+
+@pytest.mark.parametrize("kind", ["plan", "subscription", "plan_change"])
+def test_scenario_86_one_upgrade_link_followed_before_and_after_paying_sells_one_subscription(
+    shop: Shop, kind: str
+) -> None:
+    # Given a link that a free customer follows and pays
+    assert click(shop, kind).status == HTTPStatus.SEE_OTHER
+    learn(shop, "activated")
+    # When it is followed again
+    assert click(shop, kind).status == HTTPStatus.SEE_OTHER
+    # Then it changes the plan that there is now
+    assert sold(shop) == [("subscription", "starter", None), ("plan_change", "pro", ORDER)]
+
+
+@pytest.mark.parametrize("kind", ["plan", "subscription", "plan_change"])
+def test_scenario_88_a_link_followed_after_a_cancellation_sells_a_subscription(shop: Shop, kind: str) -> None:
+    learn(shop, "activated")
+    learn(shop, "canceled", at="2026-03-11")
+    assert click(shop, kind).status == HTTPStatus.SEE_OTHER
+    assert sold(shop) == [("subscription", "starter", None)]
+
+
+def test_scenario_86_a_customer_of_the_highest_plan_is_told_so_and_led_back(shop: Shop) -> None:
+    learn(shop, "activated", plan="scale")
+    page = click(shop)
+    assert (page.status, shop.waffo.sessions) == (HTTPStatus.CONFLICT, [])
+    assert "You already have the highest plan" in page.body
+    assert 'href="https://app.example.com/"' in page.body
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [("past_due", "A payment for your plan is overdue"), ("canceling", "You have cancelled your plan")],
+)
+def test_an_order_that_waffo_does_not_change_is_explained_and_no_second_one_is_sold(
+    shop: Shop, status: str, title: str
+) -> None:
+    # Given an order that Waffo refuses to change as it stands
+    learn(shop, "activated")
+    learn(shop, status, at="2026-03-11")
+    shop.waffo.order(ORDER, "starter", status=status)
+    # When
+    page, refused = click(shop), shop.checkout(plan="pro")
+    # Then
+    assert title in page.body
+    assert 'href="https://app.example.com/"' in page.body
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "plan_not_changeable")
+    assert (refused.body["order_status"], refused.body["order_id"]) == (status, ORDER)
+    assert shop.waffo.sessions == []
+
+
+def test_scenario_88_an_order_whose_end_no_webhook_told_is_replaced_by_a_subscription(shop: Shop) -> None:
+    learn(shop, "activated")
+    shop.waffo.order(ORDER, "starter", status="canceled")
+    assert click(shop).status == HTTPStatus.SEE_OTHER
+    assert sold(shop) == [("subscription", "starter", None)]
+
+
+def test_an_order_that_waffo_has_replaced_is_followed_to_the_one_in_its_place(shop: Shop) -> None:
+    learn(shop, "activated")
+    shop.waffo.order(ORDER, "starter", status="canceled", supersededByOrderId=OTHER)
+    shop.waffo.order(OTHER, "pro", changeOriginOrderId=ORDER)
+    assert click(shop).status == HTTPStatus.SEE_OTHER
+    assert sold(shop) == [("plan_change", "scale", OTHER)]
+
+
+def test_a_plan_asked_for_by_api_is_a_plan_change_where_there_is_an_order(shop: Shop) -> None:
+    first = shop.checkout(plan="starter")
+    learn(shop, "activated")
+    change = shop.checkout(plan="pro")
+    assert (first.body["kind"], change.body["kind"]) == ("subscription", "plan_change")
+    assert (change.status, change.body["origin_order_id"]) == (HTTPStatus.CREATED, ORDER)
+
+
+def test_an_explicit_second_subscription_is_refused_with_what_to_ask_for(shop: Shop) -> None:
+    learn(shop, "activated")
+    refused = shop.checkout(kind="subscription", plan="pro")
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "already_subscribed")
+    assert refused.body["ask_for"] == {"kind": "plan_change", "plan": "pro"}
+    assert (refused.body["order_id"], refused.body["plan"]) == (ORDER, "starter")
+    assert shop.waffo.sessions == []
+    assert shop.checkout(**refused.body["ask_for"]).status == HTTPStatus.CREATED
+
+
+@pytest.mark.parametrize("asked", [{}, {"kind": "plan_change"}, {"kind": "subscription"}])
+def test_scenario_87_the_plan_that_the_customer_has_is_not_sold(shop: Shop, asked: dict[str, str]) -> None:
+    learn(shop, "activated")
+    refused = shop.checkout(plan="starter", **asked)
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "already_subscribed")
+    assert (refused.body["ask_for"], shop.waffo.sessions) == (None, [])
+
+
+@pytest.mark.parametrize("status", ["active", "trialing", "past_due", "canceling"])
+def test_an_order_that_only_waffo_knows_stops_a_second_subscription(shop: Shop, status: str) -> None:
+    # Given a first payment whose webhook has not arrived
+    shop.waffo.order(ORDER, "starter", status=status)
+    # When
+    refused = shop.checkout(kind="subscription", plan="pro")
+    # Then
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "already_subscribed")
+    assert refused.body["order_id"] == ORDER
+    (asked,) = shop.waffo.queries
+    assert asked["variables"]["buyer"] == "acct_1001"
+    # And a link changes that order
+    click(shop)
+    assert all(origin == ORDER for _, _, origin in sold(shop))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"merchantProvidedBuyerIdentity": "acct_2"},
+        {"testMode": False},
+        {"storeId": "STO_0000000000000000000000"},
+        {"status": "canceled"},
+        {"status": "pending"},
+        {"productVersion": {"metadata": json.dumps({"plan": "another shop's"})}},
+        {"supersededByOrderId": OTHER},
+    ],
+)
+def test_an_order_of_others_or_of_other_things_stops_nothing(shop: Shop, fields: dict[str, Any]) -> None:
+    shop.waffo.order(ORDER, "starter", **fields)
+    assert shop.checkout(kind="subscription", plan="pro").status == HTTPStatus.CREATED
+
+
+def test_a_question_that_fails_does_not_stop_the_sale_and_is_counted(shop: Shop) -> None:
+    shop.waffo.graphql_fails = True
+    assert shop.checkout(plan="pro").status == HTTPStatus.CREATED
+    assert len(shop.failed_lookups) == 1
+
+
+def test_a_question_that_takes_too_long_does_not_stop_the_sale(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waffo_orders, "LOOKUP_SECONDS_MAX", 0.05)
+    shop.waffo.graphql_seconds = 0.5
+    assert shop.checkout(plan="pro").status == HTTPStatus.CREATED
+    assert len(shop.failed_lookups) == 1
+
+
+def test_a_change_of_an_order_that_is_no_more_is_not_handed_out_again(shop: Shop) -> None:
+    # Given an open change of an order, which another change has replaced since
+    learn(shop, "activated")
+    first = shop.checkout(plan="scale")
+    learn(shop, "plan_changed", OTHER, plan="pro", at="2026-03-10T15:19:00")
+    # When
+    second = shop.checkout(plan="scale")
+    # Then
+    assert (second.status, second.body["checkout_id"] != first.body["checkout_id"]) == (HTTPStatus.CREATED, True)
+    assert [origin for _, _, origin in sold(shop)] == [ORDER, OTHER]
+
+
+def test_a_change_is_asked_for_in_the_currency_of_the_order(shop: Shop) -> None:
+    # Given a customer who pays in yen; only Waffo knows
+    shop.waffo.order(ORDER, "starter", currency="JPY")
+    click(shop)
+    assert [session["currency"] for session in shop.waffo.sessions] == ["JPY"]
+
+
+def test_in_test_mode_every_payment_page_is_marked(shop: Shop) -> None:
+    learn(shop, "activated")
+    first, again = shop.checkout(plan="pro").body["url"], shop.checkout(plan="pro").body["url"]
+    assert "?test=true#token=" in first
+    assert "?test=true#token=" in again
