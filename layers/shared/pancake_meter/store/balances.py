@@ -99,7 +99,9 @@ def read_ledger(
 
 
 def read_summaries(table: Table, customer_id: str, meter: str, *, limit: int) -> list[PeriodSummary]:
-    """Return up to ``limit`` summaries of closed periods of a balance, newest first."""
+    """Return up to ``limit`` summaries of closed periods of a balance, newest first: one query, or none for a limit of 0."""
+    if limit == 0:
+        return []
     items, _ = table.query(
         "PK = :partition AND begins_with(SK, :prefix)",
         {":partition": customer_partition(customer_id), ":prefix": period_prefix(meter)},

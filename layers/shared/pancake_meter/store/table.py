@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable, WriteRefused
 
@@ -219,6 +219,8 @@ class Table:
                 return request()
             except ClientError as error:
                 _raise_unless_contended(error)
+            except ParamValidationError:
+                raise  # a request that no server would take is a bug
             except BotoCoreError as error:
                 raise StoreUnavailable(type(error).__name__) from error
             self._sleep(wait)

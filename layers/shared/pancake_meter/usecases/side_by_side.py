@@ -1,4 +1,4 @@
-"""Working on several balances at once: a batch of many customers waits for the store once for eight of them, not once for each."""
+"""Working on several balances at once, so that a batch of many customers does not wait for the store once for each."""
 
 import contextvars
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
