@@ -162,7 +162,7 @@ def test_scenario_101_four_batches_of_as_many_new_customers_are_counted_within_t
     def send(batch: int) -> list[bool]:
         slow = SlowStore(dynamodb)
         calls = [call(number, f"c{batch}-{number}") for number in range(64)]
-        tries = []
+        tries: list[bool] = []
         while not any(tries) and len(tries) < 3:
             fresh = Metering(Table(slow, table), CATALOG)  # type: ignore[arg-type]
             may_go_on = slow.time_limit()
@@ -210,7 +210,7 @@ def test_scenario_101_settled_and_parked_items_are_passed_over_when_the_batch_co
     # Then each try got further, and everything happened once
     assert 2 < tries <= 6
     balances = [read_balance(metering_.table, f"held-{number}", "tokens") for number in range(4)]
-    assert [(b.used, b.held) for b in balances if b] == [(300, 0)] * 4
+    assert [(int(b.used), int(b.held)) for b in balances if b] == [(300, 0)] * 4
     assert len(parked_usage(metering_.table, limit=50)[0]) == 40
 
     # And once more, nothing is written
@@ -236,7 +236,7 @@ def test_promise_3_a_hold_whose_call_another_telling_counted_is_ended_in_a_batch
     assert [(outcome.status, outcome.ended_hold) for outcome in outcomes] == [("duplicate", True)] * 2
     balance = read_balance(deps.table, "held", "tokens")
     assert balance is not None
-    assert (balance.used, balance.held) == (60, 0)
+    assert (int(balance.used), int(balance.held)) == (60, 0)
 
 
 # --- Side by side -------------------------------------------------------------------------------------------------
@@ -289,4 +289,5 @@ def test_a_bug_is_raised_before_passing_trouble() -> None:
 
 
 def test_the_client_has_a_connection_for_every_worker() -> None:
-    assert dynamodb_client().meta.config.max_pool_connections >= WORKERS_MAX
+    config: Any = dynamodb_client().meta.config
+    assert config.max_pool_connections >= WORKERS_MAX
