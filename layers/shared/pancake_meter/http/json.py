@@ -38,9 +38,8 @@ def loads(text: str, *, depth_max: int = DEPTH_MAX, allow_nan: bool = False) -> 
     Raises:
         MalformedJson: it is not JSON, or too deep, or has NaN or Infinity where they are not allowed.
     """
-    constant = _not_a_number if allow_nan else _refuse_constant
     try:
-        parsed = json.loads(text, parse_int=_integer, parse_float=_decimal, parse_constant=constant)
+        parsed = (_LENIENT if allow_nan else _STRICT).decode(text)
     except ValueError as error:
         raise MalformedJson("the body is not JSON") from error
     except RecursionError as error:
@@ -77,6 +76,15 @@ def _not_a_number(_: str) -> Decimal:
     return _NAN
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Made once: a body of many lines is parsed line by line.
+_STRICT: Final = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant)
+_LENIENT: Final = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_not_a_number)
+
+
 def dumps(value: object) -> str:
     """Serialise an answer. A quantity that a double cannot carry exactly is written as a string."""
     return json.dumps(value, default=_number, separators=(",", ":"))
@@ -89,10 +97,6 @@ def _number(value: object) -> int | float | str:
         return int(value) if abs(value) <= _EXACT_IN_A_DOUBLE else format(value, "f")
     digits = len(value.as_tuple().digits)
     return float(value) if digits <= _SIGNIFICANT_DIGITS_OF_A_DOUBLE else format(value, "f")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _depth(value: object, depth_max: int) -> int:
