@@ -24,9 +24,11 @@ PRODUCTION: Final = MeteringCollaborators(production_metering())
 
 def count_message(record: SQSRecord, with_: MeteringCollaborators, may_go_on: Callable[[], bool]) -> None:
     """Count the events of one message. What cannot be counted is parked; passing trouble brings the message back, as does
-    a lack of time.
+    a lack of time. A message that was delivered before may be counted in part: it is read before it is written.
     """
-    outcomes = count_items(with_.metering, BULK, message_items(record.body), with_.clock(), may_go_on)
+    items = message_items(record.body)
+    is_retry = int(record.attributes.approximate_receive_count) > 1
+    outcomes = count_items(with_.metering, BULK, items, with_.clock(), may_go_on, is_retry=is_retry)
     for status in ("counted", "duplicate", "parked"):
         count = sum(outcome.status == status for outcome in outcomes)
         metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)

@@ -1,7 +1,6 @@
 """Bulk usage, the front: checks events and puts them on the queue."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -11,13 +10,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import BulkSettings
-from pancake_meter.http.bulk import bulk_body, bulk_status, read_bulk
-from pancake_meter.http.resolver import answer, create_resolver, text_body
+from pancake_meter.http.bulk import read_bulk
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body
 from pancake_meter.store.usage_queue import UsageQueue, sqs_client
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.bulk_usage import bulk_messages
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine
 
 logger = Logger()
 metrics = create_metrics()
@@ -40,15 +38,15 @@ PRODUCTION: Final = Collaborators(
 
 @app.post("/v1/usage/bulk")
 def post_bulk() -> Response[str]:
-    """Accept any number of events within 6 MB: 202 once all that are well-formed are durable in the queue."""
+    """Accept any number of events within 4.5 MB: 202 once all that are well-formed are durable in the queue."""
     with_: Collaborators = app.context["collaborators"]
     content_type = app.current_event.headers.get("content-type", "")
-    read = read_bulk(with_.metering, text_body(app), content_type, with_.clock())
-    with_.queue.send(bulk_messages(item for item in read if isinstance(item, UsageLine)))
-    content = bulk_body(read)
+    read = read_bulk(with_.metering, text_body(app, USAGE_BODY_BYTES_MAX), content_type, with_.clock())
+    with_.queue.send(bulk_messages(read.lines))
+    content = read.body
     metrics.add_metric("UsageAccepted", MetricUnit.Count, content["accepted"])
     metrics.add_metric("UsageRefused", MetricUnit.Count, content["refused"])
-    return answer(HTTPStatus(bulk_status(read)), content)
+    return answer(read.status, content)
 
 
 @logger.inject_lambda_context(clear_state=True)

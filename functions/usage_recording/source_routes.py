@@ -9,14 +9,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pancake_meter.composition import MeteringCollaborators, time_left
 from pancake_meter.http.intake import (
+    bounded_items,
     cloud_events,
     intake_body,
     is_event_content,
-    lenient_items,
     no_content,
     unsupported_content,
 )
-from pancake_meter.http.resolver import answer, request_id, text_body
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
 from pancake_meter.usecases.count_usage import ItemOutcome, count_items
 from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Source
 
@@ -29,7 +29,7 @@ def post_litellm() -> Response[str]:
 
     What there is no time for comes again after the 503, and meets what is counted as duplicates.
     """
-    outcomes = _count(LITELLM, lenient_items(text_body(router), _content_type()))
+    outcomes = _count(LITELLM, bounded_items(_text(), _content_type()))
     return answer(HTTPStatus.OK, intake_body(outcomes))
 
 
@@ -38,7 +38,7 @@ def post_events() -> Response[str]:
     """Count CloudEvents as OpenMeter does: 204 once all of them are durable, counted or parked with a reason."""
     if not is_event_content(_content_type()):
         return unsupported_content().response(request_id(router))
-    _count(OPENMETER, cloud_events(text_body(router), _content_type()))
+    _count(OPENMETER, cloud_events(_text(), _content_type()))
     return no_content()
 
 
@@ -50,6 +50,10 @@ def _count(source: Source, items: Sequence[object]) -> list[ItemOutcome]:
         count = sum(outcome.status == status for outcome in outcomes)
         router.context["metrics"].add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
     return outcomes
+
+
+def _text() -> str:
+    return text_body(router, USAGE_BODY_BYTES_MAX)
 
 
 def _content_type() -> str:

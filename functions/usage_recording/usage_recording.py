@@ -9,9 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import parked_routes
 import source_routes
-from pancake_meter.composition import MeteringCollaborators, production_metering
-from pancake_meter.http.resolver import answer, body, create_resolver
-from pancake_meter.http.usage import UsageRequest, batch_body, batch_status, record_items
+from pancake_meter.composition import MeteringCollaborators, production_metering, time_left
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body
+from pancake_meter.http.usage import batch_body, batch_status, record_items, usage_events
 from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
@@ -26,10 +26,10 @@ PRODUCTION = MeteringCollaborators(production_metering())
 @app.post("/v1/usage")
 def post_usage() -> Response[str]:
     """Count 1 to 100 events, each judged for itself; a 2xx means that what it calls counted is durable."""
-    request = UsageRequest.model_validate(body(app))
     with_: MeteringCollaborators = app.context["collaborators"]
-    results = record_items(with_.metering, request.events, with_.clock())
-    content = batch_body(request.events, results)
+    events = usage_events(text_body(app, USAGE_BODY_BYTES_MAX))
+    results = record_items(with_.metering, events, with_.clock(), time_left(app.context["lambda_context"]))
+    content = batch_body(events, results)
     for status in ("counted", "duplicate", "refused"):
         metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, content[status])
     return answer(batch_status(results), content)

@@ -10,18 +10,21 @@ if TYPE_CHECKING:
 
 
 _WRITES = "writes of the request"
+_WRITING = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 
 
 @dataclass
 class Meter:
     """Requests by operation, and the capacity units that DynamoDB says they cost.
 
-    It says nothing of those that failed; ``refused_writes`` counts the writes in them. AWS charges these like the others.
+    It says nothing of those that failed; ``refused_writes`` counts the writes in them. ``write_units_of_aws`` has these too:
+    AWS charges a refused write like one that happened, and every write of a cancelled transaction, here at 1 KB each.
     """
 
     operations: list[str] = field(default_factory=list)
     units: float = 0.0
     refused_writes: int = 0
+    write_units_of_aws: float = 0.0
 
 
 @contextmanager
@@ -40,9 +43,11 @@ def metered(client: "DynamoDBClient") -> Iterator[Meter]:
         meter.operations.append(model.name)
         if "Error" in parsed:
             meter.refused_writes += context[_WRITES]
+            meter.write_units_of_aws += context[_WRITES] * (2 if model.name == "TransactWriteItems" else 1)
         consumed = parsed.get("ConsumedCapacity", [])
         for capacity in consumed if isinstance(consumed, list) else [consumed]:
             meter.units += capacity["CapacityUnits"]
+            meter.write_units_of_aws += capacity["CapacityUnits"] if model.name in _WRITING else 0
 
     events.register("provide-client-params.dynamodb", ask)  # type: ignore[arg-type] # botocore takes what it returns
     events.register("after-call.dynamodb", count)

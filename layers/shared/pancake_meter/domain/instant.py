@@ -4,6 +4,36 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_TEXT_LENGTH_MAX = 64
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def parse_instant(text: object) -> datetime:
+    """Return the instant of an RFC 3339 text that somebody else wrote, in UTC and whole milliseconds.
+
+    An offset may carry a time beyond the calendar's ends (``0001-01-01T00:00:00+14:00``): it becomes the calendar's end on
+    that side, which every rule about times refuses as too old or too far ahead.
+
+    Raises:
+        ValueError: it is no such text, or has no offset. The message is safe to show.
+    """
+    if not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
+        raise ValueError("a time is an RFC 3339 string")
+    try:
+        stated = datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise ValueError("a time is an RFC 3339 string") from None
+    if stated.tzinfo is None:
+        raise ValueError("a time needs its offset, such as Z")
+    return floor_ms(_in_utc(stated))
+
+
+def _in_utc(stated: datetime) -> datetime:
+    try:
+        return stated.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if stated.year == _FIRST.year else _LAST
 
 
 def timestamp(instant: datetime) -> str:

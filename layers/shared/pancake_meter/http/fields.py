@@ -1,6 +1,6 @@
 """Field types of the wire models: what JSON may carry where a quantity, a meter or a customer is meant."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
 
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
@@ -41,21 +41,9 @@ def _customer_id(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def _instant(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("a time is an RFC 3339 string")  # noqa: TRY004 - pydantic wants a ValueError
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("a time is an RFC 3339 string") from error
-    if instant.tzinfo is None:
-        raise ValueError("a time needs its offset, such as Z")
-    return floor_ms(instant.astimezone(UTC))
-
-
 Quantity = Annotated[Decimal, BeforeValidator(_quantity)]
 PositiveQuantity = Annotated[Decimal, BeforeValidator(_positive_quantity)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 MeterName = Annotated[str, StringConstraints(pattern=METER_PATTERN)]
 CustomerId = Annotated[
     str,

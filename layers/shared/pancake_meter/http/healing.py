@@ -13,7 +13,7 @@ from pancake_meter.usecases.heal_usage import PATIENCE, Healing
 class HealingRequest(WireModel):
     """A run on demand. Calls younger than ``patience_seconds`` may still be told of in the usual way, and are left alone."""
 
-    patience_seconds: int = Field(default=int(PATIENCE.total_seconds()), ge=0, le=86_400)
+    patience_seconds: int = Field(default=int(PATIENCE.total_seconds()), strict=True, ge=0, le=86_400)
 
 
 class HealingBody(TypedDict):

@@ -1,16 +1,19 @@
 """Usage in other systems' formats on the wire: how their bodies are read, and how they are answered."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from io import StringIO
+from itertools import islice
+from typing import Annotated, Final
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
-from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.instant import parse_instant, timestamp
 from pancake_meter.http import json
 from pancake_meter.http.fields import WireModel
 from pancake_meter.http.json import MalformedJson
@@ -19,12 +22,15 @@ from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event
 from pancake_meter.store.parked_usage import CONTENT_LENGTH_MAX, ParkedUsage, UsageSource, content_of
 from pancake_meter.usecases.count_usage import ItemOutcome, ItemStatus
 
-BODY_BYTES_MAX: Final = 6_291_456
-"""What Lambda takes in one request: 512 full payloads of LiteLLM are just within it."""
+ITEMS_MAX: Final = 10_000
+"""Items of one batch of LiteLLM's: its largest has 512, and so many payloads would not fit into a body."""
 CLOUD_EVENTS_MAX: Final = 1000
 """Events of one batch that are counted while the client waits, each of them perhaps another customer's."""
 PARKED_PAGE_MAX: Final = 50
 
+_OBJECT_LENGTH_MIN: Final = 30
+"""Characters of a line: any usage event or call has more."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 _ONE: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
@@ -80,9 +86,9 @@ class ReplayedBody(ParkedBody):
 
 def _place(cursor: object) -> tuple[datetime, str]:
     at, _, digest = str(cursor).partition("~")
-    if len(digest) != 64 or not digest.isalnum():  # noqa: PLR2004 - a SHA-256 in hex
+    if not _DIGEST.fullmatch(digest):
         raise ValueError("not a cursor")
-    return datetime.fromisoformat(at), digest
+    return parse_instant(at), digest
 
 
 class ParkedQuery(WireModel):
@@ -92,8 +98,21 @@ class ParkedQuery(WireModel):
     cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
 
 
-def lenient_items(text: str, content_type: str) -> list[object]:
-    """Return the items of a body: a JSON array, lines of JSON, or one object.
+def bounded_items(text: str, content_type: str) -> list[object]:
+    """Return the items of a body, as ``lenient_items``.
+
+    Raises:
+        MalformedJson: the body is none of the three.
+        TooManyEvents: it has more than 10,000 items; nothing is counted.
+    """
+    items = list(islice(lenient_items(text, content_type), ITEMS_MAX + 1))
+    if len(items) > ITEMS_MAX:
+        raise TooManyEvents(f"a batch has at most {ITEMS_MAX} items", maximum=ITEMS_MAX)
+    return items
+
+
+def lenient_items(text: str, content_type: str) -> Iterable[object]:
+    """Return the items of a body: a JSON array, lines of JSON, or one object. Lines are parsed one by one, when asked for.
 
     A line of ``ndjson`` that is no JSON is an item that cannot be read, and no reason to refuse the others.
 
@@ -102,14 +121,15 @@ def lenient_items(text: str, content_type: str) -> list[object]:
     """
     if _media_type(content_type) not in _NDJSON:
         try:
-            whole = _lenient(text)
+            whole = json.loads_batch(text)
         except MalformedJson:
             # `ndjson` also comes as application/json; one line alone that cannot be read is no batch.
             if "\n" not in text.strip():
                 raise
         else:
             return whole if isinstance(whole, list) else [whole]
-    return [_line(line) for line in text.splitlines() if line.strip()]
+    # Only a line feed ends a line: other separators of Unicode may stand inside a JSON text.
+    return (_line(line) for line in StringIO(text) if not line.isspace())
 
 
 def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
@@ -120,7 +140,7 @@ def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
         TooManyEvents: a batch of more than 1,000; nothing is counted.
         UnreadableUsage: it is not what its content type says, or an event is malformed; nothing is counted.
     """
-    whole = json.loads(text, bytes_max=BODY_BYTES_MAX)
+    whole = json.loads_batch(text)
     media_type = _media_type(content_type)
     if media_type == _BATCH and not isinstance(whole, list):
         raise UnreadableUsage("a batch is a JSON array of events")
@@ -192,16 +212,14 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _lenient(text: str) -> Any:
-    """Parse what a proxy sends on behalf of its clients: their depth and their NaN must not cost the others' usage."""
-    return json.loads(text, bytes_max=BODY_BYTES_MAX, depth_max=None, allow_nan=True)
-
-
 def _line(line: str) -> object:
+    """Return a line's object, or the line itself where it is none: cheaply, since a body of garbage has millions."""
+    if len(line) < _OBJECT_LENGTH_MIN or not line.lstrip().startswith("{"):
+        return line.strip()
     try:
-        return _lenient(line)
+        return json.loads_batch(line)
     except MalformedJson:
-        return line
+        return line.strip()
 
 
 def _at(index: int, item: object) -> CloudEvent:

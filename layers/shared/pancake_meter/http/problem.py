@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import json
-from pancake_meter.http.json import MalformedJson
+from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
+
+_FAULTS_MAX: Final = 20
+_FIELD_LENGTH_MAX: Final = 128
 
 _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "unknown_meter": HTTPStatus.NOT_FOUND,
@@ -77,10 +80,10 @@ def problem_of_domain(error: DomainError) -> Problem:
 
 
 def problem_of_validation(error: ValidationError) -> Problem:
-    """Return the problem of a body whose fields are wrong, with each field's fault but not its value."""
+    """Return the problem of a body whose fields are wrong: the fault of each of the first 20, but not its value."""
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "fault": fault["msg"]}
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        {"field": ".".join(str(part) for part in fault["loc"])[:_FIELD_LENGTH_MAX], "fault": fault["msg"]}
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:_FAULTS_MAX]
     ]
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "The request has wrong fields.", {"errors": faults}
@@ -90,6 +93,13 @@ def problem_of_validation(error: ValidationError) -> Problem:
 def problem_of_json(error: MalformedJson) -> Problem:
     """Return the problem of a body that is not JSON."""
     return Problem(HTTPStatus.BAD_REQUEST, "malformed_json", str(error))
+
+
+def problem_of_size(error: BodyTooLarge) -> Problem:
+    """Return the problem of a body that is too large: ``maximum`` is how many bytes it may have."""
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"{error}.".capitalize(), {"maximum": error.bytes_max}
+    )
 
 
 def problem_of_store(_: StoreBusy | StoreUnavailable) -> Problem:

@@ -17,10 +17,14 @@ from pydantic import ValidationError
 from pancake_meter.domain.customer import ENCODED_ID_PREFIX, check_customer_id
 from pancake_meter.domain.errors import DomainError, InvalidCustomerId
 from pancake_meter.http import json, problem
-from pancake_meter.http.json import MalformedJson
+from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 
 JSON = "application/json"
+
+BODY_BYTES_MAX: Final = 1_000_000
+USAGE_BODY_BYTES_MAX: Final = 4_500_000
+"""Of the routes that take usage in batches: what Lambda still takes when the body comes in base64, within its 6 MB."""
 
 Routes = APIGatewayHttpResolver | APIGatewayHttpRouter
 
@@ -53,6 +57,10 @@ def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
     @app.exception_handler(MalformedJson)
     def _(error: MalformedJson) -> Response[str]:
         return problem.problem_of_json(error).response(request_id(app))
+
+    @app.exception_handler(BodyTooLarge)
+    def _(error: BodyTooLarge) -> Response[str]:
+        return problem.problem_of_size(error).response(request_id(app))
 
     @app.exception_handler([StoreBusy, StoreUnavailable])
     def _(error: StoreBusy | StoreUnavailable) -> Response[str]:
@@ -110,14 +118,23 @@ def base_url(app: Routes) -> str:
 
 
 def body(app: Routes) -> object:
-    """Return the parsed JSON body of the request in hand; raise ``MalformedJson`` when it is none."""
+    """Return the parsed JSON body of the request in hand; raise ``MalformedJson`` when it is none, as ``text_body`` too."""
     return json.loads(text_body(app))
 
 
-def text_body(app: Routes) -> str:
-    """Return the body of the request in hand as text; raise ``MalformedJson`` when it is not UTF-8."""
+def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
+    """Return the body of the request in hand as text.
+
+    Raises:
+        BodyTooLarge: it has more than ``bytes_max`` bytes.
+        MalformedJson: it is not UTF-8.
+    """
+    event = app.current_event
     try:
-        return app.current_event.decoded_body or ""
+        content = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
+        if len(content) > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        return content.decode()
     except ValueError as error:
         raise MalformedJson("the body is not UTF-8") from error
 

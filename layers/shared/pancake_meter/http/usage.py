@@ -1,6 +1,6 @@
 """Usage events on the wire: each item of a batch is judged for itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, NotRequired
@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.domain.usage_event import EVENT_ID_LENGTH_MAX, usage_event
+from pancake_meter.http import json
 from pancake_meter.http.fields import CustomerId, Instant, MeterName, Quantity, WireModel
 from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_validation
 from pancake_meter.usecases.event_result import EventResult
@@ -30,7 +31,7 @@ class UsageRequest(WireModel):
 class UsageItem(WireModel):
     """One event of ``POST /v1/usage``. Its identity is (customer, meter, id)."""
 
-    id: Annotated[str, Field(min_length=1, max_length=128)]
+    id: Annotated[str, Field(min_length=1, max_length=EVENT_ID_LENGTH_MAX)]
     customer_id: CustomerId
     meter: MeterName
     quantity: Quantity
@@ -56,6 +57,16 @@ class BatchBody(TypedDict):
     results: list[ItemResult]
 
 
+def usage_events(text: str) -> list[Any]:
+    """Return the events of a body, each still to be read.
+
+    Raises:
+        MalformedJson: it is no JSON.
+        ValidationError: it is no object with 1 to 100 events.
+    """
+    return UsageRequest.model_validate(json.loads_batch(text)).events
+
+
 def read_item(raw: object, now: datetime) -> UsageLine | Problem:
     """Return the event of an item, or what is wrong with it."""
     try:
@@ -67,11 +78,17 @@ def read_item(raw: object, now: datetime) -> UsageLine | Problem:
         return problem_of_domain(error)
 
 
-def record_items(metering: Metering, raw_items: Sequence[object], now: datetime) -> list[Counted | Problem]:
-    """Count the well-formed items of a batch; return what became of each item, in order."""
+def record_items(
+    metering: Metering, raw_items: Sequence[object], now: datetime, may_go_on: Callable[[], bool]
+) -> list[Counted | Problem]:
+    """Count the well-formed items of a batch; return what became of each item, in order.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble, such as ``OutOfTime``; repeating the whole batch is safe.
+    """
     read = [read_item(raw, now) for raw in raw_items]
     lines = [line for line in read if isinstance(line, UsageLine)]
-    results = iter(record_batch(metering, lines, now))
+    results = iter(record_batch(metering, lines, now, may_go_on))
     return [_verdict(next(results)) if isinstance(line, UsageLine) else line for line in read]
 
 
@@ -107,7 +124,7 @@ def _verdict(result: EventResult | DomainError) -> Counted | Problem:
 def _result(raw: object, result: Counted | Problem) -> ItemResult:
     body: ItemResult = {"status": "refused"} if isinstance(result, Problem) else {"status": result}
     if isinstance(raw, dict) and isinstance(raw.get("id"), str):
-        body["id"] = raw["id"]
+        body["id"] = raw["id"][:EVENT_ID_LENGTH_MAX]
     if isinstance(result, Problem):
         body |= {"code": result.code, "detail": result.detail}
         if "errors" in result.extra:

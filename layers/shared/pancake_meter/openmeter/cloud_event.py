@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pancake_meter.domain.errors import UnreadableUsage
-from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.usage_event import EVENT_ID_LENGTH_MAX
 
 _TEXT_LENGTH_MAX = 1024
 
 Text = Annotated[str, Field(min_length=1, max_length=_TEXT_LENGTH_MAX)]
+Time = Annotated[datetime, BeforeValidator(parse_instant)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class _Wire(BaseModel):
     source: Text
     type: Text
     subject: Text
-    time: datetime | None = None
+    time: Time | None = None
     data: dict[str, Any] | None = None
 
 
@@ -67,11 +68,8 @@ def cloud_event(item: object) -> CloudEvent:
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults) from None
-    if wire.time is not None and wire.time.tzinfo is None:
-        raise UnreadableUsage("a time needs its offset, such as Z")
-    time = floor_ms(wire.time.astimezone(UTC)) if wire.time is not None else None
     kept = item if isinstance(item, Mapping) else {}
-    return CloudEvent(wire.id, wire.source, wire.type, wire.subject, time, wire.data, kept)
+    return CloudEvent(wire.id, wire.source, wire.type, wire.subject, wire.time, wire.data, kept)
 
 
 def event_id(event: CloudEvent) -> str:

@@ -1,6 +1,6 @@
 """Balances: reading, structure changes, and the index of balances that are due to change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from pancake_meter.domain.balance import Balance
@@ -19,7 +19,7 @@ from pancake_meter.store.keys import (
 )
 from pancake_meter.store.ledger_item import ledger_from_item, summary_from_item
 from pancake_meter.store.structure import opening_writes, structure_writes
-from pancake_meter.store.table import Item, Table, Write
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
 
 METERS_MAX = 50
 """Balances of one customer that are read at once: more meters than a catalog may have."""
@@ -41,6 +41,17 @@ def read_balances(table: Table, customer_id: str) -> list[Balance]:
         limit=METERS_MAX,
     )
     return [balance_from_item(item) for item in items]
+
+
+def read_live_holds(table: Table, holds: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Return those of the holds (customer id, meter, hold id) that their balances have: one request for 100 balances."""
+    balances = list(dict.fromkeys((customer_id, meter) for customer_id, meter, _ in holds))
+    found: set[tuple[str, str, str]] = set()
+    for first in range(0, len(balances), READ_ITEMS_MAX):
+        for item in table.get_all([balance_key(*balance) for balance in balances[first : first + READ_ITEMS_MAX]]):
+            balance = balance_from_item(item)
+            found |= {(balance.customer_id, balance.meter, hold_id) for hold_id in balance.holds}
+    return found.intersection(holds)
 
 
 def write_change(
@@ -95,7 +106,9 @@ def read_ledger(
 
 
 def read_summaries(table: Table, customer_id: str, meter: str, *, limit: int) -> list[PeriodSummary]:
-    """Return up to ``limit`` summaries of closed periods of a balance, newest first."""
+    """Return up to ``limit`` summaries of closed periods of a balance, newest first: one query, or none for a limit of 0."""
+    if limit == 0:
+        return []
     items, _ = table.query(
         "PK = :partition AND begins_with(SK, :prefix)",
         {":partition": customer_partition(customer_id), ":prefix": period_prefix(meter)},

@@ -6,6 +6,7 @@ counting needs and nothing that was said to a model.
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.usage_event import RETENTION
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
-from pancake_meter.store.table import Item, Put, Table, Update
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Update
 
 UsageSource = Literal["litellm", "openmeter", "bulk"]
 CONTENT_LENGTH_MAX = 150_000
@@ -25,6 +26,7 @@ CONTENT_LENGTH_MAX = 150_000
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LISTING = "PARKED_USAGE"
+_PARTITION = "PARKED#"
 _PLAIN_EXPONENT_MAX = 40
 _DIGEST_IN_LISTING = 16
 
@@ -58,6 +60,17 @@ def park(table: Table, parked: ParkedUsage) -> None:
     """Keep what could not be counted; known already, it stays as it is."""
     with suppress(WriteRefused):
         table.write(Put(_item(parked), "attribute_not_exists(PK)"))
+
+
+def parked_already(table: Table, digests: Sequence[str]) -> set[str]:
+    """Return those of the ids under which an item is kept: one request for 100 of them.
+
+    The reads are not strongly consistent: what they miss, ``park`` finds.
+    """
+    distinct = list(dict.fromkeys(digests))
+    chunks = [distinct[first : first + READ_ITEMS_MAX] for first in range(0, len(distinct), READ_ITEMS_MAX)]
+    found = [item for chunk in chunks for item in table.get_all([_key(each) for each in chunk], consistent=False)]
+    return {item["PK"].removeprefix(_PARTITION) for item in found}
 
 
 def read_parked(table: Table, digest: str) -> ParkedUsage | None:
@@ -100,7 +113,7 @@ def _number(number: object) -> str:
 
 
 def _key(digest: str) -> Key:
-    return {"PK": f"PARKED#{digest}", "SK": "USAGE"}
+    return {"PK": f"{_PARTITION}{digest}", "SK": "USAGE"}
 
 
 def _listed_at(at: datetime, digest: str) -> str:

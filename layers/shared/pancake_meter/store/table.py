@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable, WriteRefused
 
@@ -25,6 +25,8 @@ Item = Mapping[str, Any]
 _Answer = TypeVar("_Answer")
 
 TRANSACTION_WRITES_MAX: Final = 100
+READ_ITEMS_MAX: Final = 100
+"""Items that one request looks for."""
 _ATTEMPTS_MAX: Final = 8
 _BACKOFF_BASE_SECONDS: Final = 0.01
 _BACKOFF_CEILING_SECONDS: Final = 0.25
@@ -109,14 +111,18 @@ class Table:
         item = answer.get("Item")
         return _unmarshal(item) if item is not None else None
 
-    def get_all(self, keys: Sequence[Mapping[str, str]]) -> list[Item]:
-        """Return those of at most 100 items that exist, in no order: one strongly consistent request, if all goes well.
+    def get_all(self, keys: Sequence[Mapping[str, str]], *, consistent: bool = True) -> list[Item]:
+        """Return those of at most 100 items that exist, in no order: one request, if all goes well.
+
+        Reads are strongly consistent, or else cost half and may miss what was written a moment ago.
 
         Raises:
             StoreBusy, StoreUnavailable: passing trouble.
         """
         found: list[Item] = []
-        waiting: Mapping[str, Any] = {self._name: {"Keys": [_marshal(key) for key in keys], "ConsistentRead": True}}
+        waiting: Mapping[str, Any] = {
+            self._name: {"Keys": [_marshal(key) for key in keys], "ConsistentRead": consistent}
+        }
         for wait in self._backoff():
             answer = self._call(partial(self._client.batch_get_item, RequestItems=waiting))
             found += [_unmarshal(item) for item in answer["Responses"].get(self._name, ())]
@@ -213,6 +219,8 @@ class Table:
                 return request()
             except ClientError as error:
                 _raise_unless_contended(error)
+            except ParamValidationError:
+                raise  # a request that no server would take is a bug
             except BotoCoreError as error:
                 raise StoreUnavailable(type(error).__name__) from error
             self._sleep(wait)

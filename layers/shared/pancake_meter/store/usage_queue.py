@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from pancake_meter.store.errors import StoreUnavailable
 
@@ -17,12 +17,19 @@ MESSAGE_BYTES_MAX: Final = 60_000
 """A message with its events: four of them fit into the 256 KB that one request may carry."""
 
 _REQUEST_MESSAGES_MAX = 4
+_SERVER_ERROR = 500
+_PASSING = ("Throttl", "InternalError", "InternalFailure", "ServiceUnavailable", "RequestLimitExceeded")
+"""Parts of the codes of trouble that passes, in either of the forms that SQS gives them."""
 
 
 def sqs_client(endpoint_url: str | None = None) -> "SQSClient":
     """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
     config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
     return boto3.client("sqs", config=config, endpoint_url=endpoint_url)
+
+
+class QueueRefusedMessages(Exception):
+    """SQS says that messages are wrong: a bug, which repeating does not mend."""
 
 
 class UsageQueue:
@@ -38,6 +45,7 @@ class UsageQueue:
 
         Raises:
             StoreUnavailable: some may not be; sending all of them again is safe.
+            QueueRefusedMessages, ClientError: a bug, or a stack that is set up wrongly.
         """
         for entries in _requests(bodies):
             failed = self._send(entries)
@@ -47,9 +55,26 @@ class UsageQueue:
     def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> Sequence[Any]:
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
+        except ParamValidationError:
+            raise
+        except BotoCoreError as error:
             raise StoreUnavailable("the queue could not be reached") from error
-        return answer.get("Failed", [])
+        except ClientError as error:
+            if not _is_passing(error):
+                raise
+            raise StoreUnavailable("the queue does not take messages now") from error
+        failed = answer.get("Failed", [])
+        faults = [failure.get("Code", "") for failure in failed if failure.get("SenderFault")]
+        if faults:
+            raise QueueRefusedMessages(f"the queue refused {len(faults)} messages: {faults[0]}")
+        return failed
+
+
+def _is_passing(error: ClientError) -> bool:
+    """Whether repeating may help: SQS is throttled or in trouble. Anything else is a fault of ours, or of the stack."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error.response["Error"]["Code"]
+    return status >= _SERVER_ERROR or any(word in code for word in _PASSING)
 
 
 def _requests(bodies: Sequence[str]) -> "Iterator[list[SendMessageBatchRequestEntryTypeDef]]":

@@ -9,21 +9,21 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
-from pancake_meter.store.errors import OutOfTime
 from pancake_meter.store.parked_usage import (
     CONTENT_LENGTH_MAX,
     ParkedUsage,
     content_of,
     mark_counted,
     park,
+    parked_already,
     read_parked,
 )
 from pancake_meter.usecases.bulk_usage import BULK
+from pancake_meter.usecases.end_holds import HoldEnded, end_holds
 from pancake_meter.usecases.event_result import EventResult
-from pancake_meter.usecases.hold_quota import release_hold
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, always, record_batch
-from pancake_meter.usecases.settle_line import settle_line
+from pancake_meter.usecases.record_usage import known_events, record_batch
+from pancake_meter.usecases.side_by_side import always, side_by_side
 from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Measured, Source
 
 SOURCES: Final = {source.name: source for source in (LITELLM, OPENMETER, BULK)}
@@ -35,7 +35,7 @@ ItemStatus = Literal["counted", "duplicate", "ignored", "parked"]
 class ItemOutcome:
     """What became of one item. ``parked`` ones have a reason, and the id under which they are kept.
 
-    ``ended_hold``: units that were held for it are so no more.
+    ``ended_hold``: the item ended a hold.
     """
 
     status: ItemStatus
@@ -49,28 +49,27 @@ def count_items(
     items: Sequence[object],
     now: datetime,
     may_go_on: Callable[[], bool] = always,
+    *,
+    is_retry: bool = False,
 ) -> list[ItemOutcome]:
     """Count a batch; return what became of each item, in order. Everything is durable when this returns.
 
     An item that feeds several meters is counted once in each: where trouble came between them, repeating heals it. Nothing
-    more is written once ``may_go_on`` denies it.
+    more is written once ``may_go_on`` denies it. Where the source is known to repeat itself, or this ``is_retry``, what is
+    counted, settled or parked already is read first and passed over: so each retry of a large batch gets further.
 
     Raises:
         StoreBusy, StoreUnavailable: passing trouble, such as ``OutOfTime``; repeating the whole batch is safe.
     """
     read = [_read(metering, source, item, now) for item in items]
-    settled = [_settled(metering, measured, now, may_go_on) for measured in read]
-    lines = [line for measured in read if isinstance(measured, Measured) for line in _recorded_lines(measured)]
-    results = iter(record_batch(metering, lines, now, may_go_on))
-    outcomes = []
-    for item, measured, ended in zip(items, read, settled, strict=True):
-        outcome = measured if isinstance(measured, DomainError) else _outcome(measured, ended, results)
-        if isinstance(outcome, DomainError):
-            if not may_go_on():
-                raise OutOfTime("the batch has more to park than there is time for")
-            outcome = _parked(metering, source, item, outcome, now)
-        outcomes.append(outcome)
-    return outcomes
+    measured = [each for each in read if isinstance(each, Measured)]
+    all_lines = [line for each in measured for line in each.lines]
+    known = known_events(metering, all_lines, now, repeats_likely=is_retry or source.repeats_itself)
+    settled = iter(end_holds(metering, measured, known, now, may_go_on))
+    lines = [line for each in measured for line in each.recorded_lines]
+    results = iter(record_batch(metering, lines, now, may_go_on, known=known))
+    outcomes = [each if isinstance(each, DomainError) else _outcome(each, next(settled), results) for each in read]
+    return _park_refused(metering, source, items, outcomes, now, may_go_on)
 
 
 def replay_parked(metering: Metering, digest: str, now: datetime) -> tuple[ItemOutcome, ParkedUsage]:
@@ -97,41 +96,13 @@ def _read(metering: Metering, source: Source, item: object, now: datetime) -> Me
         return error
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """What settling a hold came to: the results of its line, if the item has one, and whether it was held until then."""
-
-    results: tuple[EventResult, ...] = ()
-    ended_hold: bool = False
-
-
-def _settled(
-    metering: Metering, measured: Measured | DomainError, now: datetime, may_go_on: Callable[[], bool]
-) -> _Settled:
-    """End the item's hold, if it has one, by what the item comes to on its meter."""
-    if isinstance(measured, DomainError) or measured.hold is None:
-        return _Settled()
-    if not may_go_on():
-        raise OutOfTime("the batch has more holds to settle than there is time for")
-    line, hold = measured.held_line, measured.hold
-    if line is None:
-        return _Settled(ended_hold=release_hold(metering, hold.customer_id, hold.handle).was_held)
-    settled = settle_line(metering, line, hold, now)
-    return _Settled((settled.result,), settled.was_held)
-
-
-def _recorded_lines(measured: Measured) -> list[UsageLine]:
-    """Return the lines that no hold is settled by."""
-    return [line for line in measured.lines if line is not measured.held_line]
-
-
 def _outcome(
-    measured: Measured, settled: _Settled, results: Iterator[EventResult | DomainError]
+    measured: Measured, settled: HoldEnded, results: Iterator[EventResult | DomainError]
 ) -> ItemOutcome | DomainError:
     """Take the results of the item's own lines; what one meter cannot count parks the item."""
     if not measured.lines:
-        return ItemOutcome("ignored", ended_hold=settled.ended_hold)
-    mine = [*settled.results, *(next(results) for _ in _recorded_lines(measured))]
+        return ItemOutcome("ignored", ended_hold=settled.was_held)
+    mine = [*settled.results, *(next(results) for _ in measured.recorded_lines)]
     for result in mine:
         if isinstance(result, DomainError):
             return result
@@ -139,14 +110,36 @@ def _outcome(
             return EventConflict("the id was used for another event")
         if result == "period_closed":
             return PeriodClosed("the event's period closed too long ago")
-    return ItemOutcome("counted" if "counted" in mine else "duplicate", ended_hold=settled.ended_hold)
+    return ItemOutcome("counted" if "counted" in mine else "duplicate", ended_hold=settled.was_held)
 
 
-def _parked(metering: Metering, source: Source, item: object, error: DomainError, now: datetime) -> ItemOutcome:
+def _park_refused(
+    metering: Metering,
+    source: Source,
+    items: Sequence[object],
+    outcomes: Sequence[ItemOutcome | DomainError],
+    now: datetime,
+    may_go_on: Callable[[], bool],
+) -> list[ItemOutcome]:
+    """Park every item that was refused, unless it is parked already; return what became of all items."""
+    parked = {
+        index: _parked(source, items[index], outcome, now)
+        for index, outcome in enumerate(outcomes)
+        if isinstance(outcome, DomainError)
+    }
+    # One item alone is not looked for: writing it finds out.
+    known = parked_already(metering.table, [each.digest for each in parked.values()]) if len(parked) > 1 else set()
+    new = [each for each in parked.values() if each.digest not in known]
+    side_by_side(lambda each: park(metering.table, each), new, may_go_on)
+    return [
+        ItemOutcome("parked", parked[index]) if isinstance(outcome, DomainError) else outcome
+        for index, outcome in enumerate(outcomes)
+    ]
+
+
+def _parked(source: Source, item: object, error: DomainError, now: datetime) -> ParkedUsage:
     content = content_of(source.keep(item))
     if len(content) > CONTENT_LENGTH_MAX:
-        # No call is that large: what is kept tells it from others, and that it cannot be tried again.
+        # No call is that large: its hash tells it from others. It cannot be tried again.
         content = content_of(f"too large to keep, sha256 {sha256(content.encode()).hexdigest()}")
-    parked = ParkedUsage(source.name, content, error.code, str(error), now)
-    park(metering.table, parked)
-    return ItemOutcome("parked", parked)
+    return ParkedUsage(source.name, content, error.code, str(error), now)

@@ -1,18 +1,18 @@
 """What can become of a usage event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store.spending import EventsRefused
 
 EventResult = Literal["counted", "duplicate", "conflict", "period_closed"]
 
 
-def already_known(events: Iterable[UsageEvent], refused: EventsRefused) -> dict[str, EventResult]:
-    """Return the results of the events whose ids were seen before, here or in an earlier request."""
-    return {
-        event.id: "duplicate" if refused.known[event.id] == event.fingerprint else "conflict"
-        for event in events
-        if event.id in refused.known
-    }
+def already_known(events: Iterable[UsageEvent], known: Mapping[str, str]) -> dict[str, EventResult]:
+    """Return the results of the events whose ids were seen before: ``known`` has the fingerprints they were seen with."""
+    return {event.id: known_result(event, known[event.id]) for event in events if event.id in known}
+
+
+def known_result(event: UsageEvent, fingerprint: str) -> EventResult:
+    """Return the result of an event whose id was seen before, with this fingerprint."""
+    return "duplicate" if fingerprint == event.fingerprint else "conflict"

@@ -1,7 +1,7 @@
 """What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from pancake_meter.domain.subscription import Subscription
 from pancake_meter.store.balances import read_balance, read_balances, write_change
 from pancake_meter.store.subscriptions import read_subscription, subscription_unchanged
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.recent_events import RecentEvents
 
 ATTEMPTS_MAX: Final = 8
 """Tries of a hot write that finds its balance missing, due or raced. Each lost try means that another request won."""
@@ -31,12 +32,13 @@ class Metering:
     """The collaborators of every use case of the balance.
 
     ``on_unprovisioned`` is told (customer id, meter) when a balance is opened that no plan covers: whatever is used there is
-    counted, all of it as overage.
+    counted, all of it as overage. ``recent`` is a hint at repeats.
     """
 
     table: Table
     catalog: Catalog
     on_unprovisioned: Callable[[str, str], None] = _nobody_listens
+    recent: RecentEvents = field(default_factory=RecentEvents, compare=False)
 
     def fallback(self, meter: str) -> Policy:
         """Return the policy of a customer without a subscription."""

@@ -63,7 +63,7 @@ def _record_to_period(
         refused = write_late_events(metering.table, change, summary, told, pending, now)
         if refused is None:
             return results | {event.id: "counted" for event in pending}
-        results |= already_known(pending, refused)
+        results |= already_known(pending, refused.known)
         pending = [event for event in pending if event.id not in refused.known]
         if not pending:
             return results

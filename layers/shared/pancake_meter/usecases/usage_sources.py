@@ -37,6 +37,11 @@ class Measured:
         """The line that settles the hold: that of its meter."""
         return next((line for line in self.lines if self.hold and line.meter == self.hold.handle.meter), None)
 
+    @property
+    def recorded_lines(self) -> list[UsageLine]:
+        """The lines that settle no hold."""
+        return [line for line in self.lines if line is not self.held_line]
+
 
 Read = Callable[[Catalog, object, datetime], Measured]
 """Raises ``DomainError`` for an item that cannot be counted."""
@@ -44,11 +49,15 @@ Read = Callable[[Catalog, object, datetime], Measured]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where usage comes from: how an item is read, and what of one that cannot be counted is worth keeping."""
+    """Where usage comes from: how an item is read, and what of one that cannot be counted is worth keeping.
+
+    A source that ``repeats_itself`` sends a batch again after every trouble, and some calls more than once without any.
+    """
 
     name: UsageSource
     read: Read
     keep: Callable[[object], Any]
+    repeats_itself: bool = False
 
 
 def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
@@ -81,8 +90,12 @@ def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
     return _lines(customer_id, {meter: usage_event(identity, q, event.time, now) for meter, q in units.items()})
 
 
-LITELLM = Source("litellm", read_llm_call, kept_of)
-OPENMETER = Source("openmeter", read_cloud_event, lambda item: item.wire if isinstance(item, CloudEvent) else item)
+def _wire_of(item: object) -> Any:
+    return item.wire if isinstance(item, CloudEvent) else item
+
+
+LITELLM = Source("litellm", read_llm_call, kept_of, repeats_itself=True)
+OPENMETER = Source("openmeter", read_cloud_event, _wire_of, repeats_itself=True)
 
 
 def _own_hold(catalog: Catalog, call: LlmCall, customer_id: str | None) -> CustomerHold | None:
