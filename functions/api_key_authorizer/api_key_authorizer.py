@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.api_key import is_api_key
+from pancake_meter.invocation import in_time
 from pancake_meter.store.api_keys import read_api_key
 from pancake_meter.store.table import Table, dynamodb_client
 
@@ -23,6 +24,7 @@ _HEADER_LENGTH_MAX = 200
 _REFUSED: Mapping[str, Any] = {"isAuthorized": False}
 
 
+@in_time(logger, None)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Authorize one request. Neither the key nor the event is ever logged."""
     answer = authorize(event, _production_table())

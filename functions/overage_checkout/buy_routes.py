@@ -21,12 +21,18 @@ def follow_link(token: str) -> Response[str]:
     with_: CheckoutCollaborators = router.context["collaborators"]
     try:
         link = read_link(with_.link_secret(), token, with_.clock())
+        router.context["metrics"].add_metric("PurchaseLinkFollowed", MetricUnit.Count, 1)
+        return _open(with_, link)
     except InvalidLink:
         return pages.INVALID.response()
     except ExpiredLink:
         return pages.EXPIRED.response()
-    router.context["metrics"].add_metric("PurchaseLinkFollowed", MetricUnit.Count, 1)
-    return _open(with_, link)
+    except StoreError as error:
+        router.context["logger"].warning("purchase link not opened", extra={"reason": repr(error)})
+    except Exception:  # noqa: BLE001 - people get a page, whatever fails; the metric has the alarm
+        router.context["logger"].exception("purchase link failed")
+        router.context["metrics"].add_metric("PurchaseLinkFailed", MetricUnit.Count, 1)
+    return pages.TRY_AGAIN.response()
 
 
 def _open(with_: CheckoutCollaborators, link: PurchaseLink) -> Response[str]:

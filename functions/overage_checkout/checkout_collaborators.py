@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from aws_lambda_powertools import Logger
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import LinkSettings, WaffoApiSettings
-from pancake_meter.secret import read_secret
+from pancake_meter.secret import Secret
 from pancake_meter.telemetry import tell_lookup_failed
 from pancake_meter.usecases.open_checkout import Selling
 from pancake_meter.waffo.client import WaffoClient
-from pancake_meter.waffo.keys import load_private_key
-from pancake_meter.waffo.signing import RequestSigner
+from pancake_meter.waffo_key import RotatingSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,10 @@ class CheckoutCollaborators:
 
 @cache
 def production_collaborators(logger: Logger) -> CheckoutCollaborators:
-    """Return those of this stack, made at the first request. A private key that cannot be read is never shown."""
+    """Return those of this stack, made at the first request. A secret is read by the first route that needs it."""
     links, settings = LinkSettings.from_environment(), WaffoApiSettings.from_environment()
-    private_key = load_private_key(read_secret(settings.private_key_secret_id))
-    waffo = WaffoClient(RequestSigner(settings.merchant_id, private_key), api_url=settings.api_url, log=logger)
+    signer = RotatingSigner(settings.merchant_id, Secret(settings.private_key_secret_id))
+    waffo = WaffoClient(signer, api_url=settings.api_url, log=logger)
     selling = Selling(
         production_metering(),
         waffo,
@@ -40,4 +39,4 @@ def production_collaborators(logger: Logger) -> CheckoutCollaborators:
         settings.is_local,
         on_lookup_failure=tell_lookup_failed,
     )
-    return CheckoutCollaborators(selling, partial(read_secret, links.secret_id))
+    return CheckoutCollaborators(selling, Secret(links.secret_id))

@@ -10,8 +10,11 @@ import buy_routes
 import checkout_routes
 import forgive_routes
 from checkout_collaborators import CheckoutCollaborators, production_collaborators
+from pancake_meter.http import pages
 from pancake_meter.http.checkouts import problem_of_waffo
-from pancake_meter.http.resolver import create_resolver, request_id
+from pancake_meter.http.resolver import create_resolver, request_id, unavailable
+from pancake_meter.invocation import in_time
+from pancake_meter.store.errors import StoreError
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
 
@@ -31,8 +34,19 @@ def answer_waffo_trouble(error: WaffoApiError | InvalidRequest) -> Response[str]
     return problem_of_waffo(error).response(request_id(app))
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+def _unavailable(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    """Answer trouble outside of the routes in the form that the caller reads: a page for people, a problem for programs."""
+    if not str(event.get("rawPath", "")).startswith("/buy/"):
+        return unavailable(event, context, trouble)
+    page = pages.TRY_AGAIN.response()
+    return {
+        "statusCode": page.status_code,
+        "headers": {**page.headers, "Content-Type": page.content_type},
+        "body": page.body,
+    }
+
+
+@in_time(logger, metrics, _unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: CheckoutCollaborators | None = None
 ) -> dict[str, Any]:

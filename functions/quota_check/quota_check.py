@@ -8,7 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import hold_routes
 import quota_routes
 import readback_routes
-from pancake_meter.http.resolver import create_resolver
+from pancake_meter.http.resolver import create_resolver, unavailable
+from pancake_meter.invocation import in_time
 from pancake_meter.telemetry import create_metrics
 from quota_collaborators import QuotaCollaborators, production_collaborators
 
@@ -22,8 +23,7 @@ app.include_router(readback_routes.router)
 PRODUCTION = production_collaborators()
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics, unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: QuotaCollaborators = PRODUCTION
 ) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What the routes of the quota check work with: metering, and something to sell when it refuses."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import LinkSettings
-from pancake_meter.secret import read_secret
+from pancake_meter.secret import Secret
+from pancake_meter.telemetry import tell_links_unavailable
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.offer import Offers
 
@@ -26,7 +26,8 @@ def production_collaborators() -> QuotaCollaborators:
     offers = Offers(
         metering.catalog,
         settings.environment,
-        partial(read_secret, settings.secret_id),
+        Secret(settings.secret_id),
         settings.public_base_url,
+        tell_links_unavailable,
     )
     return QuotaCollaborators(metering, offers)

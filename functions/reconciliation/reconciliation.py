@@ -9,9 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import time_left
 from pancake_meter.http.reconciliation import ReportBody, report_body
-from pancake_meter.http.resolver import answer, create_resolver
+from pancake_meter.http.resolver import answer, create_resolver, unavailable
+from pancake_meter.invocation import in_time, time_left
+from pancake_meter.store.errors import StoreError
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.reconcile import Report, reconcile
 from reconciliation_collaborators import ReconciliationCollaborators, production_collaborators
@@ -33,8 +34,14 @@ def post_reconciliation() -> Response[str]:
     return answer(HTTPStatus.OK, _reconcile(app.context["collaborators"], app.context["lambda_context"], _ON_DEMAND))
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+def _unavailable(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    """Answer a caller; a run of the schedule fails, and its alarm rings."""
+    if "requestContext" not in event:
+        raise trouble
+    return unavailable(event, context, trouble)
+
+
+@in_time(logger, metrics, _unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: ReconciliationCollaborators | None = None
 ) -> dict[str, Any]:

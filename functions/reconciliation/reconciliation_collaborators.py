@@ -9,11 +9,10 @@ from aws_lambda_powertools import Logger
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import WaffoApiSettings
-from pancake_meter.secret import read_secret
+from pancake_meter.secret import Secret
 from pancake_meter.usecases.reconciliation_run import Reconciling
 from pancake_meter.waffo.client import WaffoClient
-from pancake_meter.waffo.keys import load_private_key
-from pancake_meter.waffo.signing import RequestSigner
+from pancake_meter.waffo_key import RotatingSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,9 @@ class ReconciliationCollaborators:
 
 @cache
 def production_collaborators(logger: Logger) -> ReconciliationCollaborators:
-    """Return those of this stack, made at the first run. A private key that cannot be read is never shown."""
+    """Return those of this stack, made at the first run. The private key is read when something is asked of Waffo."""
     settings = WaffoApiSettings.from_environment()
-    private_key = load_private_key(read_secret(settings.private_key_secret_id))
-    signer = RequestSigner(settings.merchant_id, private_key)
+    signer = RotatingSigner(settings.merchant_id, Secret(settings.private_key_secret_id))
     waffo = WaffoClient(signer, api_url=settings.api_url, log=logger)
     reconciling = Reconciling(production_metering(), settings.environment, settings.store_id, waffo)
     return ReconciliationCollaborators(reconciling)

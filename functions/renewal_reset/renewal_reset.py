@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.invocation import in_time, time_left
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.sweep_due import sweep_due
 
@@ -19,20 +20,18 @@ PRODUCTION = MeteringCollaborators(production_metering())
 _RESERVE = timedelta(seconds=5)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics)
 def handler(
     _: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> dict[str, int | bool]:
     """Advance what is due, for as long as there is time; the next run goes on where this one stops."""
 
-    def may_go_on() -> bool:
-        return timedelta(milliseconds=context.get_remaining_time_in_millis()) > _RESERVE
-
     def on_failure(customer_id: str, meter: str, error: Exception) -> None:
         logger.error("balance not advanced", customer_id=customer_id, meter=meter, error=repr(error))
 
-    swept = sweep_due(collaborators.metering, collaborators.clock(), may_go_on=may_go_on, on_failure=on_failure)
+    swept = sweep_due(
+        collaborators.metering, collaborators.clock(), may_go_on=time_left(context, _RESERVE), on_failure=on_failure
+    )
     metrics.add_metric("BalanceAdvanced", MetricUnit.Count, swept.advanced)
     metrics.add_metric("BalanceNotAdvanced", MetricUnit.Count, swept.failed)
     return {"advanced": swept.advanced, "failed": swept.failed, "complete": swept.is_complete}

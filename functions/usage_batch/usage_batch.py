@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import MeteringCollaborators, production_metering, time_left
+from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.invocation import in_time, time_left
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.bulk_usage import BULK, message_items
 from pancake_meter.usecases.count_usage import count_items
@@ -34,8 +35,7 @@ def count_message(record: SQSRecord, with_: MeteringCollaborators, may_go_on: Ca
         metrics.add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> PartialItemFailureResponse:

@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import BulkSettings
 from pancake_meter.http.bulk import read_bulk
-from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body, unavailable
+from pancake_meter.invocation import in_time
 from pancake_meter.store.usage_queue import UsageQueue, sqs_client
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.bulk_usage import bulk_messages
@@ -49,8 +50,7 @@ def post_bulk() -> Response[str]:
     return answer(read.status, content)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics, unavailable)
 def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collaborators = PRODUCTION) -> dict[str, Any]:
     """Answer one API Gateway HTTP API request (payload 2.0)."""
     app.append_context(collaborators=collaborators)

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from pancake_meter.config import ForwardingSettings
 from pancake_meter.openmeter.client import OpenMeterClient
-from pancake_meter.secret import read_secret
+from pancake_meter.secret import Secret
 from pancake_meter.store.usage_queue import UsageQueue, sqs_client
 
 
@@ -27,5 +26,5 @@ class ForwardingCollaborators:
 def production_collaborators() -> ForwardingCollaborators:
     """Return those of this stack; the key is read when there is something to send, and again every five minutes."""
     settings = ForwardingSettings.from_environment()
-    openmeter = OpenMeterClient(settings.base_url, partial(read_secret, settings.key_secret_id))
+    openmeter = OpenMeterClient(settings.base_url, Secret(settings.key_secret_id))
     return ForwardingCollaborators(openmeter, UsageQueue(sqs_client(), settings.refused_queue_url))

@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from forwarding_collaborators import ForwardingCollaborators, production_collaborators
+from pancake_meter.invocation import in_time
 from pancake_meter.store.usage_stream import read_usage
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.forward_usage import forward_usage
@@ -17,8 +18,7 @@ metrics = create_metrics()
 PRODUCTION: Final = production_collaborators()
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics)
 def handler(event: dict[str, Any], _: LambdaContext, collaborators: ForwardingCollaborators = PRODUCTION) -> None:
     """Forward the usage of one batch of the stream. What it raises brings the whole batch back, under the same ids."""
     usage = read_usage(event)

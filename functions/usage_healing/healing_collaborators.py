@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from pancake_meter.composition import Clock, production_metering, utc_now
 from pancake_meter.config import HealingSettings
 from pancake_meter.litellm.client import LiteLLMClient
-from pancake_meter.secret import read_secret
+from pancake_meter.secret import Secret
 from pancake_meter.usecases.metering import Metering
 
 
@@ -26,6 +26,4 @@ class HealingCollaborators:
 def production_collaborators() -> HealingCollaborators:
     """Return those of this stack, made at the first run; the key is read again every five minutes."""
     settings = HealingSettings.from_environment()
-    return HealingCollaborators(
-        production_metering(), LiteLLMClient(settings.base_url, partial(read_secret, settings.key_secret_id))
-    )
+    return HealingCollaborators(production_metering(), LiteLLMClient(settings.base_url, Secret(settings.key_secret_id)))

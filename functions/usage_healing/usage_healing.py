@@ -10,9 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from healing_collaborators import HealingCollaborators, production_collaborators
-from pancake_meter.composition import time_left
 from pancake_meter.http.healing import HealingBody, HealingRequest, healing_body
-from pancake_meter.http.resolver import answer, body, create_resolver, text_body
+from pancake_meter.http.resolver import answer, body, create_resolver, text_body, unavailable
+from pancake_meter.invocation import in_time, time_left
+from pancake_meter.store.errors import StoreError
 from pancake_meter.telemetry import create_metrics
 from pancake_meter.usecases.heal_usage import PATIENCE, Healing, heal_usage
 
@@ -36,8 +37,14 @@ def post_healing() -> Response[str]:
     return answer(HTTPStatus.OK, found)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+def _unavailable(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    """Answer a caller; a run of the schedule fails, and its alarm rings."""
+    if "requestContext" not in event:
+        raise trouble
+    return unavailable(event, context, trouble)
+
+
+@in_time(logger, metrics, _unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: HealingCollaborators | None = None
 ) -> dict[str, Any]:

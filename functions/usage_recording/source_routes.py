@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.composition import MeteringCollaborators, time_left
+from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.http.intake import (
     bounded_items,
     cloud_events,
@@ -17,6 +17,7 @@ from pancake_meter.http.intake import (
     unsupported_content,
 )
 from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
+from pancake_meter.invocation import time_left
 from pancake_meter.usecases.count_usage import ItemOutcome, count_items
 from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Source
 

@@ -9,9 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import parked_routes
 import source_routes
-from pancake_meter.composition import MeteringCollaborators, production_metering, time_left
-from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body
+from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body, unavailable
 from pancake_meter.http.usage import batch_body, batch_status, record_items, usage_events
+from pancake_meter.invocation import in_time, time_left
 from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
@@ -35,8 +36,7 @@ def post_usage() -> Response[str]:
     return answer(batch_status(results), content)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics, unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> dict[str, Any]:

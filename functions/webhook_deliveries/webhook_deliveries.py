@@ -7,7 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import delivery_routes
 from pancake_meter.composition import MeteringCollaborators, production_metering
-from pancake_meter.http.resolver import create_resolver
+from pancake_meter.http.resolver import create_resolver, unavailable
+from pancake_meter.invocation import in_time
 from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
@@ -18,8 +19,7 @@ app.include_router(delivery_routes.router)
 PRODUCTION: Final = MeteringCollaborators(production_metering())
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@in_time(logger, metrics, unavailable)
 def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
 ) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from pancake_meter.config import WebhookSettings
 from pancake_meter.http import json
 from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_method, problem_of_store
 from pancake_meter.http.webhooks import problem_of_refusal
-from pancake_meter.store.errors import StoreBusy, StoreUnavailable
+from pancake_meter.invocation import in_time
+from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.judge_delivery import Outcome
 from pancake_meter.usecases.take_webhook import Intake, take_webhook
 from pancake_meter.waffo.errors import MalformedEvent, SignatureMismatch, WebhookRefused, WrongMode, WrongStore
@@ -45,8 +46,12 @@ def production_intake() -> Intake:
 PRODUCTION: Final = Collaborators(production_intake(), wall=lambda: datetime.now(UTC))
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+def _unavailable(_: object, context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    metrics.add_metric("DeliveryUnavailable", MetricUnit.Count, 1)
+    return _problem(problem_of_store(trouble), context)
+
+
+@in_time(logger, metrics, _unavailable)
 def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collaborators = PRODUCTION) -> dict[str, Any]:
     """Answer one function URL request: 2xx once the delivery is durable, 4xx to what is not to be believed."""
     if event["requestContext"]["http"]["method"] != "POST":
@@ -58,10 +63,9 @@ def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collab
         )
     except WebhookRefused as refusal:
         return _refused(refusal, context)
-    except (StoreBusy, StoreUnavailable) as trouble:
+    except StoreError as trouble:
         logger.warning("store trouble", trouble=type(trouble).__name__, reason=str(trouble))
-        metrics.add_metric("DeliveryUnavailable", MetricUnit.Count, 1)
-        return _problem(problem_of_store(trouble), context)
+        return _unavailable(event, context, trouble)
     return _taken(outcome)
 
 

@@ -1,4 +1,4 @@
-"""A DynamoDB client that fails at one chosen call: before it happens, or after it has."""
+"""A DynamoDB client that fails from one chosen call on: before that call happens, or after it has."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +11,9 @@ CALLS = frozenset({"batch_get_item", "get_item", "query", "put_item", "update_it
 
 
 class FaultyDynamoDB:
-    """Passes calls on to ``client``; call number ``fails_at`` (from 1) times out before or after it took effect."""
+    """Passes calls on to ``client``; call number ``fails_at`` (from 1) times out before or after it took effect,
+    and every call after it times out too: retries meet the same trouble, as in a crash.
+    """
 
     def __init__(self, client: Any, fails_at: int | None = None, when: When = "before") -> None:
         """``fails_at`` of ``None`` never fails, and only counts."""
@@ -28,10 +30,9 @@ class FaultyDynamoDB:
     def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
             self.calls += 1
-            fails = self.calls == self._fails_at
-            if not fails:
+            if self._fails_at is None or self.calls < self._fails_at:
                 return method(**request)
-            if self._when == "after":
+            if self._when == "after" and self.calls == self._fails_at:
                 # The answer is lost, a refusal too.
                 with suppress(ClientError):
                     method(**request)

@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
-from typing import Final
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter import clock
 from pancake_meter.catalog import load_catalog
@@ -15,9 +12,6 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.store.table import Table, dynamodb_client
 from pancake_meter.telemetry import tell_unprovisioned
 from pancake_meter.usecases.metering import Metering
-
-RESERVE: Final = timedelta(seconds=8)
-"""For the transaction in hand, tried again and again, and the answer."""
 
 Clock = Callable[[], datetime]
 
@@ -33,11 +27,6 @@ class MeteringCollaborators:
 
     metering: Metering
     clock: Clock = utc_now
-
-
-def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[[], bool]:
-    """Return what says whether a Lambda function has more than ``reserve`` left, and so may begin another step."""
-    return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()) > reserve
 
 
 @cache

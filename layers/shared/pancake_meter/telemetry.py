@@ -50,3 +50,9 @@ def tell_lookup_failed(error: Exception) -> None:
     """Say that Waffo was asked for a customer's orders in vain, and that the sale goes on without: a line and a metric."""
     Logger(child=True).warning("orders not looked up at Waffo", reason=repr(error))
     Metrics().add_metric("OrderLookupFailed", MetricUnit.Count, 1)
+
+
+def tell_links_unavailable(error: Exception) -> None:
+    """Say that an answer had to go without purchase links: a line in the log, and a metric with an alarm."""
+    Logger(child=True).warning("purchase links unavailable", reason=repr(error))
+    Metrics().add_metric("LinkSecretUnavailable", MetricUnit.Count, 1)

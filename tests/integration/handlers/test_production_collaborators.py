@@ -9,7 +9,6 @@ import boto3
 import httpx
 import pytest
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities import parameters
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from moto import mock_aws
@@ -18,11 +17,12 @@ import checkout_collaborators
 import forwarding_collaborators
 import quota_collaborators
 import reconciliation_collaborators
+from pancake_meter import secret
 from pancake_meter.composition import production_metering
 from pancake_meter.domain.advance import open_balance
 from pancake_meter.domain.balance import Policy, Term
 from pancake_meter.purchase_link import read_link
-from pancake_meter.waffo.errors import InvalidKey
+from pancake_meter.secret import SecretUnavailable
 
 NOW = datetime(2026, 3, 10, 15, 20, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PURCHASE_LINK_SECRET_ID", "purchase-link")
     with mock_aws():
         yield
-    parameters.clear_caches()
+    secret._production_client.cache_clear()
     checkout_collaborators.production_collaborators.cache_clear()
     reconciliation_collaborators.production_collaborators.cache_clear()
 
@@ -67,15 +67,19 @@ def test_both_functions_sign_and_read_purchase_links_with_one_secret() -> None:
 def test_no_secret_is_fetched_before_there_is_something_to_sign() -> None:
     collaborators = quota_collaborators.production_collaborators()
     balance = open_balance("acct_1001", "tokens", Policy("free"), Term(None, NOW), NOW).after
-    with pytest.raises(parameters.exceptions.GetParameterError):
-        collaborators.offers.links(balance, "https://api.example.com", NOW)
+    with pytest.raises(SecretUnavailable):
+        collaborators.offers.secret()
+    # Scenario 99: the gate answers without links.
+    assert collaborators.offers.links(balance, "https://api.example.com", NOW) == {}
 
 
 @pytest.mark.parametrize("collaborators", [checkout_collaborators, reconciliation_collaborators])
 def test_a_private_key_that_cannot_be_read_is_named_and_never_shown(collaborators: Any) -> None:
     keep("waffo-private-key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHN0dWZm\n-----END PRIVATE KEY-----")
-    with pytest.raises(InvalidKey) as refused:
-        collaborators.production_collaborators(Logger())
+    made = collaborators.production_collaborators(Logger())
+    waffo = made.selling.waffo if hasattr(made, "selling") else made.reconciling.waffo
+    with pytest.raises(SecretUnavailable, match="waffo-private-key") as refused:
+        waffo.payments_by_external_id("chk_1")
     assert "c2VjcmV0IHN0dWZm" not in str(refused.value)
 
 

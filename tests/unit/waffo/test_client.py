@@ -419,7 +419,8 @@ def test_an_authenticated_checkout_fails_when_either_half_does(
     both = Both(token, session)
     with both.client() as client, pytest.raises(kind):
         client.authenticated_checkout(REQUEST, buyer_identity="acct_1001", idempotency_key="key-1")
-    assert sorted(both.seen) == ["create-session", "issue-session-token"]
+    # Nobody waits for the token once the session has failed.
+    assert "create-session" in both.seen
 
 
 def test_subscription_orders_are_read_typed() -> None:
@@ -538,3 +539,27 @@ def test_a_list_that_is_none_is_unreadable(data: dict[str, object]) -> None:
     waffo = Waffo(_reply(200, {"data": data}))
     with waffo.client() as client, pytest.raises(WaffoUnreadable):
         client.payments_by_external_id("x")
+
+
+def test_scenario_100_a_key_that_waffo_turns_away_is_replaced_and_the_call_made_once_more() -> None:
+    old = RequestSigner("MER_1aB2cD3eF4gH5iJ6kL7mN8", platform_key())
+    new = RequestSigner("MER_other", platform_key())
+
+    class Rotated:
+        def current(self) -> RequestSigner:
+            return old
+
+        def renewed(self, rejected: RequestSigner) -> RequestSigner | None:
+            return new if rejected is old else None
+
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["X-Merchant-Id"])
+        if seen[-1] == old.merchant_id:
+            return httpx.Response(401, json={"data": None, "errors": [{"message": "bad signature"}]})
+        return httpx.Response(200, json={"data": {"token": "t", "expiresAt": "2026-03-10T15:25:00.000Z"}})
+
+    with WaffoClient(Rotated(), transport=httpx.MockTransport(answer)) as client:
+        assert client.issue_session_token(product_id=REQUEST.product_id, buyer_identity="acct_1001").token == "t"
+    assert seen == [old.merchant_id, new.merchant_id]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import json
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
-from pancake_meter.store.errors import StoreBusy, StoreUnavailable
+from pancake_meter.store.errors import StoreError
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -102,7 +102,7 @@ def problem_of_size(error: BodyTooLarge) -> Problem:
     )
 
 
-def problem_of_store(_: StoreBusy | StoreUnavailable) -> Problem:
+def problem_of_store(_: StoreError) -> Problem:
     """Return the problem of passing trouble: nothing is lost, and the same request may be repeated."""
     detail = "Something is briefly unavailable. Repeat the same request: it cannot count twice."
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retry_after_seconds=RETRY_AFTER_SECONDS)

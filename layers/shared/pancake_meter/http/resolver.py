@@ -5,20 +5,21 @@ import binascii
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from pancake_meter.domain.customer import ENCODED_ID_PREFIX, check_customer_id
 from pancake_meter.domain.errors import DomainError, InvalidCustomerId
 from pancake_meter.http import json, problem
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
-from pancake_meter.store.errors import StoreBusy, StoreUnavailable
+from pancake_meter.store.errors import StoreError
 
 JSON = "application/json"
 
@@ -62,8 +63,8 @@ def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
     def _(error: BodyTooLarge) -> Response[str]:
         return problem.problem_of_size(error).response(request_id(app))
 
-    @app.exception_handler([StoreBusy, StoreUnavailable])
-    def _(error: StoreBusy | StoreUnavailable) -> Response[str]:
+    @app.exception_handler(StoreError)
+    def _(error: StoreError) -> Response[str]:
         logger.warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
         return problem.problem_of_store(error).response(request_id(app))
 
@@ -142,3 +143,11 @@ def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
 def answer(status: HTTPStatus, content: object, headers: Mapping[str, str] | None = None) -> Response[str]:
     """Return a JSON answer."""
     return Response(status.value, JSON, json.dumps(content), {**(headers or {})})
+
+
+def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    """Return the 503 of a function whose time ended outside of its routes."""
+    request = event.get("requestContext", {}).get("requestId") or context.aws_request_id
+    found = problem.problem_of_store(trouble)
+    headers = {"Content-Type": problem.PROBLEM_JSON, "Retry-After": str(found.retry_after_seconds)}
+    return {"statusCode": found.status.value, "headers": headers, "body": json.dumps(found.body(str(request)))}

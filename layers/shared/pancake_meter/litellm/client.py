@@ -12,11 +12,14 @@ from typing import Any, Final
 
 import httpx
 
+from pancake_meter.bounded_http import cut_timeout
+from pancake_meter.deadline import deadline_in_hand
 from pancake_meter.litellm.spend_logs import SpendLog, spend_log
 
 PAGE_SIZE: Final = 100
 TIMEOUT: Final = httpx.Timeout(connect=2.0, read=15.0, write=5.0, pool=1.0)
 
+_ATTEMPT_SECONDS_MIN: Final = 2.0
 _SPEND_LOGS: Final = "/spend/logs/v2"
 _KEY_INFO: Final = "/key/info"
 _MASTER_KEY: Final = "litellm_proxy_master_key"
@@ -97,9 +100,13 @@ class LiteLLMClient:
         return metadata if isinstance(metadata, Mapping) else {}
 
     def _get(self, path: str, query: Mapping[str, str | int]) -> httpx.Response:
+        limit = deadline_in_hand()
+        if not limit.allows(_ATTEMPT_SECONDS_MIN):
+            raise LiteLLMUnavailable(f"{path}: there is no time left for a request")
         headers = {"Authorization": f"Bearer {self._api_key()}"}
+        url, timeout = f"{self._base_url}{path}", cut_timeout(TIMEOUT, limit)
         try:
-            return self._http.get(f"{self._base_url}{path}", params=dict(query), headers=headers)
+            return self._http.get(url, params=dict(query), headers=headers, timeout=timeout)
         except httpx.HTTPError as error:
             raise LiteLLMUnavailable(f"{path}: no answer ({type(error).__name__})") from error
 

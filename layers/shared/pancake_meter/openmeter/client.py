@@ -7,8 +7,12 @@ from typing import Any, Final
 
 import httpx
 
+from pancake_meter.bounded_http import cut_timeout
+from pancake_meter.deadline import deadline_in_hand
+
 TIMEOUT: Final = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=1.0)
 
+_ATTEMPT_SECONDS_MIN: Final = 2.0
 _TAKEN: Final = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _ABOUT_THE_EVENTS: Final = frozenset(
     {
@@ -49,13 +53,16 @@ class OpenMeterClient:
         Raises:
             EventsRefused, OpenMeterUnavailable
         """
+        limit = deadline_in_hand()
+        if not limit.allows(_ATTEMPT_SECONDS_MIN):
+            raise OpenMeterUnavailable("there is no time left for a request")
         headers = {
             "Content-Type": "application/cloudevents-batch+json",
             "Authorization": f"Bearer {self._api_key()}",
         }
         content = json.dumps(events, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            answer = self._http.post(self._url, content=content, headers=headers)
+            answer = self._http.post(self._url, content=content, headers=headers, timeout=cut_timeout(TIMEOUT, limit))
         except httpx.HTTPError as error:
             raise OpenMeterUnavailable(f"no answer ({type(error).__name__})") from error
         if answer.status_code in _TAKEN:

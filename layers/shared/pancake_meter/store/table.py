@@ -1,21 +1,21 @@
-"""The table: typed writes, one error vocabulary, bounded retries on contention.
+"""The table: typed writes, one error vocabulary, bounded retries of passing trouble.
 
 Every write asks for ``ALL_OLD`` on a failed condition, so a refusal brings its reason without a second read.
 """
 
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from pancake_meter.store.errors import StoreBusy, StoreUnavailable, WriteRefused
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,21 +27,9 @@ _Answer = TypeVar("_Answer")
 TRANSACTION_WRITES_MAX: Final = 100
 READ_ITEMS_MAX: Final = 100
 """Items that one request looks for."""
-_ATTEMPTS_MAX: Final = 8
-_BACKOFF_BASE_SECONDS: Final = 0.01
-_BACKOFF_CEILING_SECONDS: Final = 0.25
 
 _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
-_THROTTLES = frozenset(
-    {
-        "ThrottlingError",
-        "ThrottlingException",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-    }
-    | {"RequestLimitExceeded"}
-)
-_OUTAGES = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+_REASONS_THAT_PASS = _CONTENTION | {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 _serialize: Callable[[Any], Any] = TypeSerializer().serialize
 _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
@@ -83,8 +71,7 @@ Write = Put | Update | Check
 
 def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
     """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
-    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
-    return boto3.client("dynamodb", config=config, endpoint_url=endpoint_url)
+    return boto3.client("dynamodb", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
 
 
 class Table:
@@ -101,9 +88,7 @@ class Table:
         """``sleep`` and ``seed`` make the jittered retries testable."""
         self._client = client
         self._name = name
-        self._sleep = sleep
-        # Jitter only spreads retries; it protects nothing.
-        self._random = random.Random(seed)  # noqa: S311
+        self._retrier = Retrier(sleep=sleep, seed=seed)
 
     def get(self, key: Mapping[str, str]) -> Item | None:
         """Return the item as of the latest write, or ``None``: one strongly consistent read."""
@@ -123,14 +108,17 @@ class Table:
         waiting: Mapping[str, Any] = {
             self._name: {"Keys": [_marshal(key) for key in keys], "ConsistentRead": consistent}
         }
-        for wait in self._backoff():
-            answer = self._call(partial(self._client.batch_get_item, RequestItems=waiting))
-            found += [_unmarshal(item) for item in answer["Responses"].get(self._name, ())]
+
+        def read_waiting() -> None:
+            nonlocal waiting
+            answer = _translated(partial(self._client.batch_get_item, RequestItems=waiting))
+            found.extend(_unmarshal(item) for item in answer["Responses"].get(self._name, ()))
             waiting = answer.get("UnprocessedKeys", {})
-            if not waiting:
-                return found
-            self._sleep(wait)
-        raise StoreBusy(f"keys were left unprocessed {_ATTEMPTS_MAX} times")
+            if waiting:
+                raise StoreBusy("keys were left unprocessed")
+
+        self._retrier.call(read_waiting)
+        return found
 
     def query(
         self,
@@ -184,7 +172,9 @@ class Table:
         if len(writes) > TRANSACTION_WRITES_MAX:
             raise ValueError(f"a transaction has at most {TRANSACTION_WRITES_MAX} writes, not {len(writes)}")
         items = [self._transact_item(write) for write in writes]
-        self._call(lambda: self._client.transact_write_items(TransactItems=items))
+        # With one token for all attempts, DynamoDB answers for one that was carried out and whose answer was lost.
+        token = uuid4().hex
+        self._call(lambda: self._client.transact_write_items(TransactItems=items, ClientRequestToken=token))
 
     def _transact_item(self, write: Write) -> "TransactWriteItemTypeDef":
         request = self._request(write)
@@ -214,43 +204,35 @@ class Table:
         return request
 
     def _call(self, request: Callable[[], _Answer]) -> _Answer:
-        for wait in self._backoff():
-            try:
-                return request()
-            except ClientError as error:
-                _raise_unless_contended(error)
-            except ParamValidationError:
-                raise  # a request that no server would take is a bug
-            except BotoCoreError as error:
-                raise StoreUnavailable(type(error).__name__) from error
-            self._sleep(wait)
-        raise StoreBusy(f"still contended after {_ATTEMPTS_MAX} attempts")
-
-    def _backoff(self) -> Iterator[float]:
-        for attempt in range(_ATTEMPTS_MAX):
-            ceiling = min(_BACKOFF_CEILING_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt)
-            yield self._random.uniform(0, ceiling)
+        return self._retrier.call(lambda: _translated(request))
 
 
-def _raise_unless_contended(error: ClientError) -> None:
-    """Return where waiting helps; raise a refusal, an outage, or the error itself (a bug)."""
-    response: Mapping[str, Any] = error.response
-    code = response["Error"]["Code"]
-    if code == "ConditionalCheckFailedException":
-        raise WriteRefused([_unmarshal(response.get("Item", {}))]) from error
-    if code == "TransactionCanceledException":
-        reasons = response.get("CancellationReasons", [])
-        codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
-        if "ConditionalCheckFailed" in codes:
-            raise WriteRefused([_refusal(reason) for reason in reasons]) from error
-        if codes and codes <= _CONTENTION | _THROTTLES:
-            return
-        raise error
-    if code in _CONTENTION | _THROTTLES:
-        return
-    if code in _OUTAGES:
-        raise StoreUnavailable(code) from error
-    raise error
+def _translated(request: Callable[[], _Answer]) -> _Answer:
+    """Make one request; raise a refusal, passing trouble, or the error itself (a bug)."""
+    try:
+        return request()
+    except (ClientError, BotoCoreError) as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: ClientError | BotoCoreError) -> Exception:
+    if isinstance(error, ClientError):
+        response: Mapping[str, Any] = error.response
+        code = response["Error"]["Code"]
+        if code == "ConditionalCheckFailedException":
+            return WriteRefused([_unmarshal(response.get("Item", {}))])
+        if code == "TransactionCanceledException":
+            return _meaning_of_cancelled(error, response.get("CancellationReasons", []))
+        if code in _CONTENTION:
+            return StoreBusy(code)
+    return passing_trouble(error) or error
+
+
+def _meaning_of_cancelled(error: ClientError, reasons: Sequence[Mapping[str, Any]]) -> Exception:
+    codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
+    if "ConditionalCheckFailed" in codes:
+        return WriteRefused([_refusal(reason) for reason in reasons])
+    return StoreBusy(", ".join(sorted(codes))) if codes and codes <= _REASONS_THAT_PASS else error
 
 
 def _refusal(reason: Mapping[str, Any]) -> Item | None:

@@ -1,13 +1,15 @@
 """The queue of usage that was accepted and not yet counted."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -17,15 +19,11 @@ MESSAGE_BYTES_MAX: Final = 60_000
 """A message with its events: four of them fit into the 256 KB that one request may carry."""
 
 _REQUEST_MESSAGES_MAX = 4
-_SERVER_ERROR = 500
-_PASSING = ("Throttl", "InternalError", "InternalFailure", "ServiceUnavailable", "RequestLimitExceeded")
-"""Parts of the codes of trouble that passes, in either of the forms that SQS gives them."""
 
 
 def sqs_client(endpoint_url: str | None = None) -> "SQSClient":
     """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
-    config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
-    return boto3.client("sqs", config=config, endpoint_url=endpoint_url)
+    return boto3.client("sqs", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
 
 
 class QueueRefusedMessages(Exception):
@@ -35,46 +33,33 @@ class QueueRefusedMessages(Exception):
 class UsageQueue:
     """One SQS queue. Its order does not matter, and a message that comes twice counts once."""
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """``url`` is the queue's."""
         self._client = client
         self._url = url
+        self._retrier = Retrier(sleep=sleep)
 
     def send(self, bodies: Sequence[str]) -> None:
         """Put messages of at most 60 KB on the queue; when this returns, all of them are durable.
 
         Raises:
-            StoreUnavailable: some may not be; sending all of them again is safe.
+            StoreBusy, StoreUnavailable: some may not be; sending all of them again is safe.
             QueueRefusedMessages, ClientError: a bug, or a stack that is set up wrongly.
         """
         for entries in _requests(bodies):
-            failed = self._send(entries)
-            if failed:
-                raise StoreUnavailable(f"the queue did not take {len(failed)} messages")
+            self._retrier.call(partial(self._send, entries))
 
-    def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> Sequence[Any]:
+    def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except ParamValidationError:
-            raise
-        except BotoCoreError as error:
-            raise StoreUnavailable("the queue could not be reached") from error
-        except ClientError as error:
-            if not _is_passing(error):
-                raise
-            raise StoreUnavailable("the queue does not take messages now") from error
+        except (BotoCoreError, ClientError) as error:
+            raise passing_trouble(error) or error from error
         failed = answer.get("Failed", [])
         faults = [failure.get("Code", "") for failure in failed if failure.get("SenderFault")]
         if faults:
             raise QueueRefusedMessages(f"the queue refused {len(faults)} messages: {faults[0]}")
-        return failed
-
-
-def _is_passing(error: ClientError) -> bool:
-    """Whether repeating may help: SQS is throttled or in trouble. Anything else is a fault of ours, or of the stack."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = error.response["Error"]["Code"]
-    return status >= _SERVER_ERROR or any(word in code for word in _PASSING)
+        if failed:
+            raise StoreUnavailable(f"the queue did not take {len(failed)} messages")
 
 
 def _requests(bodies: Sequence[str]) -> "Iterator[list[SendMessageBatchRequestEntryTypeDef]]":

@@ -20,21 +20,36 @@ class Links(TypedDict, total=False):
     upgrade_url: str
 
 
+def _nobody_listens(_: Exception) -> None:
+    """Make nothing of a failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked."""
+    """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked.
+
+    Trouble in the shop never breaks the gate: whatever fails here is reported to ``on_trouble``, and there are no links.
+    """
 
     catalog: Catalog
     environment: Environment
     secret: Callable[[], str]
     public_base_url: str | None = None
+    on_trouble: Callable[[Exception], None] = _nobody_listens
 
     def nudge(self, balance: Balance, base_url: str, now: datetime) -> Links:
         """Return links once usage has reached an alert threshold, none before."""
         return self.links(balance, base_url, now) if alert_threshold(balance) is not None else {}
 
     def links(self, balance: Balance, base_url: str, now: datetime) -> Links:
-        """Return what is for sale: units first, else a plan that has some; and the next plan up."""
+        """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble."""
+        try:
+            return self._links(balance, base_url, now)
+        except Exception as error:  # noqa: BLE001 - the answer about units stands, whatever fails in the shop
+            self.on_trouble(error)
+            return {}
+
+    def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
         links: Links = {}
         units = self._units(balance)
         upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)

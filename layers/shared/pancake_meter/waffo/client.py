@@ -7,15 +7,21 @@ idempotency key.
 import json
 import logging
 import random as random_module
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import httpx
 
+from pancake_meter.bounded_http import cut_timeout
+from pancake_meter.deadline import Deadline, deadline_in_hand
 from pancake_meter.waffo import queries
 from pancake_meter.waffo.bounded_json import is_object
 from pancake_meter.waffo.checkout import (
@@ -34,13 +40,14 @@ from pancake_meter.waffo.errors import (
     Notice,
     WaffoApiError,
     WaffoInFlight,
+    WaffoRejected,
     WaffoUnavailable,
     WaffoUnreadable,
 )
 from pancake_meter.waffo.fields import Fields, InvalidField
 from pancake_meter.waffo.idempotency import idempotency_key, is_idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
-from pancake_meter.waffo.signing import RequestSigner
+from pancake_meter.waffo.signing import RequestSigner, SignerSource
 from pancake_meter.waffo.snapshots import (
     LIVE_STATUSES,
     Page,
@@ -60,6 +67,8 @@ CANCEL_ORDER = "/v1/actions/subscription-order/cancel-order"
 GRAPHQL = "/v1/graphql"
 
 TIMEOUT = httpx.Timeout(connect=1.0, read=5.0, write=2.0, pool=1.0)
+ATTEMPT_SECONDS_MIN = 1.5
+"""With less time left no attempt is started."""
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_PAGE_SIZE = 100
 MAX_OFFSET = 1_000_000
@@ -87,7 +96,7 @@ class WaffoClient:
 
     def __init__(
         self,
-        signer: RequestSigner,
+        signer: SignerSource,
         *,
         api_url: str = DEFAULT_API_URL,
         transport: httpx.BaseTransport | None = None,
@@ -96,6 +105,7 @@ class WaffoClient:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random_module.random,
+        deadline: Callable[[], Deadline] = deadline_in_hand,
     ) -> None:
         """Prepare; nothing is sent. ``clock`` returns aware datetimes, ``random`` a float in [0, 1)."""
         self._signer = signer
@@ -104,6 +114,7 @@ class WaffoClient:
         self._clock = clock
         self._sleep = sleep
         self._random = random
+        self._deadline = deadline
         self._api_url = api_url.rstrip("/")
         self._http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
 
@@ -142,16 +153,15 @@ class WaffoClient:
         """A checkout bound to our customer: token and session, requested at the same time since neither needs the
         other.
 
-        The key covers the session alone. Should either fail, the error is raised once both have ended; a session that
-        was made is found again under the same key.
+        The key covers the session alone: one that was made is found again under the same key. Nobody waits for a token
+        once the session has failed, or the deadline has passed.
         """
         check_identity(buyer_identity)
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            pending_token = pool.submit(
-                self.issue_session_token, product_id=request.product_id, buyer_identity=buyer_identity
-            )
-            session = self.create_session(request, idempotency_key=idempotency_key)
-            token = pending_token.result()
+        pending_token = _in_background(
+            partial(self.issue_session_token, product_id=request.product_id, buyer_identity=buyer_identity)
+        )
+        session = self.create_session(request, idempotency_key=idempotency_key)
+        token = self._awaited(pending_token)
         return AuthenticatedCheckout(
             session_id=session.session_id,
             url=url_with_token(session.checkout_url, token, is_test=is_test),
@@ -227,6 +237,13 @@ class WaffoClient:
         data = self._query(queries.PAYMENTS_BY_EXTERNAL_ID, {"ref": external_id})
         return self._page(data, "payments", read_payment).items
 
+    def _awaited(self, pending: "Future[T]") -> T:
+        left = self._deadline().within(self._retry.total_seconds_max).seconds_left()
+        try:
+            return pending.result(timeout=max(0.0, left))
+        except TimeoutError as error:
+            raise WaffoUnavailable(ISSUE_SESSION_TOKEN, "there was no answer in time") from error
+
     def _query(self, query: str, variables: Mapping[str, object]) -> Fields:
         """Run a GraphQL query, without idempotency key: the cached answer would live for 24 hours."""
         answer = self._call(GRAPHQL, {"query": query, "variables": variables})
@@ -247,15 +264,17 @@ class WaffoClient:
     def _call(self, path: str, body: Mapping[str, object], idempotency_key: str | None = None) -> Answer:
         content = _encode(path, body)
         started = self._clock()
+        limit = self._deadline().within(self._retry.total_seconds_max)
         attempt = 0
         while True:
             attempt += 1
             try:
-                answer = self._attempt(path, content, idempotency_key)
+                answer = self._attempt_signed(path, content, idempotency_key, limit)
             except (WaffoUnavailable, WaffoInFlight) as error:
                 delay = self._retry.delay_seconds(attempt, self._random)
                 elapsed = (self._clock() - started).total_seconds() + delay
-                if not self._retry.allows_another(attempt, elapsed):
+                is_over = not limit.allows(delay + ATTEMPT_SECONDS_MIN)
+                if is_over or not self._retry.allows_another(attempt, elapsed):
                     raise
                 self._log_retry(error, attempt)
                 self._sleep(delay)
@@ -263,16 +282,32 @@ class WaffoClient:
                 self._log_warnings(path, answer.warnings)
                 return answer
 
-    def _attempt(self, path: str, content: bytes, idempotency_key: str | None) -> Answer:
+    def _attempt_signed(self, path: str, content: bytes, idempotency_key: str | None, limit: Deadline) -> Answer:
+        """Make one attempt, and one more with a new key where Waffo does not take the one at hand any more."""
+        signer = self._signer.current()
+        try:
+            return self._attempt(path, content, idempotency_key, limit, signer)
+        except WaffoRejected as rejection:
+            renewed = self._signer.renewed(signer) if rejection.status == HTTPStatus.UNAUTHORIZED else None
+            if renewed is None:
+                raise
+        return self._attempt(path, content, idempotency_key, limit, renewed)
+
+    def _attempt(
+        self, path: str, content: bytes, idempotency_key: str | None, limit: Deadline, signer: RequestSigner
+    ) -> Answer:
+        if not limit.allows(ATTEMPT_SECONDS_MIN):
+            raise WaffoUnavailable(path, "there is no time left for a request")
         headers = {
             "Content-Type": "application/json",
-            **self._signer.headers(path, content, timestamp_seconds=int(self._clock().timestamp())),
+            **signer.headers(path, content, timestamp_seconds=int(self._clock().timestamp())),
         }
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
+        url, timeout = f"{self._api_url}{path}", cut_timeout(TIMEOUT, limit)
         try:
-            with self._http.stream("POST", f"{self._api_url}{path}", content=content, headers=headers) as response:
-                received = _read_bounded(path, response)
+            with self._http.stream("POST", url, content=content, headers=headers, timeout=timeout) as response:
+                received = _read_bounded(path, response, limit)
         except httpx.TransportError as error:
             raise WaffoUnavailable(path, f"no answer ({type(error).__name__})") from error
         except httpx.DecodingError as error:
@@ -298,6 +333,20 @@ class WaffoClient:
             )
 
 
+def _in_background(call: Callable[[], T]) -> "Future[T]":
+    """Run ``call`` in a thread that nothing waits for, under the caller's deadline."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised to whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return future
+
+
 def _encode(path: str, body: Mapping[str, object]) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:
@@ -306,10 +355,12 @@ def _encode(path: str, body: Mapping[str, object]) -> bytes:
         raise InvalidRequest(path, "has text that is not Unicode") from None
 
 
-def _read_bounded(path: str, response: httpx.Response) -> bytes:
+def _read_bounded(path: str, response: httpx.Response, limit: Deadline) -> bytes:
     received = bytearray()
     for chunk in response.iter_bytes():
         received += chunk
+        if limit.seconds_left() < 0:
+            raise WaffoUnavailable(path, "the answer came too slowly", status=response.status_code)
         if len(received) > MAX_ANSWER_BYTES:
             raise WaffoUnreadable(
                 path, f"the answer is larger than {MAX_ANSWER_BYTES} bytes", status=response.status_code

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class RetryPolicy:
     """Exponential backoff with full jitter, bounded in attempts and in time.
 
-    ``attempts_max`` counts the first one. No attempt starts later than ``total_seconds_max`` after the first: API
-    Gateway hangs up after 30 s, and an attempt may take 7.
+    ``attempts_max`` counts the first one. A call with all its attempts ends within ``total_seconds_max``, and earlier where
+    the invocation in hand has less time left.
     """
 
     attempts_max: int = 3

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -12,6 +13,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from pancake_meter.waffo.errors import InvalidRequest
 
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class SignerSource(Protocol):
+    """Where a client finds its signer at each request: a key may be changed while the client lives."""
+
+    def current(self) -> "RequestSigner":
+        """Return the signer of now."""
+
+    def renewed(self, rejected: "RequestSigner") -> "RequestSigner | None":
+        """Return the signer that replaces one that Waffo answers 401 to, or ``None`` where there is no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,14 @@ class RequestSigner:
         """Refuse a merchant id that would end the header it stands in."""
         if not _MERCHANT_ID.fullmatch(self.merchant_id):
             raise InvalidRequest("X-Merchant-Id", "is not 1 to 128 letters, digits, hyphens and underscores")
+
+    def current(self) -> "RequestSigner":
+        """Return this signer: its key does not change."""
+        return self
+
+    def renewed(self, rejected: "RequestSigner") -> "RequestSigner | None":  # noqa: ARG002 - there is no other key
+        """Return ``None``: there is no other key."""
+        return None
 
     def headers(self, path: str, body: bytes, *, timestamp_seconds: int, method: str = "POST") -> dict[str, str]:
         """The three headers that sign exactly these bytes for this path.

@@ -1,0 +1,51 @@
+"""Deadlines: until when the invocation in hand may wait for others. Clients ask before each attempt and each pause."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+Stopwatch = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An instant on a stopwatch (seconds that only grow). Infinity is no deadline."""
+
+    ends_at: float = math.inf
+    stopwatch: Stopwatch = time.monotonic
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the deadline, negative after it."""
+        return self.ends_at - self.stopwatch()
+
+    def allows(self, seconds: float) -> bool:
+        """Return whether something that takes ``seconds`` would end in time."""
+        return self.seconds_left() >= seconds
+
+    def within(self, seconds: float) -> "Deadline":
+        """Return this deadline, or the one ``seconds`` from now if that is earlier."""
+        return Deadline(min(self.ends_at, self.stopwatch() + seconds), self.stopwatch)
+
+
+_NONE: Final = Deadline()
+_IN_HAND: Final[ContextVar[Deadline]] = ContextVar("deadline", default=_NONE)
+
+
+def deadline_in_hand() -> Deadline:
+    """Return the deadline of the invocation in hand; outside of one there is none."""
+    return _IN_HAND.get()
+
+
+@contextmanager
+def deadline_of(seconds: float) -> Iterator[Deadline]:
+    """Give what is inside a deadline ``seconds`` from now. Each thread has its own."""
+    deadline = Deadline().within(seconds)
+    token = _IN_HAND.set(deadline)
+    try:
+        yield deadline
+    finally:
+        _IN_HAND.reset(token)

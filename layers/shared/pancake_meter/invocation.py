@@ -1,0 +1,97 @@
+"""One invocation of a Lambda function: its logger, its metrics, and the deadline that everything in it obeys."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import wraps
+from typing import Any, Final, NoReturn
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pancake_meter.deadline import deadline_of
+from pancake_meter.store.errors import OutOfTime, StoreError
+
+ANSWER_SECONDS: Final = 1.5
+"""Between the deadline and the function's own timeout: for the answer, which leaves at least a second before it."""
+
+GATEWAY_SECONDS: Final = 29.0
+"""An HTTP API hangs up after 30 seconds, however long the function may run."""
+
+RESERVE: Final = timedelta(seconds=8)
+"""For the transaction in hand, tried again and again, and the answer."""
+
+_GRACE_SECONDS: Final = 0.2
+"""What obeys the deadline has this long to say so before the alarm rings."""
+
+Handler = Callable[..., Any]
+
+
+def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[[], bool]:
+    """Return a predicate: true while more than ``reserve`` of the Lambda's time is left."""
+    return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()) > reserve
+
+
+def in_time(
+    logger: Logger, metrics: Metrics | None, on_trouble: Callable[[Any, LambdaContext, StoreError], Any] | None = None
+) -> Callable[[Handler], Handler]:
+    """Decorate a handler: it logs with the request's ids, flushes its metrics, and ends before its function's timeout.
+
+    ``on_trouble`` makes the answer where passing trouble, such as the end of the time, is raised by the handler itself.
+    Without it the error is raised: the caller of the function repeats the event.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        inner: Handler = metrics.log_metrics(handler) if metrics is not None else handler
+
+        @wraps(handler)
+        def timed(event: Any, context: LambdaContext, *arguments: Any, **named: Any) -> Any:
+            seconds = _seconds_to_answer(event, context)
+            try:
+                with deadline_of(seconds), _alarm_after(seconds + _GRACE_SECONDS):
+                    return inner(event, context, *arguments, **named)
+            except StoreError as trouble:
+                if on_trouble is None:
+                    raise
+                logger.warning("passing trouble", extra={"trouble": type(trouble).__name__, "reason": str(trouble)})
+                return on_trouble(event, context, trouble)
+
+        decorated: Handler = logger.inject_lambda_context(clear_state=True)(timed) if metrics is not None else timed
+        return decorated
+
+    return decorate
+
+
+def _seconds_to_answer(event: Any, context: LambdaContext) -> float:
+    seconds = context.get_remaining_time_in_millis() / 1000
+    is_http = isinstance(event, dict) and "requestContext" in event
+    return max(0.0, (min(seconds, GATEWAY_SECONDS) if is_http else seconds) - ANSWER_SECONDS)
+
+
+@contextmanager
+def _alarm_after(seconds: float) -> Iterator[None]:
+    """Raise ``OutOfTime`` in the main thread after ``seconds``: the last resort for a server that sends byte by byte.
+
+    Socket timeouts begin anew with each byte. Another thread than the main one cannot be interrupted: it has no alarm.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler_before = signal.signal(signal.SIGALRM, _ring)
+    started = time.monotonic()
+    left_before, interval_before = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler_before)
+        if left_before:
+            left = max(0.001, left_before - (time.monotonic() - started))
+            signal.setitimer(signal.ITIMER_REAL, left, interval_before)
+
+
+def _ring(_signal: int, _frame: object) -> NoReturn:
+    raise OutOfTime("the function's time is over")
