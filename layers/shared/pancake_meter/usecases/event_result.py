@@ -12,7 +12,7 @@ EventResult = Literal["counted", "duplicate", "conflict", "period_closed"]
 def already_known(events: Iterable[UsageEvent], refused: EventsRefused) -> dict[str, EventResult]:
     """Return the results of the events whose ids were seen before, here or in an earlier request."""
     return {
-        event.id: "duplicate" if refused.known[event.id] == event.fingerprint else "conflict"
+        event.id: "duplicate" if event.is_repeat_of(refused.known[event.id]) else "conflict"
         for event in events
         if event.id in refused.known
     }

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _TEXT_LENGTH_MAX: Final = 256
-_ADMIN: Final = "default_user_id"
-"""The user that LiteLLM names where a key has none: it is nobody's customer."""
+_NOBODY: Final = frozenset({"", "default_user_id", "unknown", "None", "null"})
+"""What LiteLLM names where it knows nobody; the stack passes over the same names."""
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "key_alias": "key_alias",
@@ -45,4 +45,4 @@ def _object(value: object) -> Mapping[str, Any]:
 
 
 def _names_somebody(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _TEXT_LENGTH_MAX and value != _ADMIN
+    return isinstance(value, str) and 0 < len(value) <= _TEXT_LENGTH_MAX and value.strip() not in _NOBODY
