@@ -91,7 +91,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _trusting_end_users() -> str:
-    """The default catalog of a seller who is the proxy's only caller: the calls of the tests say whose they are by ``user``."""
+    """The default catalog of a seller who is the proxy's only caller: calls of tests name theirs as ``user``."""
     text = (ROOT / "layers" / "catalog" / "catalog.toml").read_text()
     trusted = text.replace('"team_id"] #', '"team_id", "end_user"] #')
     assert trusted != text
