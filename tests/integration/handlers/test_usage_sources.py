@@ -482,7 +482,7 @@ def test_litellm_s_own_openmeter_callback_is_counted(post: Post, metering: Meter
 
 def test_scenario_105_a_repeat_with_a_new_time_is_a_duplicate(post: Post, metering: Metering) -> None:
     # Given an event, sent again with the time of its sending, in another batch and in one
-    times = [None, "2026-11-23T10:00:00Z", "2026-11-22T10:00:00Z"]
+    times = [None, "2026-11-23T01:00:00Z", "2026-11-22T10:00:00Z"]
     events = [cloud_event(time=time) for time in times]
     assert NOW.date().isoformat() == "2026-11-23"
     for batch in ([events[1]], events, [events[2]]):
