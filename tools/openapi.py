@@ -20,7 +20,7 @@ from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutReq
 from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
 from pancake_meter.http.healing import HealingBody, HealingRequest
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
-from pancake_meter.http.intake import PARKED_PAGE_MAX, IntakeBody, ParkedPage, ReplayedBody
+from pancake_meter.http.intake import PARKED_PAGE_MAX, DismissRequest, IntakeBody, ParkedBody, ParkedPage, ReplayedBody
 from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
@@ -171,10 +171,20 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("GET", "/v1/usage/parked"): Route(
         "Usage that could not be counted, the latest first",
         {HTTPStatus.OK: ParkedPage},
-        query=(_CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": PARKED_PAGE_MAX})),
+        query=(
+            _CURSOR,
+            Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": PARKED_PAGE_MAX}),
+            Query("status", "What is open, or was dismissed.", {"type": "string", "enum": ["open", "dismissed"]}),
+        ),
     ),
     ("POST", "/v1/usage/parked/{parked_id}/replay"): Route(
         "Try parked usage again", {HTTPStatus.OK: ReplayedBody}, problems=(HTTPStatus.NOT_FOUND,)
+    ),
+    ("POST", "/v1/usage/parked/{parked_id}/dismiss"): Route(
+        "Take parked usage off the list, with a reason",
+        {HTTPStatus.OK: ParkedBody},
+        body=DismissRequest,
+        problems=(HTTPStatus.NOT_FOUND,),
     ),
     ("POST", "/v1/customers/{customer_id}/checkouts"): Route(
         "Open a checkout, or find the open one",

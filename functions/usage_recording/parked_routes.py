@@ -6,9 +6,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.http.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
-from pancake_meter.http.resolver import answer
-from pancake_meter.store.parked_usage import parked_usage
+from pancake_meter.domain.errors import UnknownParkedUsage
+from pancake_meter.http.intake import DismissRequest, ParkedQuery, ReplayedBody, parked_body, parked_page
+from pancake_meter.http.resolver import answer, body
+from pancake_meter.store.parked_usage import dismiss, parked_usage
 from pancake_meter.usecases.count_usage import replay_parked
 
 router = APIGatewayHttpRouter()
@@ -16,10 +17,12 @@ router = APIGatewayHttpRouter()
 
 @router.get("/v1/usage/parked")
 def get_parked() -> Response[str]:
-    """Usage that is still parked, the latest first: one query a page."""
+    """Usage that is still parked, the latest first, or with ``status=dismissed`` what was dismissed: one query a page."""
     with_: MeteringCollaborators = router.context["collaborators"]
     query = ParkedQuery.model_validate(router.current_event.query_string_parameters)
-    parked, has_more = parked_usage(with_.metering.table, limit=query.limit, after=query.cursor)
+    parked, has_more = parked_usage(
+        with_.metering.table, limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
+    )
     return answer(HTTPStatus.OK, parked_page(parked, has_more=has_more))
 
 
@@ -30,3 +33,17 @@ def post_replay(parked_id: str) -> Response[str]:
     outcome, parked = replay_parked(with_.metering, parked_id, with_.clock())
     content: ReplayedBody = {**parked_body(parked), "status": outcome.status}
     return answer(HTTPStatus.OK, content)
+
+
+@router.post("/v1/usage/parked/<parked_id>/dismiss")
+def post_dismiss(parked_id: str) -> Response[str]:
+    """Take parked usage off the list, with a reason; a repeat answers as the first.
+
+    It is kept, and may still be tried again.
+    """
+    request = DismissRequest.model_validate(body(router))
+    with_: MeteringCollaborators = router.context["collaborators"]
+    parked = dismiss(with_.metering.table, parked_id, request.reason, with_.clock())
+    if parked is None:
+        raise UnknownParkedUsage("no usage is parked under that id")
+    return answer(HTTPStatus.OK, parked_body(parked))

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
@@ -15,9 +15,11 @@ import pytest
 
 from pancake_meter.catalog import load_catalog, parse_catalog
 from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.store.balances import read_balance
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.record_usage import record_events
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from usage_recording import handler
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ROOT = Path(__file__).resolve().parents[3]
-CATALOG_TEXT = (ROOT / "layers" / "catalog" / "catalog.toml").read_text()
-CATALOG = load_catalog(ROOT / "layers" / "catalog" / "catalog.toml")
+DEFAULT_CATALOG = load_catalog(ROOT / "layers" / "catalog" / "catalog.toml")
+CATALOG_TEXT = (
+    (ROOT / "layers" / "catalog" / "catalog.toml").read_text().replace('"team_id"] #', '"team_id", "end_user"] #')
+)
+CATALOG = parse_catalog(CATALOG_TEXT)
+"""The default catalog of a seller whose proxy lets no client choose its own ``user``."""
+
 CAPTURE: dict[str, dict[str, Any]] = json.loads(
     (ROOT / "tests" / "data" / "litellm" / "generic_api_batch.json").read_text()
 )["events"]
@@ -343,6 +350,95 @@ def test_what_was_never_parked_cannot_be_replayed(post: Post, parked_id: str) ->
     assert answer.status == HTTPStatus.NOT_FOUND
 
 
+def dismiss(post: Post, parked_id: str, body: object) -> Answer:
+    return post("usage_parked_dismiss", body, path=f"/v1/usage/parked/{parked_id}/dismiss")
+
+
+def test_parked_usage_is_dismissed_with_a_reason_kept_and_may_still_count_once(post: Post, metering: Metering) -> None:
+    # Given a call of nobody
+    post("usage_litellm", [CAPTURE["no_user"]])
+    (parked,) = post("usage_parked", None).body["parked"]
+    assert (parked["dismissed_at"], parked["dismissed_reason"]) == (None, None)
+
+    # When it is dismissed, it is no longer open, and kept
+    first = dismiss(post, parked["id"], {"reason": "a test of ours"})
+    assert (first.status, first.body["dismissed_reason"]) == (HTTPStatus.OK, "a test of ours")
+    assert first.body["dismissed_at"] is not None
+    assert post("usage_parked", None).body["parked"] == []
+    assert post("usage_parked", None, query={"status": "dismissed"}).body["parked"] == [first.body]
+
+    # And to dismiss it again, or to send the call again, changes nothing
+    assert dismiss(post, parked["id"], {"reason": "another"}).body == first.body
+    post("usage_litellm", [CAPTURE["no_user"]])
+    replay = f"/v1/usage/parked/{parked['id']}/replay"
+    assert post("usage_parked_replay", None, path=replay).body["status"] == "parked"
+    assert post("usage_parked", None).body["parked"] == []
+
+    # Then it still counts when it can, once
+    mended = with_settings(metering, customer=("key_hash",))
+    assert mended("usage_parked_replay", None, path=replay).body["status"] == "counted"
+    assert mended("usage_parked_replay", None, path=replay).body["status"] == "duplicate"
+    assert used(metering, "litellm_proxy_master_key") == 30
+    assert post("usage_parked", None, query={"status": "dismissed"}).body["parked"] == []
+    assert dismiss(post, parked["id"], {"reason": "too late"}).body["counted_at"] is not None
+    assert post("usage_parked", None, query={"status": "dismissed"}).body["parked"] == []
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 501}, {"reason": 7}])
+def test_a_dismissal_needs_a_reason(post: Post, body: object) -> None:
+    post("usage_litellm", [CAPTURE["no_user"]])
+    (parked,) = post("usage_parked", None).body["parked"]
+    assert dismiss(post, parked["id"], body).status in {HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST}
+    assert len(post("usage_parked", None).body["parked"]) == 1
+
+
+@pytest.mark.parametrize("parked_id", ["0" * 64, "F" * 64, "x", "a" * 3000])
+def test_what_was_never_parked_cannot_be_dismissed(post: Post, parked_id: str) -> None:
+    answer = dismiss(post, parked_id, {"reason": "why not"})
+    assert (answer.status, answer.body["code"]) == (HTTPStatus.NOT_FOUND, "parked_usage_not_found")
+
+
+# --- Nobody, and those whom a client can forge -----------------------------------------------------------------------
+
+NOBODY = ["default_user_id", "unknown", "None", "null", "", "  ", " default_user_id"]
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_scenario_57_a_call_of_nobody_is_parked_and_never_a_balance(
+    metering: Metering, dynamodb: "DynamoDBClient", table: str, name: str
+) -> None:
+    every = ("key_metadata.customer_id", "key_user_id", "end_user", "spend_logs_metadata.account")
+    post = with_settings(metering, customer=every)
+    whose = {f"user_api_key_{kind}": name for kind in ("user_id", "end_user_id", "team_id")}
+    bound = {"user_api_key_auth_metadata": {"customer_id": name}, "spend_logs_metadata": {"account": name}}
+    (parked,) = post("usage_litellm", [with_metadata(call(end_user=name), **whose, **bound)]).body["parked_items"]
+    assert parked["code"] == "customer_unknown"
+    assert dynamodb.scan(TableName=table)["Count"] == 1
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_scenario_57_litellm_s_openmeter_event_of_nobody_is_parked(post: Post, name: str) -> None:
+    data = {"model": "gpt-4o-mini", "prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+    event = cloud_event(type="litellm_tokens", source="litellm-proxy", subject=name, data=data)
+    assert post("usage_cloudevents", event).status == HTTPStatus.NO_CONTENT
+    assert [item["code"] for item in post("usage_parked", None).body["parked"]] == ["customer_unknown"]
+
+
+def test_what_is_nobody_to_litellm_may_be_somebody_s_customer_elsewhere(post: Post, metering: Metering) -> None:
+    post("usage_cloudevents", [cloud_event(subject="unknown"), cloud_event(subject=" acct_1001", id="req-2")])
+    assert used(metering, "unknown") == 1500
+    assert [item["code"] for item in post("usage_parked", None).body["parked"]] == ["customer_unknown"]
+
+
+def test_the_default_catalog_believes_no_name_that_a_client_can_forge(dynamodb: "DynamoDBClient", table: str) -> None:
+    # Given the catalog as it comes, and a call that names a victim
+    metering = Metering(Table(dynamodb, table), DEFAULT_CATALOG)
+    answer = poster(metering)("usage_litellm", [CAPTURE["nonstream_user"]])
+    # Then nobody pays for it, and it waits for the seller
+    assert [item["code"] for item in answer.body["parked_items"]] == ["customer_unknown"]
+    assert used(metering, "cust_1") is None
+
+
 # --- OpenMeter ----------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +478,55 @@ def test_litellm_s_own_openmeter_callback_is_counted(post: Post, metering: Meter
     event = cloud_event(type="litellm_tokens", source="litellm-proxy", id="chatcmpl-1", data=data)
     assert post("usage_cloudevents", event, "application/cloudevents+json").status == HTTPStatus.NO_CONTENT
     assert used(metering, "acct_1001") == 30
+
+
+def test_scenario_105_a_repeat_with_a_new_time_is_a_duplicate(post: Post, metering: Metering) -> None:
+    # Given an event, sent again with the time of its sending, in another batch and in one
+    times = [None, "2026-11-23T01:00:00Z", "2026-11-22T10:00:00Z"]
+    events = [cloud_event(time=time) for time in times]
+    assert NOW.date().isoformat() == "2026-11-23"
+    for batch in ([events[1]], events, [events[2]]):
+        assert post("usage_cloudevents", batch).status == HTTPStatus.NO_CONTENT
+
+    # Then it counts once, at its first time, and nothing is parked
+    assert used(metering, "acct_1001") == 1500
+    assert post("usage_parked", None).body["parked"] == []
+
+
+def test_scenario_105_what_an_earlier_version_counted_with_its_time_is_still_known(
+    post: Post, metering: Metering
+) -> None:
+    # Given an event that was counted with its time in its fingerprint
+    at = NOW - timedelta(days=1)
+    event = usage_event("assistant/req-1", Decimal(1500), at, NOW)
+    record_events(metering, "acct_1001", "tokens", [event], NOW)
+
+    # When it comes again, with another time and with its own
+    post("usage_cloudevents", [cloud_event(time=NOW.isoformat()), cloud_event(time=at.isoformat())])
+    post("usage_cloudevents", cloud_event())
+
+    # Then it is the same event
+    assert used(metering, "acct_1001") == 1500
+    assert post("usage_parked", None).body["parked"] == []
+
+
+def test_scenario_44_an_event_again_with_another_value_is_parked_and_counts_nothing(
+    post: Post, metering: Metering
+) -> None:
+    post("usage_cloudevents", cloud_event())
+    post("usage_cloudevents", cloud_event(data={"tokens": 1501}))
+    assert [item["code"] for item in post("usage_parked", None).body["parked"]] == ["event_conflict"]
+    assert used(metering, "acct_1001") == 1500
+
+
+def test_scenario_43_and_45_one_id_counts_once_for_each_source_and_each_customer(
+    post: Post, metering: Metering
+) -> None:
+    for _ in range(2):
+        for source in ("assistant", "worker"):
+            for customer_id in ("acct_1001", "acct_1002"):
+                post("usage_cloudevents", cloud_event(source=source, subject=customer_id))
+    assert (used(metering, "acct_1001"), used(metering, "acct_1002")) == (3000, 3000)
 
 
 def test_the_identity_of_an_event_is_source_and_id(post: Post, metering: Metering) -> None:

@@ -1,6 +1,7 @@
 """Measuring: from what happened to units, exactly."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -166,6 +167,321 @@ def test_usage_objects_of_several_providers(usage: dict[str, object], expected: 
 def test_scenario_55_counts_are_exact_or_refused(usage: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
         token_pools(usage)
+
+
+TABLE: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
+    (
+        "OpenAI chat",
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 0},
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "OpenAI responses",
+        {
+            "input_tokens": 100,
+            "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10},
+            "output_tokens": 20,
+            "output_tokens_details": {"reasoning_tokens": 5},
+            "total_tokens": 120,
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "OpenAI realtime",
+        {
+            "input_tokens": 100,
+            "output_tokens": 20,
+            "total_tokens": 120,
+            "input_token_details": {
+                "cached_tokens": 60,
+                "text_tokens": 100,
+                "cached_tokens_details": {"text_tokens": 60},
+            },
+            "output_token_details": {"text_tokens": 20},
+        },
+        (40, 60, 0, 20, 0),
+    ),
+    (
+        "Anthropic",
+        {
+            "input_tokens": 30,
+            "cache_read_input_tokens": 60,
+            "cache_creation_input_tokens": 10,
+            "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 0},
+            "output_tokens": 20,
+            "output_tokens_details": {"thinking_tokens": 5},
+            "service_tier": "standard",
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "LiteLLM of Anthropic",
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10, "cache_creation_tokens": 10},
+            "cache_read_input_tokens": 60,
+            "cache_creation_input_tokens": 10,
+        },
+        (30, 60, 10, 20, 0),
+    ),
+    (
+        "DeepSeek",
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+            "prompt_cache_hit_tokens": 60,
+            "prompt_cache_miss_tokens": 40,
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+        (40, 60, 0, 15, 5),
+    ),
+    (
+        "xAI: reasoning beside the completion",
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 125,
+            "prompt_tokens_details": {"cached_tokens": 60},
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+        (40, 60, 0, 20, 5),
+    ),
+    (
+        "Groq",
+        {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_time": Decimal("0.01")},
+        (100, 0, 0, 20, 0),
+    ),
+    ("Mistral", {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}, (100, 0, 0, 20, 0)),
+    (
+        "LangChain",
+        {
+            "input_tokens": 100,
+            "output_tokens": 20,
+            "total_tokens": 120,
+            "input_token_details": {"cache_read": 60, "cache_creation": 10},
+            "output_token_details": {"reasoning": 5},
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "Gemini",
+        {
+            "promptTokenCount": 90,
+            "toolUsePromptTokenCount": 10,
+            "cachedContentTokenCount": 60,
+            "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 60}],
+            "candidatesTokenCount": 20,
+            "thoughtsTokenCount": 5,
+            "totalTokenCount": 125,
+        },
+        (40, 60, 0, 20, 5),
+    ),
+    (
+        "Gemini, thoughts inside the candidates",
+        {"promptTokenCount": 100, "candidatesTokenCount": 25, "thoughtsTokenCount": 5, "totalTokenCount": 125},
+        (100, 0, 0, 20, 5),
+    ),
+    (
+        "google-genai",
+        {
+            "prompt_token_count": 100,
+            "cached_content_token_count": 60,
+            "candidates_token_count": 20,
+            "thoughts_token_count": 5,
+            "total_token_count": 125,
+        },
+        (40, 60, 0, 20, 5),
+    ),
+    (
+        "AI SDK 5",
+        {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120, "cachedInputTokens": 60, "reasoningTokens": 5},
+        (40, 60, 0, 15, 5),
+    ),
+    (
+        "AI SDK 6",
+        {
+            "inputTokens": 100,
+            "inputTokenDetails": {"noCacheTokens": 30, "cacheReadTokens": 60, "cacheWriteTokens": 10},
+            "outputTokens": 20,
+            "outputTokenDetails": {"textTokens": 15, "reasoningTokens": 5},
+            "totalTokens": 120,
+            "reasoningTokens": 5,
+            "cachedInputTokens": 60,
+            "raw": {"input_tokens": 30, "cache_read_input_tokens": 60},
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "AI SDK 6, a provider's own",
+        {
+            "inputTokens": {"total": 100, "noCache": 30, "cacheRead": 60, "cacheWrite": 10},
+            "outputTokens": {"total": 20, "text": 15, "reasoning": 5},
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "AI SDK 4",
+        {"promptTokens": 100, "completionTokens": 20, "totalTokens": 120},
+        (100, 0, 0, 20, 0),
+    ),
+    (
+        "Bedrock",
+        {
+            "inputTokens": 30,
+            "outputTokens": 20,
+            "totalTokens": 120,
+            "cacheReadInputTokens": 60,
+            "cacheWriteInputTokens": 10,
+            "cacheDetails": [{"ttl": "5m", "inputTokens": 10}],
+        },
+        (30, 60, 10, 20, 0),
+    ),
+    (
+        "Cohere",
+        {
+            "billed_units": {"input_tokens": 70, "output_tokens": 20},
+            "tokens": {"input_tokens": Decimal("100.0"), "output_tokens": 20},
+            "cached_tokens": 60,
+        },
+        (40, 60, 0, 20, 0),
+    ),
+    ("Cohere, billed units", {"billed_units": {"input_tokens": 70, "output_tokens": 20}}, (70, 0, 0, 20, 0)),
+    (
+        "OpenTelemetry",
+        {
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 20,
+            "gen_ai.usage.cache_read.input_tokens": 60,
+            "gen_ai.usage.cache_creation.input_tokens": 10,
+            "gen_ai.usage.reasoning.output_tokens": 5,
+        },
+        (30, 60, 10, 15, 5),
+    ),
+    (
+        "OpenTelemetry, nested",
+        {"gen_ai": {"usage": {"input_tokens": 100, "output_tokens": 20, "cache_read": {"input_tokens": 60}}}},
+        (40, 60, 0, 20, 0),
+    ),
+    (
+        "OpenTelemetry, without its prefix",
+        {"input_tokens": 100, "output_tokens": 20, "cache_read": {"input_tokens": 60}},
+        (40, 60, 0, 20, 0),
+    ),
+]
+
+
+@pytest.mark.parametrize(("usage", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_each_dialect_is_read_by_its_own_rules(usage: dict[str, Any], expected: tuple[int, ...]) -> None:
+    assert token_pools(usage) == pools(*expected)
+    # and where a response is sent whole, its usage is found in it
+    assert token_pools({"id": "resp-1", "usage": usage}) == pools(*expected)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10, "completion_tokens": 2, "cached_prompt_tokens": 5},
+        {"prompt_tokens": 10, "prompt_tokens_details": {"cache_hits": 5}},
+        {"input_tokens": 10, "output_tokens": 2, "cache_read_tokens": 5},
+        {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12, "cache_read_input_tokens": 5},  # inside or beside?
+        {"inputTokens": 10, "outputTokens": 2, "cacheReadTokens": 5},
+        {"inputTokens": 10, "outputTokens": 2, "cachedInputTokens": 50},
+        {"inputTokens": 10, "outputTokens": 2, "cachedInputTokens": 5, "cacheReadInputTokens": 5},
+        {"inputTokens": 10, "inputTokenDetails": {"noCacheTokens": 9, "cacheReadTokens": 5}},
+        {"prompt_tokens": 10, "prompt_cache_hit_tokens": 5, "prompt_cache_miss_tokens": 9},
+        {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 4}, "prompt_cache_hit_tokens": 5},
+        {"prompt_tokens": 10, "input_tokens": 11, "output_tokens": 2, "completion_tokens": 2},
+        {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 40},
+        {"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 40},
+        {"billed_units": {"input_tokens": 10}, "cached_tokens": 5},
+        {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0, "iterations": [{"type": "compaction"}]},
+        {"usage": {"prompt_tokens": 10}, "usageMetadata": {"promptTokenCount": 11}},
+        {"prompt_tokens": {"count": 10}},
+        {"tokens": 12},
+    ],
+)
+def test_what_is_ambiguous_contradicts_itself_or_is_unknown_is_refused(usage: dict[str, Any]) -> None:
+    with pytest.raises(CannotMeasure):
+        token_pools(usage)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": Decimal("1.5")},
+        {"inputTokens": -1},
+        {"promptTokenCount": 0.5},
+        {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": -1}},
+    ],
+)
+def test_a_count_of_tokens_is_a_whole_number(usage: dict[str, Any]) -> None:
+    with pytest.raises(InvalidQuantity):
+        token_pools(usage)
+
+
+def test_zeros_beside_the_true_counts_are_not_a_second_statement() -> None:
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "input_tokens": 10, "output_tokens": 2}
+    assert token_pools(usage) == pools(10, 0, 0, 2, 0)
+
+
+def test_a_gateway_s_total_may_count_what_it_leaves_out() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 40}
+    assert token_pools(usage, is_total_exact=False) == pools(10, 0, 0, 2, 0)
+
+
+parts = st.integers(0, 10**6)
+
+
+@given(parts, parts, parts, parts, parts)
+def test_the_pools_of_every_dialect_add_up_to_its_own_total(
+    fresh: int, read: int, written: int, said: int, thought: int
+) -> None:
+    prompt, completion = fresh + read + written, said + thought
+    total = prompt + completion
+    stated: list[dict[str, object]] = [
+        {
+            "input_tokens": prompt,
+            "output_tokens": completion,
+            "total_tokens": total,
+            "input_token_details": {"cache_read": read, "cache_creation": written},
+            "output_token_details": {"reasoning": thought},
+        },
+        {
+            "inputTokens": prompt,
+            "outputTokens": completion,
+            "totalTokens": total,
+            "inputTokenDetails": {"noCacheTokens": fresh, "cacheReadTokens": read, "cacheWriteTokens": written},
+            "outputTokenDetails": {"reasoningTokens": thought},
+        },
+        {
+            "inputTokens": fresh,
+            "outputTokens": completion,
+            "totalTokens": total,
+            "cacheReadInputTokens": read,
+            "cacheWriteInputTokens": written,
+        },
+        {
+            "promptTokenCount": prompt,
+            "cachedContentTokenCount": read,
+            "candidatesTokenCount": said,
+            "thoughtsTokenCount": thought,
+            "totalTokenCount": total,
+        },
+    ]
+    for usage in stated:
+        split = token_pools(usage)
+        each = [getattr(split, pool) for pool in TOKEN_POOLS]
+        assert min(each) >= 0
+        assert sum(each) == total
 
 
 def test_the_pools_are_those_of_the_catalog() -> None:

@@ -18,7 +18,7 @@ from pancake_meter_client.gateway.refusal import GatewayRefusal
 from pancake_meter_client.gateway.settings import LoggerSettings
 
 SETTINGS = LoggerSettings("https://api.example.com", "pm_test_x", "tokens", deadline_seconds=0.3)
-KEY = SimpleNamespace(metadata={}, end_user_id="cust_1")
+KEY = SimpleNamespace(metadata={"customer_id": "cust_1"}, end_user_id="cust_1")
 REQUEST: dict[str, Any] = {
     "litellm_call_id": "call-1",
     "messages": [{"role": "user", "content": "hi"}],

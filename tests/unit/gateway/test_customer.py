@@ -21,17 +21,18 @@ def test_the_first_identity_in_the_order_of_belief_is_the_customer() -> None:
     assert customer_of(CUSTOMER, identities(bound, {})) == "acct_1"
     assert customer_of(("end_user", "team_id"), identities(bound, {})) == "cust_2"
     assert customer_of(CUSTOMER, identities(key(team_id="team_7"), {"user": "cust_2"})) == "team_7"
-    assert customer_of(CUSTOMER, identities(key(), {"user": "cust_2"})) == "cust_2"
+    assert customer_of(CUSTOMER, identities(key(), {"user": "cust_2"})) is None
+    assert customer_of((*CUSTOMER, "end_user"), identities(key(), {"user": "cust_2"})) == "cust_2"
     assert customer_of(CUSTOMER, identities(key(), {})) is None
 
 
 def test_what_the_request_says_of_its_key_is_not_believed() -> None:
     forged = {"user_api_key_auth_metadata": {"customer_id": "victim"}, "user_api_key_team_id": "victim"}
     request = {"metadata": forged, "litellm_metadata": forged, "team_id": "victim", "user": "cust_2"}
-    assert customer_of(CUSTOMER, identities(key(), request)) == "cust_2"
+    assert customer_of(CUSTOMER, identities(key(), request)) is None
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 257, 7, ["a"], {"a": 1}, "default_user_id", "unknown"])
+@pytest.mark.parametrize("odd", ["", "x" * 257, 7, ["a"], {"a": 1}, "default_user_id", "unknown", "None", "null", "  "])
 def test_what_names_nobody_is_passed_over(odd: Any) -> None:
     unclear = key(metadata={"customer_id": odd}, team_id=odd, end_user_id=odd)
     assert customer_of((*CUSTOMER, "key_alias"), identities(unclear, {"user": odd, "metadata": odd})) is None

@@ -21,7 +21,7 @@ def test_what_is_not_set_has_a_default_that_fails_closed() -> None:
         "refuse",
         "refuse",
     )
-    assert settings.customer == ("key_metadata.customer_id", "team_id", "end_user")
+    assert settings.customer == ("key_metadata.customer_id", "team_id")
 
 
 def test_every_setting_has_a_variable() -> None:

@@ -229,9 +229,7 @@ class LiteLlmFile(_Strict):
     """``[litellm]``."""
 
     meters: list[MeterKey] = Field(min_length=1, max_length=METERS_MAX)
-    customer: list[Identity] = Field(
-        default=["key_metadata.customer_id", "team_id", "end_user"], min_length=1, max_length=20
-    )
+    customer: list[Identity] = Field(default=["key_metadata.customer_id", "team_id"], min_length=1, max_length=20)
     count_failures: bool = False
     count_cache_hits: bool = False
     missed_calls: MissedCalls = "report"

@@ -19,6 +19,14 @@ EVENT_ID_LENGTH_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
+class CountedAs:
+    """What an id was counted as: the event's fingerprint, and the units."""
+
+    fingerprint: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class UsageEvent:
     """``quantity`` units of a meter, used at ``used_at``.
 
@@ -36,6 +44,16 @@ class UsageEvent:
         """Hash of the content: a repeat of the id with another fingerprint is a conflict, not a retry."""
         stated = timestamp(self.stated_at) if self.stated_at else ""
         return hashlib.sha256(f"{format_quantity(self.quantity)}|{stated}".encode()).hexdigest()
+
+    def is_repeat_of(self, counted: CountedAs) -> bool:
+        """Say whether the event is one that was counted under its id.
+
+        Without a time in its content it repeats the same quantity of whatever time: an earlier version of this program may
+        have counted it with the time that a source stamped.
+        """
+        if self.stated_at is None:
+            return self.quantity == counted.quantity
+        return self.fingerprint == counted.fingerprint
 
 
 def usage_event(event_id: str, quantity: Decimal, stated_at: datetime | None, now: datetime) -> UsageEvent:

@@ -6,10 +6,10 @@ from datetime import datetime
 from http import HTTPStatus
 from io import StringIO
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
@@ -60,7 +60,10 @@ class IntakeBody(TypedDict):
 
 
 class ParkedBody(TypedDict):
-    """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could."""
+    """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could.
+
+    ``dismissed_at`` and ``dismissed_reason`` once an operator said that it is not to be counted.
+    """
 
     id: str
     source: UsageSource
@@ -68,6 +71,8 @@ class ParkedBody(TypedDict):
     detail: str
     parked_at: str
     counted_at: str | None
+    dismissed_at: str | None
+    dismissed_reason: str | None
     content: str
 
 
@@ -92,10 +97,21 @@ def _place(cursor: object) -> tuple[datetime, str]:
 
 
 class ParkedQuery(WireModel):
-    """Query of ``GET /v1/usage/parked``: the page's size, and the cursor that the page before gave."""
+    """Query of ``GET /v1/usage/parked``: the page's size, and the cursor that the page before gave.
+
+    ``status`` lists what is open, or what was dismissed.
+    """
+
+    status: Literal["open", "dismissed"] = "open"
 
     limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
     cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
+
+
+class DismissRequest(WireModel):
+    """Body of ``POST /v1/usage/parked/{id}/dismiss``: why the item is not to be counted."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 def bounded_items(text: str, content_type: str) -> list[object]:
@@ -204,6 +220,8 @@ def parked_body(parked: ParkedUsage) -> ParkedBody:
         "detail": parked.detail,
         "parked_at": timestamp(parked.parked_at),
         "counted_at": timestamp(parked.counted_at) if parked.counted_at else None,
+        "dismissed_at": timestamp(parked.dismissed_at) if parked.dismissed_at else None,
+        "dismissed_reason": parked.dismissed_reason,
         "content": parked.content,
     }
 

@@ -13,13 +13,12 @@ from pancake_meter.domain.errors import DomainError, UnreadableUsage
 from pancake_meter.domain.hold import CustomerHold, HoldHandle
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.llm_call import LlmCall
+from pancake_meter.litellm.nobody import is_nobody
 from pancake_meter.litellm.usage_object import token_pools
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = Decimal(253_402_300_799)  # the last second of 9999
 _TEXT_LENGTH_MAX = 256
-_ADMIN = "default_user_id"
-"""The user that LiteLLM names where a key has none: it is nobody's customer."""
 
 _KINDS = {
     "key_alias": "user_api_key_alias",
@@ -52,7 +51,7 @@ def llm_call(payload: object) -> LlmCall:
         ended_at=ended_at,
         models=_models(payload),
         # Where the provider's own usage is missing, LiteLLM's counts stand at the top: zero for a call that failed.
-        tokens=token_pools(_object(metadata, "usage_object") or payload),
+        tokens=token_pools(_object(metadata, "usage_object") or _counts(payload), is_total_exact=False),
         identities=_identities(payload, metadata),
         is_success=status == "success",
         is_cache_hit=payload.get("cache_hit") is True,
@@ -88,6 +87,10 @@ _KEPT = (
 )
 
 
+def _counts(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: payload.get(name) for name in ("prompt_tokens", "completion_tokens")}
+
+
 def _models(payload: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the model: with its provider, without it, and the public alias of the proxy's configuration."""
     model, alias = _text(payload, "model") or "", _text(payload, "model_group") or ""
@@ -100,7 +103,7 @@ def _identities(payload: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict
     for kind, name in _METADATA.items():
         stated = _object(metadata, name)
         found |= {f"{kind}.{key}": _text(stated, key) for key in stated}
-    return {kind: identity for kind, identity in found.items() if identity and identity != _ADMIN}
+    return {kind: identity for kind, identity in found.items() if identity and not is_nobody(identity)}
 
 
 def _hold(payload: Mapping[str, Any], call_id: str) -> CustomerHold | None:

@@ -1,70 +1,198 @@
-"""Token counts as model providers state them, split into disjoint pools.
+"""Token counts as libraries state them, split into disjoint pools: each usage object by the rules of its own dialect.
 
-Prompt tokens contain what was read from and written to a cache, completion tokens contain reasoning: the shape that
-LiteLLM gives to every provider's usage, and OpenAI's own. Anthropic's names for the cached part are read where OpenAI's
-are missing. Anthropic's own shape differs: its ``input_tokens`` are the uncached ones, and the cached stand beside them.
+An object that more than one dialect can read counts where they agree. One that contradicts itself, or that has counts of
+cached tokens under a name that nobody knows, is refused: to take those for uncached would be a guess.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from pancake_meter.domain.errors import CannotMeasure
 from pancake_meter.domain.measuring import TokenPools
-from pancake_meter.domain.quantity import parse_quantity
+from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.litellm.usage_dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect, Names
 
 ZERO = Decimal(0)
+_WRAPPERS: Final = ("usage", "usageMetadata", "usage_metadata")
+"""Under these a response has its usage object."""
+
+_BREAKDOWNS: Final = frozenset(
+    {
+        "cache_creation",
+        "cache_creation_token_details",
+        "cacheDetails",
+        "cacheTokensDetails",
+        "cache_tokens_details",
+        "cached_tokens_details",
+        "cache_write_tokens_details",
+    }
+)
+"""Cached tokens once more, by modality or lifetime."""
 
 
-def token_pools(usage: Mapping[str, object]) -> TokenPools:
-    """Return the disjoint pools of a usage object.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one dialect reads: the wholes, with their parts inside; a part is ``None`` where it is not stated."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    reasoning: Decimal | None
+
+
+def token_pools(usage: Mapping[str, object], *, is_total_exact: bool = True) -> TokenPools:
+    """Return the disjoint pools of a usage object, or of the response that has it under ``usage``.
+
+    A stated total is the sum of the pools, unless ``is_total_exact`` is false: LiteLLM passes on totals of providers that
+    count what it leaves out.
 
     Raises:
-        CannotMeasure: it has no counts, or a part is larger than its whole.
-        InvalidQuantity: a count is no exact number, negative, or out of bounds.
+        CannotMeasure: it has no counts, contradicts itself, or has cached tokens under an unknown name.
+        InvalidQuantity: a count is no whole number, negative, or out of bounds.
     """
-    prompt, completion = (
-        _first(usage, "prompt_tokens", "input_tokens"),
-        _first(usage, "completion_tokens", "output_tokens"),
-    )
-    if prompt is None and completion is None:
+    readings = list(_readings(usage, is_total_exact=is_total_exact))
+    if not readings:
+        inner = [each for name in _WRAPPERS if isinstance(each := usage.get(name), Mapping)]
+        readings = [reading for each in inner for reading in _readings(each, is_total_exact=is_total_exact)]
+    if not readings:
         raise CannotMeasure("the event has no token counts")
-    prompt_details = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    completion_details = _details(usage, "completion_tokens_details", "output_tokens_details")
-    cache_read = _first(prompt_details, "cached_tokens")
-    cache_write = _first(prompt_details, "cache_creation_tokens")
-    pools = TokenPools(
-        cache_read=(cache_read if cache_read is not None else _first(usage, "cache_read_input_tokens")) or ZERO,
-        cache_write=(cache_write if cache_write is not None else _first(usage, "cache_creation_input_tokens")) or ZERO,
-        reasoning=_first(completion_details, "reasoning_tokens") or ZERO,
-    )
-    if _is_anthropic(usage):
-        prompt = (prompt or ZERO) + pools.cache_read + pools.cache_write
-    return _without_parts(prompt or ZERO, completion or ZERO, pools)
+    # LiteLLM states zeros under OpenAI's names beside what a provider really counted.
+    counted = [reading for reading in readings if reading.input or reading.output] or readings[:1]
+    whole = counted[0]
+    for other in counted[1:]:
+        whole = _agreed(whole, other)
+    return _split(whole)
 
 
-def _is_anthropic(usage: Mapping[str, object]) -> bool:
-    """Whether the cached tokens stand beside the input tokens: OpenAI's input tokens come with details instead."""
-    if usage.get("prompt_tokens") is not None or isinstance(usage.get("input_tokens_details"), Mapping):
+def _readings(usage: Mapping[str, object], *, is_total_exact: bool) -> Iterator[_Reading]:
+    dialects = [dialect for dialect in DIALECTS if _speaks(usage, dialect)]
+    if ANTHROPIC in dialects:
+        dialects.remove(RESPONSES)
+    if not dialects:
+        return
+    _check_unknown_cache(usage, dialects)
+    if usage.get("iterations") and ANTHROPIC in dialects:
+        raise CannotMeasure("the usage has iterations, whose tokens its totals leave out")
+    for dialect in dialects:
+        yield _read(usage, dialect, is_total_exact=is_total_exact)
+
+
+def _speaks(usage: Mapping[str, object], dialect: Dialect) -> bool:
+    if dialect.needs and all(usage.get(name) is None for name in dialect.needs):
         return False
-    return "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage
+    if any(usage.get(name) is not None for name in dialect.not_with):
+        return False
+    return any(_is_stated(_at(usage, path)) for path in (*dialect.input, *dialect.output))
 
 
-def _without_parts(prompt: Decimal, completion: Decimal, parts: TokenPools) -> TokenPools:
-    uncached_input = prompt - parts.cache_read - parts.cache_write
-    output = completion - parts.reasoning
+def _read(usage: Mapping[str, object], dialect: Dialect, *, is_total_exact: bool) -> _Reading:
+    entered = (_count(usage, dialect.input) or ZERO) + (_count(usage, dialect.more_input) or ZERO)
+    output = _count(usage, dialect.output) or ZERO
+    read, written = _count(usage, dialect.cache_read), _count(usage, dialect.cache_write)
+    reasoning, uncached = _count(usage, dialect.reasoning), _count(usage, dialect.uncached)
+    total = _count(usage, dialect.total)
+    cached = (read or ZERO) + (written or ZERO)
+    whole_input = entered + cached if dialect.is_cache_beside else entered
+    if uncached is not None and uncached != whole_input - cached:
+        raise CannotMeasure("the cached and uncached tokens are not the input")
+    with_reasoning = output + (reasoning or ZERO)
+    if total and is_total_exact:
+        if dialect is ANTHROPIC and cached and total == entered + output:
+            raise CannotMeasure("it cannot be told whether the cached tokens are inside the input")
+        sums = {whole_input + with_reasoning: with_reasoning, whole_input + output: output}
+        if dialect.is_cache_beside:
+            sums.setdefault(entered + output, output)
+        if total not in sums:
+            raise CannotMeasure("the token counts are not their total")
+        output = sums[total]
+    elif dialect.is_reasoning_beside:
+        output = with_reasoning
+    return _Reading(whole_input, output, read, written, reasoning)
+
+
+def _agreed(one: _Reading, other: _Reading) -> _Reading:
+    """Return what both readings say; where one states no part, the other's stands."""
+    if (one.input, one.output) != (other.input, other.output):
+        raise CannotMeasure("the usage is stated twice, and differently")
+    return _Reading(
+        one.input,
+        one.output,
+        _same(one.cache_read, other.cache_read),
+        _same(one.cache_write, other.cache_write),
+        _same(one.reasoning, other.reasoning),
+    )
+
+
+def _same(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    if one is not None and other is not None and one != other:
+        raise CannotMeasure("a count is stated twice, and differently")
+    return other if one is None else one
+
+
+def _split(whole: _Reading) -> TokenPools:
+    read, written, reasoning = whole.cache_read or ZERO, whole.cache_write or ZERO, whole.reasoning or ZERO
+    uncached_input, output = whole.input - read - written, whole.output - reasoning
     if uncached_input < ZERO or output < ZERO:
         raise CannotMeasure("a part of the tokens is larger than the whole")
-    return TokenPools(uncached_input, parts.cache_read, parts.cache_write, output, parts.reasoning)
+    return TokenPools(uncached_input, read, written, output, reasoning)
 
 
-def _details(usage: Mapping[str, object], *names: str) -> Mapping[str, object]:
-    for name in names:
-        details = usage.get(name)
-        if isinstance(details, Mapping):
-            return details
-    return {}
+def _check_unknown_cache(usage: Mapping[str, object], dialects: list[Dialect]) -> None:
+    known = {path for dialect in dialects for path in (*dialect.cache_read, *dialect.cache_write, *dialect.uncached)}
+    for path in _cache_paths(usage):
+        if path not in known:
+            raise CannotMeasure(f"{path[:80]!r} is a count of cached tokens that no known usage object has")
 
 
-def _first(counts: Mapping[str, object], *names: str) -> Decimal | None:
-    value = next((counts[name] for name in names if counts.get(name) is not None), None)
-    return None if value is None else parse_quantity(value)
+def _cache_paths(usage: Mapping[str, object]) -> Iterator[str]:
+    """Yield the paths of counts above nothing that have to do with a cache."""
+    for key, value in usage.items():
+        if key in _BREAKDOWNS and isinstance(value, Mapping | list) and not _has_input_tokens(value):
+            continue
+        if isinstance(value, Mapping):
+            is_near = "cach" in key.lower() or "token" in key.lower() or "detail" in key.lower()
+            for name, inner in value.items() if is_near else ():
+                is_cache = "cach" in f"{key}.{name}".lower() and name not in _BREAKDOWNS
+                if is_cache and name not in {"noCache", "noCacheTokens"} and _is_above_nothing(inner):
+                    yield f"{key}.{name}"
+        elif "cach" in key.lower() and "token" in key.lower() and _is_above_nothing(value):
+            yield key
+
+
+def _has_input_tokens(value: object) -> bool:
+    return isinstance(value, Mapping) and "input_tokens" in value
+
+
+def _is_above_nothing(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value != 0
+
+
+def _count(usage: Mapping[str, object], paths: Names) -> Decimal | None:
+    """Return a count that may be stated under several names."""
+    counted: Decimal | None = None
+    for path in paths:
+        value = _at(usage, path)
+        if not _is_stated(value):
+            continue
+        count = parse_quantity(value)
+        if count != count.to_integral_value():
+            raise InvalidQuantity("a count of tokens is a whole number")
+        counted = _same(counted, count)
+    return counted
+
+
+def _is_stated(value: object) -> bool:
+    return value is not None and not isinstance(value, Mapping)
+
+
+def _at(usage: Mapping[str, object], path: str) -> object:
+    """Return what stands under a dotted name, or at the path that it spells; ``None`` for nothing."""
+    if path in usage:
+        return usage[path]
+    found: object = usage
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found

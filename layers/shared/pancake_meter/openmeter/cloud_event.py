@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -14,6 +14,9 @@ from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.usage_event import EVENT_ID_LENGTH_MAX
 
 _TEXT_LENGTH_MAX = 1024
+
+LITELLM_SOURCE: Final = "litellm-proxy"
+"""The ``source`` of every event of LiteLLM's ``openmeter`` callback."""
 
 Text = Annotated[str, Field(min_length=1, max_length=_TEXT_LENGTH_MAX)]
 Time = Annotated[datetime, BeforeValidator(parse_instant)]
@@ -48,7 +51,7 @@ class _Wire(BaseModel):
     id: Text
     source: Text
     type: Text
-    subject: Text
+    subject: Annotated[str, Field(max_length=_TEXT_LENGTH_MAX)]
     time: Time | None = None
     data: dict[str, Any] | None = None
 
@@ -68,6 +71,10 @@ def cloud_event(item: object) -> CloudEvent:
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults) from None
+    if not wire.subject and wire.source != LITELLM_SOURCE:
+        # LiteLLM's callback never repeats what is refused: its event of nobody is taken, and parked.
+        faults = [{"field": "subject", "fault": "String should have at least 1 character"}]
+        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults)
     kept = item if isinstance(item, Mapping) else {}
     return CloudEvent(wire.id, wire.source, wire.type, wire.subject, wire.time, wire.data, kept)
 

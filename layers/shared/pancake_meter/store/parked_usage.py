@@ -27,6 +27,7 @@ CONTENT_LENGTH_MAX = 150_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LISTING = "PARKED_USAGE"
 _PARTITION = "PARKED#"
+_DISMISSED_LISTING = "PARKED_USAGE_DISMISSED"
 _PLAIN_EXPONENT_MAX = 40
 _DIGEST_IN_LISTING = 16
 
@@ -41,6 +42,8 @@ class ParkedUsage:
     detail: str
     parked_at: datetime
     counted_at: datetime | None = None
+    dismissed_at: datetime | None = None
+    dismissed_reason: str | None = None
 
     @property
     def digest(self) -> str:
@@ -82,14 +85,18 @@ def read_parked(table: Table, digest: str) -> ParkedUsage | None:
 
 
 def parked_usage(
-    table: Table, *, limit: int, after: tuple[datetime, str] | None = None
+    table: Table, *, limit: int, after: tuple[datetime, str] | None = None, dismissed: bool = False
 ) -> tuple[list[ParkedUsage], bool]:
-    """Return a page of what is still parked, the latest first, and whether there is more: one query of the index."""
+    """Return a page of what is still parked, the latest first, and whether there is more: one query of the index.
+
+    What was ``dismissed`` is listed by itself.
+    """
+    listing = _DISMISSED_LISTING if dismissed else _LISTING
     start = None
     if after is not None:
-        start = {**_key(after[1]), "listing": _LISTING, "listed_at": _listed_at(*after)}
+        start = {**_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)}
     items, following = table.query(
-        "listing = :listing", {":listing": _LISTING}, limit=limit, index="listing", forward=False, start=start
+        "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
     return [_parked(item) for item in items], following is not None
 
@@ -104,6 +111,25 @@ def mark_counted(table: Table, digest: str, now: datetime) -> None:
             {":now": to_ms(now)},
         )
     )
+
+
+def dismiss(table: Table, digest: str, reason: str, now: datetime) -> ParkedUsage | None:
+    """Take an item off the list of open ones, with a reason; return it, or ``None`` where nothing is parked under that id.
+
+    What was dismissed before keeps its first time and reason. What was counted has no place on a list any more.
+    """
+    if _DIGEST.fullmatch(digest) is None:
+        return None
+    update = Update(
+        _key(digest),
+        "SET listing = :dismissed, dismissed_at = :now, dismissed_reason = :reason",
+        "attribute_exists(PK) AND attribute_not_exists(dismissed_at) AND attribute_not_exists(counted_at)",
+        {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":reason": reason},
+    )
+    try:
+        return _parked(table.write(update))
+    except WriteRefused:
+        return read_parked(table, digest)
 
 
 def _number(number: object) -> str:
@@ -142,4 +168,6 @@ def _parked(item: Item) -> ParkedUsage:
         detail=item["detail"],
         parked_at=from_ms(item["parked_at"]),
         counted_at=from_ms(item["counted_at"]) if "counted_at" in item else None,
+        dismissed_at=from_ms(item["dismissed_at"]) if "dismissed_at" in item else None,
+        dismissed_reason=item.get("dismissed_reason"),
     )

@@ -19,14 +19,14 @@ from pancake_meter.domain.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.ledger import PeriodSummary
 from pancake_meter.domain.throttle import Throttle, minute_of
-from pancake_meter.domain.usage_event import RETENTION, UsageEvent
+from pancake_meter.domain.usage_event import RETENTION, CountedAs, UsageEvent
 from pancake_meter.store.balance_item import MINUTE_HOLDS, balance_from_item, hold_item, throttle_from_item
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
 from pancake_meter.store.ledger_item import summary_item
 from pancake_meter.store.month_usage import month_usage_writes
 from pancake_meter.store.structure import structure_writes
-from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Put, Table, Update, Write
+from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Item, Put, Table, Update, Write
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
@@ -50,11 +50,11 @@ class Refused:
 class EventsRefused:
     """The transaction did not happen.
 
-    ``known`` gives, for ids seen before, the fingerprint they were seen with. ``balance`` is what stood in the way, or
+    ``known`` gives, for ids seen before, what they were counted as. ``balance`` is what stood in the way, or
     ``None`` when there is none; ``balance_stands`` says that the balance was not the obstacle.
     """
 
-    known: dict[str, str]
+    known: dict[str, CountedAs]
     balance: Balance | None
     balance_stands: bool
 
@@ -202,10 +202,10 @@ def write_settlement(
     return _transact(table, customer_id, meter, [event], [update], now)
 
 
-def known_fingerprints(
+def known_usage(
     table: Table, events: Sequence[tuple[str, str, str]], now: datetime, *, consistent: bool = True
-) -> dict[tuple[str, str, str], str]:
-    """Return the fingerprints of those events (customer, meter, id) that are counted: one request for 100 of them.
+) -> dict[tuple[str, str, str], CountedAs]:
+    """Return what those events (customer, meter, id) that are counted were counted as: one request for 100 of them.
 
     A read costs 1 unit an event. Without ``consistent`` it costs half, and may miss what was written a moment ago.
     """
@@ -215,7 +215,7 @@ def known_fingerprints(
         keys = [usage_event_key(*event) for event in distinct[first : first + READ_ITEMS_MAX]]
         for item in table.get_all(keys, consistent=consistent):
             if item["expires_at"] > _seconds(now):
-                known[usage_event_of(item["PK"])] = str(item["fingerprint"])
+                known[usage_event_of(item["PK"])] = _counted_as(item)
     return known
 
 
@@ -246,14 +246,16 @@ def _transact(
     except WriteRefused as refused:
         event_refusals, write_refusals = refused.refusals[: len(puts)], refused.refusals[len(puts) :]
         known = {
-            event.id: str(old["fingerprint"])
-            for event, old in zip(events, event_refusals, strict=True)
-            if old is not None
+            event.id: _counted_as(old) for event, old in zip(events, event_refusals, strict=True) if old is not None
         }
         balance_refusal = write_refusals[0]
         balance = balance_from_item(balance_refusal) if balance_refusal else None
         return EventsRefused(known, balance, balance_stands=not any(refusal is not None for refusal in write_refusals))
     return None
+
+
+def _counted_as(item: Item) -> CountedAs:
+    return CountedAs(str(item["fingerprint"]), item["quantity"])
 
 
 def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:

@@ -14,10 +14,11 @@ from typing import Any, Final
 from pancake_meter.domain.errors import DomainError, UnreadableUsage
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.llm_call import LlmCallSettings, MissedCalls
+from pancake_meter.domain.usage_event import CountedAs
 from pancake_meter.litellm.client import KeyUnknown, LiteLLMClient, LiteLLMUnavailable
 from pancake_meter.litellm.spend_logs import SpendLog
 from pancake_meter.store.reconciliation import read_place, write_place
-from pancake_meter.store.spending import known_fingerprints
+from pancake_meter.store.spending import known_usage
 from pancake_meter.usecases.count_usage import count_items
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import UsageLine
@@ -148,9 +149,7 @@ class _Run:
                 continue
             self.seen.add(log.row.get("request_id"))
             calls.append(self._call(log))
-        known = known_fingerprints(
-            self.metering.table, [_identity(line) for call in calls for line in _lines(call)], self.now
-        )
+        known = known_usage(self.metering.table, [_identity(line) for call in calls for line in _lines(call)], self.now)
         missed = [call for call in calls if self._is_missed(call, known)]
         if self.healing.mode == "record":
             self._record(missed)
@@ -173,7 +172,7 @@ class _Run:
                 self.keys[log.key_hash] = None
         return self.keys[log.key_hash]
 
-    def _is_missed(self, call: _Call, known: Mapping[tuple[str, str, str], str]) -> bool:
+    def _is_missed(self, call: _Call, known: Mapping[tuple[str, str, str], CountedAs]) -> bool:
         """Count a call in the report; return whether it is missed in any of its meters."""
         healing = self.healing
         healing.read += 1
@@ -189,7 +188,7 @@ class _Run:
         if missing:
             healing.missed += 1
             return True
-        is_same = all(known[_identity(line)] == line.event.fingerprint for line in call.measured.lines)
+        is_same = all(line.event.is_repeat_of(known[_identity(line)]) for line in call.measured.lines)
         healing.known += is_same
         healing.differing += not is_same
         return False

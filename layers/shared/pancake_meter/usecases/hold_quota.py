@@ -10,7 +10,7 @@ from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFoun
 from pancake_meter.domain.hold import Hold, HoldHandle, check_hold_id
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.spend import Refusal, place_hold
-from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.domain.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError
 from pancake_meter.store.spending import write_hold, write_release, write_settlement
@@ -173,8 +173,8 @@ def _replay(handle: HoldHandle, held: Hold, balance: Balance) -> HoldPlaced:
     return HoldPlaced(handle, held, balance, is_replay=True)
 
 
-def _settled_before(handle: HoldHandle, event: UsageEvent, fingerprint: str) -> HoldSettled:
-    if fingerprint != event.fingerprint:
+def _settled_before(handle: HoldHandle, event: UsageEvent, counted: CountedAs) -> HoldSettled:
+    if not event.is_repeat_of(counted):
         raise EventConflict("the hold was settled with another quantity", event_id=event.id)
     return HoldSettled(handle, event.quantity, was_held=True, is_replay=True)
 

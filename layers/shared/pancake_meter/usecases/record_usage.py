@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.errors import UnknownMeter
-from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.domain.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.errors import OutOfTime, StoreBusy
-from pancake_meter.store.spending import RECORD_EVENTS_MAX, known_fingerprints, write_events
+from pancake_meter.store.spending import RECORD_EVENTS_MAX, known_usage, write_events
 from pancake_meter.store.table import READ_ITEMS_MAX
 from pancake_meter.usecases.event_result import EventResult, already_known
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
@@ -16,8 +16,8 @@ from pancake_meter.usecases.record_late import record_late_events
 from pancake_meter.usecases.side_by_side import always, side_by_side
 
 Identity = tuple[str, str, str]
-Known = Mapping[Identity, str]
-"""Fingerprints of events that are counted, by identity."""
+Known = Mapping[Identity, CountedAs]
+"""What events were counted as, by identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def record_events(
 def known_events(
     metering: Metering, lines: Sequence[UsageLine], now: datetime, *, repeats_likely: bool = False
 ) -> Known:
-    """Return the fingerprints of the events of a batch that are counted already, where looking pays: else of none.
+    """Return what those events of a batch that are counted already were counted as, where looking pays: else of none.
 
     A repeat refuses its whole transaction, which is charged in full: about 200 write units for 99 events. Reading their ids
     first costs 50 read units, the price of about 10. So a batch is read first where repeats are likely, or where this
@@ -108,7 +108,7 @@ def known_events(
     chunks = [identities[first : first + READ_ITEMS_MAX] for first in range(0, len(identities), READ_ITEMS_MAX)]
 
     def read(chunk: Sequence[Identity]) -> Known:
-        return known_fingerprints(metering.table, chunk, now, consistent=False)
+        return known_usage(metering.table, chunk, now, consistent=False)
 
     return {identity: found for each in side_by_side(read, chunks) for identity, found in each.items()}
 
@@ -130,8 +130,8 @@ def _record(
         if distinct.setdefault(event.id, event).fingerprint != event.fingerprint:
             results[event.id] = "conflict"
     unambiguous = [event for event in distinct.values() if event.id not in results]
-    fingerprints = {e.id: known[customer_id, meter, e.id] for e in unambiguous if (customer_id, meter, e.id) in known}
-    results |= already_known(unambiguous, fingerprints)
+    counted = {e.id: known[customer_id, meter, e.id] for e in unambiguous if (customer_id, meter, e.id) in known}
+    results |= already_known(unambiguous, counted)
     new = [event for event in unambiguous if event.id not in results]
     for first in range(0, len(new), RECORD_EVENTS_MAX):
         if first and not may_go_on():

@@ -14,10 +14,11 @@ from pancake_meter.domain.hold import CustomerHold
 from pancake_meter.domain.llm_call import LlmCall
 from pancake_meter.domain.measuring import Happening, WeighedTokens, measure
 from pancake_meter.domain.quantity import parse_quantity
-from pancake_meter.domain.usage_event import UsageEvent, dated_usage_event, usage_event
+from pancake_meter.domain.usage_event import UsageEvent, dated_usage_event
+from pancake_meter.litellm.nobody import is_nobody
 from pancake_meter.litellm.payload import kept_of, llm_call
 from pancake_meter.litellm.usage_object import token_pools
-from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event, event_id
+from pancake_meter.openmeter.cloud_event import LITELLM_SOURCE, CloudEvent, cloud_event, event_id
 from pancake_meter.store.parked_usage import UsageSource
 from pancake_meter.usecases.record_usage import UsageLine
 
@@ -72,22 +73,24 @@ def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
         return Measured(hold=hold)
     if stated is None:
         raise UnknownUsageCustomer("the call has none of the identities that the catalog trusts")
-    customer_id = check_customer_id(stated)
+    customer_id = _customer(stated)
     units = {meter: measure(catalog.meters[meter].measure, call.happening) for meter in settings.meters}
     events = {meter: dated_usage_event(call.id, q, call.ended_at, now) for meter, q in units.items()}
     return replace(_lines(customer_id, events), hold=hold)
 
 
 def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
-    """Read a CloudEvent as OpenMeter takes them."""
+    """Read a CloudEvent as OpenMeter takes them. The same (source, id) is the same event, whatever time a sender stamps."""
     event = item if isinstance(item, CloudEvent) else cloud_event(item)
     mappings = [mapping for mapping in catalog.event_mappings if mapping.type == event.type]
     if not mappings:
         raise UnknownEventType(f"no meter is fed by events of type {event.type!r}", type=event.type)
-    customer_id = check_customer_id(event.subject)
+    customer_id = _subject(event)
     units = {mapping.meter: _units(catalog, mapping, event) for mapping in mappings}
     identity = event_id(event)
-    return _lines(customer_id, {meter: usage_event(identity, q, event.time, now) for meter, q in units.items()})
+    return _lines(
+        customer_id, {meter: dated_usage_event(identity, q, event.time or now, now) for meter, q in units.items()}
+    )
 
 
 def _wire_of(item: object) -> Any:
@@ -96,6 +99,20 @@ def _wire_of(item: object) -> Any:
 
 LITELLM = Source("litellm", read_llm_call, kept_of, repeats_itself=True)
 OPENMETER = Source("openmeter", read_cloud_event, _wire_of, repeats_itself=True)
+
+
+def _subject(event: CloudEvent) -> str:
+    """Return the customer of an event; LiteLLM's callback also names the admin, and nobody."""
+    if event.source == LITELLM_SOURCE and is_nobody(event.subject):
+        raise UnknownUsageCustomer("the event is LiteLLM's of a caller whom it does not know")
+    return _customer(event.subject)
+
+
+def _customer(stated: str) -> str:
+    """Return an identity as a customer's id, exactly; to trim it would be to guess whose it is."""
+    if stated != stated.strip():
+        raise UnknownUsageCustomer("the customer's id begins or ends with whitespace")
+    return check_customer_id(stated)
 
 
 def _own_hold(catalog: Catalog, call: LlmCall, customer_id: str | None) -> CustomerHold | None:

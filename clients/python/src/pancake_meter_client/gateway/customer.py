@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _TEXT_LENGTH_MAX: Final = 256
-_NOBODY: Final = frozenset({"default_user_id", "unknown"})
-"""What LiteLLM says where a key has no user, or a call none that is known: no customer's id."""
+_NOBODY: Final = frozenset({"", "default_user_id", "unknown", "None", "null"})
+"""What LiteLLM names where it knows nobody; the stack passes over the same names."""
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "key_alias": "key_alias",
@@ -45,4 +45,4 @@ def _object(value: object) -> Mapping[str, Any]:
 
 
 def _names_somebody(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _TEXT_LENGTH_MAX and value not in _NOBODY
+    return isinstance(value, str) and 0 < len(value) <= _TEXT_LENGTH_MAX and value.strip() not in _NOBODY

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
 
 PREFIX: Final = "PANCAKE_METER_"
-CUSTOMER: Final = ("key_metadata.customer_id", "team_id", "end_user")
+CUSTOMER: Final = ("key_metadata.customer_id", "team_id")
 
 _IDENTITY: Final = re.compile(
     r"key_alias|key_hash|key_user_id|team_id|org_id|end_user|(key|spend_logs)_metadata\.\w{1,64}"
