@@ -101,10 +101,10 @@ def test_scenario_20_a_crash_at_any_call_of_an_operators_replay_and_a_second_one
         # When
         try:
             replay_delivery(replace(world_of(faulty, table), catalog=catalog).metering, parked.digest, NOW,
-                            customer_id=customer if owner else None)  # fmt: skip
+                            told=Told(customer if owner else None))  # fmt: skip
         except StoreUnavailable:
             again = replace(sound, catalog=catalog)
-            replay_delivery(again.metering, parked.digest, NOW, customer_id=customer if owner else None)
+            replay_delivery(again.metering, parked.digest, NOW, told=Told(customer if owner else None))
         # Then
         assert sound.available(customer_id=customer) == 100_000
         kept = [read_delivery(sound.table, digest) for digest in (parked.digest, receipt.digest)]

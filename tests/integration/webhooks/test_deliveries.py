@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.store.deliveries import deliveries_by_verdict, digests_of_order, read_delivery
+from pancake_meter.store.deliveries import deliveries_by_verdict, each_of_order, read_delivery
 from pancake_meter.store.subscriptions import read_subscription
 from pancake_meter.usecases.judge_delivery import replay_delivery
 from pancake_meter.usecases.take_webhook import take_webhook
+from pancake_meter.usecases.webhook_effects import Told
 from pancake_meter.waffo.errors import ObsoleteEventShape, StaleSignature, WrongMode, WrongStore
 from tests.support.waffo_webhooks import encode, reference, sign_webhook
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
@@ -185,7 +186,7 @@ def test_scenario_22_39_what_cannot_be_resolved_is_parked_and_applied_when_it_ca
     outcome = world.take(activated())
     # Then
     assert outcome.unparked == 1
-    verdicts = dict(digests_of_order(world.table, ORDER, limit=10))
+    verdicts = {each.digest: each.verdict for each in each_of_order(world.table, ORDER)}
     assert verdicts == {parked.digest: "applied", outcome.digest: "applied"}
     assert not deliveries_by_verdict(world.table, "parked", limit=10).deliveries
 
@@ -195,8 +196,8 @@ def test_an_operator_assigns_a_parked_delivery(world: World) -> None:
     parked = world.take(activated(merchantProvidedBuyerIdentity=None))
     assert parked.verdict == "parked"
     # When
-    outcome = replay_delivery(world.metering, parked.digest, world.now, customer_id="acct_2002")
-    again = replay_delivery(world.metering, parked.digest, world.now, customer_id="acct_3003")
+    outcome = replay_delivery(world.metering, parked.digest, world.now, told=Told(customer_id="acct_2002"))
+    again = replay_delivery(world.metering, parked.digest, world.now, told=Told(customer_id="acct_3003"))
     # Then
     assert outcome is not None
     assert again is not None

@@ -11,11 +11,12 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.http.fields import CustomerId, WireModel
-from pancake_meter.store.deliveries import Delivery, Listed, Page, Place, Verdict
+from pancake_meter.store.deliveries import BodyEncoding, Delivery, Listed, Page, Place, Verdict
 from pancake_meter.usecases.judge_delivery import Outcome
 
 DELIVERIES_PAGE_MAX: Final = 50
 ORDER_ID_LENGTH_MAX: Final = 256
+DISMISS_REASON_LENGTH_MAX: Final = 500
 
 _CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}")
 
@@ -48,6 +49,12 @@ class AssignRequest(WireModel):
     customer_id: CustomerId
 
 
+class DismissRequest(WireModel):
+    """Body of ``POST /v1/deliveries/{delivery_id}/dismiss``: why nothing is to be done about it."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX)]
+
+
 class DeliverySummary(TypedDict):
     """One webhook as lists show it.
 
@@ -73,10 +80,17 @@ class DeliveryBody(DeliverySummary):
     """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals.
 
     ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
+    ``body`` is in base64 where the bytes are not UTF-8. ``body_size`` counts the bytes received; of more than 262,144 the
+    first 262,144 are kept. ``detail`` says what of the body cannot be read.
     """
 
     told_by: ToldBy
     webhook_id: str
+    body_encoding: BodyEncoding
+    body_size: int
+    detail: str | None
+    dismissed_at: str | None
+    dismissed_reason: str | None
     duplicates: int
     last_duplicate_at: str | None
     headers: Mapping[str, str]
@@ -107,6 +121,7 @@ class ReplayBody(TypedDict):
 def delivery_body(delivery: Delivery) -> DeliveryBody:
     """Return a delivery, whole."""
     duplicate_at = delivery.last_duplicate_at
+    text, encoding = delivery.body_text
     return {
         **_summary(delivery),
         "told_by": delivery.told_by,
@@ -114,7 +129,12 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         "duplicates": delivery.duplicates,
         "last_duplicate_at": timestamp(duplicate_at) if duplicate_at else None,
         "headers": delivery.headers,
-        "body": delivery.body,
+        "body": text,
+        "body_encoding": encoding,
+        "body_size": len(delivery.body) if delivery.body_size is None else delivery.body_size,
+        "detail": delivery.detail,
+        "dismissed_at": timestamp(delivery.dismissal.at) if delivery.dismissal else None,
+        "dismissed_reason": delivery.dismissal.reason if delivery.dismissal else None,
     }
 
 

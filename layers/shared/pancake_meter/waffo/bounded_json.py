@@ -29,12 +29,16 @@ def read_json_object(raw: bytes) -> dict[str, object]:
     """The JSON object in ``raw`` (UTF-8). Numbers are ``int`` or ``Decimal``.
 
     Raises:
-        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, or with a number or a text beyond the
+        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, with a name twice in one object, or with a number or a text beyond the
             bounds.
     """
     try:
         document = json.loads(
-            raw.decode("utf-8"), parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant
+            raw.decode("utf-8"),
+            parse_int=_integer,
+            parse_float=_decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
         raise UnreadableJson("is not UTF-8") from None
@@ -51,6 +55,14 @@ def read_json_object(raw: bytes) -> dict[str, object]:
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether ``value`` is a JSON object."""
     return isinstance(value, dict)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Of two values under one name nobody can say which one was meant.
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise UnreadableJson("has a name twice in one object")
+    return document
 
 
 def _integer(digits: str) -> int:
