@@ -19,6 +19,7 @@ from pancake_meter.store.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.refunded_payment import find_payment
 from pancake_meter.usecases.webhook_customer import resolve_customer
 from pancake_meter.usecases.webhook_purchase import (
     Purchase,
@@ -29,7 +30,6 @@ from pancake_meter.usecases.webhook_purchase import (
     guess_checkout,
     plan_checkout_write,
 )
-from pancake_meter.usecases.refunded_payment import find_payment
 from pancake_meter.usecases.webhook_reading import Ignored, Parked, lifecycle_event
 from pancake_meter.waffo.events import (
     EventKind,
@@ -40,7 +40,6 @@ from pancake_meter.waffo.events import (
     Unrecognised,
     WaffoEvent,
 )
-
 
 FREE_OF_CHARGE: Final = "charged_nothing"
 """Flag of a purchase whose price was waived: granted, and shown to a person."""

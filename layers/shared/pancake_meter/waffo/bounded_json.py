@@ -29,7 +29,8 @@ def read_json_object(raw: bytes) -> dict[str, object]:
     """The JSON object in ``raw`` (UTF-8). Numbers are ``int`` or ``Decimal``.
 
     Raises:
-        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, with a name twice in one object, or with a number or a text beyond the
+        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, with a name twice in
+            one object, or with a number or a text beyond the
             bounds.
     """
     try:
