@@ -35,7 +35,7 @@ def test_scenario_01_the_same_delivery_twice_has_one_effect(world: World) -> Non
     assert world.available() == 70_000
     kept = read_delivery(world.table, first.digest)
     assert kept is not None
-    assert (kept.verdict, kept.duplicates, kept.attempts, kept.body) == ("applied", 1, 1, body.decode())
+    assert (kept.verdict, kept.duplicates, kept.attempts, kept.body) == ("applied", 1, 1, body)
 
 
 def test_scenario_02_the_same_delivery_on_many_lambdas_at_once_applies_once(world: World) -> None:
