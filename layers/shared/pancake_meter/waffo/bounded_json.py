@@ -4,7 +4,7 @@ us.
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeGuard
 
 from pancake_meter.waffo.errors import WaffoError
@@ -75,7 +75,10 @@ def _integer(digits: str) -> int:
 def _decimal(digits: str) -> Decimal:
     if len(digits) > MAX_NUMBER_LENGTH:
         raise UnreadableJson(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
-    number = Decimal(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        raise UnreadableJson("has a number out of range") from None
     # A short text can still name an enormous number: Decimal("1e999999") is fine until someone prints or rounds it.
     if number and abs(number.adjusted()) > MAX_EXPONENT:
         raise UnreadableJson("has a number out of range")
