@@ -17,10 +17,17 @@ from typing_extensions import TypedDict
 
 from pancake_meter.http.bulk import BulkBody
 from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
-from pancake_meter.http.deliveries import DELIVERIES_PAGE_MAX, AssignRequest, DeliveryBody, DeliveryPage, ReplayBody
+from pancake_meter.http.deliveries import (
+    DELIVERIES_PAGE_MAX,
+    AssignRequest,
+    DeliveryBody,
+    DeliveryPage,
+    ReplayBody,
+)
+from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.healing import HealingBody, HealingRequest
 from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
-from pancake_meter.http.intake import PARKED_PAGE_MAX, DismissRequest, IntakeBody, ParkedBody, ParkedPage, ReplayedBody
+from pancake_meter.http.intake import PARKED_PAGE_MAX, IntakeBody, ParkedBody, ParkedPage, ReplayedBody
 from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.quota import QuotaBody, QuotasBody
 from pancake_meter.http.readback import LedgerPage, UsageReport
@@ -228,6 +235,12 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         "Say whose event a delivery is, and apply it",
         {HTTPStatus.OK: ReplayBody},
         body=AssignRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("POST", "/v1/deliveries/{delivery_id}/dismiss"): Route(
+        "Take an open delivery off the lists of what is open, for a reason; it is kept, and may be replayed",
+        {HTTPStatus.OK: DeliveryBody},
+        body=DismissRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("POST", "/v1/reconciliations"): Route(

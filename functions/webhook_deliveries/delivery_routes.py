@@ -8,10 +8,18 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.domain.errors import DeliveryOfAnotherCustomer
-from pancake_meter.http.deliveries import AssignRequest, DeliveriesQuery, delivery_body, delivery_page, replay_body
+from pancake_meter.http.deliveries import (
+    AssignRequest,
+    DeliveriesQuery,
+    delivery_body,
+    delivery_page,
+    replay_body,
+)
+from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.resolver import answer, body
 from pancake_meter.store.deliveries import deliveries_by_verdict, deliveries_of_order
-from pancake_meter.usecases.judge_delivery import Outcome, kept_delivery, replay_delivery
+from pancake_meter.usecases.judge_delivery import Outcome, dismiss_delivery, kept_delivery, replay_delivery
+from pancake_meter.usecases.webhook_effects import Told
 
 router = APIGatewayHttpRouter()
 
@@ -49,10 +57,21 @@ def post_assign(delivery_id: str) -> Response[str]:
     """Say whose event it is, and apply it."""
     with_: MeteringCollaborators = router.context["collaborators"]
     owner = AssignRequest.model_validate(body(router)).customer_id
-    outcome = replay_delivery(with_.metering, delivery_id, with_.clock(), customer_id=owner)
+    outcome = replay_delivery(with_.metering, delivery_id, with_.clock(), told=Told(customer_id=owner))
     if outcome.verdict == "duplicate" and outcome.customer_id != owner:
         raise DeliveryOfAnotherCustomer("the delivery is done, and not for this customer")
     return _tried("delivery assigned", with_, outcome)
+
+
+@router.post("/v1/deliveries/<delivery_id>/dismiss")
+def post_dismiss(delivery_id: str) -> Response[str]:
+    """Take an open delivery off the lists of what is open. It is kept, and may still be replayed."""
+    with_: MeteringCollaborators = router.context["collaborators"]
+    reason = DismissRequest.model_validate(body(router)).reason
+    kept = dismiss_delivery(with_.metering, delivery_id, reason, with_.clock())
+    router.context["metrics"].add_metric("DeliveryDismissed", MetricUnit.Count, 1)
+    router.context["logger"].info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
+    return answer(HTTPStatus.OK, delivery_body(kept))
 
 
 def _tried(message: str, with_: MeteringCollaborators, outcome: Outcome) -> Response[str]:

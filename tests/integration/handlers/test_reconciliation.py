@@ -137,14 +137,28 @@ def test_one_list_that_cannot_be_read_leaves_the_others(world: WaffoWorld) -> No
 
 def test_without_time_left_nothing_is_begun_and_all_is_left(world: WaffoWorld) -> None:
     report = on_schedule(world, [29_000])
-    assert report["left"] == ["deliveries", "orders", "held_orders", "checkouts"]
+    assert report["left"] == [
+        "deliveries",
+        "orders",
+        "held_orders",
+        "checkouts",
+        "parked_deliveries",
+        "failed_deliveries",
+    ]
     assert world.asked == []
 
 
 def test_on_demand_it_ends_before_its_caller_gives_up(world: WaffoWorld) -> None:
     answer = on_demand(world, 0, 0, 0, 60)
     assert answer.body["passes"]["deliveries"]["read"] == 1
-    assert answer.body["left"] == ["deliveries", "orders", "held_orders", "checkouts"]
+    assert answer.body["left"] == [
+        "deliveries",
+        "orders",
+        "held_orders",
+        "checkouts",
+        "parked_deliveries",
+        "failed_deliveries",
+    ]
     assert on_demand(world).body["left"] == []
 
 

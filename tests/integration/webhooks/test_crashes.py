@@ -10,6 +10,7 @@ from pancake_meter.store.deliveries import read_delivery
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.judge_delivery import replay_delivery
+from pancake_meter.usecases.webhook_effects import Told
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.waffo_webhooks import encode
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
@@ -101,10 +102,10 @@ def test_scenario_20_a_crash_at_any_call_of_an_operators_replay_and_a_second_one
         # When
         try:
             replay_delivery(replace(world_of(faulty, table), catalog=catalog).metering, parked.digest, NOW,
-                            customer_id=customer if owner else None)  # fmt: skip
+                            told=Told(customer if owner else None))  # fmt: skip
         except StoreUnavailable:
             again = replace(sound, catalog=catalog)
-            replay_delivery(again.metering, parked.digest, NOW, customer_id=customer if owner else None)
+            replay_delivery(again.metering, parked.digest, NOW, told=Told(customer if owner else None))
         # Then
         assert sound.available(customer_id=customer) == 100_000
         kept = [read_delivery(sound.table, digest) for digest in (parked.digest, receipt.digest)]

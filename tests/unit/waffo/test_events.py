@@ -61,13 +61,13 @@ def test_every_reference_event_is_recognised_with_its_block(path: Any) -> None:
     event = parse_event(raw)
     # Then
     assert event.event_type in path.name
-    assert event.data == json.loads(raw)["data"]
+    assert event.data == json.loads(raw, parse_float=Decimal)["data"]
     assert not isinstance(event.facts, Unrecognised)
     kind = event.facts.kind
     expected = PaymentFacts if kind in PAYMENT_KINDS else RefundFacts if kind in REFUND_KINDS else SubscriptionFacts
     assert type(event.facts) is expected
     assert event.facts.order.buyer_identity == "acct_1001"
-    assert event.order_id == json.loads(raw)["data"]["orderId"]
+    assert event.order_id == json.loads(raw, parse_float=Decimal)["data"]["orderId"]
 
 
 @pytest.mark.parametrize("name", WEBHOOK_FILES)
@@ -196,11 +196,11 @@ def test_scenario_77_an_absent_charged_amount_stays_unknown() -> None:
     assert str(facts.list_price.total) == "31.90"
 
 
-def test_scenario_41_a_card_check_is_known_by_its_period_or_its_amount() -> None:
+def test_scenario_41_a_card_check_is_known_by_its_period() -> None:
     check = reference("quirks/zero_amount_authorization_period_0.json")
     assert _payment(check).is_card_check
     check["data"]["periodNumber"] = 1
-    assert _payment(check).is_card_check
+    assert not _payment(check).is_card_check
     check["data"]["periodNumber"] = "0"
     check["data"]["chargedAmount"] = "31.90"
     assert _payment(check).is_card_check

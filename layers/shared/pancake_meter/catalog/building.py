@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import get_args
 
-from pancake_meter.catalog.catalog import Catalog, Meter, Product, TopUp, same_name
+from pancake_meter.catalog.catalog import Catalog, MetadataMark, Meter, NotOurs, Product, TopUp, same_name
 from pancake_meter.catalog.checkout import CheckoutSettings, split_https
 from pancake_meter.catalog.errors import CatalogError, CatalogProblem
 from pancake_meter.catalog.model import (
@@ -14,6 +14,7 @@ from pancake_meter.catalog.model import (
     CheckoutFile,
     LiteLlmFile,
     MeterFile,
+    NotOursFile,
     OpenMeterFile,
     PackageFile,
     PastDueFile,
@@ -45,6 +46,21 @@ from pancake_meter.domain.plan import (
     Plan,
 )
 from pancake_meter.domain.pricing import Graduated, InvalidPrice, Package, PerUnit, Price, Tier, Volume
+
+_PLAN_NAMES = frozenset({"plan", "planKey"})
+_OUR_METADATA = _PLAN_NAMES | {
+    "accountId",
+    "account_id",
+    "checkoutId",
+    "checkout_id",
+    "customerId",
+    "customer_id",
+    "kind",
+    "meter",
+    "quantity",
+}
+_OUR_PREFIXES = ("allowance_", "top_up_")
+"""Names that an order of ours may carry: to call every order that has one not ours would drop what was sold."""
 
 _PAST_DUE_SETTING = {"reduce": "fraction", "throttle": "rate_per_minute", "block": "grace_hours"}
 
@@ -84,7 +100,9 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         llm_calls=_llm_calls(file.litellm, meters, report),
         event_mappings=_event_mappings(file.openmeter, meters, report),
         closed_period_grace=timedelta(hours=file.closed_period_grace_hours),
+        not_ours=_not_ours(file.not_ours),
     )
+    _check_not_ours(catalog, file.not_ours, report)
     _check_names(catalog, report)
     _check_product_ids(catalog, report)
     _check_top_ups(catalog, report)
@@ -292,6 +310,38 @@ def _usage_product(file: UsageProductFile | None, report: _Report) -> Product | 
     if file is None:
         return None
     return Product(file.name, _product_ids("usage_product.product_id", file.product_id, report))
+
+
+def _not_ours(file: NotOursFile) -> NotOurs:
+    return NotOurs(
+        frozenset(same_name(name) for name in file.product_names),
+        tuple(MetadataMark(mark.key, mark.value) for mark in file.metadata),
+    )
+
+
+def _check_not_ours(catalog: Catalog, file: NotOursFile, report: _Report) -> None:
+    """What is ours must not be called not ours: its events would be ignored, and its money with them."""
+    ours = [*catalog.products, *([catalog.usage_product] if catalog.usage_product else [])]
+    names = {same_name(each.name) for each in ours} | {same_name(plan.name) for plan in catalog.plans.values()}
+    for index, name in enumerate(file.product_names):
+        if not same_name(name):
+            report.add(f"not_ours.product_names[{index}]", "is a name of spaces only")
+        elif same_name(name) in names:
+            report.add(
+                f"not_ours.product_names[{index}]", f"{name!r} is the name of a product or a plan of the catalog"
+            )
+    metadata = {name for each in ours for name in each.metadata} | _OUR_METADATA
+    for index, mark in enumerate(file.metadata):
+        if mark.value is None and (mark.key in metadata or mark.key.startswith(_OUR_PREFIXES)):
+            report.add(
+                f"not_ours.metadata[{index}]", f"{mark.key!r} is a name of our own metadata: give a value with it"
+            )
+        elif any(each.metadata.get(mark.key) == mark.value for each in ours) or (
+            mark.key in _PLAN_NAMES and mark.value in catalog.plans
+        ):
+            report.add(
+                f"not_ours.metadata[{index}]", f"{mark.key} = {mark.value!r} is the metadata of our own products"
+            )
 
 
 def _product_ids(path: str, file: ProductIdsFile, report: _Report) -> dict[Environment, str]:

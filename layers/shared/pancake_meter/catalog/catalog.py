@@ -69,6 +69,37 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataMark:
+    """An entry of a product's or an order's metadata; ``value`` is ``None`` where any will do."""
+
+    key: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """What else the store sells: products by name, and orders by an entry of their metadata."""
+
+    product_names: frozenset[str] = frozenset()
+    metadata: tuple[MetadataMark, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the store sells nothing else."""
+        return not self.product_names and not self.metadata
+
+    def covers(self, product_name: str, product_metadata: Mapping[str, str], order_metadata: Mapping[str, str]) -> bool:
+        """Whether an order is of something else."""
+        if same_name(product_name) in self.product_names:
+            return True
+        return any(
+            mark.key in metadata and mark.value in (None, metadata[mark.key])
+            for mark in self.metadata
+            for metadata in (product_metadata, order_metadata)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPlan:
     """The plan that an order buys, and what said so. Its allowances may be the product's own (``resolve_plan``)."""
 
@@ -95,6 +126,7 @@ class Catalog:
     closed_period_grace: timedelta = timedelta(hours=72)
     llm_calls: LlmCallSettings | None = None
     event_mappings: tuple[EventMapping, ...] = ()
+    not_ours: NotOurs = NotOurs()
 
     @property
     def default_plan(self) -> Plan | None:

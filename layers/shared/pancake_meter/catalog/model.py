@@ -21,6 +21,7 @@ CURRENCIES_MAX = 50
 THRESHOLDS_MAX = 10
 MODELS_MAX = 200
 EVENTS_MAX = 200
+NOT_OURS_METADATA_MAX = 50
 PRODUCT_NAME_LENGTH_MAX = 64
 SESSION_MINUTES_MAX = 7 * 24 * 60
 
@@ -251,6 +252,20 @@ class OpenMeterFile(_Strict):
     events: list[EventFile] = Field(min_length=1, max_length=EVENTS_MAX)
 
 
+class NotOursMetadataFile(_Strict):
+    """``[[not_ours.metadata]]``: an entry of a product's or an order's metadata; without ``value`` any value."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    value: Annotated[str, StringConstraints(max_length=512)] | None = None
+
+
+class NotOursFile(_Strict):
+    """``[not_ours]``: what else the store sells. Events of it are ignored."""
+
+    product_names: list[Name] = Field(default=[], max_length=PRODUCTS_MAX)
+    metadata: list[NotOursMetadataFile] = Field(default=[], max_length=NOT_OURS_METADATA_MAX)
+
+
 class CatalogFile(_Strict):
     """The whole file."""
 
@@ -264,3 +279,4 @@ class CatalogFile(_Strict):
     usage_product: UsageProductFile | None = None
     litellm: LiteLlmFile | None = None
     openmeter: OpenMeterFile | None = None
+    not_ours: NotOursFile = NotOursFile()

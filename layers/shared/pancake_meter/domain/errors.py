@@ -197,6 +197,12 @@ class DeliveryOfAnotherCustomer(DomainError):
     code = "delivery_of_another_customer"
 
 
+class DeliveryNotOpen(DomainError):
+    """The delivery is applied or ignored: there is nothing to dismiss."""
+
+    code = "delivery_not_open"
+
+
 class ReportTooLarge(DomainError):
     """The report covers more than one answer can add up."""
 

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.http.fields import CustomerId, WireModel
-from pancake_meter.store.deliveries import Delivery, Listed, Page, Place, Verdict
+from pancake_meter.store.deliveries import BodyEncoding, Delivery, Listed, Page, Place, Verdict
 from pancake_meter.usecases.judge_delivery import Outcome
 
 DELIVERIES_PAGE_MAX: Final = 50
@@ -73,10 +73,17 @@ class DeliveryBody(DeliverySummary):
     """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals.
 
     ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
+    ``body`` is in base64 where the bytes are not UTF-8. ``body_size`` counts the bytes received; of more than 262,144 the
+    first 262,144 are kept. ``detail`` says what of the body cannot be read.
     """
 
     told_by: ToldBy
     webhook_id: str
+    body_encoding: BodyEncoding
+    body_size: int
+    detail: str | None
+    dismissed_at: str | None
+    dismissed_reason: str | None
     duplicates: int
     last_duplicate_at: str | None
     headers: Mapping[str, str]
@@ -107,6 +114,7 @@ class ReplayBody(TypedDict):
 def delivery_body(delivery: Delivery) -> DeliveryBody:
     """Return a delivery, whole."""
     duplicate_at = delivery.last_duplicate_at
+    text, encoding = delivery.body_text
     return {
         **_summary(delivery),
         "told_by": delivery.told_by,
@@ -114,7 +122,12 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         "duplicates": delivery.duplicates,
         "last_duplicate_at": timestamp(duplicate_at) if duplicate_at else None,
         "headers": delivery.headers,
-        "body": delivery.body,
+        "body": text,
+        "body_encoding": encoding,
+        "body_size": len(delivery.body) if delivery.body_size is None else delivery.body_size,
+        "detail": delivery.detail,
+        "dismissed_at": timestamp(delivery.dismissal.at) if delivery.dismissal else None,
+        "dismissed_reason": delivery.dismissal.reason if delivery.dismissal else None,
     }
 
 

@@ -11,6 +11,7 @@ from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
 
+DISMISS_REASON_LENGTH_MAX: Final = 500
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -57,3 +58,9 @@ CustomerId = Annotated[
         }
     ),
 ]
+
+
+class DismissRequest(WireModel):
+    """Body of a dismissal, of parked usage or of a webhook delivery: why nothing is to be done about it."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX)]

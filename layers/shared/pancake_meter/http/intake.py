@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Annotated, Final, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
@@ -106,12 +106,6 @@ class ParkedQuery(WireModel):
 
     limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
     cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
-
-
-class DismissRequest(WireModel):
-    """Body of ``POST /v1/usage/parked/{id}/dismiss``: why the item is not to be counted."""
-
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 def bounded_items(text: str, content_type: str) -> list[object]:

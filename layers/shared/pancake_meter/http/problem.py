@@ -28,6 +28,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "hold_not_found": HTTPStatus.NOT_FOUND,
     "checkout_not_found": HTTPStatus.NOT_FOUND,
     "delivery_not_found": HTTPStatus.NOT_FOUND,
+    "delivery_not_open": HTTPStatus.CONFLICT,
     "delivery_of_another_customer": HTTPStatus.CONFLICT,
     "hold_conflict": HTTPStatus.CONFLICT,
     "event_conflict": HTTPStatus.CONFLICT,

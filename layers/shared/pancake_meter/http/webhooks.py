@@ -10,7 +10,6 @@ from pancake_meter.waffo.errors import (
     MalformedEvent,
     MalformedSignature,
     MissingSignature,
-    ObsoleteEventShape,
     SignatureMismatch,
     StaleSignature,
     WebhookRefused,
@@ -26,7 +25,7 @@ _ANSWERS: Final[Mapping[type[WebhookRefused], tuple[HTTPStatus, str]]] = {
     WrongMode: (HTTPStatus.FORBIDDEN, "wrong_mode"),
     WrongStore: (HTTPStatus.FORBIDDEN, "wrong_store"),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
-    ObsoleteEventShape: (HTTPStatus.UNPROCESSABLE_ENTITY, "obsolete_event_shape"),
+    # Only of a request whose own encoding is broken: a signed body that is no event is kept.
     MalformedEvent: (HTTPStatus.UNPROCESSABLE_ENTITY, "malformed_event"),
 }
 

@@ -5,20 +5,32 @@ are never apart. A pointer under the order, without the body, lists the deliveri
 them by verdict.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
-Verdict = Literal["applied", "ignored", "parked", "failed"]
-"""``parked``: cannot be resolved yet. ``failed``: cannot be applied as things stand. Both may be replayed."""
+Mode = Literal["test", "prod"]
 
-VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed")
+Verdict = Literal["applied", "ignored", "parked", "failed", "dismissed"]
+"""``parked``: cannot be resolved yet. ``failed``: cannot be applied as things stand. Both are open: replayed until they are
+done, or ``dismissed`` by an operator, for a reason. What is dismissed may still be replayed.
+"""
+
+VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed", "dismissed")
+
+OPEN_VERDICTS: tuple[Verdict, ...] = ("parked", "failed")
+
+BodyEncoding = Literal["utf-8", "base64"]
+
+DELIVERIES_OF_ORDER_PAGES_MAX: Final = 50
+_OF_ORDER_PAGE_SIZE: Final = 100
 
 Place = tuple[datetime, str]
 """Where a page goes on: after the delivery with this place and digest."""
@@ -28,15 +40,36 @@ _DIGEST_IN_LISTING = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """The mode and the store of the stack that received a body which does not say its own, or cannot be read."""
+
+    mode: Mode
+    store_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissal:
+    """An operator's decision that nothing is to be done about a delivery, in the operator's words."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One webhook request. ``headers`` are those that matter, ``reason`` says why for every verdict but ``applied``.
 
+    ``body`` has the bytes as received, of a body that is too large to keep only its beginning; ``body_size`` is its length.
     ``duplicates`` counts later arrivals of the same body, ``attempts`` how often it was tried to apply. ``told_by``: no
     request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
+
+    ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
+    what cannot be read, without quoting it. ``catalog`` is the version of the catalog that it was judged with, empty for
+    deliveries that were judged before it was kept.
     """
 
     digest: str
-    body: str
+    body: bytes
     headers: Mapping[str, str]
     received_at: datetime
     event_type: str
@@ -52,11 +85,34 @@ class Delivery:
     duplicates: int = 0
     last_duplicate_at: datetime | None = None
     told_by: ToldBy = "webhook"
+    body_size: int | None = None
+    pin: Pin | None = None
+    detail: str | None = None
+    catalog: str = ""
+    dismissal: Dismissal | None = None
 
     @property
-    def is_done(self) -> bool:
-        """Whether applying it again would be a repetition."""
-        return self.verdict in ("applied", "ignored")
+    def is_open(self) -> bool:
+        """Whether it waits to be applied."""
+        return self.verdict in OPEN_VERDICTS
+
+    @property
+    def may_be_replayed(self) -> bool:
+        """Whether an operator may have it judged again. What is not ours may turn out to be ours after all."""
+        return self.is_open or self.verdict == "dismissed" or (self.verdict == "ignored" and self.reason == "not_ours")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body was kept."""
+        return self.body_size is None or self.body_size == len(self.body)
+
+    @property
+    def body_text(self) -> tuple[str, BodyEncoding]:
+        """The body as text: itself where it is UTF-8, else in base64."""
+        try:
+            return self.body.decode(), "utf-8"
+        except UnicodeDecodeError:
+            return base64.b64encode(self.body).decode("ascii"), "base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +131,7 @@ class Listed:
     judged_at: datetime
     attempts: int
     place: datetime
+    catalog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +148,17 @@ def read_delivery(table: Table, digest: str) -> Delivery | None:
     return _delivery(item) if item is not None else None
 
 
-def delivery_writes(delivery: Delivery) -> list[Write]:
-    """Return the writes that keep a delivery.
+def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
+    """Return the writes that keep a delivery, which is ``before`` as it was read, ``None``: not there.
 
-    The first is the mark: refused when the delivery is done already, or when another attempt at it came in between.
+    The first is the mark: refused when something else came of the delivery in between.
     """
     item = _delivery_item(delivery)
-    if delivery.attempts == 1:
+    if before is None:
         mark = Put(item, "attribute_not_exists(PK)")
     else:
-        values = {":parked": "parked", ":failed": "failed", ":before": delivery.attempts - 1}
-        mark = Put(item, "verdict IN (:parked, :failed) AND attempts = :before", values)
+        values = {":verdict": before.verdict, ":attempts": before.attempts}
+        mark = Put(item, "verdict = :verdict AND attempts = :attempts", values)
     return [mark] if delivery.order_id is None else [mark, Put(_pointer_item(delivery, delivery.order_id))]
 
 
@@ -140,14 +197,34 @@ def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place
     return _page([_listed(item, place="occurred_at") for item in items], is_last=following is None)
 
 
-def digests_of_order(table: Table, order_id: str, *, limit: int) -> list[tuple[str, Verdict]]:
-    """Return (digest, verdict) of up to ``limit`` deliveries about an order, oldest event first."""
-    items, _ = table.query(
-        "PK = :partition AND begins_with(SK, :prefix)",
-        {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
-        limit=limit,
+def each_of_order(table: Table, order_id: str) -> Iterator[Listed]:
+    """Yield the deliveries about an order, the oldest event first: one consistent query for each hundred, at most 5,000."""
+    start: Mapping[str, Any] | None = None
+    for _ in range(DELIVERIES_OF_ORDER_PAGES_MAX):
+        items, start = table.query(
+            "PK = :partition AND begins_with(SK, :prefix)",
+            {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+            limit=_OF_ORDER_PAGE_SIZE,
+            start=start,
+        )
+        yield from (_listed(item, place="occurred_at") for item in items)
+        if start is None:
+            return
+
+
+def open_deliveries(
+    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[Listed], Mapping[str, Any] | None]:
+    """Return a page of the deliveries with a verdict, the earliest received first, and the key after it."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", start=start
     )
-    return [(item["digest"], cast("Verdict", item["verdict"])) for item in items]
+    return [_listed(item, place="received_at") for item in items], following
+
+
+def dismissed(delivery: Delivery, reason: str, now: datetime) -> Delivery:
+    """Return a delivery that an operator has dismissed. Why it was open stays on it."""
+    return replace(delivery, verdict="dismissed", judged_at=now, dismissal=Dismissal(reason, now))
 
 
 def read_order_customer(table: Table, order_id: str) -> str | None:
@@ -182,11 +259,12 @@ def _listing(verdict: Verdict) -> str:
 
 
 def _delivery_item(delivery: Delivery) -> dict[str, Any]:
+    body, encoding = delivery.body_text
     item: dict[str, Any] = {
         **_delivery_key(delivery.digest),
         "listing": _listing(delivery.verdict),
         "listed_at": _listed_at(delivery.received_at, delivery.digest),
-        "body": delivery.body,
+        "body": body,
         "headers": dict(delivery.headers),
         "received_at": to_ms(delivery.received_at),
         "event_type": delivery.event_type,
@@ -203,6 +281,14 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "reason": delivery.reason,
         "customer_id": delivery.customer_id,
         "last_duplicate_at": to_ms(delivery.last_duplicate_at) if delivery.last_duplicate_at else None,
+        "body_encoding": encoding if encoding != "utf-8" else None,
+        "body_size": delivery.body_size,
+        "pin": {"mode": delivery.pin.mode, "store_id": delivery.pin.store_id} if delivery.pin else None,
+        "detail": delivery.detail,
+        "catalog": delivery.catalog or None,
+        "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
+        if delivery.dismissal
+        else None,
     }
     if delivery.told_by != "webhook":
         item["told_by"] = delivery.told_by
@@ -210,9 +296,10 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
 
 
 def _delivery(item: Item) -> Delivery:
+    pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
         digest=item["PK"].removeprefix(f"{_MARK}#"),
-        body=item["body"],
+        body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
         headers=dict(item["headers"]),
         received_at=from_ms(item["received_at"]),
         event_type=item["event_type"],
@@ -228,6 +315,11 @@ def _delivery(item: Item) -> Delivery:
         duplicates=int(item["duplicates"]),
         last_duplicate_at=from_ms(item["last_duplicate_at"]) if "last_duplicate_at" in item else None,
         told_by=item.get("told_by", "webhook"),
+        body_size=int(item["body_size"]) if "body_size" in item else None,
+        pin=Pin(pin["mode"], pin["store_id"]) if pin else None,
+        detail=item.get("detail"),
+        catalog=item.get("catalog", ""),
+        dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
     )
 
 
@@ -268,6 +360,7 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         judged_at=from_ms(item["judged_at"]),
         attempts=int(item["attempts"]),
         place=from_ms(item[place]),
+        catalog=item.get("catalog", ""),
     )
 
 

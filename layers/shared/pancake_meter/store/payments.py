@@ -12,6 +12,8 @@ from pancake_meter.store.revenue import revenue_writes
 from pancake_meter.store.table import Item, Put, Table, Write
 
 _PREFIX = "PAYMENT#"
+_ORDER_PREFIX = "ORDER#"
+_PAYMENTS_OF_ORDER_MAX = 1000
 
 
 def read_payment(table: Table, payment_id: str) -> Payment | None:
@@ -25,7 +27,20 @@ def payment_writes(before: Payment, after: Payment) -> list[Write]:
 
     The version guards them all: each payment and each refund is counted once, whatever told of it.
     """
-    return [_payment_put(after), *revenue_writes(new_facts(before, after))]
+    return [_payment_put(after), Put(_pointer_item(after)), *revenue_writes(new_facts(before, after))]
+
+
+def payment_ids_of_order(table: Table, order_id: str) -> dict[str, int | None]:
+    """Return the payments known of an order, each with its number among the order's charges: one query, at most 1,000.
+
+    A payment that was written before orders listed their payments is missing until it is written again.
+    """
+    items, _ = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": f"{_ORDER_PREFIX}{order_id}", ":prefix": _PREFIX},
+        limit=_PAYMENTS_OF_ORDER_MAX,
+    )
+    return {item["payment_id"]: int(item["number"]) if "number" in item else None for item in items}
 
 
 def _payment_put(payment: Payment) -> Put:
@@ -43,6 +58,19 @@ def _payment_put(payment: Payment) -> Put:
     if payment.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": payment.version})
+
+
+def _pointer_item(payment: Payment) -> dict[str, Any]:
+    """Return what lists a payment under its order. Whoever grows the payment writes the same or more."""
+    number = payment.charge.number if payment.charge else None
+    item = {
+        "PK": f"{_ORDER_PREFIX}{payment.order_id}",
+        "SK": f"{_PREFIX}{payment.payment_id}",
+        "payment_id": payment.payment_id,
+        "sold": payment.charge.sold if payment.charge else None,
+        "number": number,
+    }
+    return {name: value for name, value in item.items() if value is not None}
 
 
 def _payment_key(payment_id: str) -> Key:

@@ -6,22 +6,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Final, Literal
 
-from pancake_meter.domain.errors import DeliveryNotFound, DomainError
+from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError
 from pancake_meter.store.deliveries import (
     Delivery,
     Verdict,
     count_duplicate,
     delivery_writes,
-    digests_of_order,
+    dismissed,
+    each_of_order,
     read_delivery,
 )
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.webhook_effects import Effects, effects_of
+from pancake_meter.usecases.webhook_effects import NOTHING_TOLD, Effects, Told, effects_of
+from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
+from pancake_meter.waffo.pinning import check_pinned
 
 ATTEMPTS_MAX: Final = 8
 _BACKOFF_BASE_SECONDS: Final = 0.02
@@ -32,6 +36,14 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 OutcomeVerdict = Verdict | Literal["duplicate"]
 Pause = Callable[[float], None]
 """The wait between lost races, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A body that is no event we can read. ``reason`` is a stable code, ``detail`` says what is wrong, quoting nothing."""
+
+    reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Outcome:
 
 
 def judge_arrival(
-    metering: Metering, delivery: Delivery, event: WaffoEvent, now: datetime, pause: Pause = time.sleep
+    metering: Metering, delivery: Delivery, event: WaffoEvent | Unread, now: datetime, pause: Pause = time.sleep
 ) -> Outcome:
     """Apply what has just arrived, and then what waited for it. One that is known to be done is counted as a duplicate.
 
@@ -70,39 +82,96 @@ def kept_delivery(metering: Metering, digest: str) -> Delivery:
 
 
 def replay_delivery(
-    metering: Metering, digest: str, now: datetime, *, customer_id: str | None = None, pause: Pause = time.sleep
+    metering: Metering, digest: str, now: datetime, *, told: Told = NOTHING_TOLD, pause: Pause = time.sleep
 ) -> Outcome:
-    """Apply a kept delivery again, and then what waited for it.
+    """Apply a kept delivery again, and then what waited for it. A body that could not be read is read again.
 
-    What was applied or ignored is not touched: its outcome is ``duplicate``. ``customer_id`` assigns the delivery: an
-    operator's word on whose event it is.
+    What was applied or ignored is not touched: its outcome is ``duplicate``. Only what was ignored because the catalog calls
+    it not ours is judged again, and what was dismissed.
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
     """
     kept = kept_delivery(metering, digest)
-    outcome = _judge(metering, kept, parse_event(kept.body.encode(), kept.told_by), now, pause, customer_id)
+    outcome = _judge(metering, kept, kept_event(kept), now, pause, told, reopens=True)
     return _with_unparked(metering, outcome, now, pause)
+
+
+def retry_delivery(
+    metering: Metering, digest: str, now: datetime, *, told: Told = NOTHING_TOLD, pause: Pause = time.sleep
+) -> Outcome:
+    """Apply a delivery again if it is still open, and then what waited for it. What was dismissed stays so.
+
+    Raises:
+        DeliveryNotFound: no delivery has that digest.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
+    """
+    kept = kept_delivery(metering, digest)
+    return _with_unparked(metering, _judge(metering, kept, kept_event(kept), now, pause, told), now, pause)
+
+
+def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime) -> Delivery:
+    """Take an open delivery off the lists of what is open; return it. Dismissed already, it stays as it is.
+
+    Raises:
+        DeliveryNotFound: no delivery has that digest.
+        DeliveryNotOpen: it is applied or ignored.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        kept = kept_delivery(metering, digest)
+        if kept.verdict == "dismissed":
+            return kept
+        if not kept.is_open:
+            raise DeliveryNotOpen(f"the delivery is {kept.verdict}: there is nothing to dismiss")
+        done = dismissed(kept, reason, now)
+        try:
+            metering.table.transact(delivery_writes(done, kept))
+        except WriteRefused:
+            continue
+        return done
+    raise StoreBusy("the delivery kept changing")
+
+
+def kept_event(kept: Delivery) -> WaffoEvent | Unread:
+    """Return what a kept delivery says. What could not be read when it came is checked now for mode and store."""
+    if not kept.is_whole:
+        return Unread("body_too_large", kept.detail or "")
+    try:
+        event = parse_event(kept.body, kept.told_by)
+        if kept.pin is not None:
+            check_pinned(event, kept.pin.mode, kept.pin.store_id)
+    except MalformedEvent as error:
+        return Unread("malformed_event", str(error))
+    except WrongMode as error:
+        return Unread("wrong_mode", str(error))
+    except WrongStore as error:
+        return Unread("wrong_store", str(error))
+    return event
 
 
 def _judge(
     metering: Metering,
     delivery: Delivery,
-    event: WaffoEvent,
+    event: WaffoEvent | Unread,
     now: datetime,
     pause: Pause,
-    customer_id: str | None = None,
+    told: Told = NOTHING_TOLD,
+    *,
+    reopens: bool = False,
 ) -> Outcome:
     """Apply the event and keep the delivery with its verdict, all in one transaction."""
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
-        if known is not None and known.is_done:
+        if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
-        effects = _effects(metering, event, now, customer_id)
-        judged = _judged(known or delivery, effects, now, attempts=known.attempts + 1 if known else 1)
+        effects = _effects(metering, event, now, told)
+        judged = _judged(known or delivery, event, effects, metering, now)
+        if known is not None:
+            judged = replace(judged, attempts=known.attempts + 1)
         try:
-            metering.table.transact([*delivery_writes(judged), *effects.writes])
+            metering.table.transact([*delivery_writes(judged, known), *effects.writes])
         except WriteRefused:
             # Either the same delivery won on another Lambda, or something it rests on has changed: look again.
             pause(_backoff(attempt))
@@ -111,9 +180,11 @@ def _judge(
     raise StoreBusy("the customer's books kept changing")
 
 
-def _effects(metering: Metering, event: WaffoEvent, now: datetime, customer_id: str | None) -> Effects:
+def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told: Told) -> Effects:
+    if isinstance(event, Unread):
+        return Effects("failed", event.reason)
     try:
-        effects = effects_of(metering, event, now, customer_id=customer_id)
+        effects = effects_of(metering, event, now, told)
     except DomainError as error:
         return Effects("failed", error.code)
     if len(effects.writes) > TRANSACTION_WRITES_MAX - 2:
@@ -122,26 +193,48 @@ def _effects(metering: Metering, event: WaffoEvent, now: datetime, customer_id: 
 
 
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
-    """Try what waits for this order: what has just been learned may be what it waited for."""
+    """Try what waits for this order: what has just been learned may be what it waited for.
+
+    At most 50 are tried; what is left is tried at the order's next event, or by the schedule once the catalog changes.
+    """
     if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
         return outcome
+    waiting = (
+        each.digest
+        for each in each_of_order(metering.table, outcome.order_id)
+        if each.verdict == "parked" and each.digest != outcome.digest
+    )
     unparked = 0
-    for digest, verdict in digests_of_order(metering.table, outcome.order_id, limit=_PARKED_PER_ORDER_MAX):
-        parked = read_delivery(metering.table, digest) if verdict == "parked" and digest != outcome.digest else None
+    for digest in list(islice(waiting, _PARKED_PER_ORDER_MAX)):
+        parked = read_delivery(metering.table, digest)
         if parked is not None:
-            again = _judge(metering, parked, parse_event(parked.body.encode(), parked.told_by), now, pause)
-            unparked += again.verdict == "applied"
+            unparked += _judge(metering, parked, kept_event(parked), now, pause).verdict == "applied"
     return replace(outcome, unparked=unparked)
 
 
-def _judged(delivery: Delivery, effects: Effects, now: datetime, *, attempts: int) -> Delivery:
-    return replace(
+def _judged(
+    delivery: Delivery, event: WaffoEvent | Unread, effects: Effects, metering: Metering, now: datetime
+) -> Delivery:
+    """Return the delivery as judged. One that has become readable gets its envelope; its place under the order stays."""
+    judged = replace(
         delivery,
         verdict=effects.verdict,
         reason=effects.reason,
         customer_id=effects.customer_id,
         judged_at=now,
-        attempts=attempts,
+        catalog=metering.catalog.version,
+        dismissal=None,
+    )
+    if isinstance(event, Unread):
+        return replace(judged, detail=event.detail)
+    return replace(
+        judged,
+        pin=None,
+        detail=None,
+        event_type=event.event_type,
+        event_id=event.event_id,
+        waffo_id=event.id,
+        order_id=event.order_id,
     )
 
 

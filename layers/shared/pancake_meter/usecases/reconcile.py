@@ -1,7 +1,8 @@
 """Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
 
-Four passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
-calls live, orders that only we hold for live, and checkouts of ours that were never heard of again. Each may fail or run
+Six passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+calls live, orders that only we hold for live, checkouts of ours that were never heard of again, and our own deliveries that
+are parked or have failed. Each may fail or run
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
@@ -11,6 +12,7 @@ from datetime import datetime
 
 from pancake_meter.usecases.reconcile_checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconcile_deliveries import reconcile_deliveries
+from pancake_meter.usecases.reconcile_open import reconcile_open
 from pancake_meter.usecases.reconcile_orders import reconcile_held_orders, reconcile_orders
 from pancake_meter.usecases.reconciliation_run import BoughtTwice, Reconciling, Run, Tally
 
@@ -66,5 +68,14 @@ def reconcile(
     deliveries = reconcile_deliveries(run)
     orders, seen = reconcile_orders(run)
     held = reconcile_held_orders(run, seen)
-    passes = {"deliveries": deliveries, "orders": orders, "held_orders": held, "checkouts": reconcile_checkouts(run)}
+    checkouts = reconcile_checkouts(run)
+    passes = {
+        "deliveries": deliveries,
+        "orders": orders,
+        "held_orders": held,
+        "checkouts": checkouts,
+        # Last: what the other passes have found may be what these wait for.
+        "parked_deliveries": reconcile_open(run, "parked"),
+        "failed_deliveries": reconcile_open(run, "failed"),
+    }
     return Report(now, passes, tuple(run.bought_twice))

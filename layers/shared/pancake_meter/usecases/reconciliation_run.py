@@ -9,22 +9,20 @@ from typing import Any, Final, Literal, TypeVar
 from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.subscription import Subscription
-from pancake_meter.store.deliveries import read_delivery
+from pancake_meter.store.deliveries import Pin, read_delivery
 from pancake_meter.store.errors import CorruptItem, StoreBusy
 from pancake_meter.store.reconciliation import Place, read_place, write_place
 from pancake_meter.usecases.judge_delivery import Outcome, Pause, judge_arrival
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.take_webhook import arrived
+from pancake_meter.usecases.take_webhook import read_arrival
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WebhookRefused, WrongMode, WrongStore
-from pancake_meter.waffo.events import parse_event
-from pancake_meter.waffo.pinning import check_pinned
 from pancake_meter.waffo.platform_keys import Mode
 from pancake_meter.waffo.snapshots import Page
 
 Judged = Literal["healed", "flagged", "unchanged", "parked", "failed", "refused"]
 """``flagged``: healed, and a person has to look at the money. ``refused``: no event of this stack (another mode, another
-store, unreadable), and never will be.
+store), and never will be.
 """
 
 _GRAVITY: Final[Sequence[Judged]] = ("unchanged", "healed", "refused", "flagged", "parked", "failed")
@@ -66,11 +64,12 @@ class Tally:
         self.healed += judged == "flagged"
 
 
-def _judged(outcome: Outcome) -> Judged:
+def judged(outcome: Outcome) -> Judged:
+    """Return the line of the report that an outcome counts on."""
     match outcome.verdict:
         case "applied":
             return "healed" if outcome.reason is None else "flagged"
-        case "ignored" | "duplicate":
+        case "ignored" | "duplicate" | "dismissed":
             return "unchanged"
         case "parked":
             return "parked"
@@ -123,16 +122,14 @@ class Run:
         it, costs one read.
 
         Raises:
-            WebhookRefused: it is not ours, or not an event. Nothing was kept.
+            WrongMode, WrongStore: it is not ours. Nothing was kept.
             StoreBusy, StoreUnavailable: passing trouble; the same call is safe to repeat.
         """
         with_ = self.reconciling
-        event = parse_event(body, "reconciliation")
-        check_pinned(event, with_.mode, with_.store_id)
-        delivery = arrived(event, body, {}, self.now)
+        delivery, event = read_arrival(body, {}, Pin(with_.mode, with_.store_id), self.now, "reconciliation")
         if read_delivery(with_.metering.table, delivery.digest) is not None:
             return "unchanged"
-        return _judged(judge_arrival(with_.metering, delivery, event, self.now, with_.pause))
+        return judged(judge_arrival(with_.metering, delivery, event, self.now, with_.pause))
 
     def heal_each(
         self,

@@ -1,4 +1,7 @@
-"""The way of a webhook: verify, keep, apply. Mark and effects are one transaction; a 2xx means that it is durable."""
+"""The way of a webhook: verify, keep, apply. Mark and effects are one transaction; a 2xx means that it is durable.
+
+What Waffo signed is never dropped: a body that cannot be read is kept as ``failed``, and read again when it is replayed.
+"""
 
 import hashlib
 import time
@@ -9,14 +12,19 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from pancake_meter.store.deliveries import Delivery
-from pancake_meter.usecases.judge_delivery import Outcome, Pause, judge_arrival
+from pancake_meter.domain.told_by import ToldBy
+from pancake_meter.store.deliveries import Delivery, Pin
+from pancake_meter.usecases.judge_delivery import Outcome, Pause, Unread, judge_arrival
 from pancake_meter.usecases.metering import Metering
-from pancake_meter.waffo.errors import BodyTooLarge
+from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, WebhookRefused
 from pancake_meter.waffo.events import MAX_BODY_BYTES, WaffoEvent, parse_event
-from pancake_meter.waffo.pinning import check_pinned
+from pancake_meter.waffo.loose_envelope import LooseEnvelope, read_loosely
+from pancake_meter.waffo.pinning import check_loosely_pinned, check_pinned
 from pancake_meter.waffo.platform_keys import Mode
 from pancake_meter.waffo.webhook_signature import SIGNATURE_HEADER, verify_webhook
+
+UNREADABLE_TYPE: Final = "unreadable"
+"""The event type of a delivery that does not say its own."""
 
 _KEPT_HEADERS: Final = (SIGNATURE_HEADER, "x-waffo-event", "user-agent", "content-type")
 _HEADER_LENGTH_MAX: Final = 4096
@@ -41,32 +49,72 @@ def take_webhook(
     ``wall`` is the time by which a signature is fresh, where it is another than ``now``: on a local stack whose clock was
     moved, the sender's was not.
 
+    A signed body that is no event, or is larger than 256 KB, is kept as ``failed``; of the large one only its beginning.
+
     Raises:
-        WebhookRefused: it is not to be believed, not ours, or not an event. Nothing was kept.
+        WebhookRefused: it is not to be believed, or not ours. Nothing was kept.
         StoreBusy, StoreUnavailable: passing trouble. Waffo's retry is safe, whatever happened.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    verify_webhook(body, headers.get(SIGNATURE_HEADER), keys=intake.keys, now=wall or now)
-    event = parse_event(body)
-    check_pinned(event, intake.mode, intake.store_id)
-    return judge_arrival(intake.metering, arrived(event, body, headers, now), event, now, intake.pause)
+    _verify(intake, body, headers, wall or now)
+    delivery, event = read_arrival(body, headers, Pin(intake.mode, intake.store_id), now)
+    return judge_arrival(intake.metering, delivery, event, now, intake.pause)
 
 
-def arrived(event: WaffoEvent, body: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
-    """Return the record of a body that has just come to us, not judged yet."""
+def _verify(intake: Intake, body: bytes, headers: Mapping[str, str], wall: datetime) -> None:
+    try:
+        verify_webhook(body, headers.get(SIGNATURE_HEADER), keys=intake.keys, now=wall)
+    except WebhookRefused:
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes, and not signed") from None
+        raise
+
+
+def read_arrival(
+    body: bytes, headers: Mapping[str, str], pin: Pin, now: datetime, told_by: ToldBy = "webhook"
+) -> tuple[Delivery, WaffoEvent | Unread]:
+    """Return a believed body as a delivery that is not judged yet, and what it says.
+
+    Raises:
+        WrongMode, WrongStore: it names another mode or store than ``pin``.
+    """
+    try:
+        event = parse_event(body, told_by)
+    except BodyTooLarge as error:
+        return _unread(body, headers, pin, now, told_by), Unread("body_too_large", str(error))
+    except MalformedEvent as error:
+        return _unread(body, headers, pin, now, told_by), Unread("malformed_event", str(error))
+    check_pinned(event, pin.mode, pin.store_id)
+    return _delivery(body, headers, now, told_by, event), event
+
+
+def _unread(body: bytes, headers: Mapping[str, str], pin: Pin, now: datetime, told_by: ToldBy) -> Delivery:
+    envelope = read_loosely(body)
+    check_loosely_pinned(envelope, pin.mode, pin.store_id)
+    return _delivery(body, headers, now, told_by, envelope, pin)
+
+
+def _delivery(
+    body: bytes,
+    headers: Mapping[str, str],
+    now: datetime,
+    told_by: ToldBy,
+    said: WaffoEvent | LooseEnvelope,
+    pin: Pin | None = None,
+) -> Delivery:
     kept = {name: headers[name][:_HEADER_LENGTH_MAX] for name in _KEPT_HEADERS if name in headers}
     return Delivery(
         digest=hashlib.sha256(body).hexdigest(),
-        body=body.decode(),
+        body=body[:MAX_BODY_BYTES],
         headers=kept,
         received_at=now,
-        event_type=event.event_type,
-        event_id=event.event_id,
-        waffo_id=event.id,
-        occurred_at=event.timestamp,
-        order_id=event.order_id,
+        event_type=said.event_type or UNREADABLE_TYPE,
+        event_id=said.event_id or "",
+        waffo_id=said.id or "",
+        occurred_at=said.timestamp or now,
+        order_id=said.order_id,
         verdict="parked",
         judged_at=now,
-        told_by=event.told_by,
+        told_by=told_by,
+        body_size=len(body) if len(body) > MAX_BODY_BYTES else None,
+        pin=pin,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from pancake_meter.domain.adjust import claw_back, reopen_overage
 from pancake_meter.domain.balance import ZERO
@@ -13,12 +14,13 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare
 from pancake_meter.domain.subscription_event import PAYING_KINDS
-from pancake_meter.store.deliveries import Verdict, order_write, read_order_customer
+from pancake_meter.store.deliveries import Verdict, each_of_order, order_write, read_order_customer
 from pancake_meter.store.overage_lines import read_lines
 from pancake_meter.store.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.refunded_payment import find_payment
 from pancake_meter.usecases.webhook_customer import resolve_customer
 from pancake_meter.usecases.webhook_purchase import (
     Purchase,
@@ -41,6 +43,12 @@ from pancake_meter.waffo.events import (
     WaffoEvent,
 )
 
+FREE_OF_CHARGE: Final = "charged_nothing"
+"""Flag of a purchase whose price was waived: granted, and shown to a person."""
+
+PAYMENT_UNKNOWN: Final = "payment_unknown"
+"""Reason of a refund that names no payment, and of whose order none fits yet. Reconciliation asks GraphQL."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effects:
@@ -52,10 +60,19 @@ class Effects:
     writes: tuple[Write, ...] = ()
 
 
-def effects_of(metering: Metering, event: WaffoEvent, now: datetime, *, customer_id: str | None = None) -> Effects:
-    """Return the effects of an event on the state as it is now.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event does not say and others do: an operator whose it is, Waffo's GraphQL which payment a refund is of."""
 
-    ``customer_id`` is an operator's word on whose event it is; without it the event has to tell.
+    customer_id: str | None = None
+    payment_id: str | None = None
+
+
+NOTHING_TOLD: Final = Told()
+
+
+def effects_of(metering: Metering, event: WaffoEvent, now: datetime, told: Told = NOTHING_TOLD) -> Effects:
+    """Return the effects of an event on the state as it is now.
 
     Raises:
         StoreBusy, StoreUnavailable: passing trouble.
@@ -63,15 +80,27 @@ def effects_of(metering: Metering, event: WaffoEvent, now: datetime, *, customer
     facts = event.facts
     if isinstance(facts, Unrecognised):
         return Effects("ignored", "unknown_event_type")
+    if _is_not_ours(metering, facts.order):
+        return Effects("ignored", "not_ours")
     checkout = find_checkout(metering.table, facts.order)
-    owner = _owner(metering, facts.order, checkout, customer_id)
+    owner = _owner(metering, facts.order, checkout, told.customer_id)
     if isinstance(owner, Parked):
         return Effects("parked", owner.reason)
     if isinstance(facts, SubscriptionFacts):
         return _lifecycle(metering, event, facts, owner, checkout, now)
     if isinstance(facts, PaymentFacts):
         return _payment(metering, event, facts, owner, checkout, now)
-    return _refund(metering, event, facts, owner, now)
+    return _refund(metering, event, facts, owner, now, told.payment_id)
+
+
+def _is_not_ours(metering: Metering, order: Order) -> bool:
+    """Whether the order is of something else that the store sells: by its own event, else by what others said of it."""
+    not_ours = metering.catalog.not_ours
+    if not_ours.is_empty:
+        return False
+    if order.product_name or order.metadata or order.product_metadata:
+        return not_ours.covers(order.product_name or "", order.product_metadata, order.metadata)
+    return any(each.reason == "not_ours" for each in each_of_order(metering.table, order.id))
 
 
 def _owner(metering: Metering, order: Order, checkout: Checkout | None, assigned: str | None) -> str | Parked:
@@ -157,7 +186,7 @@ def _payment(
         return Effects("parked", "purchase_unknown", customer_id)
     paid = replace(known.with_charge(_charge(facts, purchase.sold, paid_at)), credits=purchase.credits)
     settled = _settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
-    return replace(settled, reason=purchase.flag)
+    return replace(settled, reason=purchase.flag or (FREE_OF_CHARGE if facts.is_free else None))
 
 
 def _charge(facts: PaymentFacts, sold: Sold, paid_at: datetime) -> Charge:
@@ -195,16 +224,24 @@ def _purchase(
     return buy_checkout(books, guessed, guessed.meter, facts, paid_at) if guessed and guessed.meter else None
 
 
-def _refund(metering: Metering, event: WaffoEvent, facts: RefundFacts, customer_id: str, now: datetime) -> Effects:
+def _refund(
+    metering: Metering,
+    event: WaffoEvent,
+    facts: RefundFacts,
+    customer_id: str,
+    now: datetime,
+    told_payment_id: str | None,
+) -> Effects:
     """Take back in proportion what the payment bought. A refund that failed changed nothing and changes nothing."""
     if facts.kind is EventKind.REFUND_FAILED:
         return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id))
     amount = facts.refunded if facts.refunded is not None else facts.amount
-    if facts.payment_id is None:
-        return Effects("parked", "payment_unknown", customer_id)
     if amount is None:
         return Effects("parked", "amount_unknown", customer_id)
-    known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
+    payment_id = facts.payment_id or find_payment(metering.table, facts) or told_payment_id
+    if payment_id is None:
+        return Effects("parked", PAYMENT_UNKNOWN, customer_id)
+    known = read_payment(metering.table, payment_id) or Payment(payment_id, facts.order.id, customer_id)
     if known.charge is not None and known.charge.currency != facts.currency:
         return Effects("parked", "currency_mismatch", customer_id)
     original = facts.original_price.total if facts.original_price else None

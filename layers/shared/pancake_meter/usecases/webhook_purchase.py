@@ -18,6 +18,7 @@ from pancake_meter.store.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.waffo.events import Order, PaymentFacts
+from pancake_meter.waffo.fields import MAX_ID_LENGTH
 
 CHECKOUT_METADATA: Final = ("checkout_id", "checkoutId")
 """Names under which a checkout's metadata may carry its id, should the external id be lost."""
@@ -48,7 +49,8 @@ def find_checkout(table: Table, order: Order) -> Checkout | None:
     """Return the checkout that an order names, by external id or metadata; both are lost when the buyer rebuilds it."""
     named = (order.external_id, *(order.metadata.get(name) for name in CHECKOUT_METADATA))
     for checkout_id in named:
-        checkout = read_checkout(table, checkout_id) if checkout_id else None
+        # What is longer than any id of ours is none, and too long for a key.
+        checkout = read_checkout(table, checkout_id) if checkout_id and len(checkout_id) <= MAX_ID_LENGTH else None
         if checkout is not None:
             return checkout
     return None

@@ -56,7 +56,9 @@ def lifecycle_event(
     plan = _plan(facts.order, catalog, known)
     if kind in PAYING_KINDS:
         if facts.period_number == 0:
-            return Ignored("card_check")
+            is_trial = facts.order.status == "trialing" and not (known and known.paid)
+            # A trial grants nothing until it is understood what it grants. It stays open, so that it can be judged again.
+            return Parked("trial_start") if is_trial else Ignored("card_check")
         if period is None:
             return Parked("period_unknown")
         if plan is None:

@@ -4,7 +4,7 @@ us.
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeGuard
 
 from pancake_meter.waffo.errors import WaffoError
@@ -29,12 +29,17 @@ def read_json_object(raw: bytes) -> dict[str, object]:
     """The JSON object in ``raw`` (UTF-8). Numbers are ``int`` or ``Decimal``.
 
     Raises:
-        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, or with a number or a text beyond the
+        UnreadableJson: not UTF-8, not JSON, not an object, nested deeper than 32, with a name twice in
+            one object, or with a number or a text beyond the
             bounds.
     """
     try:
         document = json.loads(
-            raw.decode("utf-8"), parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant
+            raw.decode("utf-8"),
+            parse_int=_integer,
+            parse_float=_decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
         raise UnreadableJson("is not UTF-8") from None
@@ -53,6 +58,14 @@ def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(value, dict)
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Of two values under one name nobody can say which one was meant.
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise UnreadableJson("has a name twice in one object")
+    return document
+
+
 def _integer(digits: str) -> int:
     if len(digits) > MAX_NUMBER_LENGTH:
         raise UnreadableJson(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
@@ -62,7 +75,10 @@ def _integer(digits: str) -> int:
 def _decimal(digits: str) -> Decimal:
     if len(digits) > MAX_NUMBER_LENGTH:
         raise UnreadableJson(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
-    number = Decimal(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        raise UnreadableJson("has a number out of range") from None
     # A short text can still name an enormous number: Decimal("1e999999") is fine until someone prints or rounds it.
     if number and abs(number.adjusted()) > MAX_EXPONENT:
         raise UnreadableJson("has a number out of range")

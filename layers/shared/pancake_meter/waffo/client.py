@@ -50,11 +50,12 @@ from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner, SignerSource
 from pancake_meter.waffo.snapshots import (
     LIVE_STATUSES,
+    OrderPayment,
     Page,
     PaymentSnapshot,
     SubscriptionOrderSnapshot,
     WebhookDelivery,
-    read_paid_period,
+    read_order_payment,
     read_payment,
     read_subscription_order,
     read_webhook_delivery,
@@ -214,14 +215,24 @@ class WaffoClient:
             raise WaffoUnreadable(GRAPHQL, str(error)) from error
 
     def paid_period_numbers(self, order_id: str) -> frozenset[int]:
-        """The numbers of a subscription's periods that a charge succeeded for; empty when Waffo knows no such order.
+        """The numbers of a subscription's periods that a charge above 0 succeeded for; empty: no such order at Waffo.
 
         A period that is only stated may be an unpaid grace: what is in this set is paid.
         """
-        order = self._query(queries.PAYMENTS_OF_ORDER, {"id": order_id}).object("subscriptionOrder")
-        if order is None:
-            return frozenset()
-        return frozenset(self._page(order, "payments", read_paid_period).items) - {0}
+        paid = (payment for payment in self.subscription_payments(order_id) if payment.is_paid and payment.charged != 0)
+        return frozenset(payment.number for payment in paid if payment.number)
+
+    def subscription_payments(self, order_id: str) -> tuple[OrderPayment, ...]:
+        """The payments of a subscription order; empty when Waffo knows no such order."""
+        return self._order_payments(queries.PAYMENTS_OF_ORDER, "subscriptionOrder", order_id)
+
+    def one_time_payments(self, order_id: str) -> tuple[OrderPayment, ...]:
+        """The payments of a one-time order; empty when Waffo knows no such order."""
+        return self._order_payments(queries.PAYMENTS_OF_ONE_TIME_ORDER, "onetimeOrder", order_id)
+
+    def _order_payments(self, query: str, name: str, order_id: str) -> tuple[OrderPayment, ...]:
+        order = self._query(query, {"id": order_id}).object(name)
+        return self._page(order, "payments", read_order_payment).items if order is not None else ()
 
     def failed_webhook_deliveries(self, store_id: str, *, limit: int = 50, offset: int = 0) -> Page[WebhookDelivery]:
         """One page of the deliveries that Waffo has given up on. ``limit`` is 1 to 100."""

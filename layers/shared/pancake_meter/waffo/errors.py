@@ -10,9 +10,9 @@ WaffoError
 │   ├── SignatureMismatch       401
 │   ├── WrongMode               403
 │   ├── WrongStore              403
-│   ├── BodyTooLarge            413
-│   └── MalformedEvent          422
-│       └── ObsoleteEventShape  422
+│   ├── BodyTooLarge            413 (unsigned; a signed one is kept)
+│   └── MalformedEvent          signed: kept as failed
+│       └── ObsoleteEventShape
 └── WaffoApiError               an API call that did not succeed
     ├── WaffoUnavailable        passing trouble, safe to repeat under the same idempotency key
     ├── WaffoInFlight           the same idempotency key is still being worked on

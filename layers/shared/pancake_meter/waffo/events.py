@@ -114,8 +114,14 @@ class PaymentFacts:
 
     @property
     def is_card_check(self) -> bool:
-        """Whether this is the zero-amount authorisation of a card: it pays for nothing."""
-        return self.period_number == 0 or self.charged == 0
+        """Whether this is the authorisation of a card: it pays for nothing. A charge of zero in a period is none."""
+        return self.period_number == 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was charged although there is a price: a full discount, or credit paid for it."""
+        price = self.list_price.total if self.list_price else Decimal(0)
+        return self.charged == 0 and price > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,7 @@ class RefundFacts:
     kind: EventKind
     order: Order
     payment_id: str | None
+    period_number: int | None
     status: str | None
     reason: str | None
     created_at: PeriodBound | None
@@ -227,7 +234,7 @@ def _event(envelope: Fields, told_by: ToldBy) -> WaffoEvent:
 def _facts(event_type: str, data: Fields) -> Facts:
     kind = kind_of(event_type)
     if kind is None:
-        return Unrecognised(order_id=data.text("orderId"))
+        return Unrecognised(order_id=data.loose_id("orderId"))
     if kind in _PAYMENTS:
         return _payment(kind, data)
     if kind in _REFUNDS:
@@ -263,10 +270,10 @@ def _subscription(kind: EventKind, data: Fields) -> SubscriptionFacts:
         billing_period=data.text("billingPeriod"),
         period_start=data.bound("currentPeriodStart"),
         period_end=data.bound("currentPeriodEnd"),
-        canceled_at=data.bound("canceledAt"),
-        period_number=data.count("periodNumber"),
-        currency=data.optional_id("currency"),
-        plan_price=_price(data, "planPrice"),
+        canceled_at=data.loose_bound("canceledAt"),
+        period_number=data.number("periodNumber"),
+        currency=data.text("currency"),
+        plan_price=_loose_price(data, "planPrice"),
     )
 
 
@@ -276,14 +283,14 @@ def _payment(kind: EventKind, data: Fields) -> PaymentFacts:
         order=_order(data),
         payment_id=data.id("paymentId"),
         status=data.text("paymentStatus"),
-        currency=data.id("currency"),
+        currency=data.currency("currency"),
         charged=data.amount("chargedAmount"),
-        amount=data.amount("amount"),
+        amount=_flat_amount(data, "chargedAmount"),
         list_price=_price(data, "listPrice"),
-        paid_on=data.bound("paymentDate"),
+        paid_on=data.loose_bound("paymentDate"),
         method=data.text("paymentMethod"),
         failure_reason=data.text("paymentFailureReason"),
-        period_number=data.count("periodNumber"),
+        period_number=data.number("periodNumber"),
     )
 
 
@@ -292,15 +299,16 @@ def _refund(kind: EventKind, data: Fields) -> RefundFacts:
         kind=kind,
         order=_order(data),
         payment_id=data.optional_id("paymentId"),
+        period_number=data.number("periodNumber"),
         status=data.text("refundStatus"),
         reason=data.text("refundReason"),
         created_at=data.bound("refundCreatedAt"),
-        currency=data.id("currency"),
+        currency=data.currency("currency"),
         refunded=data.amount("refundedAmount"),
-        amount=data.amount("amount"),
+        amount=_flat_amount(data, "refundedAmount"),
         original_charged=data.amount("originalChargedAmount"),
         original_price=_price(data, "originalPayment"),
-        ticket_external_id=data.optional_id("refundTicketMerchantExternalId"),
+        ticket_external_id=data.loose_id("refundTicketMerchantExternalId"),
     )
 
 
@@ -311,3 +319,16 @@ def _price(data: Fields, block: str) -> PriceBreakdown | None:
     if total is None:
         return None
     return PriceBreakdown(total=total, subtotal=fields.amount("subtotal"), tax=fields.amount("taxAmount"))
+
+
+def _loose_price(data: Fields, block: str) -> PriceBreakdown | None:
+    """The price in ``block``, or ``None`` where it cannot be read: where it decides nothing."""
+    try:
+        return _price(data, block)
+    except InvalidField:
+        return None
+
+
+def _flat_amount(data: Fields, precise: str) -> Decimal | None:
+    """The deprecated flat amount, which decides only where the precise one is absent."""
+    return data.amount("amount") if data.amount(precise) is None else data.loose_amount("amount")

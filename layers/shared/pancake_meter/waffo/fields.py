@@ -24,6 +24,7 @@ MAX_PERIOD_NUMBER = 1_000_000
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,18}(Z|[+-][0-9]{2}:?[0-9]{2})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _COUNT = re.compile(r"[0-9]{1,7}")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 """Far from the ends of ``datetime``, so that no later arithmetic can overflow."""
@@ -72,7 +73,7 @@ class Fields:
             InvalidField: it is not.
         """
         value = self.values.get(name)
-        if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
+        if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH or not _is_unicode(value):
             raise self._invalid(name, f"is not a text of 1 to {MAX_ID_LENGTH} characters")
         return value
 
@@ -83,6 +84,51 @@ class Fields:
             InvalidField: it is there and is not an id.
         """
         return None if self.values.get(name) in (None, "") else self.id(name)
+
+    def loose_id(self, name: str) -> str | None:
+        """As ``id``, or ``None`` for anything else: where it decides nothing."""
+        try:
+            return self.id(name)
+        except InvalidField:
+            return None
+
+    def currency(self, name: str) -> str:
+        """An ISO 4217 code, three capitals.
+
+        Raises:
+            InvalidField: it is not.
+        """
+        value = self.values.get(name)
+        if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+            raise self._invalid(name, "is not a currency of three capitals")
+        return value
+
+    def loose_amount(self, name: str) -> Decimal | None:
+        """As ``amount``, or ``None`` for anything else: where it decides nothing."""
+        try:
+            return self.amount(name)
+        except InvalidField:
+            return None
+
+    def loose_bound(self, name: str) -> PeriodBound | None:
+        """As ``bound``, or ``None`` for anything else: where it decides nothing."""
+        try:
+            return self.bound(name)
+        except InvalidField:
+            return None
+
+    def number(self, name: str) -> int | None:
+        """As ``count``, where it decides.
+
+        Raises:
+            InvalidField: it is there and is not a whole number from 0 to 1,000,000.
+        """
+        if self.values.get(name) in (None, ""):
+            return None
+        number = self.count(name)
+        if number is None:
+            raise self._invalid(name, f"is not a whole number from 0 to {MAX_PERIOD_NUMBER}")
+        return number
 
     def amount(self, name: str) -> Decimal | None:
         """A display string of money, exactly.
@@ -132,6 +178,8 @@ class Fields:
         value = self.values.get(name)
         if isinstance(value, str):
             value = int(value) if _COUNT.fullmatch(value) else None
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             return None
         return value if 0 <= value <= MAX_PERIOD_NUMBER else None
@@ -174,6 +222,11 @@ def _parse_bound(text: str) -> PeriodBound:
     return PeriodBound(
         moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC), is_date_only=False
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be stored: half of a surrogate pair cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _scalar_text(value: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from pancake_meter.waffo.errors import WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent
+from pancake_meter.waffo.loose_envelope import LooseEnvelope
 from pancake_meter.waffo.platform_keys import Mode
 from pancake_meter.waffo.snapshots import PaymentSnapshot, SubscriptionOrderSnapshot
 
@@ -18,6 +19,19 @@ def check_pinned(event: WaffoEvent, mode: Mode, store_id: str) -> None:
         raise WrongMode("the event is not of this stack's mode")
     if event.store_id != store_id:
         raise WrongStore("the event is not of this stack's store")
+
+
+def check_loosely_pinned(envelope: LooseEnvelope, mode: Mode, store_id: str) -> None:
+    """Check that a body which cannot be read as an event does not name another mode or store. It may name none.
+
+    Raises:
+        WrongMode: it says another mode.
+        WrongStore: it is of another store.
+    """
+    if envelope.mode not in (None, mode):
+        raise WrongMode("the body is not of this stack's mode")
+    if envelope.store_id not in (None, store_id):
+        raise WrongStore("the body is not of this stack's store")
 
 
 def check_snapshot_pinned(snapshot: SubscriptionOrderSnapshot | PaymentSnapshot, mode: Mode, store_id: str) -> None:

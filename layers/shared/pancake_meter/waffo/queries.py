@@ -68,7 +68,15 @@ query PaymentsByExternalId($ref: String!) {
 PAYMENTS_OF_ORDER = """
 query PaymentsOfOrder($id: ID!) {
   subscriptionOrder(id: $id) {
-    id payments { id status periodNumber }
+    id payments { id status periodNumber pspAmountDetails { amount currency } }
+  }
+}
+"""
+
+PAYMENTS_OF_ONE_TIME_ORDER = """
+query PaymentsOfOneTimeOrder($id: ID!) {
+  onetimeOrder(id: $id) {
+    id payments { id status }
   }
 }
 """

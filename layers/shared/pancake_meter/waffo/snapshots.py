@@ -168,9 +168,29 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
     )
 
 
-def read_paid_period(payment: Fields) -> int:
-    """The number of the period that a payment paid; 0: it paid for none, or did not succeed."""
-    return (payment.count("periodNumber") or 0) if payment.id("status") == "succeeded" else 0
+@dataclass(frozen=True, slots=True)
+class OrderPayment:
+    """A payment as its order lists it. ``number`` counts a subscription's charges; ``charged`` is ``None`` when unknown."""
+
+    id: str
+    is_paid: bool
+    number: int | None
+    charged: Decimal | None
+
+
+def read_order_payment(payment: Fields) -> OrderPayment:
+    """One payment of an order.
+
+    Raises:
+        InvalidField: a field that decides something is missing or ill-formed.
+    """
+    charged = payment.object("pspAmountDetails") or Fields({})
+    return OrderPayment(
+        id=payment.id("id"),
+        is_paid=payment.id("status") == "succeeded",
+        number=payment.count("periodNumber"),
+        charged=charged.amount("amount"),
+    )
 
 
 def _flag(fields: Fields, name: str) -> bool | None:
