@@ -11,10 +11,10 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages bulk histories check setup lock format openapi build clean
+.PHONY: help run test walks outages bulk histories check setup lock format openapi observability build clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
@@ -40,10 +40,11 @@ check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	PYTHONPATH=layers/shared $(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml observability.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
+	$(BIN)/python -m tools.observability --check
 
 setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
@@ -57,6 +58,9 @@ format: $(UP_TO_DATE) ## Format the code and sort its imports
 
 openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire models
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi
+
+observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
+	$(BIN)/python -m tools.observability
 
 build: $(UP_TO_DATE) ## Build for AWS (then: .venv/bin/sam deploy --guided)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build

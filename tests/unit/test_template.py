@@ -35,6 +35,7 @@ ROUTES = {
         "POST /api/v1/events",
         "GET /v1/usage/parked",
         "POST /v1/usage/parked/{parked_id}/replay",
+        "POST /v1/usage/parked/{parked_id}/dismiss",
     },
     "OverageCheckoutFunction": {
         f"POST {CUSTOMER}/checkouts",
@@ -48,6 +49,7 @@ ROUTES = {
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
+        "POST /v1/deliveries/{delivery_id}/dismiss",
     },
     "UsageHealingFunction": {"POST /v1/usage/healings"},
     "ReconciliationFunction": {"POST /v1/reconciliations"},
@@ -118,6 +120,7 @@ KEYS = {
     ("usage_healing", "table"): METERING | {"PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("renewal_reset", "table"): METERING,
     ("renewal_reset", "due"): {"DUE#*"},
+    ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,
@@ -125,7 +128,7 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "DELIVERIES#*", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
 }
 
 
@@ -146,17 +149,6 @@ def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
     group = RESOURCES[logging["LogGroup"]["Ref"]]
     assert logging["LogFormat"] == "JSON"
     assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-
-
-@pytest.mark.parametrize("queue", [name for name, each in RESOURCES.items() if each["Type"] == "AWS::SQS::Queue"])
-def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
-    watched = [
-        dimension["Value"]
-        for each in RESOURCES.values()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in each["Properties"]["Dimensions"]
-    ]
-    assert {"Fn::GetAtt": [queue, "QueueName"]} in watched
 
 
 def test_the_private_key_is_only_referred_to() -> None:
@@ -183,9 +175,6 @@ FORWARDING = {
     "UsageForwardingLogGroup",
     "ForwardingRefusedQueue",
     "ForwardingFailedQueue",
-    "ForwardingLateAlarm",
-    "ForwardingRefusedAlarm",
-    "ForwardingFailedAlarm",
 }
 
 
@@ -195,7 +184,8 @@ def test_forwarding_is_off_unless_an_openmeter_is_named_and_then_nothing_of_it_i
     assert TEMPLATE["Conditions"]["ForwardsUsage"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "OpenMeterBaseUrl"}, ""]}]}
     assert {name for name, each in RESOURCES.items() if each.get("Condition") == "ForwardsUsage"} == FORWARDING
     assert {name for name in RESOURCES if "Forwarding" in name} == FORWARDING
-    everything_else = {name: each for name, each in RESOURCES.items() if name not in FORWARDING}
+    watchers = FORWARDING | {"ObservabilityStack"}
+    everything_else = {name: each for name, each in RESOURCES.items() if name not in watchers}
     assert not [name for name in FORWARDING if f"'{name}'" in str(everything_else)]
 
 
