@@ -38,6 +38,7 @@ SERVICES = (
     "scheduler",
     "secretsmanager",
     "sqs",
+    "ssm",
     "sts",
 )
 
