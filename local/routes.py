@@ -76,7 +76,7 @@ class _InvocationUris:
 
 
 def _alias_of(uri: object) -> str:
-    """Return the logical id of the alias in SAM's `.../${IdAliaslive}/...` or `[".../${Name}/...", {Name: Ref IdAliaslive}]`."""
+    """Return the alias's logical id in SAM's `.../${IdAliaslive}/...` or `[".../${Name}/...", {Name: Ref IdAliaslive}]`."""
     match uri:
         case {"Fn::Sub": str(text)}:
             variables: Mapping[str, Any] = {}

@@ -101,7 +101,9 @@ def foreign_wheels(folder: Path, target: Target) -> list[str]:
         lines = wheel.read_text(encoding="utf-8").splitlines()
         tags = [line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")]
         if tags and not any(_fits(tag, target) for tag in tags):
-            found.append(f"{wheel.parent.name}: {', '.join(tags)} does not run on {target.architecture}, {target.runtime}")
+            found.append(
+                f"{wheel.parent.name}: {', '.join(tags)} does not run on {target.architecture}, {target.runtime}"
+            )
     return found
 
 
@@ -186,7 +188,9 @@ def main() -> int:
         return 1
     for name, size in sorted(sizes(asked.build_dir).items()):
         print(f"{size / 1e6:8.2f} MB  {name}")
-    print(f"built for {asked.runtime} on {asked.architecture}, within Lambda's {UNZIPPED_BYTES_MAX / 1e6:.0f} MB a function")
+    print(
+        f"built for {asked.runtime} on {asked.architecture}, within Lambda's {UNZIPPED_BYTES_MAX / 1e6:.0f} MB a function"
+    )
     return 0
 
 
