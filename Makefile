@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
+RUNTIME ?= python3.13
+ARCHITECTURE ?= arm64
 SOURCES := clients layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages bulk histories check setup lock format openapi observability build clean
+.PHONY: help run test walks outages bulk histories check setup lock format openapi observability build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,8 +64,11 @@ openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire
 observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
 	$(BIN)/python -m tools.observability
 
-build: $(UP_TO_DATE) ## Build for AWS (then: .venv/bin/sam deploy --guided)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+build: $(UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
+	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+
+deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DRY=1 only checks)
+	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
 	rm -rf $(VENV) .venv-litellm tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

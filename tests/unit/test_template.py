@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pancake_meter.usecases.forward_usage import PATIENCE
-from tests.support.least_privilege import grants_of
+from tests.support.least_privilege import TABLE_ARN, grants_of, statements_of
 from tools.cfn_template import load_template
 
 TEMPLATE = load_template()
@@ -58,7 +58,7 @@ ROUTES = {
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    return [statement for policy in FUNCTIONS[function]["Policies"] for statement in policy["Statement"]]
+    return statements_of(FUNCTIONS[function])
 
 
 def http_events(function: str) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
-    on_table = [each for each in statements(function) if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+    on_table = [each for each in statements(function) if each["Resource"] == {"Fn::Sub": TABLE_ARN}]
     assert on_table or function in {"UsageBulkFunction", "UsageForwardingFunction"}
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
@@ -145,9 +145,12 @@ def test_a_function_touches_no_more_than_its_own_keys() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
-    logging = FUNCTIONS[function]["LoggingConfig"]
+    logging = {**TEMPLATE["Globals"]["Function"]["LoggingConfig"], **FUNCTIONS[function]["LoggingConfig"]}
     group = RESOURCES[logging["LogGroup"]["Ref"]]
-    assert logging["LogFormat"] == "JSON"
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
+    assert logging["ApplicationLogLevel"] == {"Ref": "LogLevel"}
+    # Lambda drops lines without a level above INFO, and the metrics' lines have none.
+    assert TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
     assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
@@ -161,7 +164,8 @@ def test_the_private_key_is_only_referred_to() -> None:
 
 def test_the_table_survives_the_stack_and_can_be_restored() -> None:
     table = RESOURCES["Table"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
