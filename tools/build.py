@@ -87,9 +87,10 @@ def read_record(folder: Path) -> Mapping[str, str]:
 
 def artifacts(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the folder name of each function and layer that was built, with the place where Lambda mounts it."""
+    mounts = {"AWS::Serverless::LayerVersion": "/opt", "AWS::Serverless::Function": "/var/task"}
     for name, resource in load_template()["Resources"].items():
-        if (folder / name).is_dir():
-            yield name, "/opt" if resource["Type"] == "AWS::Serverless::LayerVersion" else "/var/task"
+        if resource["Type"] in mounts and (folder / name).is_dir():
+            yield name, mounts[resource["Type"]]
 
 
 def foreign_wheels(folder: Path, target: Target) -> list[str]:

@@ -36,6 +36,9 @@ PARAMETER_OF: Final[Mapping[str, str]] = {
 }
 """Environment variables and the parameters of the template that they set."""
 
+_CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
+"""Roles, and a nested stack beside a transform."""
+
 _HTTPS_IN_PROD: Final = ("WaffoApiUrl", "PublicBaseUrl")
 
 
@@ -60,7 +63,7 @@ class Deployment:
             *(
                 "--resolve-s3",
                 "--capabilities",
-                "CAPABILITY_IAM",
+                *_CAPABILITIES,
                 "--no-confirm-changeset",
                 "--no-fail-on-empty-changeset",
             ),
