@@ -4,9 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.deadline import Deadline
-from pancake_meter.store.errors import OutOfTime, StoreBusy, StoreError, StoreUnavailable, WriteRefused
+from pancake_meter.deadline import Deadline, deadline_of
+from pancake_meter.store.errors import (
+    OutOfTime,
+    StoreBusy,
+    StoreError,
+    StoreThrottled,
+    StoreUnavailable,
+    WriteRefused,
+)
 from pancake_meter.store.retrying import ATTEMPTS_MAX, Retrier
+from pancake_meter.usecases.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +91,38 @@ def test_a_refusal_after_a_lost_answer_says_nothing_and_after_a_throttle_it_does
     _, throttled = failing(clock, 0.01, StoreBusy("throttled"), WriteRefused([{}]))
     with pytest.raises(WriteRefused):
         clock.retrier().call(throttled)  # type: ignore[arg-type]
+
+
+def _asked(trouble: StoreError, balances: int) -> int:
+    """Return how often a store that answers all with this trouble is asked by one batch over so many balances."""
+    asked: list[int] = []
+    retrier = Retrier(sleep=lambda _: None, seed=1)
+
+    def request() -> None:
+        asked.append(1)
+        raise trouble
+
+    with deadline_of(20), pytest.raises(type(trouble)):
+        side_by_side(lambda _: retrier.call(request), range(balances))
+    return len(asked)
+
+
+@pytest.mark.parametrize("trouble", [StoreThrottled("ThrottlingException"), StoreUnavailable("InternalServerError")])
+def test_scenario_98_a_batch_over_many_balances_does_not_storm_a_store_in_trouble(trouble: StoreError) -> None:
+    assert _asked(trouble, 1) == ATTEMPTS_MAX
+    assert _asked(trouble, 500) <= 2 * ATTEMPTS_MAX
+
+
+def test_scenario_58_a_hot_balance_is_no_trouble_of_the_others() -> None:
+    assert _asked(StoreBusy("TransactionConflict"), 20) == 20 * ATTEMPTS_MAX
+
+
+def test_an_answer_ends_the_streak_of_failures() -> None:
+    retrier = Retrier(sleep=lambda _: None, seed=1)
+    with deadline_of(20) as deadline:
+        assert deadline.seconds_left() > 0
+        for _ in range(5):
+            clock = Clock()
+            begun, request = failing(clock, 0.0, *[StoreThrottled("ThrottlingException")] * 6)
+            assert retrier.call(request) == "answer"  # type: ignore[arg-type,comparison-overlap]
+            assert len(begun) == 7

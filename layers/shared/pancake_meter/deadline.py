@@ -31,8 +31,16 @@ class Deadline:
         return Deadline(min(self.ends_at, self.stopwatch() + seconds), self.stopwatch)
 
 
+@dataclass(slots=True)
+class Streak:
+    """How often in a row the store has failed in this invocation, in all of its threads. A success ends the streak."""
+
+    failures: int = 0
+
+
 _NONE: Final = Deadline()
 _IN_HAND: Final[ContextVar[Deadline]] = ContextVar("deadline", default=_NONE)
+_STREAK: Final[ContextVar[Streak | None]] = ContextVar("streak", default=None)
 
 
 def deadline_in_hand() -> Deadline:
@@ -40,12 +48,18 @@ def deadline_in_hand() -> Deadline:
     return _IN_HAND.get()
 
 
+def streak_in_hand() -> Streak:
+    """Return the streak of the invocation in hand; outside of one each call has its own."""
+    return _STREAK.get() or Streak()
+
+
 @contextmanager
 def deadline_of(seconds: float) -> Iterator[Deadline]:
     """Give what is inside a deadline ``seconds`` from now. Each thread has its own."""
     deadline = Deadline().within(seconds)
-    token = _IN_HAND.set(deadline)
+    token, streak = _IN_HAND.set(deadline), _STREAK.set(Streak())
     try:
         yield deadline
     finally:
+        _STREAK.reset(streak)
         _IN_HAND.reset(token)

@@ -16,6 +16,10 @@ class StoreBusy(StoreError):
     """The item stayed contended, or the table throttled, through every bounded retry."""
 
 
+class StoreThrottled(StoreBusy):
+    """The table or the queue takes no more requests for now, whatever they are about."""
+
+
 class OutOfTime(StoreBusy):
     """There is more to write than the time at hand allows. What is written stays; repeating the whole goes on from there."""
 

@@ -16,8 +16,14 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from pancake_meter.deadline import Deadline, deadline_in_hand
-from pancake_meter.store.errors import OutOfTime, StoreBusy, StoreError, StoreUnavailable, WriteRefused
+from pancake_meter.deadline import Deadline, deadline_in_hand, streak_in_hand
+from pancake_meter.store.errors import (
+    OutOfTime,
+    StoreError,
+    StoreThrottled,
+    StoreUnavailable,
+    WriteRefused,
+)
 
 ATTEMPTS_MAX: Final = 8
 CALL_SECONDS_MAX: Final = 4.0
@@ -71,31 +77,42 @@ class Retrier:
     def call(self, request: Callable[[], _Answer]) -> _Answer:
         """Return what ``request`` returns, repeated while it raises ``StoreError``.
 
-        No attempt starts that could not end in time. A condition that fails after an attempt whose answer was lost says
-        nothing: that attempt may have made it fail. It is answered as passing trouble, and the caller's repeat finds out.
+        No attempt starts that could not end in time. A store that has failed eight times in a row in this invocation gets
+        one attempt from each further call: a batch over many balances does not storm it.
+
+        A condition that fails after an attempt whose answer was lost says nothing: that attempt may have made it fail. It is
+        answered as passing trouble, and the caller's repeat finds out.
 
         Raises:
             WriteRefused: the condition did not hold.
             StoreError: passing trouble, the last that was met.
             OutOfTime: there was no time for a first attempt.
         """
-        limit = self._deadline().within(CALL_SECONDS_MAX)
+        limit, streak = self._deadline().within(CALL_SECONDS_MAX), streak_in_hand()
         trouble: StoreError = OutOfTime("there is no time left for another request")
         is_doubtful = False
         for attempt in range(self._attempts_max):
             if not limit.allows(_ATTEMPT_SECONDS):
                 break
             try:
-                return request()
+                answer = request()
             except OutOfTime:
                 raise
             except StoreError as error:
                 trouble = error
                 is_doubtful = is_doubtful or isinstance(error, StoreUnavailable)
+                # Writers that get in each other's way are no trouble of the store.
+                streak.failures += isinstance(error, StoreUnavailable | StoreThrottled)
             except WriteRefused as refusal:
+                streak.failures = 0
                 if is_doubtful:
                     raise StoreUnavailable("refused after an attempt whose answer was lost") from refusal
                 raise
+            else:
+                streak.failures = 0
+                return answer
+            if streak.failures >= ATTEMPTS_MAX:
+                break
             wait = self._random.uniform(0, min(_BACKOFF_CEILING_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt))
             if attempt + 1 < self._attempts_max and limit.allows(wait + _ATTEMPT_SECONDS):
                 self._sleep(wait)
@@ -110,7 +127,7 @@ def passing_trouble(error: ClientError | BotoCoreError) -> StoreError | None:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     # AWS has many names for it: ThrottlingException, RequestThrottled, KmsThrottled ...
     if code in _THROTTLES or "Throttl" in code or status == _TOO_MANY_REQUESTS:
-        return StoreBusy(code)
+        return StoreThrottled(code)
     if code in _OUTAGES or status >= _SERVER_ERROR:
         return StoreUnavailable(code)
     return None

@@ -14,7 +14,7 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteRefused
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
@@ -246,7 +246,10 @@ def _meaning_of_cancelled(error: ClientError, reasons: Sequence[Mapping[str, Any
     codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
     if "ConditionalCheckFailed" in codes:
         return WriteRefused([_refusal(reason) for reason in reasons])
-    return StoreBusy(", ".join(sorted(codes))) if codes and codes <= _REASONS_THAT_PASS else error
+    if not codes or not codes <= _REASONS_THAT_PASS:
+        return error
+    kind = StoreBusy if codes <= _CONTENTION else StoreThrottled
+    return kind(", ".join(sorted(codes)))
 
 
 def _refusal(reason: Mapping[str, Any]) -> Item | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Generic, TypeVar
 
-from pancake_meter.store.errors import OutOfTime, StoreBusy, StoreError
+from pancake_meter.store.errors import OutOfTime, StoreBusy, StoreError, StoreThrottled
 
 WORKERS_MAX: Final = 8
 """Requests in flight at once: fewer than the connections that a boto3 client keeps (10)."""
@@ -31,8 +31,8 @@ def side_by_side(
     """Do ``work`` for every item, up to 8 at once; return the results in the order of the items.
 
     Items of one ``lane`` are done one after another, in order: writers of one balance would only wait for each other. Items
-    are begun in order, and none once ``may_go_on`` denies it or the store cannot be reached. A busy balance stops only its
-    own item. What was begun is finished before this returns or raises.
+    are begun in order, and none once ``may_go_on`` denies it, or the store throttles or cannot be reached. A busy balance
+    stops only its own item. What was begun is finished before this returns or raises.
 
     Raises:
         StoreUnavailable, StoreBusy, OutOfTime: passing trouble; what is done stays done.
@@ -77,7 +77,8 @@ class _Run(Generic[_Item, _Result]):
                 self.results[index] = self.work(item)
             except Exception as error:  # noqa: BLE001 - raised by `raise_trouble`, once every thread has ended
                 self.troubles.append(error)
-                self.is_over = self.is_over or not isinstance(error, StoreBusy)
+                is_of_one_balance = isinstance(error, StoreBusy) and not isinstance(error, StoreThrottled | OutOfTime)
+                self.is_over = self.is_over or not is_of_one_balance
 
     def raise_trouble(self) -> None:
         """Raise the gravest trouble: a bug, then a store that cannot be reached, then a busy one."""
