@@ -13,7 +13,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages bulk histories check setup lock format openapi observability build deploy clean
+.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi observability build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and
 
 histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (up to an hour)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
+
+hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (five minutes)
+	$(BIN)/python -m pytest -m load tests/integration/handlers/test_answers_in_time.py $(ARGS)
 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)

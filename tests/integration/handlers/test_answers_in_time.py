@@ -1,11 +1,13 @@
 """Scenarios 25, 59, 98: whatever AWS does, a function answers typed trouble at least a second before its timeout."""
 
 import json
-import socket
-import threading
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -22,68 +24,9 @@ from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.offer import Offers
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event, read_answer
-from tools.cfn_template import load_template
-
-Behaviour = Callable[[socket.socket], None]
-TYPE = "application/x-amz-json-1.0"
-
-
-def _reply(status: str, code: str) -> bytes:
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb#{code}", "message": ""})
-    return f"HTTP/1.1 {status}\r\nContent-Type: {TYPE}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-
-
-def throttles(peer: socket.socket) -> None:
-    peer.sendall(_reply("400 Bad Request", "ProvisionedThroughputExceededException"))
-
-
-def fails(peer: socket.socket) -> None:
-    peer.sendall(_reply("500 Internal Server Error", "InternalServerError"))
-
-
-def hangs(peer: socket.socket) -> None:
-    peer.recv(1)
-
-
-def resets(peer: socket.socket) -> None:
-    peer.close()
-
-
-def drips(peer: socket.socket) -> None:
-    for letter in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 200:
-        peer.sendall(bytes([letter]))
-        time.sleep(0.2)
-
-
-@contextmanager
-def server(behaviour: Behaviour) -> Iterator[tuple[str, list[float]]]:
-    """Yield the address of a server that treats each request so, and the times of the requests."""
-    requests: list[float] = []
-
-    def serve(peer: socket.socket) -> None:
-        try:
-            while received := peer.recv(65536):
-                # botocore sends the head of a request and its body apart.
-                if received.startswith(b"POST"):
-                    requests.append(time.monotonic())
-                if received.endswith(b"}"):
-                    behaviour(peer)
-        except OSError:
-            pass
-        finally:
-            peer.close()
-
-    def accept() -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(peer,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", requests
+from tests.support.invoke_in_trouble import RESULT
+from tests.support.trouble_server import Behaviour, drips, fails, hangs, resets, server, throttles
+from tools.cfn_template import ROOT, load_template
 
 
 def _metering(url: str) -> Metering:
@@ -149,3 +92,71 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
         assert time.monotonic() - began < timeout - 1
     api_key_authorizer._production_table.cache_clear()
     assert 1 <= len(requests) <= 8
+
+
+EVENTS = {
+    "api_key_authorizer": ("authorize",),
+    "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
+    "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),
+    "reconciliation": ("reconciliation_on_demand", "reconciliation_schedule"),
+    "renewal_reset": ("renewal_reset_schedule",),
+    "reports": ("report_usage",),
+    "usage_batch": ("usage_batch_sqs",),
+    "usage_bulk": ("usage_bulk",),
+    "usage_forwarding": ("usage_forwarding_stream",),
+    "usage_healing": ("usage_heal",),
+    "usage_recording": ("usage_batch", "usage_litellm", "usage_cloudevents", "usage_parked"),
+    "webhook_deliveries": ("deliveries_parked", "delivery_replay"),
+}
+RETRIED_BY_OTHERS = {"authorize", "reconciliation_schedule", "renewal_reset_schedule", "usage_forwarding_stream"}
+"""Nobody reads an answer to these: what raises is repeated by its sender, or refused by API Gateway."""
+
+
+def _invoke(function: str, behaviour: str) -> list[dict[str, Any]]:
+    command = (sys.executable, "-m", "tests.support.invoke_in_trouble", function, behaviour, *EVENTS[function])
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    results = [line.removeprefix(RESULT) for line in done.stdout.splitlines() if line.startswith(RESULT)]
+    assert results, done.stderr
+    return [json.loads(line) for line in results]
+
+
+def _check(function: str, result: dict[str, Any]) -> None:
+    event, outcome = result["event"], result["outcome"]
+    where = f"{function} {event}: {result}"
+    assert result["seconds"] < result["timeout"] - 1, where
+    assert result["requests"] <= 16, where
+    if event in RETRIED_BY_OTHERS:
+        assert "StoreError" in outcome.get("raised", ()) or "WaffoApiError" in outcome.get("raised", ()), where
+    elif event == "usage_batch_sqs":
+        assert outcome["batchItemFailures"], where
+    else:
+        assert outcome["statusCode"] == 503, where
+        kind = "text/html" if event == "buy_link" else "application/problem+json"
+        assert outcome["headers"]["Content-Type"].startswith(kind), where
+
+
+def _check_every_function(behaviours: tuple[str, ...], workers: int) -> None:
+    cases = [(function, behaviour) for behaviour in behaviours for function in EVENTS]
+    with ThreadPoolExecutor(workers) as pool:
+        answers = list(pool.map(lambda case: (case[0], _invoke(*case)), cases))
+    for function, results in answers:
+        assert len(results) == len(EVENTS[function])
+        for result in results:
+            _check(function, result)
+
+
+def test_every_function_but_the_intake_is_among_them() -> None:
+    # The intake needs a signed request: it has its own tests of a store in trouble.
+    functions = {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()}
+    assert functions - set(EVENTS) == {"webhook_intake"}
+
+
+def test_scenario_98_every_function_answers_in_time_while_everything_throttles() -> None:
+    _check_every_function(("throttles",), workers=3)
+
+
+@pytest.mark.load
+@pytest.mark.timeout(1200)
+def test_scenario_98_every_function_answers_in_time_whatever_the_trouble() -> None:
+    _check_every_function(("hangs", "fails", "resets", "drips"), workers=8)

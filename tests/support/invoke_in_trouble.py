@@ -1,0 +1,110 @@
+"""`python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function as Lambda starts it, with its own
+collaborators, while everything that it calls is in trouble. Prints `result` and JSON for each event.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.api import api_event
+from tests.support.trouble_server import BEHAVIOURS, server
+from tools.cfn_template import ROOT, load_template
+
+RESULT = "result "
+"""Before each line of ours: the function's log goes the same way."""
+
+
+@dataclass
+class Context:
+    """Lambda's context, whose time runs."""
+
+    seconds: float
+    began: float
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:function"
+    aws_request_id: str = "0e4a1bf5-9c1e-4c8c-a6f9-0b8e3f1f6c11"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.seconds - (time.monotonic() - self.began)) * 1000)
+
+
+def timeout_of(function: str) -> float:
+    """Return the Timeout of the function in ``functions/<function>``, in seconds."""
+    template = load_template()
+    properties = next(
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource.get("Properties", {}).get("CodeUri") == f"functions/{function}"
+    )
+    return float(properties.get("Timeout", template["Globals"]["Function"]["Timeout"]))
+
+
+def environment(url: str, function: str) -> dict[str, str]:
+    """Return the settings of a stack all of whose dependencies are at ``url``."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
+        "FORWARDING_REFUSED_QUEUE_URL": f"{url}/refused",
+        "LITELLM_BASE_URL": url,
+        "LITELLM_KEY_SECRET_ID": "litellm",
+        "OPENMETER_BASE_URL": url,
+        "OPENMETER_KEY_SECRET_ID": "openmeter",
+        "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
+        "POWERTOOLS_SERVICE_NAME": function,
+        "PURCHASE_LINK_SECRET_ID": "links",
+        "TABLE_NAME": "table",
+        "USAGE_QUEUE_URL": f"{url}/usage",
+        "WAFFO_API_URL": url,
+        "WAFFO_ENVIRONMENT": "test",
+        "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
+        "WAFFO_PRIVATE_KEY_SECRET_ID": "waffo",
+        "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
+    }
+
+
+def event_of(name: str) -> dict[str, Any]:
+    """Return an event: a file of ``events``, or a request of the authorizer."""
+    if name != "authorize":
+        return api_event(name)
+    from pancake_meter.api_key import generate_api_key  # noqa: PLC0415 - on the path since `main`
+
+    return {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}, "routeKey": "GET /v1/usage"}
+
+
+def main(function: str, behaviour: str, *events: str) -> None:
+    """Invoke the function with each event; print what came of it, in how many seconds, after how many requests."""
+    sys.path[:0] = [str(ROOT / "layers" / "shared"), str(ROOT / "functions" / function)]
+    timeout = timeout_of(function)
+    with server(BEHAVIOURS[behaviour]) as (url, requests):
+        os.environ.update(environment(url, function))
+        handler = importlib.import_module(function).handler
+        for name in events:
+            requests.clear()
+            event, began = event_of(name), time.monotonic()
+            try:
+                outcome = handler(event, Context(timeout, began))
+            except Exception as error:  # noqa: BLE001 - what it raises is the result
+                outcome = {"raised": [each.__name__ for each in type(error).__mro__]}
+            seconds = time.monotonic() - began
+            result = {
+                "event": name,
+                "outcome": outcome,
+                "seconds": seconds,
+                "requests": len(requests),
+                "timeout": timeout,
+            }
+            print(RESULT + json.dumps(result), flush=True)  # noqa: T201 - the result
+        # Threads that still wait for the server must not keep the process.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
