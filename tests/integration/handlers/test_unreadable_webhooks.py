@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from pancake_meter.domain.told_by import ToldBy
 from pancake_meter.store.table import Table
 from pancake_meter.waffo.events import MAX_BODY_BYTES, WaffoEvent, parse_event
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.aws import dynamodb_client
+from tests.support.table import create_table
 from tests.support.waffo_webhooks import encode, reference, sign_webhook, webhook_request
 from tests.support.webhook_world import Document, World, lifecycle, payment, refund, utc
 from webhook_deliveries import handler as operate
@@ -29,6 +32,13 @@ SECRET = "buyer@example.com"
 @pytest.fixture
 def world(dynamodb: "DynamoDBClient", table: str) -> World:
     return World(Table(dynamodb, table, sleep=lambda _: None), NOW)
+
+
+@pytest.fixture(scope="module")
+def shared(dynoxide_endpoint: str) -> World:
+    """One table for all the bodies: every case has a customer and an order of its own."""
+    client = dynamodb_client(dynoxide_endpoint)
+    return World(Table(client, create_table(client, f"test-{uuid.uuid4().hex}"), sleep=lambda _: None), NOW)
 
 
 def activated(**envelope: Any) -> Document:
@@ -146,20 +156,21 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Upgrade:
     return learn
 
 
-@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("name", UNREADABLE)
 def test_scenario_96_what_cannot_be_read_is_kept_and_applied_once_it_can_be(
-    world: World, body: bytes, upgrade: Upgrade, capsys: pytest.CaptureFixture[str]
+    shared: World, name: str, upgrade: Upgrade, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given it is taken, counted for the alarm, and says nothing of itself in the log
+    world, body = shared, UNREADABLE[name]
     answer = post(world, body)
     printed = capsys.readouterr()
-    delivery_id = answer.body["delivery"]
     assert (answer.status, answer.body["verdict"], answer.body["reason"]) == (200, "failed", "malformed_event")
+    delivery_id = answer.body["delivery"]
     assert counted(printed.out, "DeliveryFailed") == 1
     assert SECRET not in printed.out + printed.err
-    # Then it is listed, and read byte for byte, and changed nothing
+    # Then it is listed, and read byte for byte, and another try changes nothing
     listed = ask(world, "deliveries_parked", query={"verdict": "failed"})["deliveries"]
-    assert [(each["delivery_id"], each["reason"]) for each in listed] == [(delivery_id, "malformed_event")]
+    assert (delivery_id, "malformed_event") in [(each["delivery_id"], each["reason"]) for each in listed]
     kept = ask(world, "delivery_read", f"/v1/deliveries/{delivery_id}")
     assert (bytes_of(kept), kept["body_size"]) == (body, len(body))
     assert kept["detail"]
@@ -167,14 +178,16 @@ def test_scenario_96_what_cannot_be_read_is_kept_and_applied_once_it_can_be(
     assert replay(world, delivery_id)["verdict"] == "failed"
     assert world.plan() == "free"
     # When a later version can read it
-    upgrade(activated())
+    customer, order = f"of {name}", f"ORD_{name}"
+    learnt = activated()
+    upgrade({**learnt, "data": {**learnt["data"], "orderId": order, "merchantProvidedBuyerIdentity": customer}})
     outcomes = [replay(world, delivery_id) for _ in range(2)]
     # Then it is applied, once
     assert [(each["verdict"], each["repeated"]) for each in outcomes] == [("applied", False), ("applied", True)]
-    assert (world.plan(), world.available()) == ("starter", 100_000)
+    assert (world.plan(customer_id=customer), world.available(customer_id=customer)) == ("starter", 100_000)
     read = ask(world, "delivery_read", f"/v1/deliveries/{delivery_id}")
-    assert (read["event_type"], read["order_id"], read["detail"]) == ("subscription.activated", ORDER, None)
-    of_order = ask(world, "deliveries_of_order", query={"order_id": ORDER})["deliveries"]
+    assert (read["event_type"], read["order_id"], read["detail"]) == ("subscription.activated", order, None)
+    of_order = ask(world, "deliveries_of_order", query={"order_id": order})["deliveries"]
     assert [(each["delivery_id"], each["verdict"]) for each in of_order] == [(delivery_id, "applied")]
 
 
