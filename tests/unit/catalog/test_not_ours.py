@@ -51,9 +51,7 @@ def test_without_it_all_is_ours() -> None:
 @pytest.mark.parametrize("name", ["Pro monthly", "PRO  MONTHLY", "pro", "Free", "Usage"])
 def test_a_name_of_our_own_is_refused(name: str) -> None:
     problems = problems_of(f'{SMALL}\n[not_ours]\nproduct_names = ["Mug", "{name}"]\n')
-    assert problems == {
-        "not_ours.product_names[1]": f"{name!r} is the name of a product or a plan of the catalog"
-    }
+    assert problems == {"not_ours.product_names[1]": f"{name!r} is the name of a product or a plan of the catalog"}
 
 
 def test_a_name_of_spaces_is_refused() -> None:
