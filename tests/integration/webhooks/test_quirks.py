@@ -159,7 +159,7 @@ def test_scenario_94_a_charge_of_zero_in_a_period_books_nothing_and_the_status_g
     assert standing(world.table, charge) == PRO
     charged = paid(world.table).charge
     assert charged is not None
-    assert (charged.amount, charged.number) == (0, 1)
+    assert (charged.amount, charged.number) == (Decimal(0), 1)
 
 
 @pytest.mark.parametrize("kind", ["activated", "renewed", "recovered", "plan_changed"])

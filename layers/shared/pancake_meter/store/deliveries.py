@@ -64,8 +64,8 @@ class Delivery:
     request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
 
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
-    what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that it was judged with; it is
-    empty for deliveries that were judged before it was kept.
+    what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
+    for deliveries that were judged before it was kept.
     """
 
     digest: str
