@@ -113,11 +113,11 @@ def test_a_one_time_order_and_its_refunds_are_the_reference_events(sim: RunningS
     refund = f"payments/{payments[0]['id']}/refund"
     sim.sim(refund, amount="9.90", external_id="rfd:acct_1001:0001", at="2026-04-04T10:20:30Z")
     sim.sim("settings", refund_payment_id=True)
-    sim.sim(refund, amount="9.90", external_id="rfd:acct_1001:0001", at="2026-04-04T10:20:30Z")
     sim.sim(refund, fail=True, external_id="rfd:acct_1001:0002", at="2026-04-05T10:20:30Z")
+    sim.sim(refund, amount="9.90", external_id="rfd:acct_1001:0001", at="2026-04-04T10:20:30Z")
     # Then
     assert order["total"] == "19.80"
-    completed, documented, succeeded, failed = sim.events()
+    completed, documented, failed, succeeded = sim.events()
     assert_is(completed, "events/01_order.completed")
     assert_is(documented, "quirks/refund_without_payment_id")
     assert_is(succeeded, "events/14_refund.succeeded")
@@ -295,6 +295,9 @@ def test_a_refund_is_never_more_than_what_is_left(sim: RunningSimulator) -> None
     # Then
     assert [answer.status_code for answer in (part, more, rest, none)] == [200, 400, 200, 400]
     assert rest.json()["amount"] == "0.90"
+    # And: as documented, they name the charge by its number only
+    told = [event["data"] for event in sim.events() if event["eventType"] == "refund.succeeded"]
+    assert [("paymentId" in data, data["periodNumber"]) for data in told] == [(False, 1)] * 2
 
 
 def test_the_sdk_verifies_every_webhook_and_no_altered_one(sim: RunningSimulator) -> None:
