@@ -135,6 +135,19 @@ def test_bounded_runs_get_through_all_open_deliveries(world: WaffoWorld, monkeyp
     assert {world.plan(f"acct_{number}") for number in range(5)} == {"mystery"}
 
 
+def test_bounded_runs_get_past_what_stays_open(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setattr(reconcile_open, "PAGE_SIZE", 2)
+    monkeypatch.setattr(reconcile_open, "PAGES_MAX", 1)
+    digests = [world.stack.take(of_an_unknown_plan(number)).digest for number in range(5)]
+    change_catalog(world, "\n# nothing that helps\n")
+    # When
+    read = [world.reconcile().passes["parked_deliveries"].read for _ in range(4)]
+    # Then: every one is tried once, and the list is begun again after its end
+    assert read == [2, 2, 1, 2]
+    assert [kept(world, digest).attempts for digest in digests] == [2] * 5
+
+
 def test_a_dismissed_delivery_is_left_alone(world: WaffoWorld) -> None:
     digest = world.stack.take(of_an_unknown_plan()).digest
     dismiss_delivery(world.stack.metering, digest, "a test order", world.now)
