@@ -35,6 +35,7 @@ ROUTES = {
         "POST /api/v1/events",
         "GET /v1/usage/parked",
         "POST /v1/usage/parked/{parked_id}/replay",
+        "POST /v1/usage/parked/{parked_id}/dismiss",
     },
     "OverageCheckoutFunction": {
         f"POST {CUSTOMER}/checkouts",
@@ -48,6 +49,7 @@ ROUTES = {
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
+        "POST /v1/deliveries/{delivery_id}/dismiss",
     },
     "UsageHealingFunction": {"POST /v1/usage/healings"},
     "ReconciliationFunction": {"POST /v1/reconciliations"},
@@ -125,7 +127,7 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live", "DELIVERIES#*"},
 }
 
 

@@ -96,7 +96,11 @@ def test_on_schedule_it_heals(world: WaffoWorld) -> None:
 def test_open_deliveries_are_tried_again_by_the_schedule_as_its_policy_allows(world: WaffoWorld) -> None:
     # Given an event of a plan that the catalog does not know, and a refund whose charge nobody has told
     period = ("2026-03-10", "2026-03-10", "2026-04-10")
-    mystery = {"productName": "Mystery", "productMetadata": None, "merchantProvidedBuyerIdentity": "acct_2"}
+    mystery: dict[str, Any] = {
+        "productName": "Mystery",
+        "productMetadata": None,
+        "merchantProvidedBuyerIdentity": "acct_2",
+    }
     world.stack.take(lifecycle("activated", "ORD_mystery", *period, **mystery), world.now)
     order = next(iter(world.waffo.state.subscriptions()))
     world.forget_deliveries("subscription.payment_succeeded")
