@@ -35,7 +35,6 @@ ROUTES = {
         "POST /api/v1/events",
         "GET /v1/usage/parked",
         "POST /v1/usage/parked/{parked_id}/replay",
-        "POST /v1/usage/parked/{parked_id}/dismiss",
     },
     "OverageCheckoutFunction": {
         f"POST {CUSTOMER}/checkouts",
@@ -49,7 +48,6 @@ ROUTES = {
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
-        "POST /v1/deliveries/{delivery_id}/dismiss",
     },
     "UsageHealingFunction": {"POST /v1/usage/healings"},
     "ReconciliationFunction": {"POST /v1/reconciliations"},
@@ -127,7 +125,7 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live", "DELIVERIES#*"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
 }
 
 
