@@ -21,7 +21,7 @@ import usage_recording
 from pancake_meter.catalog import load_catalog
 from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.store.balances import read_balance
-from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage_queue import QueueRefusedMessages, UsageQueue
 from pancake_meter.usecases.metering import Metering
@@ -187,9 +187,9 @@ def test_scenario_61_a_bad_value_of_a_call_costs_its_own_item_only(world: World)
         "endTime": int(NOW.timestamp()),
         "prompt_tokens": 10,
         "completion_tokens": 20,
-        "metadata": {"user_api_key_end_user_id": "bad"},
+        "metadata": {"user_api_key_auth_metadata": {"customer_id": "bad"}},
     }
-    good = {**call, "metadata": {"user_api_key_end_user_id": "good"}}
+    good = {**call, "metadata": {"user_api_key_auth_metadata": {"customer_id": "good"}}}
     for name in ("prompt_tokens", "endTime", "litellm_call_id", "status", "metadata", "model"):
         bad = ",".join(with_value(call, name, value) for value in NASTY_JSON)
         answer = world.call("usage", "usage_litellm", f"[{bad}, {json.dumps({**good, 'litellm_call_id': name})}]")
@@ -356,8 +356,8 @@ def _fails(code: str, status: int) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("code", "status", "error"),
     [
-        ("RequestThrottled", 400, StoreUnavailable),
-        ("ThrottlingException", 400, StoreUnavailable),
+        ("RequestThrottled", 400, StoreBusy),
+        ("ThrottlingException", 400, StoreBusy),
         ("InternalError", 500, StoreUnavailable),
         ("AWS.SimpleQueueService.NonExistentQueue", 400, ClientError),
         ("InvalidMessageContents", 400, ClientError),
