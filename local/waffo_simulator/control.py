@@ -257,12 +257,14 @@ async def settings(simulator: Simulator, body: Body, _path: Mapping[str, str]) -
     now = simulator.state.settings
     rate = body.number("tax_rate_percent", 0, 100)
     charged, self_service = body.boolean("charged_amount"), body.boolean("self_service_plan_change")
+    payment_id = body.boolean("refund_payment_id")
     changed = replace(
         now,
         tax=now.tax if rate is None else Tax(Decimal(str(rate)), body.text("tax_name") or now.tax.name),
         period_bounds=body.choice("period_bounds", ("instant", "date")) or now.period_bounds,
         event_ids=body.choice("event_ids", ("uuid", "order_id")) or now.event_ids,
         charged_amount=now.charged_amount if charged is None else charged,
+        refund_payment_id=now.refund_payment_id if payment_id is None else payment_id,
         plan_change=body.choice("plan_change", ("new_order", "same_order")) or now.plan_change,
         self_service_plan_change=now.self_service_plan_change if self_service is None else self_service,
     )

@@ -10,6 +10,9 @@ from local.waffo_simulator.money import Price, display
 
 CARD_LAST4 = "0110"
 
+WITHOUT_NUMBER = ("subscription.canceling", "subscription.uncanceled", "subscription.plan_change_failed")
+"""Events of a subscription that are about no charge, and do not number one."""
+
 
 def payment_event(payment: Payment, settings: Settings) -> Json:
     """`data` of order.completed and subscription.payment_succeeded: one charge; of a subscription, without status."""
@@ -28,14 +31,14 @@ def payment_event(payment: Payment, settings: Settings) -> Json:
     }
 
 
-def subscription_event(order: SubscriptionOrder, settings: Settings) -> Json:
+def subscription_event(event_type: str, order: SubscriptionOrder, settings: Settings) -> Json:
     """`data` of every other subscription event: the status, the plan's price, the period."""
     return {
         **_order(order, with_status=True),
         **_flat(order.price),
         "planPrice": breakdown(order.price),
         **_product(order),
-        "periodNumber": order.period_number,
+        **({} if event_type in WITHOUT_NUMBER else {"periodNumber": order.period_number}),
         "billingPeriod": order.product.billing_period,
         "currentPeriodStart": _bound(order.period_start, settings),
         "currentPeriodEnd": _bound(order.period_end, settings),
@@ -44,7 +47,11 @@ def subscription_event(order: SubscriptionOrder, settings: Settings) -> Json:
 
 
 def refund_event(refund: Refund, settings: Settings) -> Json:
-    """`data` of refund.succeeded and refund.failed. A failed refund gave nothing back, and says no refundedAmount."""
+    """`data` of refund.succeeded and refund.failed. A failed refund gave nothing back, and says no refundedAmount.
+
+    The documentation names no payment in them: of a subscription it gives the number of the refunded charge.
+    `settings.refund_payment_id` adds the payment.
+    """
     payment = refund.payment
     currency = payment.price.currency
     refunded = display(refund.amount, currency)
@@ -59,7 +66,8 @@ def refund_event(refund: Refund, settings: Settings) -> Json:
         "amount": refunded if succeeded else display(Decimal(0), currency),
         "originalPayment": breakdown(payment.price),
         **_product(payment.order),
-        **_payment(payment),
+        **(_payment(payment) if settings.refund_payment_id else {}),
+        **({"periodNumber": payment.period_number} if isinstance(payment.order, SubscriptionOrder) else {}),
         "refundStatus": refund.status,
         "refundReason": refund.reason,
         "refundCreatedAt": wire(refund.created_at),
@@ -77,8 +85,9 @@ def breakdown(price: Price) -> Json:
 
 
 def _flat(price: Price) -> Json:
-    """The deprecated flat fields, still sent."""
-    return {"amount": display(price.total, price.currency), **breakdown(price)}
+    """The deprecated flat fields, still sent. Their tax rate is a fraction, where a block's is a percentage."""
+    rate = {"taxRate": float(price.tax_rate / 100)} if price.tax_rate else {}
+    return {"amount": display(price.total, price.currency), **breakdown(price), **rate}
 
 
 def _tax(price: Price) -> Json:

@@ -154,6 +154,7 @@ class Settings:
     period_bounds: str = "instant"
     event_ids: str = "uuid"
     charged_amount: bool = True
+    refund_payment_id: bool = False
     plan_change: str = "new_order"
     self_service_plan_change: bool = False
 

@@ -41,7 +41,7 @@ class Notifier:
         """Something happened to a subscription."""
         once = event_type in ONCE_AN_ORDER or (event_type == "subscription.plan_changed" and order.origin_order_id)
         event_id = order.id if once else f"{order.id}-{wire(at)}"
-        self._emit(event_type, event_id, order.id, subscription_event(order, self._state.settings), at)
+        self._emit(event_type, event_id, order.id, subscription_event(event_type, order, self._state.settings), at)
 
     def refund(self, refund: Refund, at: datetime) -> None:
         """A refund came to its end."""

@@ -1,11 +1,13 @@
 """The reconciliation handler: on a schedule and on demand, bounded in time, harmless when something fails."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pancake_meter.catalog import parse_catalog
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.reconciliation_run import Reconciling
@@ -13,7 +15,7 @@ from reconciliation import handler
 from reconciliation_collaborators import ReconciliationCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.waffo_world import WaffoWorld
-from tests.support.webhook_world import STORE_ID, utc
+from tests.support.webhook_world import CATALOG, STORE_ID, lifecycle, utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -89,6 +91,29 @@ def test_on_schedule_it_heals(world: WaffoWorld) -> None:
     assert on_schedule(world)["healed"] == 2
     assert on_schedule(world)["healed"] == 0
     assert world.available("acct_1") == 100_000
+
+
+def test_open_deliveries_are_tried_again_by_the_schedule_as_its_policy_allows(world: WaffoWorld) -> None:
+    # Given an event of a plan that the catalog does not know, and a refund whose charge nobody has told
+    period = ("2026-03-10", "2026-03-10", "2026-04-10")
+    mystery: dict[str, Any] = {
+        "productName": "Mystery",
+        "productMetadata": None,
+        "merchantProvidedBuyerIdentity": "acct_2",
+    }
+    world.stack.take(lifecycle("activated", "ORD_mystery", *period, **mystery), world.now)
+    order = next(iter(world.waffo.state.subscriptions()))
+    world.forget_deliveries("subscription.payment_succeeded")
+    world.deliverer.lost = False
+    world.refund(order)
+    assert [world.outcomes[-1].reason] == ["payment_unknown"]
+    # When
+    text = CATALOG.read_text("utf-8") + '\n[plans.mystery]\nname = "Mystery"\nrank = 55\n'
+    world.stack = replace(world.stack, catalog=parse_catalog(text + "allowances.tokens = { quantity = 7 }\n"))
+    report = on_schedule(world)
+    # Then
+    assert report["passes"]["parked_deliveries"]["healed"] == 2
+    assert (world.plan("acct_2"), report["failed"], report["parked"]) == ("mystery", 0, 0)
 
 
 def test_scenario_36_a_plan_bought_twice_rings_once_and_is_reported_by_name(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.metered_dynamodb import metered
 from tests.support.waffo_webhooks import encode
-from tests.support.webhook_world import Document, World, lifecycle, payment, utc
+from tests.support.webhook_world import Document, World, event, lifecycle, payment, utc
 from webhook_deliveries import handler
 
 if TYPE_CHECKING:
@@ -49,6 +50,21 @@ def replay(world: World, digest: str) -> Answer:
     return ask(world, "delivery_replay", path=f"/v1/deliveries/{digest}/replay")
 
 
+def dismiss(world: World, digest: str, body: Any = None) -> Answer:
+    given = {"reason": "a test order"} if body is None else body
+    return ask(world, "delivery_dismiss", path=f"/v1/deliveries/{digest}/dismiss", body=given)
+
+
+def listed(world: World, verdict: str) -> list[str]:
+    page = ask(world, "deliveries_parked", query={"verdict": verdict}).body
+    return [each["delivery_id"] for each in page["deliveries"]]
+
+
+def counted(printed: str, name: str) -> float:
+    blobs = [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]
+    return sum(sum(blob.get(name, [])) for blob in blobs)
+
+
 def stranger(**data: Any) -> Document:
     """An activated that does not tell whose it is."""
     fields = {"merchantProvidedBuyerIdentity": None, **data}
@@ -75,11 +91,11 @@ def test_a_parked_delivery_is_listed_read_assigned_and_applied_once(world: World
     # Given
     document = stranger()
     parked = world.take(document)
-    listed = ask(world, "deliveries_parked").body
-    assert [(each["delivery_id"], each["verdict"], each["reason"]) for each in listed["deliveries"]] == [
+    open_ones = ask(world, "deliveries_parked").body
+    assert [(each["delivery_id"], each["verdict"], each["reason"]) for each in open_ones["deliveries"]] == [
         (parked.digest, "parked", "customer_unknown")
     ]
-    assert "body" not in listed["deliveries"][0]
+    assert "body" not in open_ones["deliveries"][0]
     # When
     first, again = assign(world, parked.digest, "acct_2002"), assign(world, parked.digest, "acct_2002")
     # Then
@@ -226,8 +242,9 @@ def test_a_delivery_that_does_not_exist_is_not_found(world: World, delivery_id: 
         ask(world, "delivery_read", path=f"/v1/deliveries/{delivery_id}"),
         replay(world, delivery_id),
         assign(world, delivery_id, "acct_1"),
+        dismiss(world, delivery_id),
     ]
-    assert [(answer.status, answer.body["code"]) for answer in asked] == [(404, "delivery_not_found")] * 3
+    assert [(answer.status, answer.body["code"]) for answer in asked] == [(404, "delivery_not_found")] * 4
 
 
 @pytest.mark.parametrize("body", ["", "{", {}, {"customer_id": ""}, {"customer_id": "a/b"}, {"customer_id": 7}, []])
@@ -263,3 +280,92 @@ def test_a_page_of_an_order_costs_one_query_of_small_items(world: World, dynamod
     # Then: eight pointers of half a kilobyte, and none of the bodies
     assert len(of_order) == 8
     assert (meter.operations, meter.units) == (["Query"], 1.0)
+
+
+@pytest.mark.parametrize("verdict", ["parked", "failed"])
+def test_a_dismissed_delivery_is_kept_with_its_reason_and_no_longer_open(
+    world: World, verdict: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    taken = world.take(stranger()) if verdict == "parked" else world.take_bytes(b"no event")
+    assert listed(world, verdict) == [taken.digest]
+    # When
+    answer = dismiss(world, taken.digest)
+    # Then
+    assert (answer.status, answer.body["verdict"], answer.body["reason"]) == (200, "dismissed", taken.reason)
+    assert answer.body["dismissed_reason"] == "a test order"
+    assert answer.body["dismissed_at"] == "2026-03-10T15:15:00.000Z"
+    assert (listed(world, verdict), listed(world, "dismissed")) == ([], [taken.digest])
+    assert read(world, taken.digest) == answer.body
+    assert counted(capsys.readouterr().out, "DeliveryDismissed") == 1
+
+
+def test_a_second_dismissal_changes_nothing(world: World) -> None:
+    taken = world.take(stranger())
+    first = dismiss(world, taken.digest)
+    later = World(world.table, world.now + timedelta(hours=1))
+    again = dismiss(later, taken.digest, {"reason": "another"})
+    assert (again.status, again.body) == (200, first.body)
+
+
+def test_what_is_done_cannot_be_dismissed(world: World) -> None:
+    applied = world.take(stranger(merchantProvidedBuyerIdentity="acct_1001"))
+    ignored = world.take(stranger(merchantProvidedBuyerIdentity="acct_1001"))
+    assert (applied.verdict, ignored.verdict) == ("applied", "ignored")
+    for done in (applied, ignored):
+        answer = dismiss(world, done.digest)
+        assert (answer.status, answer.body["code"]) == (409, "delivery_not_open")
+        assert read(world, done.digest)["verdict"] == done.verdict
+
+
+def test_a_dismissed_delivery_that_comes_again_or_waits_for_its_order_stays_dismissed(world: World) -> None:
+    # Given
+    receipt = payment(ORDER, "PAY_1", "2026-03-10", merchantProvidedBuyerIdentity=None)
+    digest = world.take(receipt).digest
+    dismiss(world, digest)
+    # When
+    again = world.take(receipt)
+    unparked = world.take(stranger(merchantProvidedBuyerIdentity="acct_1001")).unparked
+    # Then
+    assert (again.verdict, unparked, read(world, digest)["verdict"]) == ("duplicate", 0, "dismissed")
+    assert read(world, digest)["duplicates"] == 1
+
+
+@pytest.mark.parametrize("is_assigned", [True, False])
+def test_a_dismissed_delivery_may_still_be_replayed_or_assigned(world: World, is_assigned: bool) -> None:
+    # Given: it can be applied by now
+    digest = world.take(stranger()).digest
+    dismiss(world, digest)
+    if not is_assigned:
+        world.take(payment(ORDER, "PAY_1", "2026-03-10", merchantProvidedBuyerIdentity="acct_2002"))
+    # When
+    answer = assign(world, digest, "acct_2002") if is_assigned else replay(world, digest)
+    # Then
+    assert (answer.status, answer.body["verdict"], world.plan(customer_id="acct_2002")) == (200, "applied", "starter")
+    kept = read(world, digest)
+    assert (kept["dismissed_at"], kept["dismissed_reason"]) == (None, None)
+    assert (listed(world, "dismissed"), dismiss(world, digest).status) == ([], 409)
+
+
+@pytest.mark.parametrize("body", ["", "{", {}, {"reason": ""}, {"reason": "  "}, {"reason": 7}, {"reason": "x" * 5000}])
+def test_a_dismissal_without_a_reason_changes_nothing(world: World, body: Any) -> None:
+    digest = world.take(stranger()).digest
+    assert dismiss(world, digest, body).status in {400, 422}
+    assert listed(world, "parked") == [digest]
+
+
+def test_parked_deliveries_are_found_however_many_the_order_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given two receipts that wait: one older, one newer than 51 other deliveries of their order, on several pages
+    monkeypatch.setattr("pancake_meter.store.deliveries._OF_ORDER_PAGE_SIZE", 20)
+    receipts = [
+        payment(ORDER, f"PAY_{day}", f"2026-03-0{day}", number=day, merchantProvidedBuyerIdentity=None)
+        for day in (7, 9)
+    ]
+    digests = [world.take(receipt).digest for receipt in receipts]
+    for number in range(51):
+        world.take(event("store.something", ORDER, f"2026-03-08T16:00:{number:02d}"))
+    # When
+    outcome = world.take(stranger(merchantProvidedBuyerIdentity="acct_1001"))
+    # Then
+    assert outcome.unparked == 2
+    assert [read(world, digest)["verdict"] for digest in digests] == ["applied", "applied"]

@@ -102,14 +102,20 @@ def test_deliveries_of_another_mode_or_store_change_nothing(world: WaffoWorld, f
     assert world.plan("acct_1") == "free"
 
 
-def test_one_payload_that_is_no_event_leaves_the_others(world: WaffoWorld) -> None:
+def test_scenario_96_a_payload_that_is_no_event_is_kept_once_and_leaves_the_others(world: WaffoWorld) -> None:
     world.deliverer.lost = True
     world.subscribe("acct_1")
     key = next(iter(world.waffo.state.deliveries))
     world.waffo.state.deliveries[key] = replace(world.waffo.state.deliveries[key], content=b"not json")
-    report = world.reconcile()
-    assert report.passes["deliveries"].refused == 1
+    # When
+    first, again = world.reconcile(), world.reconcile()
+    # Then: it is told once, and listed until somebody has dealt with it
+    assert (first.passes["deliveries"].failed, again.failed) == (1, 0)
     assert world.plan("acct_1") == "starter"
+    (failed,) = deliveries_by_verdict(world.table, "failed", limit=10).deliveries
+    kept = read_delivery(world.table, failed.digest)
+    assert kept is not None
+    assert (kept.body, kept.reason, kept.told_by) == (b"not json", "malformed_event", "reconciliation")
 
 
 def test_what_cannot_be_resolved_is_parked_and_visible_once(world: WaffoWorld) -> None:

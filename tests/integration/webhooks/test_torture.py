@@ -144,17 +144,33 @@ def test_signed_garbage_is_never_a_5xx_and_changes_no_balance(world: World, name
         assert world.plan() == "free"
 
 
-@pytest.mark.parametrize("is_signed", [True, False])
-def test_ten_megabytes_are_refused_unread(
-    world: World, dynamodb: "DynamoDBClient", table: str, is_signed: bool
+@pytest.mark.parametrize("header", [None, "t=1,v1=YQ==", "of another body", "by another key"])
+def test_ten_megabytes_that_are_not_signed_are_refused_unread(
+    world: World,
+    dynamodb: "DynamoDBClient",
+    table: str,
+    header: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    body = b'{"a":"' + b"x" * 10_000_000 + b'"}'
-    request = signed(world, body)
-    if not is_signed:
+    # Given a body that nobody may look into
+    for reader in ("parse_event", "read_loosely"):
+        monkeypatch.delattr(f"pancake_meter.usecases.take_webhook.{reader}")
+    request = signed(world, MARK.encode()) | {"isBase64Encoded": False}
+    request["body"] = '{"a":"' + MARK + "x" * 10_000_000 + '"}'
+    if header == "by another key":
+        other = generate_private_key(public_exponent=65537, key_size=2048)
+        header = sign_webhook(request["body"].encode(), at=world.now, key=other)
+    if header is None:
         request["headers"].pop("x-waffo-signature")
+    elif header != "of another body":
+        request["headers"]["x-waffo-signature"] = header
+    # When
     answer = post(world, request)
+    # Then
     assert (answer.status, answer.body["code"]) == (413, "body_too_large")
     assert items(dynamodb, table) == []
+    assert MARK not in "".join(capsys.readouterr())
 
 
 json_values = st.recursive(
@@ -193,19 +209,19 @@ def test_nothing_of_a_refused_body_or_a_key_is_logged(
     wrong = [
         signed(world, marked.replace(b'"test"', b'"prod"')),
         signed(world, marked.replace(b"STO_", b"STX_")),
-        signed(world, marked[:-5]),
-        signed(world, MARK.encode()),
         signed(world, marked) | {"headers": {"x-waffo-signature": f"t=1,v1={MARK}"}},
         signed(world, marked) | {"headers": {"x-waffo-signature": sign_webhook(b"other", at=world.now)}},
         signed(world, marked) | {"body": MARK},
     ]
     # When
     answers = [post(world, request) for request in wrong]
+    kept = [post(world, signed(world, body)) for body in (marked[:-5], MARK.encode(), MARK.encode() * 10_000)]
     # Then
     assert {answer.status for answer in answers} <= REFUSED
+    assert [answer.body["verdict"] for answer in kept] == ["failed"] * 3
     logged = caplog.text + "".join(capsys.readouterr())
     assert MARK not in logged
-    assert MARK not in json.dumps([answer.body for answer in answers])
+    assert MARK not in json.dumps([answer.body for answer in answers + kept])
     assert public_pem(platform_key()).splitlines()[1] not in logged
 
 

@@ -332,10 +332,11 @@ def _check_not_ours(catalog: Catalog, file: NotOursFile, report: _Report) -> Non
             )
     metadata = {name for each in ours for name in each.metadata} | _OUR_METADATA
     for index, mark in enumerate(file.metadata):
-        if mark.value is None and (mark.key in metadata or mark.key.startswith(_OUR_PREFIXES)):
-            report.add(
-                f"not_ours.metadata[{index}]", f"{mark.key!r} is a name of our own metadata: give a value with it"
-            )
+        if mark.value is None:
+            if mark.key in metadata or mark.key.startswith(_OUR_PREFIXES):
+                report.add(
+                    f"not_ours.metadata[{index}]", f"{mark.key!r} is a name of our own metadata: give a value with it"
+                )
         elif any(each.metadata.get(mark.key) == mark.value for each in ours) or (
             mark.key in _PLAN_NAMES and mark.value in catalog.plans
         ):

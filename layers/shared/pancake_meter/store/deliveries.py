@@ -64,8 +64,8 @@ class Delivery:
     request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
 
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
-    what cannot be read, without quoting it. ``catalog`` is the version of the catalog that it was judged with, empty for
-    deliveries that were judged before it was kept.
+    what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
+    for deliveries that were judged before it was kept.
     """
 
     digest: str
@@ -88,7 +88,7 @@ class Delivery:
     body_size: int | None = None
     pin: Pin | None = None
     detail: str | None = None
-    catalog: str = ""
+    judged_with: str = ""
     dismissal: Dismissal | None = None
 
     @property
@@ -131,7 +131,7 @@ class Listed:
     judged_at: datetime
     attempts: int
     place: datetime
-    catalog: str = ""
+    judged_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "body_size": delivery.body_size,
         "pin": {"mode": delivery.pin.mode, "store_id": delivery.pin.store_id} if delivery.pin else None,
         "detail": delivery.detail,
-        "catalog": delivery.catalog or None,
+        "judged_with": delivery.judged_with or None,
         "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
         if delivery.dismissal
         else None,
@@ -323,7 +323,7 @@ def _delivery(item: Item) -> Delivery:
         body_size=int(item["body_size"]) if "body_size" in item else None,
         pin=Pin(pin["mode"], pin["store_id"]) if pin else None,
         detail=item.get("detail"),
-        catalog=item.get("catalog", ""),
+        judged_with=item.get("judged_with", ""),
         dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
     )
 
@@ -365,7 +365,7 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         judged_at=from_ms(item["judged_at"]),
         attempts=int(item["attempts"]),
         place=from_ms(item[place]),
-        catalog=item.get("catalog", ""),
+        judged_with=item.get("judged_with", ""),
     )
 
 

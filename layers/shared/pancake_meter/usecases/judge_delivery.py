@@ -21,6 +21,7 @@ from pancake_meter.store.deliveries import (
 )
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
+from pancake_meter.usecases.judged_with import judged_with
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.webhook_effects import NOTHING_TOLD, Effects, Told, effects_of
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
@@ -222,7 +223,7 @@ def _judged(
         reason=effects.reason,
         customer_id=effects.customer_id,
         judged_at=now,
-        catalog=metering.catalog.version,
+        judged_with=judged_with(metering.catalog),
         dismissal=None,
     )
     if isinstance(event, Unread):

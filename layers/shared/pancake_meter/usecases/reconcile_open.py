@@ -1,9 +1,14 @@
-"""The passes over our own open deliveries: parked and failed ones may be applied once the catalog, or GraphQL, says more."""
+"""The passes over our own open deliveries, parked and failed.
 
+Another catalog, other code or Waffo's GraphQL may be what they need.
+"""
+
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from pancake_meter.store.deliveries import Delivery, Listed, open_deliveries, read_delivery
 from pancake_meter.usecases.judge_delivery import kept_event, retry_delivery
+from pancake_meter.usecases.judged_with import judged_with
 from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally, judged
 from pancake_meter.usecases.webhook_effects import NOTHING_TOLD, PAYMENT_UNKNOWN, Told
 from pancake_meter.waffo.events import RefundFacts, WaffoEvent
@@ -14,7 +19,8 @@ PAGES_MAX: Final = 10
 
 
 def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
-    """Try again every delivery with this verdict that was judged with another catalog, or is a refund of no known payment.
+    """Try again every delivery with this verdict that was judged with another catalog or other code, or is a refund of no
+    known payment.
 
     At most 500 are looked at in a run; the next run goes on after them. One that stays as it was is ``unchanged``: its alarm
     was raised when it came.
@@ -23,16 +29,17 @@ def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
         StoreUnavailable: the store cannot be reached.
     """
     metering = run.reconciling.metering
+    present = judged_with(metering.catalog)
 
     def heal(listed: Listed) -> Judged:
         asks_waffo = listed.reason == PAYMENT_UNKNOWN
-        if listed.catalog == metering.catalog.version and not asks_waffo:
+        if listed.judged_with == present and not asks_waffo:
             return "unchanged"
         kept = read_delivery(metering.table, listed.digest)
         if kept is None or not kept.is_open:
             return "unchanged"
         told = _told(run, kept) if asks_waffo else NOTHING_TOLD
-        if kept.catalog == metering.catalog.version and told == NOTHING_TOLD:
+        if kept.judged_with == present and told == NOTHING_TOLD:
             return "unchanged"
         outcome = retry_delivery(metering, kept.digest, run.now, told=told, pause=run.reconciling.pause)
         return "unchanged" if outcome.verdict == kept.verdict else judged(outcome)
@@ -51,13 +58,16 @@ def _told(run: Run, kept: Delivery) -> Told:
     event = kept_event(kept)
     if not isinstance(event, WaffoEvent) or not isinstance(event.facts, RefundFacts):
         return NOTHING_TOLD
-    waffo, facts = run.reconciling.waffo, event.facts
-    if facts.period_number is None:
-        paid = [each for each in waffo.one_time_payments(facts.order.id) if each.is_paid]
-    else:
-        paid = [each for each in waffo.subscription_payments(facts.order.id) if _is_of(each, facts.period_number)]
-    return Told(payment_id=paid[0].id) if len(paid) == 1 else NOTHING_TOLD
+    waffo, order_id = run.reconciling.waffo, event.facts.order.id
+    number = event.facts.period_number
+    # Only refunds of subscriptions have a number; of those without one nobody knows.
+    payments = waffo.one_time_payments(order_id) if number is None else ()
+    return Told(payment_id=_payment_of(event.event_id, number, payments or waffo.subscription_payments(order_id)))
 
 
-def _is_of(payment: OrderPayment, number: int) -> bool:
-    return payment.is_paid and payment.number == number
+def _payment_of(refund_id: str, number: int | None, payments: Sequence[OrderPayment]) -> str | None:
+    """Return the payment that lists the refund, else the only paid one with its number (a one-time order's has none)."""
+    listing = [each.id for each in payments if refund_id in each.refund_ids]
+    paid = [each.id for each in payments if each.is_paid and each.number == number]
+    fitting = listing or paid
+    return fitting[0] if len(fitting) == 1 else None

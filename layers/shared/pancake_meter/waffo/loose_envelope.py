@@ -24,8 +24,10 @@ class LooseEnvelope:
 def read_loosely(body: bytes) -> LooseEnvelope:
     """Read what is readable. This never fails, whatever the bytes are."""
     try:
-        # Numbers stay texts: no number, however large, is worth a failure here.
-        document = json.loads(body.decode(errors="replace"), parse_int=str, parse_float=str, parse_constant=str)
+        # No field that is read here is a number, and no number, however large, is worth a failure.
+        document = json.loads(
+            body.decode(errors="replace"), parse_int=_nothing, parse_float=_nothing, parse_constant=_nothing
+        )
     except (ValueError, RecursionError):
         return LooseEnvelope()
     if not is_object(document):
@@ -41,6 +43,10 @@ def read_loosely(body: bytes) -> LooseEnvelope:
         mode=envelope.loose_id("mode"),
         order_id=data.loose_id("orderId"),
     )
+
+
+def _nothing(_: str) -> None:
+    """Read a number as nothing."""
 
 
 def _timestamp(envelope: Fields) -> datetime | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+from pancake_meter.waffo.bounded_json import is_object
 from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
 
 T = TypeVar("T")
@@ -176,6 +177,7 @@ class OrderPayment:
     is_paid: bool
     number: int | None
     charged: Decimal | None
+    refund_ids: frozenset[str] = frozenset()
 
 
 def read_order_payment(payment: Fields) -> OrderPayment:
@@ -190,7 +192,15 @@ def read_order_payment(payment: Fields) -> OrderPayment:
         is_paid=payment.id("status") == "succeeded",
         number=payment.count("periodNumber"),
         charged=charged.amount("amount"),
+        refund_ids=_refund_ids(payment),
     )
+
+
+def _refund_ids(payment: Fields) -> frozenset[str]:
+    """Return the ids of a payment's refunds; none where there is no list of them."""
+    listed = payment.values.get("refunds")
+    refunds = [Fields(each).loose_id("id") for each in listed if is_object(each)] if isinstance(listed, list) else []
+    return frozenset(refund_id for refund_id in refunds if refund_id is not None)
 
 
 def _flag(fields: Fields, name: str) -> bool | None:
