@@ -9,13 +9,17 @@ from pancake_meter.domain.subscription import StatusKind, Subscription
 
 @dataclass(frozen=True, slots=True)
 class HeldOrder:
-    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known."""
+    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known.
+
+    ``scheduled_at`` is when a change of its plan was agreed that takes effect later; ``None`` where there is none.
+    """
 
     order_id: str
     plan: Plan
     status: StatusKind
     ends_at: datetime | None = None
     currency: str | None = None
+    scheduled_at: datetime | None = None
 
 
 def held_by(subscription: Subscription | None) -> HeldOrder | None:
@@ -28,4 +32,5 @@ def held_by(subscription: Subscription | None) -> HeldOrder | None:
     if order is None or order.paid is None:
         return None
     status = order.status.kind if order.status else "active"
-    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at)
+    scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
+    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at, scheduled_at=scheduled_at)
