@@ -267,3 +267,24 @@ def test_a_change_in_another_currency_than_the_orders_is_refused_with_the_one_to
     assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "not_for_sale")
     assert refused.body["currency"] == "JPY"
     assert shop.waffo.sessions == []
+
+
+def test_of_two_orders_for_one_meter_the_better_one_is_changed_and_no_plan_is_sold_that_either_has(shop: Shop) -> None:
+    # Given Pro, and Starter bought beside it later
+    learn(shop, "activated", ORDER, plan="pro")
+    learn(shop, "activated", OTHER, plan="starter", at="2026-03-10T15:19:00")
+    # When
+    refused = [shop.checkout(plan=plan) for plan in ("pro", "starter")]
+    click(shop)
+    # Then
+    assert [each.body["code"] for each in refused] == ["already_subscribed"] * 2
+    assert [each.body["order_id"] for each in refused] == [ORDER, OTHER]
+    assert sold(shop) == [("plan_change", "scale", ORDER)]
+
+
+def test_a_sale_of_tokens_changes_the_order_that_grants_tokens_not_the_one_of_other_meters(shop: Shop) -> None:
+    learn(shop, "activated", ORDER, plan="starter")
+    learn(shop, "activated", OTHER, plan="agent", at="2026-03-10T15:19:00")
+    click(shop)
+    assert shop.checkout(plan="scale").body["origin_order_id"] == ORDER
+    assert sold(shop) == [("plan_change", "pro", ORDER), ("plan_change", "scale", ORDER)]

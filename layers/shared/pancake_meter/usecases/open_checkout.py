@@ -133,7 +133,9 @@ def _sell_plan(
     Webhooks may be late. So Waffo is asked before a subscription is sold. And where Waffo refuses a change, it is asked how
     the order stands: one that has ended is replaced by a new subscription.
     """
-    held = held_by(subscription) or selling.orders.of_buyer(customer_id)
+    wanted = selling.catalog.plans.get(request.plan) if request.plan else None
+    meters = wanted.allowances.keys() if wanted else {request.meter} - {None}
+    held = held_by(subscription, request.plan, meters) or selling.orders.of_buyer(customer_id)
     quote = quote_plan(selling.catalog, selling.environment, request, held)
     try:
         return sell(quote, held)

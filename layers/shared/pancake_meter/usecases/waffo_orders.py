@@ -35,8 +35,7 @@ _STATUSES: Final[dict[str, StatusKind]] = {
 """Statuses of an order that is live or overdue. ``pending`` is not: nothing is paid, and it may never be."""
 
 _SUBMITTED: Final = ("active", "trialing", "past_due", "canceling", "canceled", "expired", "closed")
-"""Statuses of an order that used up its payment page. ``pending`` does not count: it may yet be paid, and a second page beside
-it could be paid too."""
+"""Statuses of an order that used up its payment page. ``pending`` is none: it may yet be paid, and so may a second page."""
 _CHANGEABLE: Final = ("active", "trialing")
 
 Answer = TypeVar("Answer")
