@@ -134,7 +134,7 @@ def _sell_plan(
     the order stands: one that has ended is replaced by a new subscription.
     """
     wanted = selling.catalog.plans.get(request.plan) if request.plan else None
-    meters = wanted.allowances.keys() if wanted else {request.meter} - {None}
+    meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
     held = held_by(subscription, request.plan, meters) or selling.orders.of_buyer(customer_id)
     quote = quote_plan(selling.catalog, selling.environment, request, held)
     try:
