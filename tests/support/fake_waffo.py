@@ -112,6 +112,8 @@ class FakeWaffo:
         origin = next((order for order in self.orders if order["id"] == body.get("originOrderId")), None)
         if origin is not None and origin["status"] != "active":
             return _failure(400, f"Subscription plan cannot be changed, current status: {origin['status']}")
+        if origin is not None and origin["currency"] != body["currency"]:
+            return _failure(400, "the currency must be the order's")
         with self._lock:
             self.sessions.append(body)
             session_id = f"cs_{len(self.sessions):022d}"

@@ -1,6 +1,7 @@
 """A plan is sold once: what is sold is decided when it is sold, from the customer's orders at that time."""
 
 import json
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -196,3 +197,94 @@ def test_in_test_mode_every_payment_page_is_marked(shop: Shop) -> None:
     first, again = shop.checkout(plan="pro").body["url"], shop.checkout(plan="pro").body["url"]
     assert "?test=true#token=" in first
     assert "?test=true#token=" in again
+
+
+@pytest.mark.parametrize("fields", [{"status": "canceled"}, {"supersededByOrderId": OTHER}, {"status": "expired"}])
+def test_a_change_that_was_asked_for_before_its_order_ended_unheard_is_no_dead_end(
+    shop: Shop, fields: dict[str, Any]
+) -> None:
+    # Given a link that was followed to the page of a plan change
+    learn(shop, "activated")
+    click(shop)
+    # When its order ends at Waffo, no webhook tells of it, and the link is followed again
+    shop.waffo.order(ORDER, "starter", **{"status": "canceled", **fields})
+    assert click(shop).status == HTTPStatus.SEE_OTHER
+    # Then it leads to a page that sells
+    assert sold(shop) == [("plan_change", "pro", ORDER), ("subscription", "starter", None)]
+
+
+@pytest.mark.parametrize("status", ["closed", "canceled", "expired"])
+@pytest.mark.parametrize("is_named_by", ["orderMerchantExternalId", "metadata"])
+def test_a_payment_page_that_was_submitted_in_vain_is_not_handed_out_again(
+    shop: Shop, status: str, is_named_by: str
+) -> None:
+    # Given a page whose card was refused, or whose order ended at once, and of which no webhook told
+    first = shop.checkout(plan="starter").body["checkout_id"]
+    named = first if is_named_by == "orderMerchantExternalId" else json.dumps({"checkout_id": first})
+    shop.waffo.order(ORDER, "starter", status=status, **{is_named_by: named})
+    # When the plan is asked for again
+    second = shop.checkout(plan="starter")
+    # Then there is a page of its own, and that one is handed out from then on
+    assert (second.status, second.body["checkout_id"] != first) == (HTTPStatus.CREATED, True)
+    assert shop.checkout(plan="starter").body["checkout_id"] == second.body["checkout_id"]
+
+
+def test_a_payment_page_whose_payment_is_still_under_way_stays_the_only_one(shop: Shop) -> None:
+    first = shop.checkout(plan="starter").body["checkout_id"]
+    shop.waffo.order(ORDER, "starter", status="pending", orderMerchantExternalId=first)
+    assert shop.checkout(plan="starter").body["checkout_id"] == first
+
+
+def test_an_open_payment_page_is_handed_out_where_waffo_does_not_say_how_its_order_stands(shop: Shop) -> None:
+    learn(shop, "activated")
+    first = shop.checkout(plan="pro").body["checkout_id"]
+    shop.waffo.graphql_fails = True
+    assert shop.checkout(plan="pro").body["checkout_id"] == first
+    assert len(shop.failed_lookups) == 1
+
+
+def test_a_change_that_was_agreed_for_the_next_period_is_not_offered_on_its_used_page(shop: Shop) -> None:
+    # Given a downgrade that was confirmed and takes effect later
+    learn(shop, "activated", plan="pro")
+    asked = {"kind": "plan_change", "plan": "starter", "timing": "next_period"}
+    first = shop.checkout(**asked)
+    learn(shop, "plan_change_scheduled", plan="starter", at="2026-03-10T15:21:00")
+    # When it is asked for again
+    shop.wait(timedelta(minutes=2))
+    second = shop.checkout(**asked)
+    # Then there is a new page
+    assert (second.status, second.body["checkout_id"] != first.body["checkout_id"]) == (HTTPStatus.CREATED, True)
+
+
+@pytest.mark.parametrize("is_heard_of", [False, True])
+def test_a_change_in_another_currency_than_the_orders_is_refused_with_the_one_to_ask_for(
+    shop: Shop, *, is_heard_of: bool
+) -> None:
+    shop.waffo.order(ORDER, "starter", currency="JPY")
+    if is_heard_of:
+        learn(shop, "activated")
+    refused = shop.checkout(plan="pro", currency="USD")
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "not_for_sale")
+    assert refused.body["currency"] == "JPY"
+    assert shop.waffo.sessions == []
+
+
+def test_of_two_orders_for_one_meter_the_better_one_is_changed_and_no_plan_is_sold_that_either_has(shop: Shop) -> None:
+    # Given Pro, and Starter bought beside it later
+    learn(shop, "activated", ORDER, plan="pro")
+    learn(shop, "activated", OTHER, plan="starter", at="2026-03-10T15:19:00")
+    # When
+    refused = [shop.checkout(plan=plan) for plan in ("pro", "starter")]
+    click(shop)
+    # Then
+    assert [each.body["code"] for each in refused] == ["already_subscribed"] * 2
+    assert [each.body["order_id"] for each in refused] == [ORDER, OTHER]
+    assert sold(shop) == [("plan_change", "scale", ORDER)]
+
+
+def test_a_sale_of_tokens_changes_the_order_that_grants_tokens_not_the_one_of_other_meters(shop: Shop) -> None:
+    learn(shop, "activated", ORDER, plan="starter")
+    learn(shop, "activated", OTHER, plan="agent", at="2026-03-10T15:19:00")
+    click(shop)
+    assert shop.checkout(plan="scale").body["origin_order_id"] == ORDER
+    assert sold(shop) == [("plan_change", "pro", ORDER), ("plan_change", "scale", ORDER)]

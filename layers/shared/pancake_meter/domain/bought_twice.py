@@ -36,10 +36,14 @@ def to_confirm(subscription: Subscription, now: datetime) -> frozenset[Pair]:
     return frozenset(due) - bought_twice(subscription)
 
 
+def standing_orders(subscription: Subscription) -> tuple[OrderFacts, ...]:
+    """Return the paid orders that neither ended nor were replaced, as far as we know, newest first."""
+    return tuple(order for order in subscription.orders if _stands(subscription, order))
+
+
 def _rivals(subscription: Subscription) -> Iterator[tuple[OrderFacts, OrderFacts]]:
     """Pairs of orders that stand as far as we know and grant one meter, the newer one first."""
-    standing = [order for order in subscription.orders if _stands(subscription, order)]
-    return (pair for pair in combinations(standing, 2) if _meters(pair[0]) & _meters(pair[1]))
+    return (pair for pair in combinations(standing_orders(subscription), 2) if _meters(pair[0]) & _meters(pair[1]))
 
 
 def _stands(subscription: Subscription, order: OrderFacts) -> bool:

@@ -1,31 +1,49 @@
 """The subscription order that a customer has when a plan is sold: what is sold then is a change of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from pancake_meter.domain.bought_twice import standing_orders
 from pancake_meter.domain.plan import Plan
-from pancake_meter.domain.subscription import StatusKind, Subscription
+from pancake_meter.domain.subscription import OrderFacts, StatusKind, Subscription
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOrder:
-    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known."""
+    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known.
+
+    ``scheduled_at`` is when a change of its plan was agreed that takes effect later; ``None`` where there is none.
+    """
 
     order_id: str
     plan: Plan
     status: StatusKind
     ends_at: datetime | None = None
     currency: str | None = None
+    scheduled_at: datetime | None = None
 
 
-def held_by(subscription: Subscription | None) -> HeldOrder | None:
-    """Return the order that a plan change would move, as far as we know; ``None``: the customer has none.
+def held_by(subscription: Subscription | None, wanted: str | None, meters: Collection[str]) -> HeldOrder | None:
+    """Return the order that a sale of a plan would move, as far as we know; ``None``: the customer has none.
+
+    Where several stand it is the one of the plan ``wanted``, since nobody is sold what they have; else one that grants some
+    of ``meters``; else any. Of several such, the one of the highest rank, then the newest.
 
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
     beside it would run twice.
     """
-    order = subscription.governing if subscription else None
+    standing = standing_orders(subscription) if subscription else ()
+    order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
     if order is None or order.paid is None:
         return None
     status = order.status.kind if order.status else "active"
-    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at)
+    scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
+    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at, scheduled_at=scheduled_at)
+
+
+def _preference(order: OrderFacts, wanted: str | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:
+    plan = order.paid.plan if order.paid else None
+    if plan is None:
+        return False, False, 0, order.began
+    return plan.key == wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank, order.began

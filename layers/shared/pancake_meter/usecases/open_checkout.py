@@ -14,7 +14,7 @@ from uuid import uuid4
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.errors import NothingOwed, SuccessUrlNotAllowed, UnknownMeter
-from pancake_meter.domain.held_order import held_by
+from pancake_meter.domain.held_order import HeldOrder, held_by
 from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.domain.plan import Environment
 from pancake_meter.domain.quantity import format_quantity
@@ -112,8 +112,8 @@ def open_checkout(
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
     subscription = read_subscription(selling.metering.table, customer_id)
 
-    def sell(quote: Quote) -> OpenedCheckout:
-        checkout, is_new = _take_slot(selling, customer_id, quote, now)
+    def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
+        checkout, is_new = _take_slot(selling, customer_id, quote, held, now)
         return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
 
     if request.kind in UNIT_KINDS:
@@ -126,17 +126,19 @@ def _sell_plan(
     customer_id: str,
     request: SaleRequest,
     subscription: Subscription | None,
-    sell: Callable[[Quote], OpenedCheckout],
+    sell: Callable[[Quote, HeldOrder | None], OpenedCheckout],
 ) -> OpenedCheckout:
     """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
 
     Webhooks may be late. So Waffo is asked before a subscription is sold. And where Waffo refuses a change, it is asked how
     the order stands: one that has ended is replaced by a new subscription.
     """
-    held = held_by(subscription) or selling.orders.of_buyer(customer_id)
+    wanted = selling.catalog.plans.get(request.plan) if request.plan else None
+    meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
+    held = held_by(subscription, request.plan, meters) or selling.orders.of_buyer(customer_id)
     quote = quote_plan(selling.catalog, selling.environment, request, held)
     try:
-        return sell(quote)
+        return sell(quote, held)
     except WaffoRejected:
         if held is None:
             raise
@@ -144,7 +146,7 @@ def _sell_plan(
         again = quote_plan(selling.catalog, selling.environment, request, instead)
         if again == quote:
             raise
-    return sell(again)
+    return sell(again, instead)
 
 
 def _quote_units(
@@ -166,13 +168,15 @@ def _quote_units(
     return quote_overage(catalog, environment, request, request.meter, sold)
 
 
-def _take_slot(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> tuple[Checkout, bool]:
+def _take_slot(
+    selling: Selling, customer_id: str, quote: Quote, held: HeldOrder | None, now: datetime
+) -> tuple[Checkout, bool]:
     """Return the open checkout that sells just this, or a new one in the place of whatever was there."""
     table = selling.metering.table
     fresh = _checkout(selling, customer_id, quote, now)
     for _ in range(_ATTEMPTS_MAX):
         current = read_slot(table, customer_id, fresh.kind, fresh.subject)
-        if current is not None and _still_sells(current, fresh, now):
+        if current is not None and _still_sells(current, fresh, now) and not _is_used_up(selling, current, held):
             return current, False
         replaced = current
         if current is not None and current.status == "open":
@@ -188,6 +192,15 @@ def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
     if current.session_id is None and current.created_at + _SESSION_KEY_LIFETIME <= now:
         return False
     return current.sells_as(wanted)
+
+
+def _is_used_up(selling: Selling, checkout: Checkout, held: HeldOrder | None) -> bool:
+    """Return whether the payment page of a plan's checkout leads nowhere any more, though no webhook has closed it."""
+    if checkout.kind in UNIT_KINDS or checkout.session_id is None:
+        return False
+    if held is not None and held.scheduled_at is not None and checkout.created_at <= held.scheduled_at:
+        return True
+    return selling.orders.is_used_up(checkout)
 
 
 def _with_session(

@@ -136,12 +136,16 @@ def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest,
     Raises:
         UnknownPlan: the catalog has no such plan.
         AlreadySubscribed: a subscription is wanted beside ``held``, or the plan of ``held``.
-        NotForSale: no plan is wanted by name or found, or it has no product or price, or there is no order to change.
+        NotForSale: no plan is wanted by name or found, or it has no product or price, or there is no order to change, or
+            it is wanted in another currency than the order's.
     """
     plan = _wanted_plan(catalog, environment, request, held.plan if held else catalog.default_plan)
     if held is not None:
         _check_not_held(request, plan, held)
     currency = request.currency or (held.currency if held else None) or catalog.checkout.currency
+    if held is not None and held.currency not in (None, currency):
+        message = "a subscription keeps its currency when its plan changes; ask for that one, or leave it out"
+        raise NotForSale(message, plan=plan.key, currency=held.currency)
     product = _product(catalog, plan, environment)
     amount = product.prices.get(currency) if product else None
     if product is None or amount is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from pancake_meter.catalog import Catalog
+from pancake_meter.domain.checkout import Checkout
 from pancake_meter.domain.errors import PlanNotChangeable
 from pancake_meter.domain.held_order import HeldOrder
 from pancake_meter.domain.instant import floor_ms, timestamp
@@ -32,6 +33,10 @@ _STATUSES: Final[dict[str, StatusKind]] = {
     "canceling": "canceling",
 }
 """Statuses of an order that is live or overdue. ``pending`` is not: nothing is paid, and it may never be."""
+
+_SUBMITTED: Final = ("active", "trialing", "past_due", "canceling", "canceled", "expired", "closed")
+"""Statuses of an order that used up its payment page. ``pending`` is none: it may yet be paid, and so may a second page."""
+_CHANGEABLE: Final = ("active", "trialing")
 
 Answer = TypeVar("Answer")
 
@@ -61,6 +66,21 @@ class WaffoOrders:
         found = [self._held(order) for order in (page.items if page else ()) if order.buyer_identity == customer_id]
         held = [order for order in found if order is not None and order.order_id != besides]
         return max(held, key=lambda order: (order.plan.rank, order.order_id), default=None)
+
+    def is_used_up(self, checkout: Checkout) -> bool:
+        """Return whether the payment page of a plan's checkout can be paid no more; not where the question failed.
+
+        Waffo closes the page when the buyer submits it, also with a card that is refused. And no plan change can be paid
+        once the order that it changes has ended, waits for a payment, or was replaced.
+        """
+        waffo = self.waffo
+        page = self._ask(
+            lambda: waffo.buyers_subscription_orders(
+                self.store_id, checkout.customer_id, statuses=_SUBMITTED, limit=ORDERS_MAX
+            )
+        )
+        orders = page.items if page else ()
+        return any(_uses_up(order, checkout) for order in orders if order.buyer_identity == checkout.customer_id)
 
     def after_refusal(self, held: HeldOrder, customer_id: str) -> HeldOrder | None:
         """Return what the customer has after all, when Waffo has refused to change the plan of ``held``.
@@ -109,6 +129,12 @@ class WaffoOrders:
         finally:
             pool.shutdown(wait=False)
         return None
+
+
+def _uses_up(order: SubscriptionOrderSnapshot, checkout: Checkout) -> bool:
+    if order.id == checkout.origin_order_id:
+        return order.status not in _CHANGEABLE or order.superseded_by_order_id is not None
+    return checkout.id in (order.external_id, order.metadata.get("checkout_id"))
 
 
 def _not_changeable(held: HeldOrder) -> PlanNotChangeable:
