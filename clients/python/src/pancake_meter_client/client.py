@@ -192,7 +192,9 @@ class Client:
 
     def _attempt(self, call: Call[Any], ends_at: float) -> httpx.Response:
         timeout = attempt_timeout(max(ends_at - self._clock(), _ATTEMPT_SECONDS_MIN))
-        request = self._http.build_request(call.method, call.path, json=call.body, params=call.query, timeout=timeout)
+        request = self._http.build_request(
+            call.method, call.path, content=call.content, headers=call.headers, params=call.query, timeout=timeout
+        )
         response = self._http.send(request, stream=True)
         try:
             parts = []
