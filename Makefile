@@ -6,15 +6,17 @@ BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
+RUNTIME ?= python3.13
+ARCHITECTURE ?= arm64
 SOURCES := clients layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages bulk histories check setup lock format openapi build clean
+.PHONY: help run test walks outages bulk histories check setup lock format openapi observability build deploy clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
@@ -40,10 +42,11 @@ check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	PYTHONPATH=layers/shared $(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml observability.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
+	$(BIN)/python -m tools.observability --check
 
 setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
@@ -58,8 +61,14 @@ format: $(UP_TO_DATE) ## Format the code and sort its imports
 openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire models
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi
 
-build: $(UP_TO_DATE) ## Build for AWS (then: .venv/bin/sam deploy --guided)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
+	$(BIN)/python -m tools.observability
+
+build: $(UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
+	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+
+deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DRY=1 only checks)
+	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
 	rm -rf $(VENV) .venv-litellm tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -94,6 +94,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
                 "PublicBaseUrl": api_url,
                 "CatalogPath": str(settings.catalog_path),
                 "LogLevel": settings.log_level,
+                "Observability": "none",
             }
             if settings.openmeter is not None:
                 put_secret(ministack, OPENMETER_KEY_SECRET, settings.openmeter.api_key)

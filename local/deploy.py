@@ -40,17 +40,14 @@ def architecture() -> str:
 
 
 def build(children: Children, folder: Path) -> None:
-    """Run `sam build` into `folder`. Raises `LocalStackError`."""
-    overrides = _overrides({"Runtime": runtime(), "Architecture": architecture()})
+    """Build as for AWS, for this Python and with this machine's wheels, into `folder`. Raises `LocalStackError`."""
     command = (
-        *_sam("build"),
-        *("--template-file", str(ROOT / "template.yaml"), "--build-dir", str(folder / "build")),
-        *("--cached", "--cache-dir", str(folder / "cache"), "--parallel"),
-        *("--parameter-overrides", *overrides),
+        *(sys.executable, "-m", "tools.build", "--native", "--runtime", runtime(), "--architecture", architecture()),
+        *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
     )
     # `sam build` keeps what layers depend on below its working folder: two stacks must not share it.
     folder.mkdir(parents=True, exist_ok=True)
-    children.run("sam-build", command, _sam_environment(None), BUILD_SECONDS_MAX, folder)
+    children.run("sam-build", command, {**_sam_environment(None), "PYTHONPATH": str(ROOT)}, BUILD_SECONDS_MAX, folder)
 
 
 def deploy(children: Children, ministack: MiniStack, folder: Path, parameters: Mapping[str, str]) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 API_LOGICAL_ID = "HttpApi"
 METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
 PAGE_SIZE = "500"
-_FUNCTION_VARIABLE = re.compile(r"functions/\$\{([\w.]+)\}/invocations")
+_ALIAS_VARIABLE = re.compile(r"functions/\$\{(\w+)\}/invocations")
+_ALIAS_SUFFIX = "Aliaslive"
 
 
 def import_routes(ministack: MiniStack, stack: DeployedStack) -> int:
@@ -31,7 +32,7 @@ def import_routes(ministack: MiniStack, stack: DeployedStack) -> int:
     body = stack.processed_template["Resources"][API_LOGICAL_ID]["Properties"]["Body"]
     client = ministack.apigateway()
     _clear(client, api_id)
-    uris = _InvocationUris(ministack, stack)
+    uris = _InvocationUris(stack)
     authorizers = {
         name: _create_authorizer(client, api_id, name, scheme, uris)
         for name, scheme in body["components"]["securitySchemes"].items()
@@ -40,7 +41,7 @@ def import_routes(ministack: MiniStack, stack: DeployedStack) -> int:
     for path, operations in _where_conditions_hold(body["paths"]).items():
         for method, operation in operations.items():
             # A function whose condition does not hold was not made, and neither is its route.
-            if method in METHODS and _function_of(_uri(operation)) in stack.physical_ids:
+            if method in METHODS and _alias_of(_uri(operation)) in stack.physical_ids:
                 _create_route(client, api_id, f"{method.upper()} {path}", operation, authorizers, uris)
                 count += 1
     return count
@@ -62,26 +63,20 @@ def _uri(operation: Mapping[str, Any]) -> object:
 
 
 class _InvocationUris:
-    """Resolves what SAM writes into a body as the URI of a function, in either of its two forms."""
+    """Resolves what SAM writes into a body as the URI of a function's alias, in either of its two forms."""
 
-    def __init__(self, ministack: MiniStack, stack: DeployedStack) -> None:
-        self._lambda = ministack.lambda_()
+    def __init__(self, stack: DeployedStack) -> None:
         self._physical_ids = stack.physical_ids
-        self._known: dict[str, str] = {}
 
     def resolve(self, uri: object) -> str:
-        """Return the URI. Raises `LocalStackError` for any other form than SAM's."""
-        logical_id = _function_of(uri)
-        if logical_id not in self._known:
-            function = self._lambda.get_function_configuration(FunctionName=self._physical_ids[logical_id])
-            arn = function["FunctionArn"]
-            region = arn.split(":")[3]
-            self._known[logical_id] = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations"
-        return self._known[logical_id]
+        """Return the URI; an alias's physical id is its ARN. Raises `LocalStackError` for any other form than SAM's."""
+        arn = self._physical_ids[_alias_of(uri)]
+        region = arn.split(":")[3]
+        return f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations"
 
 
-def _function_of(uri: object) -> str:
-    """Return the logical id of the function in SAM's `.../${Id.Arn}/...` or `[".../${Name}/...", {Name: GetAtt Id.Arn}]`."""
+def _alias_of(uri: object) -> str:
+    """Return the alias's logical id in SAM's `.../${IdAliaslive}/...` or `[".../${Name}/...", {Name: Ref IdAliaslive}]`."""
     match uri:
         case {"Fn::Sub": str(text)}:
             variables: Mapping[str, Any] = {}
@@ -89,10 +84,10 @@ def _function_of(uri: object) -> str:
             pass
         case _:
             text, variables = "", {}
-    found = _FUNCTION_VARIABLE.search(text)
+    found = _ALIAS_VARIABLE.search(text)
     name = found[1] if found else ""
-    logical_id, attribute = variables[name]["Fn::GetAtt"] if name in variables else (*name.split("."), "")[:2]
-    if not logical_id or attribute != "Arn":
+    logical_id = variables[name].get("Ref", "") if name in variables else name
+    if not logical_id.endswith(_ALIAS_SUFFIX):
         raise LocalStackError(f"the API's body has a URI that local/routes.py cannot resolve: {uri}")
     return str(logical_id)
 

@@ -39,6 +39,7 @@ SERVICES = (
     "scheduler",
     "secretsmanager",
     "sqs",
+    "ssm",
     "sts",
 )
 

@@ -11,7 +11,7 @@ from local.deploy import DeployedStack
 from local.errors import LocalStackError
 from local.stack import MiniStack
 
-FUNCTION_TYPE = "AWS::Lambda::Function"
+ALIAS_TYPE = "AWS::Lambda::Alias"
 WORKERS_PER_FUNCTION = 2
 ANSWER_BYTES_MAX = 100_000
 # A request for a page that no function has, and a message that carries nothing: read, and nothing touched. Who wants neither
@@ -41,7 +41,7 @@ def warm(ministack: MiniStack, stack: DeployedStack) -> None:
         stack.physical_ids[logical_id]
         for logical_id, resource in stack.processed_template["Resources"].items()
         # What the parameters have switched off is in the template and not in the stack.
-        if resource["Type"] == FUNCTION_TYPE and logical_id in stack.physical_ids
+        if resource["Type"] == ALIAS_TYPE and logical_id in stack.physical_ids
     ]
     client = ministack.lambda_()
     payload = json.dumps(HARMLESS_REQUEST).encode()

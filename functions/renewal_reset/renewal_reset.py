@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter.composition import MeteringCollaborators, production_metering
 from pancake_meter.invocation import in_time, time_left
 from pancake_meter.telemetry import create_metrics
+from pancake_meter.usecases.measure_backlog import Backlog, measure_backlog
 from pancake_meter.usecases.sweep_due import sweep_due
 
 logger = Logger()
@@ -29,9 +30,16 @@ def handler(
     def on_failure(customer_id: str, meter: str, error: Exception) -> None:
         logger.error("balance not advanced", customer_id=customer_id, meter=meter, error=repr(error))
 
-    swept = sweep_due(
-        collaborators.metering, collaborators.clock(), may_go_on=time_left(context, _RESERVE), on_failure=on_failure
-    )
+    now = collaborators.clock()
+    swept = sweep_due(collaborators.metering, now, may_go_on=time_left(context, _RESERVE), on_failure=on_failure)
     metrics.add_metric("BalanceAdvanced", MetricUnit.Count, swept.advanced)
     metrics.add_metric("BalanceNotAdvanced", MetricUnit.Count, swept.failed)
+    _gauge(measure_backlog(collaborators.metering.table, now))
     return {"advanced": swept.advanced, "failed": swept.failed, "complete": swept.is_complete}
+
+
+def _gauge(backlog: Backlog) -> None:
+    metrics.add_metric("DeliveriesParkedNow", MetricUnit.Count, backlog.deliveries_parked)
+    metrics.add_metric("DeliveriesFailedNow", MetricUnit.Count, backlog.deliveries_failed)
+    metrics.add_metric("UsageParkedNow", MetricUnit.Count, backlog.usage_parked)
+    metrics.add_metric("ResetLag", MetricUnit.Seconds, backlog.reset_lag.total_seconds())

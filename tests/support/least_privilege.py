@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FUNCTIONS: Final = ROOT / "functions"
 TABLE: Final = "table"
 ITEM_ACTIONS: Final = frozenset({"BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"})
-_INDEX: Final = re.compile(r"\$\{Table\.Arn\}/index/([a-z]+)")
+TABLE_ARN: Final = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableInUse.Value}"
+_INDEX: Final = re.compile(re.escape(TABLE_ARN) + r"/index/([a-z]+)")
 _PARTITION: Final = re.compile(r"#?\w+ = (:\w+)")
 
 
@@ -56,8 +57,13 @@ def grants_of(function: str) -> tuple[Grant, ...]:
         if resource["Type"] == "AWS::Serverless::Function"
         and resource["Properties"]["CodeUri"] == f"functions/{function}"
     )
+    return tuple(grant for statement in statements_of(properties) for grant in _grants(statement))
+
+
+def statements_of(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the statements of a function's policies, those that need a condition among them."""
     statements = (each for policy in properties["Policies"] for each in policy["Statement"])
-    return tuple(grant for statement in statements for grant in _grants(statement))
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in statements]
 
 
 def is_allowed(function: str, touch: Touch) -> bool:
@@ -122,5 +128,8 @@ def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:
 
 
 def _where(resource: Mapping[str, Any]) -> str:
-    index = _INDEX.fullmatch(str(resource.get("Fn::Sub", "")))
+    name = str(resource.get("Fn::Sub", ""))
+    index = _INDEX.fullmatch(name)
+    if index is None and name != TABLE_ARN:
+        raise NotJudged(f"{resource} is neither the table nor an index of it")
     return index[1] if index else TABLE

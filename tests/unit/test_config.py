@@ -1,15 +1,19 @@
-"""Configuration that would sell what cannot be paid stops the cold start."""
+"""A function that is configured wrongly does not start."""
+
+from typing import Any
 
 import pytest
 
-from pancake_meter.config import ConfigurationError, WaffoApiSettings
+from pancake_meter.config import ConfigurationError, LinkSettings, WaffoApiSettings
 
 ENVIRONMENT = {
     "WAFFO_ENVIRONMENT": "test",
     "WAFFO_MERCHANT_ID": "MER_1",
     "WAFFO_STORE_ID": "STO_1",
     "WAFFO_PRIVATE_KEY_SECRET_ID": "key",
+    "PURCHASE_LINK_SECRET_ID": "link",
 }
+PROD = {**ENVIRONMENT, "WAFFO_ENVIRONMENT": "prod"}
 SIMULATOR = "http://127.0.0.1:8001"
 
 
@@ -43,5 +47,24 @@ def test_promise_11_a_success_url_at_which_a_payment_fails_stops_the_start(
     environment: str, api_url: str, success_url: str
 ) -> None:
     given = {"WAFFO_ENVIRONMENT": environment, "WAFFO_API_URL": api_url, "CHECKOUT_SUCCESS_URL": success_url}
-    with pytest.raises(ConfigurationError, match="CHECKOUT_SUCCESS_URL must be https"):
+    with pytest.raises(ConfigurationError, match="must be https"):
         WaffoApiSettings.from_environment({**ENVIRONMENT, **given})
+
+
+URLS: list[tuple[Any, str]] = [(WaffoApiSettings, "WAFFO_API_URL"), (LinkSettings, "PUBLIC_BASE_URL")]
+
+
+@pytest.mark.parametrize(("settings", "name"), URLS)
+@pytest.mark.parametrize(
+    "url", ["http://waffo.example", "HTTP://waffo.example", "http://localhost.example", "ftp://x", "x"]
+)
+def test_a_prod_stack_refuses_what_is_not_https(settings: Any, name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be https"):
+        settings.from_environment({**PROD, name: url})
+    settings.from_environment({**ENVIRONMENT, name: url})
+
+
+@pytest.mark.parametrize(("settings", "name"), URLS)
+@pytest.mark.parametrize("url", ["https://waffo.example", "http://127.0.0.1:8001", "http://localhost:8001", ""])
+def test_a_prod_stack_takes_https_and_its_own_machine(settings: Any, name: str, url: str) -> None:
+    settings.from_environment({**PROD, name: url})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pancake_meter.usecases.forward_usage import PATIENCE
-from tests.support.least_privilege import grants_of
+from tests.support.least_privilege import TABLE_ARN, grants_of, statements_of
 from tools.cfn_template import load_template
 
 TEMPLATE = load_template()
@@ -35,6 +35,7 @@ ROUTES = {
         "POST /api/v1/events",
         "GET /v1/usage/parked",
         "POST /v1/usage/parked/{parked_id}/replay",
+        "POST /v1/usage/parked/{parked_id}/dismiss",
     },
     "OverageCheckoutFunction": {
         f"POST {CUSTOMER}/checkouts",
@@ -48,6 +49,7 @@ ROUTES = {
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
+        "POST /v1/deliveries/{delivery_id}/dismiss",
     },
     "UsageHealingFunction": {"POST /v1/usage/healings"},
     "ReconciliationFunction": {"POST /v1/reconciliations"},
@@ -56,7 +58,7 @@ ROUTES = {
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    return [statement for policy in FUNCTIONS[function]["Policies"] for statement in policy["Statement"]]
+    return statements_of(FUNCTIONS[function])
 
 
 def http_events(function: str) -> list[dict[str, Any]]:
@@ -89,7 +91,7 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
-    on_table = [each for each in statements(function) if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+    on_table = [each for each in statements(function) if each["Resource"] == {"Fn::Sub": TABLE_ARN}]
     assert on_table or function in {"UsageBulkFunction", "UsageForwardingFunction"}
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
@@ -118,6 +120,7 @@ KEYS = {
     ("usage_healing", "table"): METERING | {"PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("renewal_reset", "table"): METERING,
     ("renewal_reset", "due"): {"DUE#*"},
+    ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,
@@ -125,7 +128,7 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
+    ("reconciliation", "listing"): {"CHECKOUTS#watched", "DELIVERIES#*", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
 }
 
 
@@ -142,21 +145,13 @@ def test_a_function_touches_no_more_than_its_own_keys() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
-    logging = FUNCTIONS[function]["LoggingConfig"]
+    logging = {**TEMPLATE["Globals"]["Function"]["LoggingConfig"], **FUNCTIONS[function]["LoggingConfig"]}
     group = RESOURCES[logging["LogGroup"]["Ref"]]
-    assert logging["LogFormat"] == "JSON"
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
+    assert logging["ApplicationLogLevel"] == {"Ref": "LogLevel"}
+    # Lambda drops lines without a level above INFO, and the metrics' lines have none.
+    assert TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
     assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-
-
-@pytest.mark.parametrize("queue", [name for name, each in RESOURCES.items() if each["Type"] == "AWS::SQS::Queue"])
-def test_a_dead_letter_queue_has_its_alarm(queue: str) -> None:
-    watched = [
-        dimension["Value"]
-        for each in RESOURCES.values()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in each["Properties"]["Dimensions"]
-    ]
-    assert {"Fn::GetAtt": [queue, "QueueName"]} in watched
 
 
 def test_the_private_key_is_only_referred_to() -> None:
@@ -169,7 +164,8 @@ def test_the_private_key_is_only_referred_to() -> None:
 
 def test_the_table_survives_the_stack_and_can_be_restored() -> None:
     table = RESOURCES["Table"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
@@ -183,9 +179,6 @@ FORWARDING = {
     "UsageForwardingLogGroup",
     "ForwardingRefusedQueue",
     "ForwardingFailedQueue",
-    "ForwardingLateAlarm",
-    "ForwardingRefusedAlarm",
-    "ForwardingFailedAlarm",
 }
 
 
@@ -195,7 +188,8 @@ def test_forwarding_is_off_unless_an_openmeter_is_named_and_then_nothing_of_it_i
     assert TEMPLATE["Conditions"]["ForwardsUsage"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "OpenMeterBaseUrl"}, ""]}]}
     assert {name for name, each in RESOURCES.items() if each.get("Condition") == "ForwardsUsage"} == FORWARDING
     assert {name for name in RESOURCES if "Forwarding" in name} == FORWARDING
-    everything_else = {name: each for name, each in RESOURCES.items() if name not in FORWARDING}
+    watchers = FORWARDING | {"ObservabilityStack"}
+    everything_else = {name: each for name, each in RESOURCES.items() if name not in watchers}
     assert not [name for name in FORWARDING if f"'{name}'" in str(everything_else)]
 
 

@@ -7,12 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import urlsplit
 
 from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.domain.plan import Environment
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
 DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class ConfigurationError(Exception):
@@ -119,7 +122,7 @@ class WaffoApiSettings:
         merchant_id, store_id, secret_id = _required(
             environ, "WAFFO_MERCHANT_ID", "WAFFO_STORE_ID", "WAFFO_PRIVATE_KEY_SECRET_ID"
         )
-        api_url = environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
+        api_url = _safe_url(environ, "WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
         success_url = environ.get("CHECKOUT_SUCCESS_URL") or None
         is_https = success_url is None or success_url.startswith("https://")
         if not is_https and not (is_loopback_url(api_url) and is_loopback_url(success_url or "")):
@@ -139,7 +142,16 @@ class LinkSettings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "LinkSettings":
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
         (secret_id,) = _required(environ, "PURCHASE_LINK_SECRET_ID")
-        return cls(_environment(environ), secret_id, environ.get("PUBLIC_BASE_URL") or None)
+        return cls(_environment(environ), secret_id, _safe_url(environ, "PUBLIC_BASE_URL"))
+
+
+def _safe_url(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a URL. A prod stack has no plain HTTP but to its own machine, which is where the local stack runs."""
+    url = environ.get(name) or None
+    is_plain = url is not None and urlsplit(url).scheme != "https"
+    if url is not None and is_plain and _environment(environ) == "prod" and urlsplit(url).hostname not in _LOOPBACK:
+        raise ConfigurationError(f"{name} must be https in a prod stack")
+    return url
 
 
 def _required(environ: Mapping[str, str], *names: str) -> list[str]:

@@ -22,7 +22,7 @@ import usage_recording
 from pancake_meter.catalog import load_catalog
 from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.store.balances import read_balance
-from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage_queue import QueueRefusedMessages, UsageQueue
 from pancake_meter.usecases.metering import Metering
@@ -378,8 +378,8 @@ def _fails(code: str, status: int) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("code", "status", "error"),
     [
-        ("RequestThrottled", 400, StoreUnavailable),
-        ("ThrottlingException", 400, StoreUnavailable),
+        ("RequestThrottled", 400, StoreBusy),
+        ("ThrottlingException", 400, StoreBusy),
         ("InternalError", 500, StoreUnavailable),
         ("AWS.SimpleQueueService.NonExistentQueue", 400, ClientError),
         ("InvalidMessageContents", 400, ClientError),

@@ -14,6 +14,7 @@ from pancake_meter.domain.period import Period
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.keys import due_shard
+from pancake_meter.store.parked_usage import ParkedUsage, park
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.metering import Metering
 from pancake_meter.usecases.record_usage import record_events
@@ -97,6 +98,19 @@ def test_one_corrupt_balance_is_reported_and_does_not_stop_the_others(
     )
     assert sweep(metering) == {"advanced": 104, "failed": 1, "complete": True}
     assert [vars(record)["customer_id"] for record in caplog.records] == [CUSTOMERS[7]]
+
+
+def test_each_run_gauges_what_waits_and_how_late_the_most_overdue_balance_is(
+    metering: Metering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given parked usage, and a run that has time for 60 of 105 balances
+    park(metering.table, ParkedUsage("bulk", "{}", "unknown_meter", "no such meter", JANUARY))
+    sweep(metering, [30_000] * 60 + [1_000])
+    (blob,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    # Then
+    late = (LATER - datetime(2026, 2, 28, 12, tzinfo=UTC)).total_seconds()
+    assert (blob["ResetLag"], blob["UsageParkedNow"]) == ([late], [1.0])
+    assert (blob["DeliveriesParkedNow"], blob["DeliveriesFailedNow"]) == ([0.0], [0.0])
 
 
 @pytest.mark.parametrize("hours", [0, 1, 24 * 400])

@@ -1,9 +1,12 @@
 """The operator's routes: what could not be applied is seen, told whose it is, and applied once."""
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import delivery_routes
 from pancake_meter.composition import MeteringCollaborators
 from pancake_meter.store.table import Table
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
@@ -50,6 +53,22 @@ def stranger(**data: Any) -> Document:
     """An activated that does not tell whose it is."""
     fields = {"merchantProvidedBuyerIdentity": None, **data}
     return lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10", **fields)
+
+
+@pytest.mark.parametrize(("reason", "flagged"), [("paid_twice", 1.0), (None, 0.0)])
+def test_a_replay_that_applies_a_flagged_payment_rings(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reason: str | None,
+    flagged: float,
+) -> None:
+    kept = world.take(stranger())
+    applied = replace(kept, verdict="applied", reason=reason)
+    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_: applied)
+    assert replay(world, kept.digest).status == 200
+    (blob,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert blob["PaymentFlagged"] == [flagged]
 
 
 def test_a_parked_delivery_is_listed_read_assigned_and_applied_once(world: World) -> None:

@@ -10,7 +10,6 @@ from pancake_meter.usecases.take_webhook import Intake
 from tests.support.api import LambdaContext, read_answer
 from tests.support.waffo_webhooks import encode, platform_key, signed_request, webhook_request
 from tests.support.webhook_world import STORE_ID, World, lifecycle
-from tools.cfn_template import load_template
 from webhook_intake import Collaborators, handler
 
 OTHER = generate_private_key(public_exponent=65537, key_size=2048)
@@ -49,9 +48,3 @@ def test_scenario_16_a_sound_event_of_another_store_or_mode_is_refused_and_rings
     metrics = counted(capsys)
     assert (metrics["DeliveryUnverifiable"], metrics["DeliveryForeign"]) == (0, 1)
     assert world.plan() == "free"
-
-
-@pytest.mark.parametrize("metric", ["DeliveryUnverifiable", "DeliveryForeign", "ReconciliationFailed"])
-def test_what_a_person_must_hear_of_has_an_alarm(metric: str) -> None:
-    alarms = (each["Properties"] for each in load_template()["Resources"].values() if "Alarm" in each["Type"])
-    assert metric in {alarm["MetricName"] for alarm in alarms}

@@ -15,7 +15,7 @@ from pancake_meter_client.gateway.settings import LoggerSettings
 
 OUTAGE_SECONDS = 3_600.0
 CALLS = 1_800
-KEY = SimpleNamespace(metadata={}, team_id="cust_1")
+KEY = SimpleNamespace(metadata={"customer_id": "cust_1"}, end_user_id=None)
 
 
 class World:

@@ -7,7 +7,7 @@ from local.deploy import DeployedStack
 from local.errors import LocalStackError
 from local.routes import import_routes
 
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:{name}"
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:{name}:live"
 URI = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/" + ARN + "/invocations"
 
 
@@ -49,11 +49,6 @@ class FakeApiGateway:
         self.routes[request["RouteKey"]] = request
 
 
-class FakeLambda:
-    def get_function_configuration(self, **request: Any) -> dict[str, str]:
-        return {"FunctionArn": ARN.format(name=request["FunctionName"])}
-
-
 class FakeMiniStack:
     def __init__(self, gateway: FakeApiGateway) -> None:
         self._gateway = gateway
@@ -61,21 +56,18 @@ class FakeMiniStack:
     def apigateway(self) -> FakeApiGateway:
         return self._gateway
 
-    def lambda_(self) -> FakeLambda:
-        return FakeLambda()
-
 
 def invocation(text: object) -> dict[str, Any]:
     return {"uri": {"Fn::Sub": text}, "type": "aws_proxy", "payloadFormatVersion": "2.0", "timeoutInMillis": 11000}
 
 
 def deployed(
-    buy_uri: object = "arn:${AWS::Partition}:x:path/functions/${BuyFunction.Arn}/invocations",
+    buy_uri: object = "arn:${AWS::Partition}:x:path/functions/${BuyFunctionAliaslive}/invocations",
 ) -> DeployedStack:
     """A stack as SAM processes it: one route behind the authorizer, one open."""
     authorizer_uri = [
         "arn:x:path/functions/${__FunctionArn__}/invocations",
-        {"__FunctionArn__": {"Fn::GetAtt": ["KeyFunction", "Arn"]}},
+        {"__FunctionArn__": {"Ref": "KeyFunctionAliaslive"}},
     ]
     authorizer = {
         "type": "request",
@@ -85,7 +77,7 @@ def deployed(
         "enableSimpleResponses": True,
         "identitySource": ["$request.header.Authorization", "$context.routeKey"],
     }
-    quota = "arn:${AWS::Partition}:x:path/functions/${QuotaFunction.Arn}/invocations"
+    quota = "arn:${AWS::Partition}:x:path/functions/${QuotaFunctionAliaslive}/invocations"
     body = {
         "components": {"securitySchemes": {"ApiKey": {"x-amazon-apigateway-authorizer": authorizer}}},
         "paths": {
@@ -100,7 +92,10 @@ def deployed(
     }
     return DeployedStack(
         outputs={},
-        physical_ids={"HttpApi": "api", "QuotaFunction": "quota", "BuyFunction": "buy", "KeyFunction": "key"},
+        physical_ids={
+            "HttpApi": "api",
+            **{f"{name.capitalize()}FunctionAliaslive": ARN.format(name=name) for name in ("quota", "buy", "key")},
+        },
         processed_template={"Resources": {"HttpApi": {"Properties": {"Body": body}}}},
     )
 
@@ -129,11 +124,11 @@ def test_routes_integrations_and_authorizer_are_those_of_the_body() -> None:
 def test_the_route_of_a_function_with_a_condition_is_there_when_the_function_is(is_made: bool) -> None:
     # Given: a body as SAM makes it of such a function
     stack, gateway = deployed(), FakeApiGateway()
-    heal = invocation("arn:${AWS::Partition}:x:path/functions/${HealFunction.Arn}/invocations")
+    heal = invocation("arn:${AWS::Partition}:x:path/functions/${HealFunctionAliaslive}/invocations")
     operation = {"x-amazon-apigateway-integration": {"Fn::If": ["Heals", heal, {"Ref": "AWS::NoValue"}]}}
     paths = stack.processed_template["Resources"]["HttpApi"]["Properties"]["Body"]["paths"]
     paths["/v1/heal"] = {"Fn::If": ["Heals", {"post": operation}, {"Ref": "AWS::NoValue"}]}
-    physical_ids = {**stack.physical_ids, **({"HealFunction": "heal"} if is_made else {})}
+    physical_ids = {**stack.physical_ids, **({"HealFunctionAliaslive": ARN.format(name="heal")} if is_made else {})}
     # When
     run(gateway, replace(stack, physical_ids=physical_ids))
     # Then
@@ -152,7 +147,7 @@ def test_a_second_import_replaces_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["https://example.com", "arn:x:path/functions/${BuyFunction.Name}/invocations", ["a", "b", "c"], None]
+    "uri", ["https://example.com", "arn:x:path/functions/${BuyFunction.Arn}/invocations", ["a", "b", "c"], None]
 )
 def test_a_uri_that_is_not_a_functions_stops_the_import(uri: object) -> None:
     with pytest.raises(LocalStackError, match="cannot resolve"):

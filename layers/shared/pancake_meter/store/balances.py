@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pancake_meter.domain.balance import Balance
 from pancake_meter.domain.change import Change
-from pancake_meter.domain.instant import to_ms
+from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.ledger import LedgerEntry, PeriodSummary
 from pancake_meter.store.balance_item import balance_from_item
 from pancake_meter.store.errors import WriteRefused
@@ -88,6 +88,17 @@ def due_balances(table: Table, now: datetime) -> Iterator[tuple[str, str]]:
                 yield _balance_name(item)
             if start is None:
                 break
+
+
+def earliest_due(table: Table, now: datetime) -> datetime | None:
+    """Return when the most overdue balance was due, or ``None`` when none is: one query of one key for each shard."""
+    due: list[datetime] = []
+    for shard in due_shards():
+        items, _ = table.query(
+            "due_shard = :shard AND valid_until <= :now", {":shard": shard, ":now": to_ms(now)}, limit=1, index="due"
+        )
+        due += [from_ms(item["valid_until"]) for item in items]
+    return min(due, default=None)
 
 
 def read_ledger(

@@ -184,6 +184,11 @@ def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: 
     return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
 
 
+def count_deliveries(table: Table, verdict: Verdict, *, limit: int) -> int:
+    """Return how many deliveries have a verdict, counted up to ``limit`` or 1 MB of them: one query of the index."""
+    return table.count("listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing")
+
+
 def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place | None = None) -> Page:
     """Return a page of the deliveries about an order, the latest event first: one query of small items."""
     start = {"PK": _order_partition(order_id), "SK": _pointer_sort(*after)} if after else None

@@ -101,6 +101,11 @@ def parked_usage(
     return [_parked(item) for item in items], following is not None
 
 
+def count_parked(table: Table, *, limit: int) -> int:
+    """Return how many items are still parked, counted up to ``limit`` or 1 MB of them: one query of the index."""
+    return table.count("listing = :listing", {":listing": _LISTING}, limit=limit, index="listing")
+
+
 def mark_counted(table: Table, digest: str, now: datetime) -> None:
     """Take an item that is counted now off the list; it is forgotten when the ids of usage are."""
     table.write(

@@ -148,6 +148,20 @@ class Table:
         following = answer.get("LastEvaluatedKey")
         return [_unmarshal(item) for item in answer["Items"]], _unmarshal(following) if following else None
 
+    def count(self, condition: str, values: Mapping[str, Any], *, limit: int, index: str) -> int:
+        """Return how many items of an index match: one query, which counts up to ``limit`` items or 1 MB of them."""
+        answer = self._call(
+            lambda: self._client.query(
+                TableName=self._name,
+                IndexName=index,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=_marshal(values),
+                Limit=limit,
+                Select="COUNT",
+            )
+        )
+        return answer["Count"]
+
     def write(self, write: Put | Update) -> Item:
         """Perform one write; return the item as it is now (of a ``Put``: what was put).
 

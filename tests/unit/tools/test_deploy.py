@@ -1,0 +1,85 @@
+"""`make deploy` asks nothing, and deploys nothing that was not built for it or is not fit for its mode."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.deploy import DeployError, Deployment, configured, next_steps, plan
+
+BUILT = {"runtime": "python3.13", "architecture": "arm64"}
+GIVEN = {
+    "WAFFO_STORE_ID": "STO_1",
+    "WAFFO_MERCHANT_ID": "MER_1",
+    "WAFFO_PRIVATE_KEY_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:waffo-AbCdEf",
+}
+
+
+def planned(**changes: Any) -> Deployment:
+    asked: dict[str, Any] = {
+        "stack": "meter",
+        "mode": "test",
+        "environ": GIVEN,
+        "config": {},
+        "built": BUILT,
+        **changes,
+    }
+    return plan(**asked)
+
+
+def test_it_is_one_command_without_a_question() -> None:
+    command = planned().command()
+    assert "--no-confirm-changeset" in command
+    assert "--guided" not in command
+    assert command[command.index("--stack-name") + 1] == "meter"
+    overrides = command[command.index("--parameter-overrides") + 1 :]
+    assert 'WaffoEnvironment="test"' in overrides
+    assert {'Runtime="python3.13"', 'Architecture="arm64"'} <= set(overrides)
+
+
+def test_a_prod_stack_deploys_gradually_unless_told_otherwise() -> None:
+    assert planned().parameters["GradualDeployment"] == "false"
+    assert planned(mode="prod").parameters["GradualDeployment"] == "true"
+    assert planned(mode="prod", config={"GradualDeployment": "false"}).parameters["GradualDeployment"] == "false"
+
+
+def test_the_environment_wins_over_samconfig() -> None:
+    assert planned(config={"WaffoStoreId": "STO_2"}).parameters["WaffoStoreId"] == "STO_1"
+    assert planned(config={"LogRetentionDays": "7"}).parameters["LogRetentionDays"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"stack": ""}, "name the stack"),
+        ({"mode": "production"}, "say the mode"),
+        ({"environ": {}}, "missing: WAFFO_MERCHANT_ID, WAFFO_PRIVATE_KEY_SECRET_ARN, WAFFO_STORE_ID"),
+        ({"config": {"Architecture": "x86_64"}}, "make build ARCHITECTURE=x86_64"),
+        ({"config": {"Runtime": "python3.12"}}, "make build RUNTIME=python3.12"),
+        ({"config": {"WaffoStore": "x"}}, "no parameter WaffoStore"),
+        ({"config": {"WaffoEnvironment": "prod"}}, "WaffoEnvironment=prod for MODE=test"),
+        ({"mode": "prod", "config": {"WaffoApiUrl": "http://waffo.example"}}, "WaffoApiUrl must be https"),
+        ({"mode": "prod", "environ": {**GIVEN, "PUBLIC_BASE_URL": "http://meter"}}, "PublicBaseUrl must be https"),
+    ],
+)
+def test_what_must_not_be_deployed_is_refused_with_what_helps(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(DeployError) as refused:
+        planned(**changes)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ['["A=1", "B=two words"]', '"A=1 B=\\"two words\\""'])
+def test_samconfig_has_a_section_for_each_mode(written: str, tmp_path: Path) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(f"version = 0.1\n[prod.deploy.parameters]\nparameter_overrides = {written}\n", encoding="utf-8")
+    assert configured("prod", path) == {"A": "1", "B": "two words"}
+    assert configured("test", path) == {}
+    assert configured("test") == configured("prod") == {}
+
+
+def test_afterwards_it_says_what_to_do_next() -> None:
+    outputs = {"TableName": "meter-Table-1", "WebhookUrl": "https://hook.example/", "ApiUrl": "https://api.example"}
+    said = next_steps(planned(), outputs)
+    assert "create --table meter-Table-1 --mode test" in said
+    assert "https://hook.example/" in said
+    assert "https://api.example/v1/customers/ada/quota" in said

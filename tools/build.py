@@ -1,0 +1,199 @@
+"""Builds the stack for one Lambda runtime and processor: `python -m tools.build --runtime python3.13 --architecture arm64`.
+
+`sam build` does the work. This adds what it lacks: wheels that are checked against the lock's hashes for every platform,
+byte code made by the runtime's own Python (Lambda cannot write it, so each cold start would compile anew), a look at the
+result (wheels of the right platform, sizes within Lambda's limit), and a record of what was built for `tools.deploy`.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tools.cfn_template import ROOT, TEMPLATE_PATH, load_template
+
+BUILD_FOLDER: Final = ROOT / ".aws-sam" / "build"
+RECORD: Final = "built-for.json"
+RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
+WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+UNZIPPED_BYTES_MAX: Final = 262_144_000
+"""Lambda's limit for a function with its layers."""
+
+_GLIBC: Final = {"python3.11": 26}
+"""Minor version of the glibc 2 of the runtime's Amazon Linux; 34 for later runtimes."""
+_NEWEST_GLIBC: Final = 34
+_KNOWN_GLIBCS: Final = (17, 24, 26, 27, 28, 31, 34)
+
+
+class BuildError(Exception):
+    """The stack cannot be built like this; the message says why and what helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is built for. A ``native`` build takes wheels of this machine: the local stack runs them here."""
+
+    runtime: str
+    architecture: str
+    native: bool = False
+
+    @property
+    def wheel_options(self) -> str:
+        """The options of `pip install` that choose wheels for the target."""
+        if self.native:
+            return f"--python-version {self.runtime.removeprefix('python')}"
+        processor = WHEEL_ARCHITECTURES[self.architecture]
+        newest = _GLIBC.get(self.runtime, _NEWEST_GLIBC)
+        tags = [f"manylinux_2_{minor}_{processor}" for minor in _KNOWN_GLIBCS if minor <= newest]
+        platforms = " ".join(f"--platform {tag}" for tag in (f"manylinux2014_{processor}", *tags))
+        return f"--implementation cp --python-version {self.runtime.removeprefix('python')} {platforms}"
+
+
+def build(target: Target, folder: Path, cache_folder: Path) -> None:
+    """Build every function and layer into ``folder``.
+
+    Raises:
+        BuildError: the runtime's Python is missing, `sam build` failed, or the result is not fit for Lambda.
+    """
+    interpreter = _interpreter(target.runtime)
+    _sam_build(target, folder, cache_folder)
+    for name, mount in artifacts(folder):
+        _compile(interpreter, folder / name, mount)
+    found = [*foreign_wheels(folder, target), *oversized(folder)]
+    if found:
+        raise BuildError("\n".join(found))
+    record = {"runtime": target.runtime, "architecture": target.architecture}
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def read_record(folder: Path) -> Mapping[str, str]:
+    """Return what ``folder`` was built for: ``runtime`` and ``architecture``.
+
+    Raises:
+        BuildError: nothing was built there.
+    """
+    try:
+        record: Mapping[str, str] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BuildError("nothing is built yet: run `make build`") from None
+    return record
+
+
+def artifacts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the folder name of each function and layer that was built, with the place where Lambda mounts it."""
+    mounts = {"AWS::Serverless::LayerVersion": "/opt", "AWS::Serverless::Function": "/var/task"}
+    for name, resource in load_template()["Resources"].items():
+        if resource["Type"] in mounts and (folder / name).is_dir():
+            yield name, mounts[resource["Type"]]
+
+
+def foreign_wheels(folder: Path, target: Target) -> list[str]:
+    """Return a sentence for each package whose compiled wheel is for another platform or Python than the target."""
+    if target.native:
+        return []
+    found = []
+    for wheel in sorted(folder.glob("*/python/*.dist-info/WHEEL")):
+        lines = wheel.read_text(encoding="utf-8").splitlines()
+        tags = [line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")]
+        if tags and not any(_fits(tag, target) for tag in tags):
+            found.append(
+                f"{wheel.parent.name}: {', '.join(tags)} does not run on {target.architecture}, {target.runtime}"
+            )
+    return found
+
+
+def _fits(tag: str, target: Target) -> bool:
+    python, abi, platform = tag.split("-", 2)
+    if platform != "any" and not platform.endswith(WHEEL_ARCHITECTURES[target.architecture]):
+        return False
+    return abi in ("none", "abi3") or target.runtime.replace("python", "cp").replace(".", "") in python
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Return the unzipped bytes of each function and layer."""
+    return {name: _bytes_of(folder / name) for name, _ in artifacts(folder)}
+
+
+def oversized(folder: Path) -> list[str]:
+    """Return a sentence for each function that is larger than Lambda takes, its layers included."""
+    measured, resources = sizes(folder), load_template()["Resources"]
+    layers = sum(size for name, size in measured.items() if "Layer" in resources[name]["Type"])
+    return [
+        f"{name}: {size + layers:,} bytes with its layers; Lambda takes {UNZIPPED_BYTES_MAX:,}"
+        for name, size in measured.items()
+        if "Layer" not in resources[name]["Type"] and size + layers > UNZIPPED_BYTES_MAX
+    ]
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _interpreter(runtime: str) -> str:
+    """Return the runtime's own Python, whose byte code Lambda can read. A name on the path may be a shim without one."""
+    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    found = shutil.which(runtime)
+    runs = found is not None and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+    if found is None or not runs:
+        here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        raise BuildError(f"{runtime} does not run here. Install it, or build for this Python: RUNTIME={here}")
+    return found
+
+
+def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
+    sam = Path(sys.executable).with_name("sam")
+    overrides = (f'Runtime="{target.runtime}"', f'Architecture="{target.architecture}"')
+    command: Sequence[str] = (
+        *(str(sam), "build", "--config-env", "none", "--template-file", str(TEMPLATE_PATH)),
+        *("--build-dir", str(folder), "--cached", "--parallel"),
+        # The cache does not know the environment, which chooses the wheels: one for each target.
+        *("--cache-dir", str(cache_folder / f"{target.runtime}-{target.architecture}")),
+        *("--parameter-overrides", *overrides),
+    )
+    environment: dict[str, Any] = {**os.environ, "LAYER_WHEELS": target.wheel_options, "SAM_CLI_TELEMETRY": "0"}
+    environment["PATH"] = f"{sam.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    if subprocess.run(command, env=environment, check=False).returncode:
+        raise BuildError("sam build failed")
+
+
+def _compile(interpreter: str, folder: Path, mount: str) -> None:
+    """Write the byte code beside the sources. It is taken as it is, whatever the time of the source: unchecked."""
+    command = (
+        *(interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
+        *("-s", str(folder), "-p", mount, str(folder)),
+    )
+    if subprocess.run(command, check=False).returncode:
+        raise BuildError(f"{folder.name} has a file that {interpreter} cannot compile")
+
+
+def main() -> int:
+    """Build, and say how large the result is; the exit status is 1 where it cannot be."""
+    parser = argparse.ArgumentParser(prog="python -m tools.build")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="python3.13")
+    parser.add_argument("--architecture", choices=sorted(WHEEL_ARCHITECTURES), default="arm64")
+    parser.add_argument("--native", action="store_true", help="take wheels of this machine, for the local stack")
+    parser.add_argument("--build-dir", type=Path, default=BUILD_FOLDER)
+    parser.add_argument("--cache-dir", type=Path, default=ROOT / ".aws-sam" / "cache")
+    asked = parser.parse_args()
+    try:
+        build(Target(asked.runtime, asked.architecture, asked.native), asked.build_dir, asked.cache_dir)
+    except BuildError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+    for name, size in sorted(sizes(asked.build_dir).items()):
+        print(f"{size / 1e6:8.2f} MB  {name}")
+    print(
+        f"built for {asked.runtime} on {asked.architecture}, within Lambda's {UNZIPPED_BYTES_MAX / 1e6:.0f} MB a function"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
