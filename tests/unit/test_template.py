@@ -115,7 +115,7 @@ KEYS = {
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},
-    ("usage_recording", "listing"): {"PARKED_USAGE"},
+    ("usage_recording", "listing"): {"PARKED_USAGE", "PARKED_USAGE_DISMISSED"},
     ("usage_batch", "table"): METERING | {"PARKED#*", "USAGE#*"},
     ("usage_healing", "table"): METERING | {"PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("renewal_reset", "table"): METERING,

@@ -124,7 +124,7 @@ def call(number: int, who: str, **more: object) -> dict[str, object]:
         "model": "gpt-4o",
         "prompt_tokens": 10,
         "completion_tokens": 20,
-        "metadata": {"user_api_key_end_user_id": who},
+        "metadata": {"user_api_key_auth_metadata": {"customer_id": who}},
         **more,
     }
 

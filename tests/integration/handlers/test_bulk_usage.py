@@ -67,7 +67,7 @@ def count(
 ) -> list[str]:
     """Count messages by the handler; return the ids of those that have to come back."""
     collaborators = MeteringCollaborators(metering, lambda: now)
-    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(remaining_ms=list(remaining_ms)), collaborators)
+    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(remaining_ms=[30_000, *remaining_ms]), collaborators)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 

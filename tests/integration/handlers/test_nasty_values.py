@@ -188,9 +188,9 @@ def test_scenario_61_a_bad_value_of_a_call_costs_its_own_item_only(world: World)
         "endTime": int(NOW.timestamp()),
         "prompt_tokens": 10,
         "completion_tokens": 20,
-        "metadata": {"user_api_key_team_id": "bad"},
+        "metadata": {"user_api_key_auth_metadata": {"customer_id": "bad"}},
     }
-    good = {**call, "metadata": {"user_api_key_team_id": "good"}}
+    good = {**call, "metadata": {"user_api_key_auth_metadata": {"customer_id": "good"}}}
     for name in ("prompt_tokens", "endTime", "litellm_call_id", "status", "metadata", "model"):
         bad = ",".join(with_value(call, name, value) for value in NASTY_JSON)
         answer = world.call("usage", "usage_litellm", f"[{bad}, {json.dumps({**good, 'litellm_call_id': name})}]")

@@ -42,7 +42,8 @@ def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
 
 
 def sweep(metering: Metering, remaining_ms: list[int] | None = None) -> dict[str, Any]:
-    context = LambdaContext(remaining_ms=remaining_ms or [30_000])
+    # The deadline is taken from the first reading.
+    context = LambdaContext(remaining_ms=[30_000, *(remaining_ms or [30_000])])
     answer: dict[str, Any] = handler(SCHEDULE, context, MeteringCollaborators(metering, lambda: LATER))
     return answer
 

@@ -111,7 +111,7 @@ def test_customers_in_pages(world: World) -> None:
         ("report_customers", {"month": "2026-03", "cursor": "nonsense"}),
         ("report_customers", {"month": "2026-03", "cursor": "OX4="}),
         ("report_customers", {"month": "2026-03", "limit": "101"}),
-        ("report_customers", {"month": "2026-03", "customer_id": "a#b"}),
+        ("report_customers", {"month": "2026-03", "customer_id": "a/b"}),
     ],
     ids=str,
 )

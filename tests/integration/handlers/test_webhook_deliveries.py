@@ -230,7 +230,7 @@ def test_a_delivery_that_does_not_exist_is_not_found(world: World, delivery_id: 
     assert [(answer.status, answer.body["code"]) for answer in asked] == [(404, "delivery_not_found")] * 3
 
 
-@pytest.mark.parametrize("body", ["", "{", {}, {"customer_id": ""}, {"customer_id": "a#b"}, {"customer_id": 7}, []])
+@pytest.mark.parametrize("body", ["", "{", {}, {"customer_id": ""}, {"customer_id": "a/b"}, {"customer_id": 7}, []])
 def test_an_assignment_that_names_no_customer_changes_nothing(world: World, body: Any) -> None:
     # Given
     parked = world.take(stranger())
