@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.domain.usage_event import dated_usage_event, usage_event
 from pancake_meter.store.balances import read_balance
 from pancake_meter.store.errors import StoreBusy, StoreError, StoreUnavailable
 from pancake_meter.store.parked_usage import parked_usage
@@ -56,6 +56,19 @@ def test_a_fresh_batch_of_99_is_one_request(stack: Metering, dynamodb: "DynamoDB
         assert set(record_batch(stack, BATCH, NOW)) == {"counted"}
     assert meter.operations == ["TransactWriteItems"]
     assert meter.write_units_of_aws <= 2.1 * 99
+
+
+def test_a_new_customer_s_usage_is_tried_once_more_although_it_is_older_than_the_balance(
+    stack: Metering, dynamodb: "DynamoDBClient"
+) -> None:
+    before = dated_usage_event("call-1", Decimal(10), NOW - timedelta(seconds=9), NOW)
+    with metered(dynamodb) as meter:
+        assert record_batch(stack, [UsageLine("cust_new", "tokens", before)], NOW) == ["counted"]
+    # Refused since there is no balance, opened, counted
+    assert meter.operations.count("TransactWriteItems") == 3
+    balance = read_balance(stack.table, "cust_new", "tokens")
+    assert balance is not None
+    assert balance.used == 10
 
 
 def test_scenario_101_a_batch_of_99_with_one_repeat_costs_at_most_205_write_units(

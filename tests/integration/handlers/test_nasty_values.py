@@ -1,6 +1,7 @@
 """Values that nobody should send: each costs its own item only, and no handler raises or answers 5xx for any of them."""
 
 import json
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -301,7 +302,13 @@ def test_promise_14_a_body_above_the_bound_is_413_in_our_words(world: World) -> 
 
 @pytest.mark.parametrize("form", ["lines", "array"])
 def test_promise_14_bulk_garbage_is_answered_with_its_first_100_refusals_and_a_count(world: World, form: str) -> None:
-    for item in ("1", "{}", '{"a":1,"b":2,"c":3,"d":4}', '"nonsense"'):
+    for item in (
+        "1",
+        "{}",
+        '{"a":1,"b":2,"c":3,"d":4}',
+        '"nonsense"',
+        '{"id":0,"customer_id":0,"meter":0,"quantity":""}',
+    ):
         # Given a body of much garbage, and one event in its midst
         count = 1_000_000 // (len(item) + 1)
         items = [item] * count
@@ -320,6 +327,21 @@ def test_promise_14_an_answer_echoes_no_more_than_an_id_can_have(world: World) -
     answer = world.call("usage", "usage_batch", json.dumps({"events": [item]}, ensure_ascii=False))
     assert answer.status == 422
     assert len(json.dumps(answer.body)) < 10_000
+
+
+def test_promise_14_an_object_with_a_fault_in_each_of_its_many_fields_costs_no_memory_for_each(world: World) -> None:
+    item = json.dumps({f"f{number}": 1 for number in range(20_000)})
+    for name, route, body in [
+        ("usage", "usage_batch", item),
+        ("bulk", "usage_bulk", item),
+        ("quota", "holds_place", item),
+    ]:
+        tracemalloc.start()
+        answer = world.call(name, route, body)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert answer.status == 422
+        assert peak < 50 * len(item), "a fault for each field takes far more"
 
 
 def test_a_batch_of_more_items_than_any_gateway_sends_is_413(world: World) -> None:

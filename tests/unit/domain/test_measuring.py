@@ -486,3 +486,56 @@ def test_the_pools_of_every_dialect_add_up_to_its_own_total(
 
 def test_the_pools_are_those_of_the_catalog() -> None:
     assert TOKEN_POOLS == ("uncached_input", "cache_read", "cache_write", "output", "reasoning")
+
+
+CHAT_OF_100 = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}
+
+
+@pytest.mark.parametrize(
+    "cached",
+    [
+        {"cache_hits_tokens": "50"},
+        {"details": {"prompt": {"cached_tokens": 50}}},
+        {"prompt_tokens_details": [{"cached_tokens": 50}]},
+        {"prompt_tokens_details": '{"cached_tokens": 50}'},
+        {"raw": {"cached_tokens": 50}},
+        {"raw": {"cached_tokens": Decimal("1e900")}},
+        {"usage": {"prompt_tokens_details": {"cached_tokens": 50}}},
+        {"cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 0}},
+        {"cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 50}]},
+    ],
+)
+def test_cached_tokens_that_no_dialect_reads_are_never_taken_for_uncached(cached: dict[str, object]) -> None:
+    with pytest.raises(CannotMeasure):
+        token_pools({**CHAT_OF_100, **cached})
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"raw": {"cached_tokens": 0, "cache_hit_tokens": Decimal("NaN"), "cache_hit": True}},
+        {"raw": {"cache_read_input_token_cost": Decimal("0.0000001"), "cached_tokens": None}},
+        {"prompt_cache_hit_tokens": 0, "prompt_cache_miss_tokens": 100},
+        {"cache_creation": {"ephemeral_5m_input_tokens": 0}},
+    ],
+)
+def test_nothing_cached_is_no_reason_to_refuse(beside: dict[str, object]) -> None:
+    assert token_pools({**CHAT_OF_100, **beside}) == pools(100, 0, 0, 5, 0)
+
+
+def test_langchain_states_what_was_written_by_lifetime_and_zero_beside_it() -> None:
+    details = {"cache_read": 100, "cache_creation": 0, "ephemeral_5m_input_tokens": 80, "ephemeral_1h_input_tokens": 70}
+    usage: dict[str, object] = {"input_tokens": 350, "output_tokens": 40, "total_tokens": 390}
+    assert token_pools({**usage, "input_token_details": details}) == pools(100, 100, 150, 40, 0)
+    # The whole and its parts are one count
+    assert token_pools({**usage, "input_token_details": {**details, "cache_creation": 150}}).cache_write == 150
+    with pytest.raises(CannotMeasure):
+        token_pools({**usage, "input_token_details": {**details, "cache_creation": 151}})
+
+
+@pytest.mark.parametrize("tier", ["priority", "flex"])
+def test_langchain_names_the_pools_of_a_service_tier_otherwise(tier: str) -> None:
+    usage: dict[str, object] = {"input_tokens": 350, "output_tokens": 40, "total_tokens": 390}
+    usage["input_token_details"] = {f"{tier}_cache_read": 100, tier: 250}
+    usage["output_token_details"] = {f"{tier}_reasoning": 30, tier: 10}
+    assert token_pools(usage) == pools(250, 100, 0, 10, 30)

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from pancake_meter_client.aio import AsyncClient
 from pancake_meter_client.gateway.call_meter import CallMeter
+from pancake_meter_client.gateway.held_calls import HeldCall
 from pancake_meter_client.gateway.settings import LoggerSettings
 
 OUTAGE_SECONDS = 3_600.0
@@ -106,6 +108,57 @@ def test_a_call_that_the_stack_refuses_spoils_it_for_no_other(caplog: pytest.Log
     assert asyncio.run(work()) == 2
     assert set(world.counted) == {f"call-{number}" for number in range(1, 101)} - world.refused
     assert all(f"call {call_id} is refused" in caplog.text for call_id in world.refused)
+
+
+def test_a_call_that_json_cannot_carry_spoils_it_for_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    world = World("refused")
+    world.now = OUTAGE_SECONDS
+
+    async def work() -> int:
+        meter = world.meter()
+        for number in range(1, 101):
+            meter.tell(payload(number))
+        meter.tell({**payload(101), "total_tokens": 10**5000})
+        meter.tell({**payload(102), "end_user": "\ud800"})
+        await meter.drain()
+        return meter.untold_total
+
+    # Text that is no Unicode goes as JSON's own escape; a number that Python does not write is given up by its id
+    assert asyncio.run(work()) == 1
+    assert set(world.counted) == {f"call-{number}" for number in [*range(1, 101), 102]}
+    assert "call call-101 is refused" in caplog.text
+
+
+def test_a_fault_of_our_own_stops_neither_the_telling_nor_the_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, released, faults = World("refused"), list[str](), ["once"]
+    world.now = OUTAGE_SECONDS
+
+    async def release(_: AsyncClient, customer_id: str, handle: str, *, meter: str | None = None) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        released.append(handle)
+
+    tell = AsyncClient.record_llm_calls
+
+    async def faulty(client: AsyncClient, payloads: Any) -> Any:
+        if faults:
+            faults.clear()
+            raise RuntimeError("a bug")
+        return await tell(client, payloads)
+
+    monkeypatch.setattr(AsyncClient, "release", release)
+    monkeypatch.setattr(AsyncClient, "record_llm_calls", faulty)
+
+    async def work() -> None:
+        meter = world.meter()
+        meter.tell(payload(1))
+        for number in range(20):
+            meter._outbox.release(HeldCall("cust_1", "tokens", f"hold-{number}"))
+        await meter.drain()
+
+    asyncio.run(work())
+    assert world.counted == {"call-1": 1}
+    assert released == [f"hold-{number}" for number in range(20)]
 
 
 def test_the_end_of_the_process_tells_what_it_can_and_names_the_rest(caplog: pytest.LogCaptureFixture) -> None:

@@ -78,6 +78,8 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("PANCAKE_METER_OUTPUT_TOKENS_DEFAULT", "many"),
         ("PANCAKE_METER_HOLD_UNITS_MAX", "0"),
         ("PANCAKE_METER_HOLD_TTL_SECONDS", "-1"),
+        ("PANCAKE_METER_HOLD_TTL_SECONDS", "86401"),
+        ("PANCAKE_METER_HOLD_UNITS_MAX", "1000000000000001"),
         ("PANCAKE_METER_DEADLINE_SECONDS", "NaN"),
         ("PANCAKE_METER_INPUT_TOKEN_UNITS", "Infinity"),
     ],

@@ -214,7 +214,12 @@ class AsyncClient:
             timeout = attempt_timeout(max(ends_at - clock(), _ATTEMPT_SECONDS_MIN))
             try:
                 response = await self._http.request(
-                    call.method, call.path, json=call.body, params=call.query, timeout=timeout
+                    call.method,
+                    call.path,
+                    content=call.content,
+                    headers=call.headers,
+                    params=call.query,
+                    timeout=timeout,
                 )
             except httpx.RequestError:
                 wait = self._retrying.wait(attempt, None, ends_at - clock())

@@ -1,6 +1,7 @@
 """The API's calls as values: what to send, and how the answer reads. The two clients only differ in how they send."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -45,6 +46,25 @@ class Call(Generic[Answer]):
     body: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
     query: Mapping[str, str] | None = None
     refusals: frozenset[int] = frozenset()
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as it is sent: JSON in ASCII, so that text which is no Unicode costs its own item only.
+
+        Raises:
+            InvalidRequest: JSON cannot carry it.
+        """
+        if self.body is None:
+            return None
+        try:
+            return json.dumps(self.body, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise invalid("invalid_request", f"JSON cannot carry the request ({error})") from error
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the body needs."""
+        return {} if self.body is None else {"Content-Type": "application/json"}
 
 
 def quota(customer_id: str, meter: str) -> Call[Quota]:
@@ -181,14 +201,23 @@ def _customer(customer_id: str) -> str:
     """
     if "/" in customer_id or any(ord(character) < _PRINTABLE or ord(character) == _DELETE for character in customer_id):
         raise invalid("invalid_customer_id", "a customer's id has no slash and no control character")
-    return f"/v1/customers/{_part(customer_id)}"
+    try:
+        characters = customer_id.encode()
+    except UnicodeEncodeError as error:
+        raise invalid("invalid_customer_id", "a customer's id has no half of a surrogate pair") from error
+    if _ALTERED_ON_THE_WAY.isdisjoint(customer_id):
+        return f"/v1/customers/{_part(customer_id)}"
+    return f"/v1/customers/~b64.{urlsafe_b64encode(characters).decode().rstrip('=')}"
 
 
 def _part(text: str) -> str:
     if text in {"", ".", ".."}:
         raise invalid("invalid_request", f"an id or a name that stands in a path is not {text!r}")
-    return quote(text, safe="~")
+    return quote(text, safe="~", errors="replace")
 
+
+_ALTERED_ON_THE_WAY: Final = frozenset("%?")
+"""API Gateway decodes a path twice, and cuts it off at a question mark: an id with one of these goes in base64url."""
 
 _PRINTABLE: Final = 32
 _DELETE: Final = 127

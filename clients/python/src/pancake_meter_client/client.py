@@ -28,6 +28,7 @@ from pancake_meter_client.models import (
     UsageReceipt,
 )
 from pancake_meter_client.retrying import DEADLINE_SECONDS, Retrying, attempt_timeout
+from pancake_meter_client.time_limit import TimeLimit
 
 UNDOING_SECONDS = 2.0
 """How long it may take to release a hold that was being placed. It is a part of the deadline."""
@@ -66,6 +67,7 @@ class Client:
         self._undoing_seconds = min(UNDOING_SECONDS, deadline_seconds / 2)
         self._sleep = sleep
         self._clock = clock
+        self._limit = TimeLimit(clock)
 
     def quota(self, customer_id: str, meter: str) -> Quota:
         """Return what the customer may still use."""
@@ -192,7 +194,16 @@ class Client:
 
     def _attempt(self, call: Call[Any], ends_at: float) -> httpx.Response:
         timeout = attempt_timeout(max(ends_at - self._clock(), _ATTEMPT_SECONDS_MIN))
-        request = self._http.build_request(call.method, call.path, json=call.body, params=call.query, timeout=timeout)
+        self._limit.ends_at = ends_at
+        request = self._http.build_request(
+            call.method,
+            call.path,
+            content=call.content,
+            headers=call.headers,
+            params=call.query,
+            timeout=timeout,
+            extensions={"trace": self._limit.trace},
+        )
         response = self._http.send(request, stream=True)
         try:
             parts = []

@@ -38,8 +38,7 @@ class QuotaRefused(PancakeMeterError):
         from pancake_meter_client.models import Quota  # noqa: PLC0415 - the models raise these errors
 
         super().__init__(status, problem)
-        quota = problem.get("quota")
-        self.quota: Quota | None = Quota.read(quota) if quota else None
+        self.quota: Quota | None = Quota.read_if_one(problem.get("quota"))
         self.resets_at: str | None = problem.get("resets_at")
         self.purchase_url: str | None = problem.get("purchase_url")
         self.upgrade_url: str | None = problem.get("upgrade_url")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Self
 from uuid import uuid4
 
@@ -77,6 +77,14 @@ class Quota:
             holds_per_minute=body.get("holds_per_minute"),
             alert=_decimal_or_none(body.get("alert")),
         )
+
+    @classmethod
+    def read_if_one(cls, body: object) -> Self | None:
+        """Read a quota, or return ``None`` for what is none: a refusal may come from something before the API."""
+        try:
+            return cls.read(body) if isinstance(body, Mapping) and body else None
+        except (KeyError, TypeError, AttributeError, ValueError, InvalidOperation):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

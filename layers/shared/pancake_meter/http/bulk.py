@@ -17,7 +17,7 @@ from pancake_meter.usecases.record_usage import UsageLine
 REFUSED_ITEMS_MAX: Final = 100
 """Refused events of one request that are told one by one; the rest are counted."""
 
-_FIELDS_MIN: Final = 4
+_NEEDED: Final = frozenset({"id", "customer_id", "meter", "quantity"})
 
 
 class RefusedItem(TypedDict):
@@ -81,7 +81,7 @@ def read_bulk(metering: Metering, text: str, content_type: str, now: datetime) -
 
 
 def _may_be_event(item: object) -> bool:
-    return isinstance(item, dict) and len(item) >= _FIELDS_MIN
+    return isinstance(item, dict) and item.keys() >= _NEEDED
 
 
 def _read(metering: Metering, item: object, now: datetime) -> UsageLine | Problem:

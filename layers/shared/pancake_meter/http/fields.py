@@ -1,10 +1,19 @@
 """Field types of the wire models: what JSON may carry where a quantity, a meter or a customer is meant."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
 from pancake_meter.domain.errors import DomainError
@@ -12,6 +21,7 @@ from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
+_FIELDS_MAX: Final = 100
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -19,6 +29,14 @@ class WireModel(BaseModel):
     """Base of every body that callers send: a field that is not known is a mistake worth telling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, body: Any) -> Any:
+        """Refuse at once what has far more fields than any body: a fault for each of them would cost 1 KB of memory."""
+        if isinstance(body, Mapping) and len(body) > _FIELDS_MAX:
+            raise ValueError(f"there are at most {_FIELDS_MAX} fields here")
+        return body
 
 
 def _quantity(value: Any) -> Decimal:

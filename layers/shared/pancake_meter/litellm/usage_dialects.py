@@ -16,8 +16,9 @@ class Dialect:
     """``input``, ``output`` and ``total`` are the wholes; the others are parts of them.
 
     ``more_input`` is input beside ``input``. ``uncached`` is the input without what was cached. ``is_cache_beside``: the
-    cached tokens are beside ``input``, not inside. ``is_reasoning_beside``: the reasoning is beside ``output``, where no
-    total says otherwise. ``needs``: the dialect is recognised by one of these keys, ``not_with`` rules it out.
+    cached tokens are beside ``input``, not inside. ``cache_write_parts`` are what was written by lifetime: their sum is
+    ``cache_write``, also where that is stated as nothing. ``is_reasoning_beside``: the reasoning is beside ``output``, where
+    no total says otherwise. ``needs``: the dialect is recognised by one of these keys, ``not_with`` rules it out.
     """
 
     input: Names
@@ -25,6 +26,7 @@ class Dialect:
     total: Names = ()
     cache_read: Names = ()
     cache_write: Names = ()
+    cache_write_parts: Names = ()
     reasoning: Names = ()
     uncached: Names = ()
     more_input: Names = ()
@@ -72,6 +74,8 @@ RESPONSES: Final = Dialect(
         "input_tokens_details.cached_tokens",
         "input_token_details.cached_tokens",
         "input_token_details.cache_read",
+        "input_token_details.priority_cache_read",
+        "input_token_details.flex_cache_read",
         "cache_read.input_tokens",
         "cache_read_input_tokens",
     ),
@@ -82,10 +86,16 @@ RESPONSES: Final = Dialect(
         "cache_creation.input_tokens",
         "cache_creation_input_tokens",
     ),
+    cache_write_parts=(
+        "input_token_details.ephemeral_5m_input_tokens",
+        "input_token_details.ephemeral_1h_input_tokens",
+    ),
     reasoning=(
         "output_tokens_details.reasoning_tokens",
         "output_token_details.reasoning_tokens",
         "output_token_details.reasoning",
+        "output_token_details.priority_reasoning",
+        "output_token_details.flex_reasoning",
         "output_tokens_details.thinking_tokens",
         "reasoning.output_tokens",
     ),

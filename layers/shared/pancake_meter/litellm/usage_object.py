@@ -4,6 +4,7 @@ An object that more than one dialect can read counts where they agree. One that 
 cached tokens under a name that nobody knows, is refused: to take those for uncached would be a guess.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +31,11 @@ _BREAKDOWNS: Final = frozenset(
     }
 )
 """Cached tokens once more, by modality or lifetime."""
+
+_CACHED_TOKENS: Final = re.compile(r"(?i)(?=.*cach)(?=.*token)")
+_NOT_CACHED: Final = re.compile(r"(?i)no_?cache|(non_?|un)cached|cache_?miss")
+_NAME_LENGTH_MAX: Final = 80
+_WHOLE: Final = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ def token_pools(usage: Mapping[str, object], *, is_total_exact: bool = True) -> 
     whole = counted[0]
     for other in counted[1:]:
         whole = _agreed(whole, other)
+    if not whole.cache_read and not whole.cache_write:
+        _check_cache_elsewhere(usage)
     return _split(whole)
 
 
@@ -91,7 +99,7 @@ def _speaks(usage: Mapping[str, object], dialect: Dialect) -> bool:
 def _read(usage: Mapping[str, object], dialect: Dialect, *, is_total_exact: bool) -> _Reading:
     entered = (_count(usage, dialect.input) or ZERO) + (_count(usage, dialect.more_input) or ZERO)
     output = _count(usage, dialect.output) or ZERO
-    read, written = _count(usage, dialect.cache_read), _count(usage, dialect.cache_write)
+    read, written = _count(usage, dialect.cache_read), _written(usage, dialect)
     reasoning, uncached = _count(usage, dialect.reasoning), _count(usage, dialect.uncached)
     total = _count(usage, dialect.total)
     cached = (read or ZERO) + (written or ZERO)
@@ -111,6 +119,13 @@ def _read(usage: Mapping[str, object], dialect: Dialect, *, is_total_exact: bool
     elif dialect.is_reasoning_beside:
         output = with_reasoning
     return _Reading(whole_input, output, read, written, reasoning)
+
+
+def _written(usage: Mapping[str, object], dialect: Dialect) -> Decimal | None:
+    """Return what was written into a cache: LangChain states it by lifetime alone, and zero beside it."""
+    whole = _count(usage, dialect.cache_write)
+    parts = sum((_count(usage, (path,)) or ZERO for path in dialect.cache_write_parts), ZERO)
+    return _same(whole or None, parts) if parts else whole
 
 
 def _agreed(one: _Reading, other: _Reading) -> _Reading:
@@ -147,6 +162,22 @@ def _check_unknown_cache(usage: Mapping[str, object], dialects: list[Dialect]) -
             raise CannotMeasure(f"{path[:80]!r} is a count of cached tokens that no known usage object has")
 
 
+def _check_cache_elsewhere(usage: Mapping[str, object]) -> None:
+    """Refuse an object of which no dialect reads cached tokens, but which has some: in its depth, a list or a text."""
+    left: list[tuple[str, object]] = [("", usage)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, Mapping):
+            inner = f"{path}." if path else ""
+            left += [(f"{inner}{key[:_NAME_LENGTH_MAX]}"[-_NAME_LENGTH_MAX:], each) for key, each in value.items()]
+        elif isinstance(value, list):
+            left += [(path, each) for each in value]
+        elif _CACHED_TOKENS.search(path) and not _NOT_CACHED.search(path) and _is_count(value):
+            raise CannotMeasure(f"{path!r} is a count of cached tokens that no known usage object has")
+        elif isinstance(value, str) and "details" in path.lower() and "cache" in value:
+            raise CannotMeasure(f"{path!r} is a text, and no object with counts")
+
+
 def _cache_paths(usage: Mapping[str, object]) -> Iterator[str]:
     """Yield the paths of counts above nothing that have to do with a cache."""
     for key, value in usage.items():
@@ -154,8 +185,9 @@ def _cache_paths(usage: Mapping[str, object]) -> Iterator[str]:
             continue
         if isinstance(value, Mapping):
             is_near = "cach" in key.lower() or "token" in key.lower() or "detail" in key.lower()
+            is_cached = "cach" in key.lower()
             for name, inner in value.items() if is_near else ():
-                is_cache = "cach" in f"{key}.{name}".lower() and name not in _BREAKDOWNS
+                is_cache = (is_cached or "cach" in name.lower()) and name not in _BREAKDOWNS
                 if is_cache and name not in {"noCache", "noCacheTokens"} and _is_above_nothing(inner):
                     yield f"{key}.{name}"
         elif "cach" in key.lower() and "token" in key.lower() and _is_above_nothing(value):
@@ -168,6 +200,15 @@ def _has_input_tokens(value: object) -> bool:
 
 def _is_above_nothing(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value != 0
+
+
+def _is_count(value: object) -> bool:
+    """Whether it is a whole number above nothing; its text too."""
+    if isinstance(value, str):
+        return _WHOLE.fullmatch(value) is not None and int(value) > 0
+    if not isinstance(value, int | Decimal) or not _is_above_nothing(value):
+        return False
+    return Decimal(value) == Decimal(value).to_integral_value()
 
 
 def _count(usage: Mapping[str, object], paths: Names) -> Decimal | None:

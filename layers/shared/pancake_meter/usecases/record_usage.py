@@ -158,6 +158,8 @@ def _record_batch(
             continue
         if refused.balance is None:
             metering.open(customer_id, meter, now)
+            # Usage is told after it happened: what comes before the customer's first day counts to it.
+            of_any_time = True
         elif not metering.keep_current(refused.balance, now):
             late = record_late_events(metering, refused.balance, pending, now)
             results |= late

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from pancake_meter_client.aio import AsyncClient
-from pancake_meter_client.errors import PancakeMeterError, TooManyRequests, Unauthorized, Unavailable
+from pancake_meter_client.errors import InvalidRequest, PancakeMeterError, TooManyRequests, Unauthorized, Unavailable
 from pancake_meter_client.gateway.held_calls import HeldCall
 from pancake_meter_client.models import CallReceipt, RefusedItem
 
@@ -144,12 +144,12 @@ class Outbox:
                 await self._sleep(_wait_seconds(failed))
 
     async def _is_round_done(self, client: AsyncClient) -> bool:
-        try:
-            return all(await asyncio.gather(self._tell_some(client), self._release_some(client)))
-        except Exception:  # noqa: BLE001 - as the next line says
-            # Even a fault of our own does not end the telling: what waits is told once it is mended.
-            _log.exception("%d calls wait to be told", len(self._calls))
-            return False
+        done = await asyncio.gather(self._tell_some(client), self._release_some(client), return_exceptions=True)
+        for each in done:
+            if isinstance(each, BaseException):
+                # Even a fault of our own does not end the telling: what waits is told once it is mended.
+                _log.error("%d calls wait to be told", len(self._calls), exc_info=each)
+        return all(each is True for each in done)
 
     async def _tell_some(self, client: AsyncClient) -> bool:
         """Tell the oldest calls; return whether they are done with."""
@@ -161,7 +161,7 @@ class Outbox:
         try:
             receipt = await client.record_llm_calls([call.payload for call in batch])
         except PancakeMeterError as trouble:
-            if trouble.status not in _FINAL:
+            if not _is_final(trouble):
                 _log.warning("%d calls wait to be told: %s", len(self._calls), trouble)
                 return False
             if len(batch) > 1:
@@ -205,6 +205,11 @@ class Outbox:
         except PancakeMeterError as refused:
             _log.info("hold %s is not released: %s", held.hold_id, refused)
         return True
+
+
+def _is_final(trouble: PancakeMeterError) -> bool:
+    """Whether the content of a batch was refused: by the stack, or by the client, which could not send it."""
+    return trouble.status in _FINAL or (isinstance(trouble, InvalidRequest) and trouble.status is None)
 
 
 def _wait_seconds(failed: int) -> float:

@@ -58,6 +58,9 @@ class LoggerSettings:
             if getattr(self, name) not in choices
         ]
         faults += [f"{_variable(name)} is more than 0" for name in _POSITIVE if not getattr(self, name) > 0]
+        faults += [
+            f"{_variable(name)} is at most {most}" for name, most in _AT_MOST.items() if getattr(self, name) > most
+        ]
         if not self.customer or not all(_IDENTITY.fullmatch(kind) for kind in self.customer):
             faults.append(f"{_variable('customer')} names identities as the catalog does")
         if faults:
@@ -117,3 +120,5 @@ _POSITIVE: Final = (
     "hold_ttl_seconds",
     "deadline_seconds",
 )
+_AT_MOST: Final[Mapping[str, int]] = {"hold_units_max": 10**15, "hold_ttl_seconds": 86_400}
+"""What the stack takes: it would refuse every hold with more."""
