@@ -25,4 +25,7 @@ def move_function_clocks(build_folder: Path) -> None:
         raise LocalStackError(f"the build has no {BUILT_CLOCK}: where is the clock of the functions?")
     # `sam build` links what it has in its cache: the file is replaced, never written into.
     built.unlink()
+    # The byte code beside it is taken unchecked: the old clock's must go.
+    for compiled in (built.parent / "__pycache__").glob("clock.*.pyc"):
+        compiled.unlink()
     shutil.copyfile(ROOT / "local" / "function_clock.py", built)

@@ -3,6 +3,8 @@
 Source: AWS CloudFormation user guide, "Intrinsic function reference" (short forms `!Ref`, `!Sub`, `!GetAtt` ...).
 """
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE_PATH = ROOT / "template.yaml"
 
 
-class _TemplateLoader(yaml.SafeLoader):
+class _TemplateLoader(yaml.CSafeLoader):
     """A safe loader that turns `!Tag value` into `{"Fn::Tag": value}`, the form CloudFormation itself uses."""
 
 
@@ -40,6 +42,11 @@ def load_template(path: Path = TEMPLATE_PATH) -> dict[str, Any]:
 
     Raises `OSError` when the file cannot be read and `yaml.YAMLError` when it is not YAML.
     """
+    return deepcopy(_parsed(path, path.stat().st_mtime_ns))
+
+
+@cache
+def _parsed(path: Path, _modified_ns: int) -> dict[str, Any]:
     with path.open(encoding="utf-8") as stream:
         template: dict[str, Any] = yaml.load(stream, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
     return template

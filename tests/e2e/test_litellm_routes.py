@@ -113,6 +113,7 @@ def proxy(
     environment = {
         "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
         "PANCAKE_METER_URL": stack[1],
+        "PANCAKE_METER_CUSTOMER": "end_user",
         "PANCAKE_METER_API_KEY": "pm_test_x",
         "PANCAKE_METER_METER": "tokens",
         "PANCAKE_METER_DEADLINE_SECONDS": "5",

@@ -85,6 +85,9 @@ def test_the_clock_is_put_into_the_local_build_alone(tmp_path: Path) -> None:
     built.parent.mkdir(parents=True)
     cached.write_text("the wall clock")
     built.hardlink_to(cached)
+    compiled = built.parent / "__pycache__" / "clock.cpython-313.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"the wall clock")
 
     # When the local stack takes it over
     move_function_clocks(tmp_path)
@@ -92,5 +95,6 @@ def test_the_clock_is_put_into_the_local_build_alone(tmp_path: Path) -> None:
     # Then its clock is the movable one, and the cache's is not
     assert (built.read_text(), cached.read_text()) == (MOVED.read_text(), "the wall clock")
     assert CLOCK_FILE_VARIABLE in built.read_text()
+    assert not compiled.exists()
     with pytest.raises(LocalStackError, match="clock"):
         move_function_clocks(tmp_path / "nothing built")

@@ -30,8 +30,10 @@ CALL_SECONDS_MAX: Final = 4.0
 """A call with all its attempts: a caller waits no longer for a table that hangs."""
 
 _CONNECT_SECONDS: Final = 1.0
-_READ_SECONDS: Final = 1.5
-_ATTEMPT_SECONDS: Final = _CONNECT_SECONDS + _READ_SECONDS
+_READ_SECONDS: Final = 2.0
+_ATTEMPT_SECONDS: Final = _READ_SECONDS
+"""What an attempt may take: where the store can be reached at all, connecting takes a moment."""
+
 _BACKOFF_BASE_SECONDS: Final = 0.01
 _BACKOFF_CEILING_SECONDS: Final = 0.25
 
