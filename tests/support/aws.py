@@ -1,5 +1,6 @@
 """boto3 clients for tests: dummy credentials, short timeouts, no retries that would hide a fault."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,10 +19,7 @@ def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -
 
     `attempts_max` counts the first request too: 1 means that botocore never retries.
     """
-    session = boto3.session.Session(
-        aws_access_key_id=DUMMY_ACCESS_KEY, aws_secret_access_key=DUMMY_ACCESS_KEY, region_name=REGION
-    )
-    return session.client(
+    return _session().client(
         "dynamodb",
         endpoint_url=endpoint_url,
         config=Config(
@@ -30,4 +28,12 @@ def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -
             max_pool_connections=CONNECTIONS_MAX,
             retries={"total_max_attempts": attempts_max, "mode": "standard"},
         ),
+    )
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """Return one session for all clients: it keeps what it has read of botocore's service descriptions, which is much."""
+    return boto3.session.Session(
+        aws_access_key_id=DUMMY_ACCESS_KEY, aws_secret_access_key=DUMMY_ACCESS_KEY, region_name=REGION
     )

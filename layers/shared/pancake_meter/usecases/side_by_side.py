@@ -2,7 +2,7 @@
 
 import contextvars
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Generic, TypeVar
@@ -43,10 +43,14 @@ def side_by_side(
     if workers <= 1:
         run.work_off()
     else:
-        with ThreadPoolExecutor(workers) as pool:
-            for _ in range(workers):
-                # What the caller's context carries, the log's keys say, holds in each thread too.
-                pool.submit(contextvars.copy_context().run, run.work_off)
+        pool = ThreadPoolExecutor(workers)
+        try:
+            # What the caller's context carries, the deadline and the log's keys, holds in each thread too.
+            wait([pool.submit(contextvars.copy_context().run, run.work_off) for _ in range(workers)])
+        finally:
+            # Where the caller was interrupted because its time is over, nobody waits for what a thread is still at.
+            run.is_over = True
+            pool.shutdown(wait=False, cancel_futures=True)
     run.raise_trouble()
     return [run.results[index] for index in range(len(items))]
 
