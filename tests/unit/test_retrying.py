@@ -58,20 +58,20 @@ def test_scenario_98_a_throttled_call_makes_at_most_eight_requests() -> None:
     assert clock.now < 2
 
 
-def test_scenario_98_a_hanging_call_ends_within_four_seconds() -> None:
+def test_scenario_98_a_hanging_call_ends_within_seven_seconds() -> None:
     clock = Clock()
-    begun, request = failing(clock, 2.0, *[StoreUnavailable("ReadTimeoutError")] * 20)
+    begun, request = failing(clock, 3.0, *[StoreUnavailable("ReadTimeoutError")] * 20)
     with pytest.raises(StoreUnavailable):
         clock.retrier().call(request)  # type: ignore[arg-type]
     assert len(begun) == 2
-    assert clock.now <= 4
+    assert clock.now <= 6.5
 
 
 def test_scenario_98_no_attempt_starts_that_could_not_end_before_the_deadline() -> None:
     clock = Clock()
     begun, request = failing(clock, 1.5)
     with pytest.raises(OutOfTime):
-        clock.retrier(1.9).call(request)  # type: ignore[arg-type]
+        clock.retrier(2.9).call(request)  # type: ignore[arg-type]
     assert begun == []
 
 

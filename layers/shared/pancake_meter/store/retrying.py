@@ -26,11 +26,11 @@ from pancake_meter.store.errors import (
 )
 
 ATTEMPTS_MAX: Final = 8
-CALL_SECONDS_MAX: Final = 4.0
+CALL_SECONDS_MAX: Final = 6.5
 """A call with all its attempts: a caller waits no longer for a table that hangs."""
 
 _CONNECT_SECONDS: Final = 1.0
-_READ_SECONDS: Final = 2.0
+_READ_SECONDS: Final = 3.0
 _ATTEMPT_SECONDS: Final = _READ_SECONDS
 """What an attempt may take: where the store can be reached at all, connecting takes a moment."""
 
@@ -59,7 +59,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Retrier:
-    """Repeats what meets passing trouble: at most 8 attempts and 4 seconds, and never beyond the deadline in hand."""
+    """Repeats what meets passing trouble: at most 8 attempts and 6.5 seconds, and never beyond the deadline in hand."""
 
     def __init__(
         self,
