@@ -34,6 +34,9 @@ _READ_SECONDS: Final = 3.0
 _ATTEMPT_SECONDS: Final = _READ_SECONDS
 """What an attempt may take: where the store can be reached at all, connecting takes a moment."""
 
+_LEAST_SECONDS: Final = 0.5
+"""With less until the deadline no attempt is worth its start. With more it mostly ends in time, or the alarm ends it."""
+
 _BACKOFF_BASE_SECONDS: Final = 0.01
 _BACKOFF_CEILING_SECONDS: Final = 0.25
 
@@ -79,7 +82,7 @@ class Retrier:
     def call(self, request: Callable[[], _Answer]) -> _Answer:
         """Return what ``request`` returns, repeated while it raises ``StoreError``.
 
-        No attempt starts that could not end in time. A store that has failed eight times in a row in this invocation gets
+        No attempt starts shortly before the deadline. A store that has failed eight times in a row in this invocation gets
         one attempt from each further call: a batch over many balances does not storm it.
 
         A condition that fails after an attempt whose answer was lost says nothing: that attempt may have made it fail. It is
@@ -90,11 +93,12 @@ class Retrier:
             StoreError: passing trouble, the last that was met.
             OutOfTime: there was no time for a first attempt.
         """
-        limit, streak = self._deadline().within(CALL_SECONDS_MAX), streak_in_hand()
+        deadline, streak = self._deadline(), streak_in_hand()
+        limit = Deadline(stopwatch=deadline.stopwatch).within(CALL_SECONDS_MAX)
         trouble: StoreError = OutOfTime("there is no time left for another request")
         is_doubtful = False
         for attempt in range(self._attempts_max):
-            if not limit.allows(_ATTEMPT_SECONDS):
+            if not (limit.allows(_ATTEMPT_SECONDS) and deadline.allows(_LEAST_SECONDS)):
                 break
             try:
                 answer = request()
