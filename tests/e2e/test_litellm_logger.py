@@ -164,6 +164,22 @@ def test_a_fallback_is_the_same_call_and_counts_once(proxy: httpx.Client, stack:
     assert settled(stack, customer_id, TOKENS) == (TOKENS, 0)
 
 
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent"])
+def test_promise_3_twelve_small_calls_in_googles_words_all_pass_on_the_free_plan(
+    proxy: httpx.Client, stack: Stack, customer_id: str, verb: str
+) -> None:
+    # Given calls that LiteLLM passes on, under another id, to a model that is not Google's
+    words = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    headers = {"x-litellm-end-user-id": customer_id}
+
+    # When each follows at once upon the one before
+    answers = [proxy.post(f"/v1beta/models/fine:{verb}", json=words, headers=headers) for _ in range(12)]
+
+    # Then none has found the units of an earlier one still held, and each is counted once
+    assert [answer.status_code for answer in answers] == [HTTPStatus.OK] * 12
+    assert settled(stack, customer_id, 12 * TOKENS) == (12 * TOKENS, 0)
+
+
 def test_a_client_that_leaves_a_stream_pays_for_what_it_had(
     proxy: httpx.Client, stack: Stack, customer_id: str
 ) -> None:
