@@ -1,6 +1,7 @@
 """POST /v1/graphql: queries only, at most seven levels deep; a buyer's token shows the buyer's own things."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from graphql import (
@@ -35,6 +36,19 @@ def answer_query(simulator: Simulator, call: Call) -> Answer:
     """Run a query. Raises `ApiError`: 400 ill-formed or too deep, 403 a mutation, 200 a resolver's failure."""
     body = parse_body(call.content, "graphql")
     query, variables = body.required("query", 100_000), body.raw("variables")
+    document = _accepted(query)
+    root = _root(simulator, call.customer)
+    result = execute_sync(SCHEMA, document, root, variable_values=variables if isinstance(variables, dict) else {})
+    if result.data is None or result.errors:
+        errors = result.errors or [GraphQLError("No data")]
+        status = 400 if result.data is None and errors[0].path is None else 200
+        raise ApiError(status, errors[0].message, "graphql")
+    return Answer(result.data)
+
+
+@lru_cache(maxsize=128)
+def _accepted(query: str) -> DocumentNode:
+    """Return the query's document. A client asks with few texts, and to read one takes longer than to answer it."""
     try:
         document = parse(query, max_tokens=TOKENS_MAX)
     except GraphQLError as error:
@@ -48,13 +62,7 @@ def answer_query(simulator: Simulator, call: Call) -> Answer:
     if _depth(document, operations) > DEPTH_MAX:
         hint = Notice("Split the query", "graphql", "REDUCE_QUERY_SIZE")
         raise ApiError(400, f"Query exceeds the depth limit of {DEPTH_MAX}", "graphql", hint)
-    root = _root(simulator, call.customer)
-    result = execute_sync(SCHEMA, document, root, variable_values=variables if isinstance(variables, dict) else {})
-    if result.data is None or result.errors:
-        errors = result.errors or [GraphQLError("No data")]
-        status = 400 if result.data is None and errors[0].path is None else 200
-        raise ApiError(status, errors[0].message, "graphql")
-    return Answer(result.data)
+    return document
 
 
 def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[..., Any]]:
@@ -64,24 +72,30 @@ def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[...,
     def sees(order: Order) -> bool:
         return customer is None or order.buyer_identity == customer
 
-    orders = [order for order in state.orders.values() if sees(order)]
-    subscriptions = [rows.order(order) for order in orders if isinstance(order, SubscriptionOrder)]
-    purchases = [rows.order(order) for order in orders if not isinstance(order, SubscriptionOrder)]
-    products = {
-        kind: [rows.product(product) for product in state.products.values() if product.kind == kind]
-        for kind in ("onetime", "subscription")
-    }
-    payments = [rows.payment(payment) for payment in state.payments.values() if sees(payment.order)]
-    refunds = [rows.refund(refund) for refund in state.refunds.values() if sees(refund.payment.order)]
-    deliveries = [rows.delivery(delivery) for delivery in state.deliveries.values()] if customer is None else []
+    def orders(*, are_subscriptions: bool) -> list[Row]:
+        seen = (order for order in state.orders.values() if sees(order))
+        return [rows.order(order) for order in seen if isinstance(order, SubscriptionOrder) is are_subscriptions]
+
+    def products(kind: str) -> list[Row]:
+        return [rows.product(product) for product in state.products.values() if product.kind == kind]
+
+    def payments() -> list[Row]:
+        return [rows.payment(payment) for payment in state.payments.values() if sees(payment.order)]
+
+    def refunds() -> list[Row]:
+        return [rows.refund(refund) for refund in state.refunds.values() if sees(refund.payment.order)]
+
+    def deliveries() -> list[Row]:
+        return [rows.delivery(delivery) for delivery in state.deliveries.values()] if customer is None else []
+
     return {
         "stores": lambda _info: [rows.store()],
         "storesCount": lambda _info: 1,
         "store": lambda _info, id: rows.store() if id == store_id else None,  # noqa: A006 - GraphQL's name
-        **_entries("onetimeProduct", products["onetime"], store_id),
-        **_entries("subscriptionProduct", products["subscription"], store_id),
-        **_entries("onetimeOrder", purchases, store_id),
-        **_entries("subscriptionOrder", subscriptions, store_id),
+        **_entries("onetimeProduct", lambda: products("onetime"), store_id),
+        **_entries("subscriptionProduct", lambda: products("subscription"), store_id),
+        **_entries("onetimeOrder", lambda: orders(are_subscriptions=False), store_id),
+        **_entries("subscriptionOrder", lambda: orders(are_subscriptions=True), store_id),
         **_entries("payment", payments, None),
         **_entries("refund", refunds, None),
         **_entries("webhookDelivery", deliveries, store_id, plural="webhookDeliveries"),
@@ -89,14 +103,15 @@ def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[...,
 
 
 def _entries(
-    name: str, rows: list[Row], store_id: str | None, plural: str | None = None
+    name: str, make_rows: Callable[[], list[Row]], store_id: str | None, plural: str | None = None
 ) -> dict[str, Callable[..., Any]]:
-    """The list (newest first), its count, and one by its id."""
+    """The list (newest first), its count, and one by its id. Rows are made once, when a query first asks for them."""
+    rows = cache(make_rows)
 
     def select(storeId: str | None, conditions: Mapping[str, Any] | None) -> list[Row]:  # noqa: N803 - GraphQL's name
         if storeId != store_id:
             raise GraphQLError("Store not found")
-        return [row for row in reversed(rows) if matches(row, conditions or {})]
+        return [row for row in reversed(rows()) if matches(row, conditions or {})]
 
     def page(
         _info: object,
@@ -112,7 +127,7 @@ def _entries(
         return len(select(storeId, filter))
 
     def one(_info: object, id: str) -> Row | None:  # noqa: A002
-        return next((row for row in rows if row["id"] == id), None)
+        return next((row for row in rows() if row["id"] == id), None)
 
     plural = plural or f"{name}s"
     return {plural: page, f"{plural}Count": count, name: one}

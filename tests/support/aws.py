@@ -4,7 +4,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
+
+from tests.support.plain_wire import PlainWire
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 DUMMY_ACCESS_KEY = "testing"
 CONNECTIONS_MAX = 64
+READ_SECONDS_MAX = 10
 
 
 def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -> "DynamoDBClient":
@@ -19,16 +23,22 @@ def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -
 
     `attempts_max` counts the first request too: 1 means that botocore never retries.
     """
-    return _session().client(
+    client = _session().client(
         "dynamodb",
         endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=READ_SECONDS_MAX,
             max_pool_connections=CONNECTIONS_MAX,
             retries={"total_max_attempts": attempts_max, "mode": "standard"},
+            # Signing and naming itself take botocore a quarter of a request's time.
+            signature_version=UNSIGNED,
+            user_agent="tests",
         ),
     )
+    if endpoint_url is not None:
+        vars(client)["_endpoint"].http_session = PlainWire(READ_SECONDS_MAX)
+    return client
 
 
 @cache

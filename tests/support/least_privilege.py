@@ -80,11 +80,17 @@ def calling_function() -> str | None:
     """Return the name of the function whose handler is at work in this thread, or ``None``."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(FUNCTIONS):
-            return path.relative_to(FUNCTIONS).parts[0]
+        function = _function_of(frame.f_code.co_filename)
+        if function is not None:
+            return function
         frame = frame.f_back
     return None
+
+
+@cache
+def _function_of(filename: str) -> str | None:
+    path = Path(filename)
+    return path.relative_to(FUNCTIONS).parts[0] if path.is_relative_to(FUNCTIONS) else None
 
 
 def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:

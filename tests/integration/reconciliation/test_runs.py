@@ -1,5 +1,6 @@
 """Runs: bounded, resumed, interrupted, at the same time as others; what each entry costs."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from pancake_meter.waffo.errors import WaffoUnreadable
 from pancake_meter.waffo.snapshots import Page
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.metered_dynamodb import metered
+from tests.support.table import create_table
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import utc
 
@@ -125,11 +127,12 @@ def test_an_order_that_fails_leaves_the_others(world: WaffoWorld, monkeypatch: p
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_scenario_20_a_run_that_crashes_at_any_call_and_runs_again_heals_once(
-    dynamodb: "DynamoDBClient", table: str, when: When
+    dynamodb: "DynamoDBClient", when: When
 ) -> None:
+    customer_id = "acct_1"
     for fails_at in range(1, CALLS_MAX):
-        # Given: a customer of their own for every point of failure, whose renewal was lost
-        customer_id = f"acct_{fails_at}"
+        # Given: a table of its own for every point of failure, and a customer whose renewal was lost
+        table = create_table(dynamodb, f"run-{uuid.uuid4().hex}")
         sound = WaffoWorld(Table(dynamodb, table, sleep=lambda _: None), NOW, seed=fails_at)
         order = sound.subscribe(customer_id)
         sound.use(customer_id, 90_000)
@@ -147,6 +150,7 @@ def test_scenario_20_a_run_that_crashes_at_any_call_and_runs_again_heals_once(
         # Then
         sound.stack = sound.stack_on(sound.table)
         assert (sound.available(customer_id), resets(sound, customer_id)) == (100_000, 1)
+        dynamodb.delete_table(TableName=table)
         if faulty.calls < fails_at:
             return
     pytest.fail("a run makes more calls than the test looks at")

@@ -1,0 +1,101 @@
+"""botocore's requests to a local engine over plain connections, as many as there are requests at once.
+
+Most of a test's time on DynamoDB is what botocore, urllib3 and the standard library do around a request. None of it is what
+the tests look at, so here a request is written and its answer is read as they are, with nothing in between.
+"""
+
+import socket
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
+HEADERS_BYTES_MAX: Final = 65_536
+SIGNED_BY_NOBODY: Final = {
+    "X-Amz-Date": "20260101T000000Z",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/dynamodb/aws4_request, "
+    "SignedHeaders=host;x-amz-date, Signature=0",
+}
+"""Local engines look whether a request is signed, and not by whom."""
+
+
+class PlainWire:
+    """Stands in for botocore's ``URLLib3Session``: HTTP/1.1 without TLS, answers with a ``Content-Length``."""
+
+    def __init__(self, timeout: float) -> None:
+        """``timeout``: seconds that a connection may be silent."""
+        self._timeout = timeout
+        self._idle: list[socket.socket] = []
+        weakref.finalize(self, _close_all, self._idle)
+
+    def send(self, request: "AWSPreparedRequest") -> AWSResponse:
+        """Send a request and return the whole answer.
+
+        Raises:
+            EndpointConnectionError: nobody listens.
+            ReadTimeoutError: the answer did not come in time.
+            ConnectionClosedError: the connection ended before the answer did.
+        """
+        parts = urlsplit(request.url)
+        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
+        lines = [f"{request.method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
+        headers = {**SIGNED_BY_NOBODY, **request.headers, "Content-Length": str(len(body))}
+        lines += [f"{name}: {value.decode() if isinstance(value, bytes) else value}" for name, value in headers.items()]
+        try:
+            connection = self._idle.pop() if self._idle else self._connect(parts.hostname or "", parts.port or 80)
+        except OSError as error:
+            raise EndpointConnectionError(endpoint_url=request.url, error=error) from error
+        try:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+            answer = _answer(connection, request.url)
+        except TimeoutError as error:
+            connection.close()
+            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        except OSError as error:
+            connection.close()
+            raise ConnectionClosedError(endpoint_url=request.url, error=error, request=request) from error
+        self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections that no request is using."""
+        _close_all(self._idle)
+
+    def _connect(self, host: str, port: int) -> socket.socket:
+        connection = socket.create_connection((host, port), self._timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+
+def _close_all(connections: list[socket.socket]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _answer(connection: socket.socket, url: str) -> AWSResponse:
+    received = b""
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        received += _more(connection)
+        if end < 0 and len(received) > HEADERS_BYTES_MAX and b"\r\n\r\n" not in received:
+            raise ConnectionError("no end of the headers")
+    status, *lines = received[:end].decode().split("\r\n")
+    headers: Any = HeadersDict(line.split(": ", 1) for line in lines)
+    chunks, missing = [received[end + 4 :]], int(headers["Content-Length"]) - (len(received) - end - 4)
+    while missing > 0:
+        chunks.append(_more(connection))
+        missing -= len(chunks[-1])
+    answer: Any = AWSResponse(url, int(status.split(" ", 2)[1]), headers, None)
+    answer._content = b"".join(chunks)
+    return answer  # type: ignore[no-any-return]
+
+
+def _more(connection: socket.socket) -> bytes:
+    received = connection.recv(262_144)
+    if not received:
+        raise ConnectionError("closed before the end of the answer")
+    return received
