@@ -13,7 +13,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi observability build deploy clean
+.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,6 +50,7 @@ check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
 	$(BIN)/python -m tools.observability --check
+	$(BIN)/python -m tools.costs --check
 
 setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
@@ -66,6 +67,9 @@ openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire
 
 observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
 	$(BIN)/python -m tools.observability
+
+costs: $(UP_TO_DATE) ## Write docs/costs.md from tools/costs.py
+	$(BIN)/python -m tools.costs
 
 build: $(UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
 	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)

@@ -31,6 +31,15 @@ class Query:
     access_log: bool = False
 
 
+_HOLDS: Final = (
+    "SOURCE '${HttpApiLogGroup}'\n"
+    '| filter routeKey = "POST /v1/customers/{customer_id}/holds"\n'
+    '| stats sum(strcontains(status, "201")) as placed, sum(strcontains(status, "200")) as repeated, '
+    'sum(strcontains(status, "402")) as refused by bin(5m)'
+)
+"""Out of the access log: a metric of each hold that is placed would cost a line of the function's log."""
+
+
 def services() -> tuple[str, ...]:
     """Return the name of every function's service, in the order of template.yaml."""
     functions = resources("AWS::Serverless::Function").values()
@@ -103,7 +112,8 @@ def business() -> Mapping[str, Any]:
     recording = ("usage_recording", "usage_batch", "usage_healing")
     return _body(
         [
-            _graph("Holds", [_ours("HoldPlaced", "quota_check"), _ours("HoldRefused", "quota_check")]),
+            _log_graph("Holds", _HOLDS),
+            _graph("Refused", [_ours("HoldRefused", "quota_check"), _ours("CheckRefused", "quota_check")]),
             _graph("Refused holds by reason", [[{"expression": reason, "id": "reasons"}]]),
             _graph("Usage events counted", [_ours("UsageCounted", each, label=each) for each in recording]),
             _graph(
@@ -146,9 +156,12 @@ def business() -> Mapping[str, Any]:
                     for each in ("webhook_intake", "webhook_deliveries", "reconciliation")
                 ],
             ),
+            _gauges("Received this month, by currency", "ReceivedThisMonth", "currency"),
+            _gauges("Units of closed periods this month, by meter", "UnitsThisMonth", "meter"),
+            _gauges("Overage of closed periods this month, by meter", "OverageThisMonth", "meter"),
             _text(
-                "Revenue, units and overage are exact figures of the reports: `GET /v1/reports/revenue` and "
-                "`GET /v1/reports/usage`, by month, plan and meter."
+                "Gauges of the month are taken by each reconciliation; months are UTC. By plan and customer, and for "
+                "earlier months: `GET /v1/reports/revenue` and `GET /v1/reports/usage`."
             ),
         ]
     )
@@ -258,6 +271,17 @@ def _graph(title: str, metrics: Sequence[Metric]) -> dict[str, Any]:
             "metrics": list(metrics),
         },
     }
+
+
+def _gauges(title: str, metric: str, dimension: str) -> dict[str, Any]:
+    """Draw all that a gauge has been told of, whatever the catalog's meters or currencies are."""
+    search = "SEARCH('{" + f"{_NAMESPACE},{dimension},service" + '} MetricName="' + metric + "\"', 'Maximum', 900)"
+    return _graph(title, [[{"expression": search, "id": "gauges"}]])
+
+
+def _log_graph(title: str, query: str) -> dict[str, Any]:
+    properties = {"title": title, "region": "${AWS::Region}", "view": "timeSeries", "query": query}
+    return {"type": "log", "width": WIDTH // 3, "height": _HEIGHT, "properties": properties}
 
 
 def _text(markdown: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from aws_lambda_powertools.metrics import MetricUnit
 
 from pancake_meter.domain.usage_event import usage_event
 from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
@@ -27,7 +26,10 @@ router = APIGatewayHttpRouter()
 
 @router.post("/v1/customers/<customer_id>/holds")
 def post_hold(customer_id: str) -> Response[str]:
-    """Reserve units: 201, or 200 for a repeat of the same request, or 402 with a purchase link."""
+    """Reserve units: 201, or 200 for a repeat of the same request, or 402 with a purchase link.
+
+    A hold that is placed writes nothing to the log: the access log counts it.
+    """
     customer_id = path_customer_id(customer_id)
     request = HoldRequest.model_validate(body(router))
     with_: QuotaCollaborators = router.context["collaborators"]
@@ -38,7 +40,6 @@ def post_hold(customer_id: str) -> Response[str]:
         tell_refused("HoldRefused", placed.refusal.reason, request.quantity, placed.balance)
         links = with_.offers.links(placed.balance, base_url(router), now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
-    router.context["metrics"].add_metric("HoldPlaced", MetricUnit.Count, 1)
     quota = quota_body(placed.balance, with_.offers.nudge(placed.balance, base_url(router), now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
     return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))

@@ -9,11 +9,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter.domain.errors import ReportTooLarge
 from pancake_meter.http.reconciliation import ReportBody, report_body
 from pancake_meter.http.resolver import answer, create_resolver, unavailable
 from pancake_meter.invocation import in_time, time_left
 from pancake_meter.store.errors import StoreError
-from pancake_meter.telemetry import create_metrics
+from pancake_meter.telemetry import create_metrics, gauge_by
+from pancake_meter.usecases.measure_month import measure_month
 from pancake_meter.usecases.reconcile import Report, reconcile
 from reconciliation_collaborators import ReconciliationCollaborators, production_collaborators
 
@@ -48,7 +50,9 @@ def handler(
     """Answer an API Gateway HTTP API request (payload 2.0), or run for the schedule."""
     collaborators = collaborators or production_collaborators(logger)
     if "requestContext" not in event:
-        return dict(_reconcile(collaborators, context, None))
+        report = _reconcile(collaborators, context, None)
+        _gauge_month(collaborators)
+        return dict(report)
     app.append_context(collaborators=collaborators, lambda_context=context)
     return app.resolve(event, context)
 
@@ -68,6 +72,18 @@ def _reconcile(
     report = reconcile(collaborators.reconciling, now, may_go_on=may_go_on, on_failure=on_failure)
     _count(report)
     return report_body(report)
+
+
+def _gauge_month(collaborators: ReconciliationCollaborators) -> None:
+    """Gauge the month so far for the dashboard. Figures that cannot be had now are left out: the next run has them."""
+    try:
+        month = measure_month(collaborators.reconciling.metering, collaborators.clock())
+    except (ReportTooLarge, StoreError) as trouble:
+        logger.warning("month not gauged", extra={"reason": repr(trouble)})
+        return
+    gauge_by("ReceivedThisMonth", "currency", month.received)
+    gauge_by("UnitsThisMonth", "meter", {meter: usage.used for meter, usage in month.usage.items()})
+    gauge_by("OverageThisMonth", "meter", {meter: usage.overage for meter, usage in month.usage.items()})
 
 
 def _count(report: Report) -> None:

@@ -32,7 +32,6 @@ NOT_TROUBLE = {
     "DeliveryReplayed": "an operator at work",
     "DeliveryUnparked": "trouble that ended by itself",
     "CheckRefused": "a decision of the gate; the dashboard shows the reasons",
-    "HoldPlaced": "a decision of the gate",
     "HoldRefused": "a decision of the gate; the dashboard shows the reasons",
     "PurchaseLinkFollowed": "a customer clicked",
     "ReconciliationHealed": "reconciliation at work; webhooks do get lost",

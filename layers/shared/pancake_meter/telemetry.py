@@ -1,6 +1,7 @@
 """Metrics of the functions: CloudWatch embedded metric format, written to the log."""
 
 import warnings
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -44,6 +45,14 @@ def tell_refused(
     metrics.add_metric(metric, MetricUnit.Count, 1)
     with single_metric(metric, MetricUnit.Count, 1, default_dimensions={"service": str(metrics.service)}) as by_reason:
         by_reason.add_dimension("reason", code)
+
+
+def gauge_by(metric: str, dimension: str, values: Mapping[str, Decimal]) -> None:
+    """Write a gauge for each value, under its own dimension beside the service: a meter or a currency, which are few."""
+    service = str(Metrics().service)
+    for name, value in values.items():
+        with single_metric(metric, MetricUnit.NoUnit, float(value), default_dimensions={"service": service}) as gauge:
+            gauge.add_dimension(dimension, name)
 
 
 def tell_lookup_failed(error: Exception) -> None:

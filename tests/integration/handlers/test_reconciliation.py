@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = utc("2026-03-10T15:14:30")
+GAUGES = (("ReceivedThisMonth", "currency"), ("UnitsThisMonth", "meter"), ("OverageThisMonth", "meter"))
 
 
 @pytest.fixture
@@ -199,3 +200,31 @@ def test_an_unreachable_store_is_503_on_demand_and_an_error_on_schedule(
     assert "Retry-After" in answer.headers
     with pytest.raises(StoreUnavailable):
         on_schedule(world)
+
+
+def test_a_run_of_the_schedule_gauges_the_month_by_currency_and_meter(
+    dynamodb: "DynamoDBClient", table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a renewal in April for 9.00, and 90,000 units used in the April of the period before it
+    world = WaffoWorld(Table(dynamodb, table, sleep=lambda _: None), NOW)
+    order = world.subscribe("acct_1")
+    world.at(utc("2026-04-05T00:00:00"))
+    world.use("acct_1", 90_000)
+    world.at(order.period_end + timedelta(hours=1))
+    capsys.readouterr()
+    on_schedule(world)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    gauges = {(name, line[by]): line[name] for line in lines for name, by in GAUGES if name in line}
+    assert gauges[("ReceivedThisMonth", "USD")] == [9.0]
+    assert gauges[("UnitsThisMonth", "tokens")] == [90_000.0]
+    assert gauges[("OverageThisMonth", "tokens")] == [0.0]
+
+
+def test_a_month_that_cannot_be_gauged_now_does_not_fail_the_run(
+    world: WaffoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr("reconciliation.measure_month", gone)
+    assert on_schedule(world)["healed"] == 2

@@ -62,7 +62,7 @@ def test_a_refused_hold_is_one_line_and_one_count_by_reason(
     post = posting(collaborators)
     # Given 1,000 units left; the customer is opened by this
     post("holds_place", f"{CUSTOMER}/holds", {"meter": "tokens", "quantity": 9000, "id": "h1"})
-    assert counted(metrics()) == {("HoldPlaced", "service=test"): 1}
+    assert metrics() == []
 
     # When more is wanted
     post("holds_place", f"{CUSTOMER}/holds", {"meter": "tokens", "quantity": "1000.5", "id": "h2"})

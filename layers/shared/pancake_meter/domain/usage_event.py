@@ -20,7 +20,7 @@ EVENT_ID_LENGTH_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class CountedAs:
-    """What an id was counted as: the event's fingerprint, and the units."""
+    """What an id was counted as: the event's fingerprint, which may be empty where no time was stated, and the units."""
 
     fingerprint: str
     quantity: Decimal

@@ -264,7 +264,8 @@ def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
         **key,
         "quantity": event.quantity,
         "used_at": to_ms(event.used_at),
-        "fingerprint": event.fingerprint,
+        # Without a stated time the quantity says all: see `UsageEvent.is_repeat_of`.
+        "fingerprint": event.fingerprint if event.stated_at is not None else "",
         "expires_at": _seconds(now + RETENTION),
     }
     return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
