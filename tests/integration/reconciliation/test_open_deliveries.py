@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -232,11 +233,13 @@ def test_scenario_91_what_graphql_does_not_know_either_stays_parked(world: Waffo
     # Given an order that is known, and neither the refund nor a charge of that number
     order, _ = subscribed_without_charge(world)
     world.reconcile()
+    world.at(world.now + timedelta(minutes=2))
     unnamed: dict[str, Any] = {"paymentId": None, "merchantProvidedBuyerIdentity": "acct_1"}
-    outcomes = [
-        world.stack.take(refund(order.id, "", "REF_x", "2026-03-10", amount="1.00", periodNumber=7, **unnamed)),
-        world.stack.take(refund("ORD_x", "", "REF_y", "2026-03-10", amount="1.00", **unnamed)),
-    ]
+    documents = (
+        refund(order.id, "", "REF_x", "2026-03-10", amount="1.00", periodNumber=7, **unnamed),
+        refund("ORD_x", "", "REF_y", "2026-03-10", amount="1.00", **unnamed),
+    )
+    outcomes = [world.stack.take(document, world.now) for document in documents]
     # When
     tally = world.reconcile().passes["parked_deliveries"]
     # Then

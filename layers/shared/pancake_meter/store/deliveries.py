@@ -238,10 +238,19 @@ def read_order_customer(table: Table, order_id: str) -> str | None:
     return item["customer_id"] if item is not None else None
 
 
-def order_write(order_id: str, customer_id: str) -> Put:
-    """Bind an order to its customer; refused when it belongs to another."""
+def read_order_learned_at(table: Table, order_id: str) -> datetime | None:
+    """Return when an event of the order was last applied or found to be no news, or ``None``: one read.
+
+    It is ``None`` too for an order of which nothing was learned since an earlier version wrote it.
+    """
+    item = table.get(_order_key(order_id))
+    return from_ms(item["learned_at"]) if item is not None and "learned_at" in item else None
+
+
+def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
+    """Bind an order to its customer, and note that something was learned of it; refused when it belongs to another."""
     return Put(
-        {**_order_key(order_id), "customer_id": customer_id},
+        {**_order_key(order_id), "customer_id": customer_id, "learned_at": to_ms(now)},
         "attribute_not_exists(PK) OR customer_id = :customer",
         {":customer": customer_id},
     )

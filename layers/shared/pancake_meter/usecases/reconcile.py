@@ -19,11 +19,15 @@ from pancake_meter.usecases.reconciliation_run import BoughtTwice, Reconciling, 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter."""
+    """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter.
+
+    ``unparked_flags`` are flags of deliveries that an event of their order allowed to apply: no pass has them as entries.
+    """
 
     started_at: datetime
     passes: Mapping[str, Tally]
     bought_twice: Sequence[BoughtTwice] = ()
+    unparked_flags: Sequence[str] = ()
 
     @property
     def healed(self) -> int:
@@ -38,7 +42,7 @@ class Report:
     @property
     def flagged(self) -> int:
         """Payments that a person has to look at."""
-        return sum(tally.flagged for tally in self.passes.values())
+        return sum(tally.flagged for tally in self.passes.values()) + len(self.unparked_flags)
 
     @property
     def failed(self) -> int:
@@ -78,4 +82,4 @@ def reconcile(
         "parked_deliveries": reconcile_open(run, "parked"),
         "failed_deliveries": reconcile_open(run, "failed"),
     }
-    return Report(now, passes, tuple(run.bought_twice))
+    return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags))

@@ -129,7 +129,7 @@ def _lifecycle(
     if isinstance(read, Parked):
         return Effects("parked", read.reason, customer_id)
     if isinstance(read, Ignored):
-        return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id))
+        return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id, now))
     learned = books.learn(replacing(OrderFacts.of(read), checkout))
     is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
     reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
@@ -137,7 +137,7 @@ def _lifecycle(
     closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     verdict: Verdict = "applied" if reason is None else "ignored"
     flag = "bought_twice" if is_flagged else None
-    return Effects(verdict, reason or flag, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
+    return Effects(verdict, reason or flag, customer_id, (*_bind(facts.order, customer_id, now), *writes, *closed))
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
@@ -170,7 +170,7 @@ def _payment(
     now: datetime,
 ) -> Effects:
     """Keep a receipt and, for a one-time order, credit what it bought. A subscription's receipt never moves a period."""
-    bound = _bind(facts.order, customer_id)
+    bound = _bind(facts.order, customer_id, now)
     if facts.is_card_check:
         return Effects("ignored", "card_check", customer_id, bound)
     known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
@@ -234,7 +234,7 @@ def _refund(
 ) -> Effects:
     """Take back in proportion what the payment bought. A refund that failed changed nothing and changes nothing."""
     if facts.kind is EventKind.REFUND_FAILED:
-        return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id))
+        return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id, now))
     amount = facts.refunded if facts.refunded is not None else facts.amount
     if amount is None:
         return Effects("parked", "amount_unknown", customer_id)
@@ -250,8 +250,8 @@ def _refund(
     refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original, at)
     grown = known.with_refund(refund)
     if grown == known:
-        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
-    bound = _bind(facts.order, customer_id)
+        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id, now))
+    bound = _bind(facts.order, customer_id, now)
     return _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
 
 
@@ -299,5 +299,5 @@ def _refund_id(event: WaffoEvent, facts: RefundFacts) -> str:
     return f"{event.event_id}@{made_at}"
 
 
-def _bind(order: Order, customer_id: str) -> tuple[Write, ...]:
-    return (order_write(order.id, customer_id),)
+def _bind(order: Order, customer_id: str, now: datetime) -> tuple[Write, ...]:
+    return (order_write(order.id, customer_id, now),)
