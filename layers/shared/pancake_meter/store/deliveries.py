@@ -163,15 +163,14 @@ def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
 
 
 def count_duplicate(table: Table, digest: str, now: datetime) -> None:
-    """Count one more arrival of a delivery that is known."""
-    table.write(
-        Update(
-            _delivery_key(digest),
-            "SET duplicates = duplicates + :one, last_duplicate_at = :now",
-            "attribute_exists(PK)",
-            {":one": 1, ":now": to_ms(now)},
-        )
+    """Count one more arrival of a delivery that is known: once, also where the store's answer is lost."""
+    counted = Update(
+        _delivery_key(digest),
+        "SET duplicates = duplicates + :one, last_duplicate_at = :now",
+        "attribute_exists(PK)",
+        {":one": 1, ":now": to_ms(now)},
     )
+    table.transact([counted])
 
 
 def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:

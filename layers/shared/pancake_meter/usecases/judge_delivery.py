@@ -123,7 +123,7 @@ def retry_delivery(
     unparks: bool = True,
     pause: Pause = time.sleep,
 ) -> Outcome:
-    """Apply a delivery again if it is still open, and then, if it ``unparks``, what waited for it. What was dismissed stays so.
+    """Apply a delivery again if it is still open. What was dismissed stays so. If it ``unparks``, what waited for it follows.
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
@@ -218,8 +218,8 @@ def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
     """Try what waits for this order: what has just been learned may be what it waited for.
 
-    At most 50 are tried. The schedule tries what is left, also after trouble: it was judged before the order was last learned
-    of. So trouble here is none of the delivery, whose outcome and flag are to be told.
+    At most 50 are tried. The schedule tries what is left, since something was learned of the order after it was judged. It
+    does so after trouble too: the outcome of the delivery and its flag are answered all the same.
     """
     if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
         return outcome
