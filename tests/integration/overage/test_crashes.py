@@ -54,7 +54,7 @@ def let_go(billing: Billing, _: Document) -> None:
 Action = Callable[[Billing, Document], None]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "lost"])
 @pytest.mark.parametrize(
     ("name", "action", "due", "over"),
     [

@@ -87,7 +87,7 @@ class Retrier:
         one attempt from each further call: a batch over many balances does not storm it.
 
         A condition that fails after an attempt whose answer was lost says nothing: that attempt may have made it fail. It is
-        raised as passing trouble with what stood in the way. Who wrote can often tell from that; else the caller's repeat does.
+        raised as passing trouble with what stood in the way, from which the writer can often tell.
         A request that ``is_recognised`` carries a token: the store answers its repeat as it answered the first.
 
         Raises:

@@ -123,7 +123,7 @@ def retry_delivery(
     unparks: bool = True,
     pause: Pause = time.sleep,
 ) -> Outcome:
-    """Apply a delivery again if it is still open. What was dismissed stays so. If it ``unparks``, what waited for it follows.
+    """Apply a delivery again if it is still open, and what waited for it, if it ``unparks``. What was dismissed stays so.
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
