@@ -189,10 +189,33 @@ def test_scenario_91_graphql_says_which_charge_a_subscriptions_refund_is_of(worl
     payment = read_payment(world.table, world.payment_of(order).id)
     assert payment is not None
     assert (len(payment.refunds), open_ones(world)) == (1, 0)
-    # And once the charge is told, its share is taken
-    assert world.available("acct_1") == 100_000
-    world.stack.take_bytes(charge, world.now)
+    # And GraphQL tells the charge too, so that its share is taken: once, though the charge's own webhook comes as well
+    assert [report.passes["uncharged_payments"].healed for report in reports] == [1, 0]
+    assert (payment.charge is not None, world.available("acct_1")) == (True, 0)
+    assert world.stack.take_bytes(charge, world.now).reason == "no_news"
     assert world.available("acct_1") == 0
+
+
+def test_a_refund_whose_charge_nobody_knows_is_flagged_and_its_share_is_taken_once_graphql_shows_it(
+    world: WaffoWorld,
+) -> None:
+    # Given a refund that names its payment, of which no webhook ever comes
+    order, _ = subscribed_without_charge(world)
+    world.reconcile()
+    named = refund(order.id, world.payment_of(order).id, "REF_x", "2026-03-10", amount="4.50",
+                   periodNumber=1, merchantProvidedBuyerIdentity="acct_1")  # fmt: skip
+    world.failing_pages = {"PaymentsOfOneTimeOrder"}
+    outcome = world.stack.take(named)
+    # Then it is recorded, and flagged once, as long as Waffo does not say either
+    assert (outcome.verdict, outcome.flags) == ("applied", ("charge_unknown",))
+    first = world.reconcile()
+    assert (first.passes["uncharged_payments"].failed, first.flagged, world.available("acct_1")) == (1, 0, 100_000)
+    # When
+    world.failing_pages = set()
+    reports = [world.reconcile() for _ in range(2)]
+    # Then half of what it paid for is taken
+    assert [report.passes["uncharged_payments"].read for report in reports] == [1, 0]
+    assert world.available("acct_1") == 50_000
 
 
 def test_scenario_91_graphql_finds_the_charge_of_a_refund_that_has_no_number_by_the_refund(world: WaffoWorld) -> None:
@@ -224,8 +247,9 @@ def test_scenario_91_graphql_knows_a_one_time_orders_only_payment(world: WaffoWo
     assert world.outcomes[-1].reason == "payment_unknown"
     # When
     assert world.reconcile().passes["parked_deliveries"].healed == 1
-    # Then: the units come and go with the charge
-    world.stack.take_bytes(charge, world.now)
+    # Then: the units come and go with the charge, which GraphQL tells too
+    assert world.available("acct_1") == 10_000
+    assert world.stack.take_bytes(charge, world.now).reason == "no_news"
     assert world.available("acct_1") == 10_000
 
 

@@ -82,8 +82,8 @@ PAYMENT_OVERDUE = Page(
 HIGHEST_PLAN_OVERDUE = Page(
     HTTPStatus.CONFLICT,
     "You already have the highest plan",
-    "There is no plan above the one you have. But its last payment is overdue: your plan ends if that does not go through. The"
-    " payment provider tries again by itself, and has asked you by e-mail to check your payment method. Nothing has been"
+    "There is no plan above the one you have. But its last payment is overdue: your plan ends if it does not go through."
+    " The payment provider tries again by itself, and has asked you by e-mail to check your payment method. Nothing has been"
     " charged now.",
 )
 HIGHEST_PLAN_CANCELLED = Page(

@@ -1,8 +1,8 @@
 """Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
 
-Six passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
-calls live, orders that only we hold for live, checkouts of ours that were never heard of again, and our own deliveries that
-are parked or have failed. Each may fail or run
+Seven passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+calls live, orders that only we hold for live, checkouts of ours that were never heard of again, our own deliveries that
+are parked or have failed, and payments that were refunded and whose charge is not known. Each may fail or run
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pancake_meter.usecases.reconcile_charges import reconcile_charges
 from pancake_meter.usecases.reconcile_checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconcile_deliveries import reconcile_deliveries
 from pancake_meter.usecases.reconcile_open import reconcile_open
@@ -81,5 +82,7 @@ def reconcile(
         # Last: what the other passes have found may be what these wait for.
         "parked_deliveries": reconcile_open(run, "parked"),
         "failed_deliveries": reconcile_open(run, "failed"),
+        # After the refunds that have just found their payment.
+        "uncharged_payments": reconcile_charges(run),
     }
     return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags))

@@ -46,6 +46,9 @@ from pancake_meter.waffo.events import (
 FREE_OF_CHARGE: Final = "charged_nothing"
 """Flag of a purchase whose price was waived: granted, and shown to a person."""
 
+CHARGE_UNKNOWN: Final = "charge_unknown"
+"""Flag of a refund whose payment we were never told of: what it bought is taken back once that is known."""
+
 PAYMENT_UNKNOWN: Final = "payment_unknown"
 """Reason of a refund that names no payment, and of whose order none fits yet. Reconciliation asks GraphQL."""
 
@@ -252,7 +255,8 @@ def _refund(
     if grown == known:
         return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id, now))
     bound = _bind(facts.order, customer_id, now)
-    return _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+    settled = _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+    return replace(settled, reason=CHARGE_UNKNOWN) if grown.charge is None else settled
 
 
 def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
