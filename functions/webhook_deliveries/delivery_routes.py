@@ -80,5 +80,6 @@ def _tried(message: str, with_: MeteringCollaborators, outcome: Outcome) -> Resp
     router.context["metrics"].add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
     # A flag is money that a person has to look at: paid twice, or another amount.
     router.context["metrics"].add_metric("PaymentFlagged", MetricUnit.Count, len(outcome.flags))
-    router.context["logger"].info(message, delivery=kept.digest, verdict=outcome.verdict, reason=outcome.reason)
+    told = {"verdict": outcome.verdict, "reason": outcome.reason, "flags": outcome.flags}
+    router.context["logger"].info(message, delivery=kept.digest, **told)
     return answer(HTTPStatus.OK, replay_body(outcome, kept))
