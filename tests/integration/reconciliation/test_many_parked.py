@@ -7,7 +7,6 @@ import pytest
 import webhook_intake
 from pancake_meter.store.deliveries import count_deliveries, read_delivery
 from pancake_meter.store.errors import StoreUnavailable
-from pancake_meter.usecases import judge_delivery
 from pancake_meter.usecases.judge_delivery import PARKED_PER_ORDER_MAX, Outcome
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import Document, event, lifecycle, payment
@@ -56,15 +55,14 @@ def test_those_that_stay_parked_do_not_hide_the_others(world: WaffoWorld) -> Non
 def test_trouble_while_others_are_tried_again_hides_no_flag(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a store that fails as soon as the delivery itself is applied
     world.stack.take(receipt(1))
-    kept = judge_delivery.each_of_order
 
     def fails(*_: object) -> None:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(judge_delivery, "each_of_order", fails)
-    assert world.stack.take(lifecycle("activated", ORDER, *PERIOD)).verdict == "applied"
+    with monkeypatch.context() as patched:
+        patched.setattr("pancake_meter.usecases.judge_delivery.each_of_order", fails)
+        assert world.stack.take(lifecycle("activated", ORDER, *PERIOD)).verdict == "applied"
     # When
-    monkeypatch.setattr(judge_delivery, "each_of_order", kept)
     world.reconcile()
     # Then
     assert parked(world) == 0
