@@ -169,7 +169,8 @@ _OURS: Final = (
     Alarm(
         "PaymentFlaggedAlarm",
         Ours("PaymentFlagged", ("webhook_intake", "webhook_deliveries", "reconciliation")),
-        "A payment differs from its checkout or paid it twice, or a customer has two subscriptions for one meter.",
+        "A payment differs from its checkout, paid it twice, or was refunded and is not known; or a customer has two"
+        " subscriptions for one meter.",
         "Run the saved query 'flagged payments' and compare it with Waffo's dashboard. Refund there what was paid too much.",
     ),
     Alarm(

@@ -65,8 +65,8 @@ def queries() -> tuple[Query, ...]:
         ),
         Query(
             "flagged payments",
-            "fields @timestamp, service, delivery, reason, event_type, order_id\n"
-            '| filter verdict = "applied" and ispresent(reason) and reason != ""\n'
+            "fields @timestamp, service, delivery, reason, flags.0, event_type, order_id\n"
+            '| filter (verdict = "applied" and ispresent(reason) and reason != "") or ispresent(flags.0)\n'
             "| sort @timestamp desc | limit 100",
             ("webhook_intake", "webhook_deliveries", "reconciliation"),
         ),

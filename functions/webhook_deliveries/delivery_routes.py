@@ -78,8 +78,8 @@ def _tried(message: str, with_: MeteringCollaborators, outcome: Outcome) -> Resp
     kept = kept_delivery(with_.metering, outcome.digest)
     router.context["metrics"].add_metric("DeliveryReplayed", MetricUnit.Count, 1)
     router.context["metrics"].add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
-    # An applied delivery that has a reason is money that a person has to look at: paid twice, or another amount.
-    is_flagged = outcome.verdict == "applied" and outcome.reason is not None
-    router.context["metrics"].add_metric("PaymentFlagged", MetricUnit.Count, int(is_flagged))
-    router.context["logger"].info(message, delivery=kept.digest, verdict=outcome.verdict, reason=outcome.reason)
+    # A flag is money that a person has to look at: paid twice, or another amount.
+    router.context["metrics"].add_metric("PaymentFlagged", MetricUnit.Count, len(outcome.flags))
+    told = {"verdict": outcome.verdict, "reason": outcome.reason, "flags": outcome.flags}
+    router.context["logger"].info(message, delivery=kept.digest, **told)
     return answer(HTTPStatus.OK, replay_body(outcome, kept))

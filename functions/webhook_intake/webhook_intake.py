@@ -72,14 +72,14 @@ def handler(event: dict[str, Any], context: LambdaContext, collaborators: Collab
 def _taken(outcome: Outcome) -> dict[str, Any]:
     metrics.add_metric(f"Delivery{outcome.verdict.capitalize()}", MetricUnit.Count, 1)
     metrics.add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
-    # An applied delivery that has a reason is money that a person has to look at: paid twice, or another amount.
-    is_flagged = outcome.verdict == "applied" and outcome.reason is not None
-    metrics.add_metric("PaymentFlagged", MetricUnit.Count, int(is_flagged))
-    level = logger.warning if is_flagged or outcome.verdict in ("parked", "failed") else logger.info
+    # A flag is money that a person has to look at: paid twice, or another amount.
+    metrics.add_metric("PaymentFlagged", MetricUnit.Count, len(outcome.flags))
+    level = logger.warning if outcome.flags or outcome.verdict in ("parked", "failed") else logger.info
     level(
         "delivery taken",
         verdict=outcome.verdict,
         reason=outcome.reason,
+        flags=outcome.flags,
         delivery=outcome.digest,
         event_type=outcome.event_type,
         order_id=outcome.order_id,

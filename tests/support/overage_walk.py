@@ -140,6 +140,7 @@ class Walk:
     orders: list[str] = field(default_factory=list)
     checkouts: list[Checkout] = field(default_factory=list)
     payments: dict[str, Money] = field(default_factory=dict)
+    paid_by: dict[str, str] = field(default_factory=dict)
     waiting: list[bytes] = field(default_factory=list)
     delivered: list[bytes] = field(default_factory=list)
     used: int = 0
@@ -187,6 +188,7 @@ class Walk:
         self.waiting.clear()
         for body in self.dice.sample(self.delivered * 2, 2 * len(self.delivered)):
             self._take(body)
+        self._check_arrivals()
         self._check_units()
         self._check_money()
 
@@ -320,6 +322,7 @@ class Walk:
             if event["eventType"] == "order.completed":
                 if self.dice.random() < 0.1:
                     data["listPrice"] = {**data["listPrice"], "subtotal": "0.50" if data["currency"] == "USD" else "50"}
+                self.paid_by[data["orderId"]] = data["paymentId"]
                 self.payments[data["paymentId"]] = parse_display(data["chargedAmount"], data["currency"])
             self.waiting.append(encode(event))
         self.sim.sink.received.clear()
@@ -396,8 +399,8 @@ class Walk:
         stored = self._stored_checkouts()
         owners = [(payment_id, checkout) for checkout in stored for payment_id in checkout.payment_ids]
         assert len(dict(owners)) == len(owners), self.story()
-        kept, refunded = Counter[str](), Counter[str]()
-        waiting = self._waiting_for_a_person()
+        kept = Counter[str]()
+        waiting, refunded = self._waiting_for_a_person()
         for payment in self.known_payments():
             currency = self.payments[payment.payment_id].currency
             refunded[currency] += _minor(sum((refund.amount for refund in payment.refunds.values()), ZERO))
@@ -416,6 +419,11 @@ class Walk:
         assert kept == came_in, self.story()
         assert refunded == self._went_back(), self.story()
         self._check_prices(stored)
+
+    def _check_arrivals(self) -> None:
+        """Whatever the simulator sent has arrived: on a machine that stands still for long it gives up, and no sum holds."""
+        sent = self.sim.http.get("/_sim/deliveries").json()["deliveries"]
+        assert {each["status"] for each in sent} <= {"success"}, "the simulator gave up a delivery"
 
     def _check_payment(self, payment: Payment, checkout: Checkout) -> None:
         """Every unit that was paid for was settled or granted; without any, a person is told why."""
@@ -459,13 +467,22 @@ class Walk:
         found = (read_checkout(self.table, checkout.id) for checkout in self.checkouts)
         return [checkout for checkout in found if checkout is not None]
 
-    def _waiting_for_a_person(self) -> set[str]:
-        """Payments of rebuilt checkouts that fit more than one, or none: their deliveries are parked."""
+    def _waiting_for_a_person(self) -> tuple[set[str], "Counter[str]"]:
+        """Payments of rebuilt checkouts that fit more than one, or none, and what went back of them: all parked.
+
+        A refund that names no payment waits as long as the payment of its order does.
+        """
         taken = {payment.payment_id for payment in self.known_payments() if payment.charge is not None}
-        kept = (read_delivery(self.table, hashlib.sha256(body).hexdigest()) for body in self.delivered)
-        parked = {json.loads(each.body)["data"]["paymentId"] for each in kept if each and each.verdict == "parked"}
-        assert parked == self.payments.keys() - taken, self.story()
-        return parked
+        kept = (read_delivery(self.table, hashlib.sha256(body).hexdigest()) for body in set(self.delivered))
+        parked = [json.loads(each.body) for each in kept if each and each.verdict == "parked"]
+        payments = {event["data"]["paymentId"] for event in parked if event["eventType"] == "order.completed"}
+        assert payments == self.payments.keys() - taken, self.story()
+        refunded = Counter[str]()
+        for event in parked:
+            if event["eventType"] == "refund.succeeded":
+                assert self.paid_by[event["data"]["orderId"]] in payments, self.story()
+                refunded[event["data"]["currency"]] += _minor(Decimal(event["data"]["refundedAmount"]))
+        return payments, refunded
 
     def story(self) -> str:
         """What happened, for whoever has to find out."""

@@ -128,7 +128,13 @@ KEYS = {
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reports", "table"): {"REPORT#*"},
-    ("reconciliation", "listing"): {"CHECKOUTS#watched", "DELIVERIES#*", "WATCHED_CHECKOUTS", "SUBSCRIPTIONS#live"},
+    ("reconciliation", "listing"): {
+        "CHECKOUTS#watched",
+        "DELIVERIES#*",
+        "PAYMENTS#uncharged",
+        "WATCHED_CHECKOUTS",
+        "SUBSCRIPTIONS#live",
+    },
 }
 
 

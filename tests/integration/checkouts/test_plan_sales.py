@@ -66,6 +66,29 @@ def test_scenario_86_a_customer_of_the_highest_plan_is_told_so_and_led_back(shop
 
 
 @pytest.mark.parametrize(
+    ("status", "title", "text"),
+    [
+        ("past_due", "You already have the highest plan", "its last payment is overdue"),
+        ("canceling", "You have cancelled your plan", "it ends on 10 April 2026, "),
+    ],
+)
+def test_a_customer_of_the_highest_plan_is_told_what_becomes_of_it(
+    shop: Shop, status: str, title: str, text: str
+) -> None:
+    # Given
+    learn(shop, "activated", plan="scale")
+    learn(shop, status, plan="scale", at="2026-03-11")
+    shop.waffo.order(ORDER, "scale", status=status)
+    # When
+    page = click(shop)
+    # Then
+    assert (page.status, shop.waffo.sessions) == (HTTPStatus.CONFLICT, [])
+    assert title in page.body
+    assert text in page.body
+    assert "goes on as it is" not in page.body
+
+
+@pytest.mark.parametrize(
     ("status", "title"),
     [("past_due", "A payment for your plan is overdue"), ("canceling", "You have cancelled your plan")],
 )

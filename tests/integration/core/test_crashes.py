@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -131,7 +131,7 @@ CASES: list[tuple[Operation, Operation, Figures]] = [
 ]
 
 
-@pytest.mark.parametrize("when", get_args(When))
+@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("history", "operation", "expected"), CASES, ids=[case[1].__name__ for case in CASES])
 def test_trouble_at_any_call_and_a_retry_leave_what_one_success_leaves(
     dynamodb: "DynamoDBClient", history: Operation, operation: Operation, expected: Figures, when: When

@@ -170,6 +170,7 @@ def test_without_time_left_nothing_is_begun_and_all_is_left(world: WaffoWorld) -
         "checkouts",
         "parked_deliveries",
         "failed_deliveries",
+        "uncharged_payments",
     ]
     assert world.asked == []
 
@@ -184,6 +185,7 @@ def test_on_demand_it_ends_before_its_caller_gives_up(world: WaffoWorld) -> None
         "checkouts",
         "parked_deliveries",
         "failed_deliveries",
+        "uncharged_payments",
     ]
     assert on_demand(world).body["left"] == []
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -188,10 +189,33 @@ def test_scenario_91_graphql_says_which_charge_a_subscriptions_refund_is_of(worl
     payment = read_payment(world.table, world.payment_of(order).id)
     assert payment is not None
     assert (len(payment.refunds), open_ones(world)) == (1, 0)
-    # And once the charge is told, its share is taken
-    assert world.available("acct_1") == 100_000
-    world.stack.take_bytes(charge, world.now)
+    # And GraphQL tells the charge too, so that its share is taken: once, though the charge's own webhook comes as well
+    assert [report.passes["uncharged_payments"].healed for report in reports] == [1, 0]
+    assert (payment.charge is not None, world.available("acct_1")) == (True, 0)
+    assert world.stack.take_bytes(charge, world.now).reason == "no_news"
     assert world.available("acct_1") == 0
+
+
+def test_a_refund_whose_charge_nobody_knows_is_flagged_and_its_share_is_taken_once_graphql_shows_it(
+    world: WaffoWorld,
+) -> None:
+    # Given a refund that names its payment, of which no webhook ever comes
+    order, _ = subscribed_without_charge(world)
+    world.reconcile()
+    named = refund(order.id, world.payment_of(order).id, "REF_x", "2026-03-10", amount="4.50",
+                   periodNumber=1, merchantProvidedBuyerIdentity="acct_1")  # fmt: skip
+    world.failing_pages = {"PaymentsOfOneTimeOrder"}
+    outcome = world.stack.take(named)
+    # Then it is recorded, and flagged once, as long as Waffo does not say either
+    assert (outcome.verdict, outcome.flags) == ("applied", ("charge_unknown",))
+    first = world.reconcile()
+    assert (first.passes["uncharged_payments"].failed, first.flagged, world.available("acct_1")) == (1, 0, 100_000)
+    # When
+    world.failing_pages = set()
+    reports = [world.reconcile() for _ in range(2)]
+    # Then half of what it paid for is taken
+    assert [report.passes["uncharged_payments"].read for report in reports] == [1, 0]
+    assert world.available("acct_1") == 50_000
 
 
 def test_scenario_91_graphql_finds_the_charge_of_a_refund_that_has_no_number_by_the_refund(world: WaffoWorld) -> None:
@@ -223,8 +247,9 @@ def test_scenario_91_graphql_knows_a_one_time_orders_only_payment(world: WaffoWo
     assert world.outcomes[-1].reason == "payment_unknown"
     # When
     assert world.reconcile().passes["parked_deliveries"].healed == 1
-    # Then: the units come and go with the charge
-    world.stack.take_bytes(charge, world.now)
+    # Then: the units come and go with the charge, which GraphQL tells too
+    assert world.available("acct_1") == 10_000
+    assert world.stack.take_bytes(charge, world.now).reason == "no_news"
     assert world.available("acct_1") == 10_000
 
 
@@ -232,11 +257,13 @@ def test_scenario_91_what_graphql_does_not_know_either_stays_parked(world: Waffo
     # Given an order that is known, and neither the refund nor a charge of that number
     order, _ = subscribed_without_charge(world)
     world.reconcile()
+    world.at(world.now + timedelta(minutes=2))
     unnamed: dict[str, Any] = {"paymentId": None, "merchantProvidedBuyerIdentity": "acct_1"}
-    outcomes = [
-        world.stack.take(refund(order.id, "", "REF_x", "2026-03-10", amount="1.00", periodNumber=7, **unnamed)),
-        world.stack.take(refund("ORD_x", "", "REF_y", "2026-03-10", amount="1.00", **unnamed)),
-    ]
+    documents = (
+        refund(order.id, "", "REF_x", "2026-03-10", amount="1.00", periodNumber=7, **unnamed),
+        refund("ORD_x", "", "REF_y", "2026-03-10", amount="1.00", **unnamed),
+    )
+    outcomes = [world.stack.take(document, world.now) for document in documents]
     # When
     tally = world.reconcile().passes["parked_deliveries"]
     # Then

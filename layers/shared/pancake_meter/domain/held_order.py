@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.bought_twice import standing_orders
+from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.subscription import OrderFacts, StatusKind, Subscription
 
@@ -22,6 +23,11 @@ class HeldOrder:
     ends_at: datetime | None = None
     currency: str | None = None
     scheduled_at: datetime | None = None
+
+    @property
+    def ends_at_text(self) -> str | None:
+        """When the paid period ends, as answers give it; ``None`` where it is not known."""
+        return timestamp(self.ends_at) if self.ends_at else None
 
 
 def held_by(subscription: Subscription | None, wanted: str | None, meters: Collection[str]) -> HeldOrder | None:

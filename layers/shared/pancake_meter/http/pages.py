@@ -1,12 +1,13 @@
 """Pages for people: what a customer sees who clicks a purchase link that cannot lead anywhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from html import escape
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from pancake_meter.domain.errors import HighestPlan, PlanNotChangeable
+from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -78,11 +79,24 @@ PAYMENT_OVERDUE = Page(
     "Your plan can be changed once its last payment has gone through. The payment provider tries again by itself, and has"
     " asked you by e-mail to check your payment method. Nothing has been charged now. Please open this link again then.",
 )
+HIGHEST_PLAN_OVERDUE = Page(
+    HTTPStatus.CONFLICT,
+    "You already have the highest plan",
+    "There is no plan above the one you have. But its last payment is overdue: your plan ends if it does not go through."
+    " The payment provider tries again by itself, and has asked you by e-mail to check your payment method. Nothing has been"
+    " charged now.",
+)
+HIGHEST_PLAN_CANCELLED = Page(
+    HTTPStatus.CONFLICT,
+    "You have cancelled your plan",
+    "It is the highest one, and it ends {when}. Nothing has been charged. To keep it, withdraw the cancellation before that,"
+    " where you cancelled. Or come back when it has ended to buy a plan again.",
+)
 PLAN_CANCELLED = Page(
     HTTPStatus.CONFLICT,
     "You have cancelled your plan",
-    "A plan that was cancelled cannot be changed while it still runs. Nothing has been charged. Withdraw the cancellation to"
-    " change the plan now, or come back when it has ended to buy a new one.",
+    "It ends {when}, and cannot be changed until then. Nothing has been charged. To change the plan now, first withdraw the"
+    " cancellation, where you cancelled. Or come back when it has ended to buy a new one.",
 )
 TRY_AGAIN = Page(
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -96,11 +110,23 @@ def page_of_refusal(error: Exception) -> Page:
     """Return the page that says why nothing is sold."""
     match error:
         case HighestPlan():
-            return HIGHEST_PLAN
+            return _by_standing(error, HIGHEST_PLAN, HIGHEST_PLAN_OVERDUE, HIGHEST_PLAN_CANCELLED)
         case PlanNotChangeable():
-            return PAYMENT_OVERDUE if error.details.get("order_status") == "past_due" else PLAN_CANCELLED
+            return _by_standing(error, PLAN_CANCELLED, PAYMENT_OVERDUE, PLAN_CANCELLED)
         case _:
             return NOTHING_TO_PAY
+
+
+def _by_standing(error: DomainError, active: Page, overdue: Page, cancelled: Page) -> Page:
+    """Return the page for the status of the customer's order. A page of a cancelled one says when it ends."""
+    page = {"past_due": overdue, "canceling": cancelled}.get(str(error.details.get("order_status")), active)
+    ends_at = error.details.get("ends_at")
+    when = (
+        f"on {datetime.fromisoformat(ends_at):%-d %B %Y, %H:%M} UTC"
+        if isinstance(ends_at, str)
+        else "with its paid period"
+    )
+    return replace(page, text=page.text.replace("{when}", when))
 
 
 def redirect(url: str) -> Response[str]:

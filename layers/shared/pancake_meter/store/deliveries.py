@@ -163,15 +163,14 @@ def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
 
 
 def count_duplicate(table: Table, digest: str, now: datetime) -> None:
-    """Count one more arrival of a delivery that is known."""
-    table.write(
-        Update(
-            _delivery_key(digest),
-            "SET duplicates = duplicates + :one, last_duplicate_at = :now",
-            "attribute_exists(PK)",
-            {":one": 1, ":now": to_ms(now)},
-        )
+    """Count one more arrival of a delivery that is known: once, also where the store's answer is lost."""
+    counted = Update(
+        _delivery_key(digest),
+        "SET duplicates = duplicates + :one, last_duplicate_at = :now",
+        "attribute_exists(PK)",
+        {":one": 1, ":now": to_ms(now)},
     )
+    table.transact([counted])
 
 
 def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:
@@ -238,10 +237,19 @@ def read_order_customer(table: Table, order_id: str) -> str | None:
     return item["customer_id"] if item is not None else None
 
 
-def order_write(order_id: str, customer_id: str) -> Put:
-    """Bind an order to its customer; refused when it belongs to another."""
+def read_order_learned_at(table: Table, order_id: str) -> datetime | None:
+    """Return when an event of the order was last applied or found to be no news, or ``None``: one read.
+
+    It is ``None`` too for an order of which nothing was learned since an earlier version wrote it.
+    """
+    item = table.get(_order_key(order_id))
+    return from_ms(item["learned_at"]) if item is not None and "learned_at" in item else None
+
+
+def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
+    """Bind an order to its customer, and note that something was learned of it; refused when it belongs to another."""
     return Put(
-        {**_order_key(order_id), "customer_id": customer_id},
+        {**_order_key(order_id), "customer_id": customer_id, "learned_at": to_ms(now)},
         "attribute_not_exists(PK) OR customer_id = :customer",
         {":customer": customer_id},
     )

@@ -39,3 +39,15 @@ class WriteRefused(Exception):
         """Keep the refusals."""
         super().__init__("a write condition did not hold")
         self.refusals = tuple(refusals)
+
+
+class WriteDoubtful(StoreUnavailable):
+    """A condition failed after an attempt whose answer was lost: that attempt may be what made it fail.
+
+    ``refusals`` are those of ``WriteRefused``.
+    """
+
+    def __init__(self, refusals: Sequence[Mapping[str, Any] | None]) -> None:
+        """Keep what stood in the way."""
+        super().__init__("refused after an attempt whose answer was lost")
+        self.refusals = list(refusals)

@@ -130,6 +130,7 @@ def dismiss(table: Table, digest: str, reason: str, now: datetime) -> ParkedUsag
         "SET listing = :dismissed, dismissed_at = :now, dismissed_reason = :reason",
         "attribute_exists(PK) AND attribute_not_exists(dismissed_at) AND attribute_not_exists(counted_at)",
         {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":reason": reason},
+        is_made=lambda item: "dismissed_at" in item,
     )
     try:
         return _parked(table.write(update))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
 from pancake_meter.domain.revenue import new_facts
 from pancake_meter.store.keys import Key
@@ -12,6 +12,7 @@ from pancake_meter.store.revenue import revenue_writes
 from pancake_meter.store.table import Item, Put, Table, Write
 
 _PREFIX = "PAYMENT#"
+_UNCHARGED = "PAYMENTS#uncharged"
 _ORDER_PREFIX = "ORDER#"
 _PAYMENTS_OF_ORDER_MAX = 1000
 
@@ -43,6 +44,16 @@ def payment_ids_of_order(table: Table, order_id: str) -> dict[str, int | None]:
     return {item["payment_id"]: int(item["number"]) if "number" in item else None for item in items}
 
 
+def uncharged_payments(
+    table: Table, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return a page of the ids of payments that were refunded and whose charge is not known, and the key after it."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _UNCHARGED}, limit=limit, index="listing", start=start
+    )
+    return [item["PK"].removeprefix(_PREFIX) for item in items], following
+
+
 def _payment_put(payment: Payment) -> Put:
     """Return the write of a grown payment; its ``version`` is the one that was read."""
     item: dict[str, Any] = {
@@ -55,6 +66,9 @@ def _payment_put(payment: Payment) -> Put:
     }
     if payment.charge is not None:
         item["charge"] = _charge_item(payment.charge)
+    else:
+        first = min((refund.at for refund in payment.refunds.values()), default=None)
+        item |= {"listing": _UNCHARGED, "listed_at": f"{timestamp(first)}#{payment.payment_id}"} if first else {}
     if payment.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": payment.version})

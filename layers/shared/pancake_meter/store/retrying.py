@@ -22,6 +22,7 @@ from pancake_meter.store.errors import (
     StoreError,
     StoreThrottled,
     StoreUnavailable,
+    WriteDoubtful,
     WriteRefused,
 )
 
@@ -79,18 +80,20 @@ class Retrier:
         # Jitter only spreads retries; it protects nothing.
         self._random = random.Random(seed)  # noqa: S311
 
-    def call(self, request: Callable[[], _Answer]) -> _Answer:
+    def call(self, request: Callable[[], _Answer], *, is_recognised: bool = False) -> _Answer:
         """Return what ``request`` returns, repeated while it raises ``StoreError``.
 
         No attempt starts shortly before the deadline. A store that has failed eight times in a row in this invocation gets
         one attempt from each further call: a batch over many balances does not storm it.
 
         A condition that fails after an attempt whose answer was lost says nothing: that attempt may have made it fail. It is
-        answered as passing trouble, and the caller's repeat finds out.
+        raised as passing trouble with what stood in the way, from which the writer can often tell.
+        A request that ``is_recognised`` carries a token: the store answers its repeat as it answered the first.
 
         Raises:
             WriteRefused: the condition did not hold.
-            StoreError: passing trouble, the last that was met.
+            WriteDoubtful: the condition did not hold, perhaps because of an earlier attempt.
+        StoreError: passing trouble, the last that was met.
             OutOfTime: there was no time for a first attempt.
         """
         deadline, streak = self._deadline(), streak_in_hand()
@@ -111,8 +114,8 @@ class Retrier:
                 streak.failures += isinstance(error, StoreUnavailable | StoreThrottled)
             except WriteRefused as refusal:
                 streak.failures = 0
-                if is_doubtful:
-                    raise StoreUnavailable("refused after an attempt whose answer was lost") from refusal
+                if is_doubtful and not is_recognised:
+                    raise WriteDoubtful(refusal.refusals) from refusal
                 raise
             else:
                 streak.failures = 0

@@ -88,6 +88,7 @@ def write_hold(
             **paced,
         },
         {"#id": hold_id, "#policy": "policy"},
+        is_made=lambda item: item["holds"].get(hold_id) == hold_item(hold),
     )
     return _write(table, update)
 
@@ -108,13 +109,17 @@ def _pace(throttle: Throttle | None, now: datetime) -> tuple[str, str, dict[str,
 
 
 def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> Balance | Refused:
-    """End a hold with nothing used; return the balance without it."""
+    """End a hold with nothing used; return the balance without it.
+
+    Where an attempt's answer was lost and the hold is not there, that attempt has ended it.
+    """
     update = Update(
         balance_key(customer_id, meter),
         "SET headroom = headroom + holds.#id.q REMOVE holds.#id",
         "attribute_exists(holds.#id)",
         {},
         {"#id": hold_id},
+        is_made=lambda item: hold_id not in item["holds"],
     )
     return _write(table, update)
 

@@ -14,7 +14,7 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteRefused
+from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful, WriteRefused
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
@@ -47,13 +47,18 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change an item in place, if ``condition`` holds."""
+    """Change an item in place, if ``condition`` holds.
+
+    ``is_made`` tells from the item whether this very change was made. It is asked where the condition fails after an attempt
+    whose answer was lost. Without it such a failure is passing trouble.
+    """
 
     key: Mapping[str, str]
     expression: str
     condition: str | None
     values: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    is_made: Callable[[Item], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +174,17 @@ class Table:
             WriteRefused: the condition did not hold; one refusal.
             StoreBusy, StoreUnavailable: passing trouble.
         """
+        try:
+            return self._write(write)
+        except WriteDoubtful as doubt:
+            (found,) = doubt.refusals
+            if isinstance(write, Update) and write.is_made is None:
+                raise
+            if found and _is_made(write, found):
+                return found
+            raise WriteRefused(doubt.refusals) from doubt
+
+    def _write(self, write: Put | Update) -> Item:
         request = self._request(write)
         if isinstance(write, Put):
             self._call(lambda: self._client.put_item(**request))
@@ -188,7 +204,9 @@ class Table:
         items = [self._transact_item(write) for write in writes]
         # With one token for all attempts, DynamoDB answers for one that was carried out and whose answer was lost.
         token = uuid4().hex
-        self._call(lambda: self._client.transact_write_items(TransactItems=items, ClientRequestToken=token))
+        self._call(
+            lambda: self._client.transact_write_items(TransactItems=items, ClientRequestToken=token), is_recognised=True
+        )
 
     def _transact_item(self, write: Write) -> "TransactWriteItemTypeDef":
         request = self._request(write)
@@ -217,8 +235,14 @@ class Table:
             request["ExpressionAttributeNames"] = dict(write.names)
         return request
 
-    def _call(self, request: Callable[[], _Answer]) -> _Answer:
-        return self._retrier.call(lambda: _translated(request))
+    def _call(self, request: Callable[[], _Answer], *, is_recognised: bool = False) -> _Answer:
+        return self._retrier.call(lambda: _translated(request), is_recognised=is_recognised)
+
+
+def _is_made(write: Put | Update, found: Item) -> bool:
+    if isinstance(write, Put):
+        return found == write.item
+    return write.is_made is not None and write.is_made(found)
 
 
 def _translated(request: Callable[[], _Answer]) -> _Answer:

@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -19,7 +20,7 @@ from pancake_meter.store.deliveries import (
     each_of_order,
     read_delivery,
 )
-from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
 from pancake_meter.usecases.judged_with import judged_with
 from pancake_meter.usecases.metering import Metering
@@ -31,7 +32,8 @@ from pancake_meter.waffo.pinning import check_pinned
 ATTEMPTS_MAX: Final = 8
 _BACKOFF_BASE_SECONDS: Final = 0.02
 _BACKOFF_CEILING_SECONDS: Final = 0.5
-_PARKED_PER_ORDER_MAX: Final = 50
+PARKED_PER_ORDER_MAX: Final = 50
+"""Parked deliveries that one delivery of their order has tried again."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 OutcomeVerdict = Verdict | Literal["duplicate"]
@@ -49,7 +51,9 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery. ``reason`` is a stable code; ``unparked`` are earlier ones that it allowed to apply."""
+    """What became of a delivery. ``reason`` is a stable code; ``unparked`` are earlier ones that it allowed to apply, and
+    ``unparked_flags`` the flags of these.
+    """
 
     verdict: OutcomeVerdict
     reason: str | None
@@ -58,6 +62,17 @@ class Outcome:
     order_id: str | None
     customer_id: str | None = None
     unparked: int = 0
+    unparked_flags: tuple[str, ...] = ()
+
+    @property
+    def own_flag(self) -> str | None:
+        """Why a person has to look at the payment: an applied delivery has no other reason."""
+        return self.reason if self.verdict == "applied" else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every flag that was raised: the delivery's own, and those of the deliveries that it allowed to apply."""
+        return (*((self.own_flag,) if self.own_flag is not None else ()), *self.unparked_flags)
 
 
 def judge_arrival(
@@ -100,16 +115,23 @@ def replay_delivery(
 
 
 def retry_delivery(
-    metering: Metering, digest: str, now: datetime, *, told: Told = NOTHING_TOLD, pause: Pause = time.sleep
+    metering: Metering,
+    digest: str,
+    now: datetime,
+    *,
+    told: Told = NOTHING_TOLD,
+    unparks: bool = True,
+    pause: Pause = time.sleep,
 ) -> Outcome:
-    """Apply a delivery again if it is still open, and then what waited for it. What was dismissed stays so.
+    """Apply a delivery again if it is still open, and what waited for it, if it ``unparks``. What was dismissed stays so.
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
     """
     kept = kept_delivery(metering, digest)
-    return _with_unparked(metering, _judge(metering, kept, kept_event(kept), now, pause, told), now, pause)
+    outcome = _judge(metering, kept, kept_event(kept), now, pause, told)
+    return _with_unparked(metering, outcome, now, pause) if unparks else outcome
 
 
 def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime) -> Delivery:
@@ -196,21 +218,26 @@ def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
     """Try what waits for this order: what has just been learned may be what it waited for.
 
-    At most 50 are tried; what is left is tried at the order's next event, or by the schedule once the catalog changes.
+    At most 50 are tried. The schedule tries what is left, since something was learned of the order after it was judged. It
+    does so after trouble too: the outcome of the delivery and its flag are answered all the same.
     """
     if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
         return outcome
-    waiting = (
-        each.digest
-        for each in each_of_order(metering.table, outcome.order_id)
-        if each.verdict == "parked" and each.digest != outcome.digest
+    applied: list[Outcome] = []
+    with suppress(StoreError):
+        for digest in _waiting(metering, outcome.order_id, outcome.digest):
+            parked = read_delivery(metering.table, digest)
+            judged = _judge(metering, parked, kept_event(parked), now, pause) if parked is not None else None
+            if judged is not None and judged.verdict == "applied":
+                applied.append(judged)
+    return replace(
+        outcome, unparked=len(applied), unparked_flags=tuple(flag for each in applied for flag in each.flags)
     )
-    unparked = 0
-    for digest in list(islice(waiting, _PARKED_PER_ORDER_MAX)):
-        parked = read_delivery(metering.table, digest)
-        if parked is not None:
-            unparked += _judge(metering, parked, kept_event(parked), now, pause).verdict == "applied"
-    return replace(outcome, unparked=unparked)
+
+
+def _waiting(metering: Metering, order_id: str, besides: str) -> list[str]:
+    parked = (each.digest for each in each_of_order(metering.table, order_id) if each.verdict == "parked")
+    return list(islice((digest for digest in parked if digest != besides), PARKED_PER_ORDER_MAX))
 
 
 def _judged(

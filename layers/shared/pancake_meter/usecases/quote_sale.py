@@ -139,7 +139,7 @@ def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest,
         NotForSale: no plan is wanted by name or found, or it has no product or price, or there is no order to change, or
             it is wanted in another currency than the order's.
     """
-    plan = _wanted_plan(catalog, environment, request, held.plan if held else catalog.default_plan)
+    plan = _wanted_plan(catalog, environment, request, held)
     if held is not None:
         _check_not_held(request, plan, held)
     currency = request.currency or (held.currency if held else None) or catalog.checkout.currency
@@ -173,17 +173,19 @@ def _check_not_held(request: SaleRequest, plan: Plan, held: HeldOrder) -> None:
         raise AlreadySubscribed(message, **facts, ask_for=ask_for)
 
 
-def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleRequest, current: Plan | None) -> Plan:
+def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleRequest, held: HeldOrder | None) -> Plan:
     if request.plan is not None:
         plan = catalog.plans.get(request.plan)
         if plan is None:
             raise UnknownPlan("the catalog has no such plan", plans=sorted(catalog.plans))
         return plan
+    current = held.plan if held else catalog.default_plan
     upgrade = (
         catalog.upgrade_of(current.key if current else None, request.meter, environment) if request.meter else None
     )
     if upgrade is None:
-        raise HighestPlan("name a plan: there is no next one up for this meter", meter=request.meter)
+        standing = {"order_status": held.status, "ends_at": held.ends_at_text} if held else {}
+        raise HighestPlan("name a plan: there is no next one up for this meter", meter=request.meter, **standing)
     return upgrade
 
 

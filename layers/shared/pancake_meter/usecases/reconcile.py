@@ -1,8 +1,8 @@
 """Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
 
-Six passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
-calls live, orders that only we hold for live, checkouts of ours that were never heard of again, and our own deliveries that
-are parked or have failed. Each may fail or run
+Seven passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+calls live, orders that only we hold for live, checkouts of ours that were never heard of again, our own deliveries that
+are parked or have failed, and payments that were refunded and whose charge is not known. Each may fail or run
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pancake_meter.usecases.reconcile_charges import reconcile_charges
 from pancake_meter.usecases.reconcile_checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconcile_deliveries import reconcile_deliveries
 from pancake_meter.usecases.reconcile_open import reconcile_open
@@ -19,11 +20,15 @@ from pancake_meter.usecases.reconciliation_run import BoughtTwice, Reconciling, 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter."""
+    """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter.
+
+    ``unparked_flags`` are flags of deliveries that an event of their order allowed to apply: no pass has them as entries.
+    """
 
     started_at: datetime
     passes: Mapping[str, Tally]
     bought_twice: Sequence[BoughtTwice] = ()
+    unparked_flags: Sequence[str] = ()
 
     @property
     def healed(self) -> int:
@@ -38,7 +43,7 @@ class Report:
     @property
     def flagged(self) -> int:
         """Payments that a person has to look at."""
-        return sum(tally.flagged for tally in self.passes.values())
+        return sum(tally.flagged for tally in self.passes.values()) + len(self.unparked_flags)
 
     @property
     def failed(self) -> int:
@@ -77,5 +82,7 @@ def reconcile(
         # Last: what the other passes have found may be what these wait for.
         "parked_deliveries": reconcile_open(run, "parked"),
         "failed_deliveries": reconcile_open(run, "failed"),
+        # After the refunds that have just found their payment.
+        "uncharged_payments": reconcile_charges(run),
     }
-    return Report(now, passes, tuple(run.bought_twice))
+    return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags))

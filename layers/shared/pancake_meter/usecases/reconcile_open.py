@@ -4,12 +4,14 @@ Another catalog, other code or Waffo's GraphQL may be what they need.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, Literal
 
-from pancake_meter.store.deliveries import Delivery, Listed, open_deliveries, read_delivery
+from pancake_meter.store.deliveries import Delivery, Listed, open_deliveries, read_delivery, read_order_learned_at
 from pancake_meter.usecases.judge_delivery import kept_event, retry_delivery
 from pancake_meter.usecases.judged_with import judged_with
-from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally, judged
+from pancake_meter.usecases.reconciliation_run import Judged, Run, Tally
 from pancake_meter.usecases.webhook_effects import NOTHING_TOLD, PAYMENT_UNKNOWN, Told
 from pancake_meter.waffo.events import RefundFacts, WaffoEvent
 from pancake_meter.waffo.snapshots import OrderPayment
@@ -17,10 +19,13 @@ from pancake_meter.waffo.snapshots import OrderPayment
 PAGE_SIZE: Final = 50
 PAGES_MAX: Final = 10
 
+_SIDE_BY_SIDE: Final = timedelta(minutes=1)
+"""How long an invocation takes at most. Two that ran side by side may have missed what the other learned."""
+
 
 def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
-    """Try again every delivery with this verdict that was judged with another catalog or other code, or is a refund of no
-    known payment.
+    """Try again every delivery with this verdict that was judged with another catalog or other code, is a refund of no known
+    payment, or was judged before something was learned of its order.
 
     At most 500 are looked at in a run; the next run goes on after them. One that stays as it was is ``unchanged``: its alarm
     was raised when it came.
@@ -30,19 +35,35 @@ def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
     """
     metering = run.reconciling.metering
     present = judged_with(metering.catalog)
+    # The run itself comes to the other deliveries of an order: that one of them tries them too is enough.
+    unparked: set[str | None] = set()
+
+    @cache
+    def learned_at(order_id: str) -> datetime | None:
+        return read_order_learned_at(metering.table, order_id)
+
+    def learned_since(listed: Listed) -> bool:
+        at = learned_at(listed.order_id) if verdict == "parked" and listed.order_id is not None else None
+        return at is not None and at + _SIDE_BY_SIDE >= listed.judged_at
 
     def heal(listed: Listed) -> Judged:
         asks_waffo = listed.reason == PAYMENT_UNKNOWN
-        if listed.judged_with == present and not asks_waffo:
+        is_news = listed.judged_with != present or learned_since(listed)
+        if not is_news and not asks_waffo:
             return "unchanged"
         kept = read_delivery(metering.table, listed.digest)
         if kept is None or not kept.is_open:
             return "unchanged"
         told = _told(run, kept) if asks_waffo else NOTHING_TOLD
-        if kept.judged_with == present and told == NOTHING_TOLD:
+        if not is_news and told == NOTHING_TOLD:
             return "unchanged"
-        outcome = retry_delivery(metering, kept.digest, run.now, told=told, pause=run.reconciling.pause)
-        return "unchanged" if outcome.verdict == kept.verdict else judged(outcome)
+        unparks = kept.order_id not in unparked
+        pause = run.reconciling.pause
+        outcome = retry_delivery(metering, kept.digest, run.now, told=told, unparks=unparks, pause=pause)
+        if outcome.verdict not in ("parked", "failed"):
+            unparked.add(outcome.order_id)
+        judged = run.judged(outcome)
+        return "unchanged" if outcome.verdict == kept.verdict else judged
 
     return run.walk_ours(
         f"{verdict}_deliveries",

@@ -64,11 +64,10 @@ class Tally:
         self.healed += judged == "flagged"
 
 
-def judged(outcome: Outcome) -> Judged:
-    """Return the line of the report that an outcome counts on."""
+def _judged(outcome: Outcome) -> Judged:
     match outcome.verdict:
         case "applied":
-            return "healed" if outcome.reason is None else "flagged"
+            return "healed" if outcome.own_flag is None else "flagged"
         case "ignored" | "duplicate" | "dismissed":
             return "unchanged"
         case "parked":
@@ -99,7 +98,8 @@ class BoughtTwice:
 class Run:
     """One run. ``may_go_on`` says whether there is time; ``on_failure`` hears of (pass, reference, error).
 
-    ``bought_twice`` collects the customers that have bought twice, as far as this run has seen.
+    ``bought_twice`` collects the customers that have bought twice, as far as this run has seen; ``unparked_flags`` the flags
+    of deliveries that others allowed to apply.
     """
 
     reconciling: Reconciling
@@ -107,6 +107,12 @@ class Run:
     may_go_on: Callable[[], bool]
     on_failure: Callable[[str, str, Exception], None]
     bought_twice: list[BoughtTwice] = field(default_factory=list)
+    unparked_flags: list[str] = field(default_factory=list)
+
+    def judged(self, outcome: Outcome) -> Judged:
+        """Return the line of the report that an outcome counts on, and note the flags of what it unparked."""
+        self.unparked_flags.extend(outcome.unparked_flags)
+        return _judged(outcome)
 
     def note_bought_twice(self, subscription: Subscription, *, is_new: bool) -> None:
         """Put a customer on the report who has bought twice."""
@@ -129,7 +135,7 @@ class Run:
         delivery, event = read_arrival(body, {}, Pin(with_.mode, with_.store_id), self.now, "reconciliation")
         if read_delivery(with_.metering.table, delivery.digest) is not None:
             return "unchanged"
-        return judged(judge_arrival(with_.metering, delivery, event, self.now, with_.pause))
+        return self.judged(judge_arrival(with_.metering, delivery, event, self.now, with_.pause))
 
     def heal_each(
         self,

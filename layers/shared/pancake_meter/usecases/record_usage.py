@@ -1,7 +1,8 @@
 """Recording usage: every event counted exactly once, whatever the batch it comes in."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from pancake_meter.domain.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.errors import OutOfTime, StoreBusy
 from pancake_meter.store.spending import RECORD_EVENTS_MAX, known_usage, write_events
 from pancake_meter.store.table import READ_ITEMS_MAX
-from pancake_meter.usecases.event_result import EventResult, already_known
+from pancake_meter.usecases.event_result import EventResult, already_known, known_result
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.record_late import record_late_events
 from pancake_meter.usecases.side_by_side import always, side_by_side
@@ -44,6 +45,8 @@ def record_batch(
 ) -> list[EventResult | UnknownMeter]:
     """Count a batch that may mix customers and meters; return what became of each line, in order.
 
+    An id that comes twice ends as if the two lines had been sent one after the other.
+
     Each balance has its own transactions, up to 8 balances at once, and none is begun once ``may_go_on`` denies it: after
     trouble in one of them the whole batch is safe to repeat. ``known`` is what ``known_events`` found, if it was asked.
 
@@ -55,39 +58,36 @@ def record_batch(
     for line in lines:
         by_balance[line.customer_id, line.meter].append(line.event)
 
-    def record(balance: tuple[str, str]) -> dict[str, EventResult] | UnknownMeter:
+    def record(balance: tuple[str, str]) -> list[EventResult] | UnknownMeter:
         try:
             return _record(metering, *balance, by_balance[balance], now, may_go_on, known)
         except UnknownMeter as error:
             return error
 
     balances = list(by_balance)
-    outcomes = dict(zip(balances, side_by_side(record, balances, may_go_on), strict=True))
-    results: list[EventResult | UnknownMeter] = []
-    seen: set[Identity] = set()
-    for line in lines:
-        outcome = outcomes[line.customer_id, line.meter]
-        result = outcome if isinstance(outcome, UnknownMeter) else outcome[line.event.id]
-        results.append("duplicate" if result == "counted" and line.identity in seen else result)
-        seen.add(line.identity)
-    return results
+    outcomes = side_by_side(record, balances, may_go_on)
+    told = {
+        balance: itertools.repeat(outcome) if isinstance(outcome, UnknownMeter) else iter(outcome)
+        for balance, outcome in zip(balances, outcomes, strict=True)
+    }
+    return [next(told[line.customer_id, line.meter]) for line in lines]
 
 
 def record_events(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> dict[str, EventResult]:
-    """Count events of one balance: one transaction for up to 99; return what became of each id.
+    """Count events of one balance: one transaction for up to 99; return what became of the first event of each id.
 
-    ``duplicate``: the same event was counted before, or stands earlier in this batch. ``conflict``: its id belongs to
-    another event; nothing was counted. ``period_closed``: its period closed longer ago than the catalog's grace; nothing was
-    counted.
+    ``duplicate``: the same event was counted before. ``conflict``: its id belongs to another event; nothing was counted.
+    ``period_closed``: its period closed longer ago than the catalog's grace; nothing was counted.
 
     Raises:
         UnknownMeter: the catalog has no such meter.
         StoreBusy, StoreUnavailable: passing trouble; some events may be counted, and the same request is safe to repeat.
     """
     known = known_events(metering, [UsageLine(customer_id, meter, event) for event in events], now)
-    return _record(metering, customer_id, meter, events, now, always, known)
+    results = _record(metering, customer_id, meter, events, now, always, known)
+    return {event.id: result for event, result in reversed(list(zip(events, results, strict=True)))}
 
 
 def known_events(
@@ -121,39 +121,66 @@ def _record(
     now: datetime,
     may_go_on: Callable[[], bool],
     known: Known,
-) -> dict[str, EventResult]:
-    """Count events of one balance; ``may_go_on`` was asked before the first transaction, and is before each further one."""
+) -> list[EventResult]:
+    """Count events of one balance; return what became of each, in order.
+
+    ``may_go_on`` was asked before the first transaction, and is before each further one. One transaction has an id once. So
+    of the events that share an id one is tried at a time: the others wait for its result.
+    """
     metering.check_meter(meter)
-    results: dict[str, EventResult] = {}
-    distinct: dict[str, UsageEvent] = {}
+    counted = {e.id: known[customer_id, meter, e.id] for e in events if (customer_id, meter, e.id) in known}
+    results: dict[UsageEvent, EventResult] = {}
+    waiting = list(dict.fromkeys(events))
+    is_first = True
+    while waiting:
+        results |= {event: known_result(event, counted[event.id]) for event in waiting if event.id in counted}
+        new = _first_of_each_id(event for event in waiting if event not in results)
+        for first in range(0, len(new), RECORD_EVENTS_MAX):
+            if not (is_first or may_go_on()):
+                raise OutOfTime("the batch has more events than there is time for")
+            is_first = False
+            chunk = new[first : first + RECORD_EVENTS_MAX]
+            told, met = _record_batch(metering, customer_id, meter, chunk, now)
+            results |= {event: told[event.id] for event in chunk}
+            counted |= met | {e.id: CountedAs(e.fingerprint, e.quantity) for e in chunk if told[e.id] == "counted"}
+        waiting = [event for event in waiting if event not in results]
+    seen: set[UsageEvent] = set()
+    return [_repeated(results[event], event, seen) for event in events]
+
+
+def _first_of_each_id(events: Iterable[UsageEvent]) -> list[UsageEvent]:
+    first: dict[str, UsageEvent] = {}
     for event in events:
-        if distinct.setdefault(event.id, event).fingerprint != event.fingerprint:
-            results[event.id] = "conflict"
-    unambiguous = [event for event in distinct.values() if event.id not in results]
-    counted = {e.id: known[customer_id, meter, e.id] for e in unambiguous if (customer_id, meter, e.id) in known}
-    results |= already_known(unambiguous, counted)
-    new = [event for event in unambiguous if event.id not in results]
-    for first in range(0, len(new), RECORD_EVENTS_MAX):
-        if first and not may_go_on():
-            raise OutOfTime("the batch has more events than there is time for")
-        results |= _record_batch(metering, customer_id, meter, new[first : first + RECORD_EVENTS_MAX], now)
-    return results
+        first.setdefault(event.id, event)
+    return list(first.values())
+
+
+def _repeated(result: EventResult, event: UsageEvent, seen: set[UsageEvent]) -> EventResult:
+    """Return the result of an event of a batch; the second of two equal ones repeats the first."""
+    is_seen = event in seen
+    seen.add(event)
+    return "duplicate" if result == "counted" and is_seen else result
 
 
 def _record_batch(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
-) -> dict[str, EventResult]:
-    """Count up to 99 events; ids already known and late events drop out, and the rest is tried again."""
+) -> tuple[dict[str, EventResult], dict[str, CountedAs]]:
+    """Count up to 99 events with distinct ids; return what became of each id, and what ids met here were counted as.
+
+    Ids already known and late events drop out, and the rest is tried again.
+    """
     results: dict[str, EventResult] = {}
+    known: dict[str, CountedAs] = {}
     pending, of_any_time = list(events), False
     for _ in range(ATTEMPTS_MAX):
         refused = write_events(metering.table, customer_id, meter, pending, now, of_any_time=of_any_time)
         if refused is None:
-            return results | {event.id: "counted" for event in pending}
+            return results | {event.id: "counted" for event in pending}, known
+        known |= refused.known
         results |= already_known(pending, refused.known)
         pending = [event for event in pending if event.id not in refused.known]
         if not pending:
-            return results
+            return results, known
         if refused.balance_stands:
             continue
         if refused.balance is None:
@@ -167,5 +194,5 @@ def _record_batch(
             # What is left has no closed period to go to: it counts to the open one, whatever its time.
             of_any_time = True
             if not pending:
-                return results
+                return results, known
     raise StoreBusy("the balance kept changing")

@@ -19,7 +19,7 @@ from pancake_meter.domain.subscription_event import LifecycleEvent, LifecycleKin
 from pancake_meter.usecases.webhook_reading import stated_period
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.platform_keys import Mode
-from pancake_meter.waffo.snapshots import PaymentSnapshot, SubscriptionOrderSnapshot
+from pancake_meter.waffo.snapshots import OrderPayment, PaymentSnapshot, SubscriptionOrderSnapshot
 
 ENDED_STATUSES: Final = frozenset({"canceled", "expired", "closed"})
 
@@ -27,6 +27,15 @@ _STANDING: Final[Mapping[str, StatusKind]] = {"active": "active", "canceling": "
 """Statuses that we compare. ``pending`` is not paid yet; of a trial, Waffo's events alone say what it grants."""
 
 _DAY: Final = timedelta(days=1)
+
+_OF_THE_ORDER: Final = (
+    "buyerEmail",
+    "merchantProvidedBuyerIdentity",
+    "orderMerchantExternalId",
+    "orderMetadata",
+    "productName",
+    "productMetadata",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,23 @@ def payment_body(payment: PaymentSnapshot, paid_at: datetime, mode: Mode, store_
         "paymentStatus": payment.status,
     }
     return _envelope("order.completed", payment.id, payment.order_id, paid_at, data, mode, store_id)
+
+
+def charge_body(
+    payment: OrderPayment, paid_at: datetime, told: Mapping[str, object], order_id: str, mode: Mode, store_id: str
+) -> bytes:
+    """Return the event of a charge as Waffo would have written it; ``told`` is what another event of its order has said."""
+    kind = "order.completed" if payment.number is None else "subscription.payment_succeeded"
+    data = {
+        **{name: told[name] for name in _OF_THE_ORDER if name in told},
+        "currency": payment.currency or told.get("currency"),
+        "chargedAmount": f"{payment.charged:f}" if payment.charged is not None else None,
+        "amount": f"{payment.charged:f}" if payment.charged is not None else None,
+        "paymentId": payment.id,
+        "paymentStatus": "succeeded",
+        "periodNumber": payment.number,
+    }
+    return _envelope(kind, payment.id, order_id, paid_at, data, mode, store_id)
 
 
 def _envelope(

@@ -14,7 +14,7 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import Checkout
 from pancake_meter.domain.errors import PlanNotChangeable
 from pancake_meter.domain.held_order import HeldOrder
-from pancake_meter.domain.instant import floor_ms, timestamp
+from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.plan import Environment
 from pancake_meter.domain.subscription import StatusKind
 from pancake_meter.waffo.client import GRAPHQL, WaffoClient
@@ -148,5 +148,5 @@ def _not_changeable(held: HeldOrder) -> PlanNotChangeable:
         order_id=held.order_id,
         plan=held.plan.key,
         order_status=held.status,
-        ends_at=timestamp(held.ends_at) if held.ends_at else None,
+        ends_at=held.ends_at_text,
     )

@@ -46,6 +46,9 @@ from pancake_meter.waffo.events import (
 FREE_OF_CHARGE: Final = "charged_nothing"
 """Flag of a purchase whose price was waived: granted, and shown to a person."""
 
+CHARGE_UNKNOWN: Final = "charge_unknown"
+"""Flag of a refund whose payment we were never told of: what it bought is taken back once that is known."""
+
 PAYMENT_UNKNOWN: Final = "payment_unknown"
 """Reason of a refund that names no payment, and of whose order none fits yet. Reconciliation asks GraphQL."""
 
@@ -129,7 +132,7 @@ def _lifecycle(
     if isinstance(read, Parked):
         return Effects("parked", read.reason, customer_id)
     if isinstance(read, Ignored):
-        return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id))
+        return Effects("ignored", read.reason, customer_id, _bind(facts.order, customer_id, now))
     learned = books.learn(replacing(OrderFacts.of(read), checkout))
     is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
     reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
@@ -137,7 +140,7 @@ def _lifecycle(
     closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     verdict: Verdict = "applied" if reason is None else "ignored"
     flag = "bought_twice" if is_flagged else None
-    return Effects(verdict, reason or flag, customer_id, (*_bind(facts.order, customer_id), *writes, *closed))
+    return Effects(verdict, reason or flag, customer_id, (*_bind(facts.order, customer_id, now), *writes, *closed))
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
@@ -170,7 +173,7 @@ def _payment(
     now: datetime,
 ) -> Effects:
     """Keep a receipt and, for a one-time order, credit what it bought. A subscription's receipt never moves a period."""
-    bound = _bind(facts.order, customer_id)
+    bound = _bind(facts.order, customer_id, now)
     if facts.is_card_check:
         return Effects("ignored", "card_check", customer_id, bound)
     known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
@@ -234,7 +237,7 @@ def _refund(
 ) -> Effects:
     """Take back in proportion what the payment bought. A refund that failed changed nothing and changes nothing."""
     if facts.kind is EventKind.REFUND_FAILED:
-        return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id))
+        return Effects("ignored", "refund_failed", customer_id, _bind(facts.order, customer_id, now))
     amount = facts.refunded if facts.refunded is not None else facts.amount
     if amount is None:
         return Effects("parked", "amount_unknown", customer_id)
@@ -250,9 +253,10 @@ def _refund(
     refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original, at)
     grown = known.with_refund(refund)
     if grown == known:
-        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id))
-    bound = _bind(facts.order, customer_id)
-    return _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id, now))
+    bound = _bind(facts.order, customer_id, now)
+    settled = _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+    return replace(settled, reason=CHARGE_UNKNOWN) if grown.charge is None else settled
 
 
 def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
@@ -299,5 +303,5 @@ def _refund_id(event: WaffoEvent, facts: RefundFacts) -> str:
     return f"{event.event_id}@{made_at}"
 
 
-def _bind(order: Order, customer_id: str) -> tuple[Write, ...]:
-    return (order_write(order.id, customer_id),)
+def _bind(order: Order, customer_id: str, now: datetime) -> tuple[Write, ...]:
+    return (order_write(order.id, customer_id, now),)

@@ -68,7 +68,7 @@ query PaymentsByExternalId($ref: String!) {
 PAYMENTS_OF_ORDER = """
 query PaymentsOfOrder($id: ID!) {
   subscriptionOrder(id: $id) {
-    id payments { id status periodNumber pspAmountDetails { amount currency } refunds { id } }
+    id payments { id status periodNumber createdAt pspAmountDetails { amount currency } refunds { id } }
   }
 }
 """
@@ -76,7 +76,7 @@ query PaymentsOfOrder($id: ID!) {
 PAYMENTS_OF_ONE_TIME_ORDER = """
 query PaymentsOfOneTimeOrder($id: ID!) {
   onetimeOrder(id: $id) {
-    id payments { id status refunds { id } }
+    id payments { id status createdAt pspAmountDetails { amount currency } refunds { id } }
   }
 }
 """

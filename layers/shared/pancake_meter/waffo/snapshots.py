@@ -171,13 +171,18 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class OrderPayment:
-    """A payment as its order lists it. ``number`` counts a subscription's charges; ``charged`` is ``None`` when unknown."""
+    """A payment as its order lists it. ``number`` counts a subscription's charges.
+
+    ``charged`` with its ``currency`` and ``created_at`` are ``None`` when unknown.
+    """
 
     id: str
     is_paid: bool
     number: int | None
     charged: Decimal | None
     refund_ids: frozenset[str] = frozenset()
+    currency: str | None = None
+    created_at: datetime | None = None
 
 
 def read_order_payment(payment: Fields) -> OrderPayment:
@@ -193,6 +198,8 @@ def read_order_payment(payment: Fields) -> OrderPayment:
         number=payment.count("periodNumber"),
         charged=charged.amount("amount"),
         refund_ids=_refund_ids(payment),
+        currency=charged.optional_id("currency"),
+        created_at=_instant(payment, "createdAt"),
     )
 
 
