@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.translated import resources_of, translated
+from tools.cfn_template import TEMPLATE_PATH
 
 PHYSICAL_NAMES = {
     "AWS::ApiGatewayV2::Api": "Name",
@@ -213,3 +214,34 @@ def test_alarms_reach_an_address_through_a_topic_of_the_stack() -> None:
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
     for alarm in of_type("AWS::CloudWatch::Alarm", AlarmEmail="operator@example.com").values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
+def test_every_function_writes_json_at_the_operators_level_into_its_own_log_group(parameters: dict[str, str]) -> None:
+    functions = of_type("AWS::Lambda::Function", **parameters)
+    groups = set()
+    for function in functions.values():
+        logging = function["LoggingConfig"]
+        assert logging["LogFormat"] == "JSON"
+        assert (logging["ApplicationLogLevel"], logging["SystemLogLevel"]) == ({"Ref": "LogLevel"}, "WARN")
+        assert function["Environment"]["Variables"]["LOG_LEVEL"] == {"Ref": "LogLevel"}
+        groups.add(logging["LogGroup"]["Ref"])
+    assert len(groups) == len(functions)
+    kept = of_type("AWS::Logs::LogGroup", **parameters)
+    assert groups < kept.keys()
+    assert {str(group["RetentionInDays"]) for group in kept.values()} == {"{'Ref': 'LogRetentionDays'}"}
+    assert translated()["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
+
+
+@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
+def test_every_queue_is_encrypted_and_keeps_for_two_weeks(parameters: dict[str, str]) -> None:
+    queues = of_type("AWS::SQS::Queue", **parameters)
+    assert queues
+    for queue in queues.values():
+        assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == (True, 1_209_600)
+
+
+def test_the_template_stays_a_text_that_people_read() -> None:
+    lines = TEMPLATE_PATH.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 1450
+    assert max(map(len, lines)) <= 170

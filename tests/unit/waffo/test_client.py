@@ -568,7 +568,9 @@ def test_scenario_100_a_key_that_waffo_turns_away_is_replaced_and_the_call_made_
 
 
 def _token(number: int, at: datetime) -> httpx.Response:
-    return _reply(200, {"data": {"token": f"t{number}", "expiresAt": f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}})
+    return _reply(
+        200, {"data": {"token": f"t{number}", "expiresAt": f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}}
+    )
 
 
 def test_one_token_serves_a_buyer_of_a_product_while_there_is_time_to_pay() -> None:
@@ -594,7 +596,7 @@ def test_a_token_is_never_another_buyers_or_another_products() -> None:
 
 
 def test_a_token_of_another_key_or_one_that_waffo_calls_endless_is_not_handed_out() -> None:
-    signers = [RequestSigner("MER_1aB2cD3eF4gH5iJ6kL7mN8", platform_key()) for _ in range(2)]
+    signers = [RequestSigner(merchant, platform_key()) for merchant in ("MER_1aB2cD3eF4gH5iJ6kL7mN8", "MER_2")]
 
     class Rotating:
         def current(self) -> RequestSigner:

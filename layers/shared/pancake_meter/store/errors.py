@@ -25,7 +25,7 @@ class OutOfTime(StoreBusy):
 
 
 class NewerFormat(StoreBusy):
-    """An item was written by a later version, as after a roll-back. It is neither read nor changed; that version reads it."""
+    """A later version wrote the item, as after a roll-back. It is neither read nor changed; that version reads it."""
 
 
 class CorruptItem(Exception):

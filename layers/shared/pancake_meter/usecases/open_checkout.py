@@ -90,7 +90,7 @@ class Selling:
 
 @dataclass(frozen=True, slots=True)
 class OpenedCheckout:
-    """A checkout that can be paid at ``url``. The URL carries a token of the customer's that has two to five minutes left."""
+    """A checkout that can be paid at ``url``. The URL carries a token of the customer's with two to five minutes left."""
 
     checkout: Checkout
     url: str

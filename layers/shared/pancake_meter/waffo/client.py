@@ -146,7 +146,7 @@ class WaffoClient:
         return _read(ISSUE_SESSION_TOKEN, answer, _session_token)
 
     def session_token(self, *, product_id: str, buyer_identity: str) -> SessionToken:
-        """A token as ``issue_session_token`` makes it, or the buyer's last one of this product while two minutes are left."""
+        """A token of the buyer's for a product: the last one while two minutes of it are left, or else a new one."""
         key = TokenKey(self._signer.current(), product_id, buyer_identity)
         return self._tokens.get(
             key,

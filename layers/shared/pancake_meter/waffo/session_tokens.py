@@ -51,9 +51,9 @@ class SessionTokens:
         self._kept: OrderedDict[TokenKey, _Kept] = OrderedDict()
 
     def get(self, key: TokenKey, now: datetime, make: Callable[[], SessionToken]) -> SessionToken:
-        """Return the token that is kept under ``key`` while it is good, or else one that ``make`` makes. Raises what it raises.
+        """Return the token that is kept under ``key`` while it is good, or else one that ``make`` makes.
 
-        Two threads that find none make two, and both are good.
+        Two threads that find none make two, and both are good. What ``make`` raises is raised.
         """
         with self._lock:
             kept = self._kept.get(key)
