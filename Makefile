@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
+CHECKOV_UP_TO_DATE := .venv-checkov/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
@@ -40,19 +41,20 @@ hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
-check: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
+check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	PYTHONPATH=layers/shared $(BIN)/lint-imports --no-cache
 	$(BIN)/cfn-lint template.yaml observability.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
 	$(BIN)/python -m tools.observability --check
 	$(BIN)/python -m tools.costs --check
 
-setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
@@ -78,7 +80,7 @@ deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DR
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -96,6 +98,13 @@ $(LITELLM_UP_TO_DATE): requirements-litellm.txt $(UP_TO_DATE)
 	@$(PYTHON) -m venv .venv-litellm
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-litellm/bin/python requirements-litellm.txt \
 		|| .venv-litellm/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-litellm.txt
+	@touch $@
+
+# checkov reads the templates; it wants other versions of what we use.
+$(CHECKOV_UP_TO_DATE): requirements-checkov.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-checkov
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements-checkov.txt \
+		|| .venv-checkov/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-checkov.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

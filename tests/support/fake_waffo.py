@@ -4,7 +4,9 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -42,13 +44,14 @@ class FakeWaffo:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    def client(self) -> WaffoClient:
-        """A client of this fake that retries without waiting."""
+    def client(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> WaffoClient:
+        """A client of this fake that retries without waiting. Its tokens end at 15:25 of the tests' day."""
         return WaffoClient(
             RequestSigner("MER_1aB2cD3eF4gH5iJ6kL7mN8", _KEY),
             api_url="https://waffo.test",
             transport=httpx.MockTransport(self._answer),
             retry=RetryPolicy(attempts_max=self.attempts_max),
+            clock=clock,
             sleep=lambda _: time.sleep(0.01),
         )
 

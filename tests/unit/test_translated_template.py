@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from typing import Any
 
 import pytest
 
 from tests.support.translated import resources_of, translated
+from tools.cfn_template import TEMPLATE_PATH
 
 PHYSICAL_NAMES = {
     "AWS::ApiGatewayV2::Api": "Name",
@@ -84,7 +86,12 @@ def test_metrics_and_alarms_are_the_stacks_own() -> None:
     for function in of_type("AWS::Lambda::Function").values():
         assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == own
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
-        assert alarm["Namespace"] == own or str(alarm["Namespace"]).startswith("AWS/")
+        namespaces = (
+            [alarm["Namespace"]]
+            if "Namespace" in alarm
+            else [each["MetricStat"]["Metric"]["Namespace"] for each in alarm["Metrics"] if "MetricStat" in each]
+        )
+        assert all(each == own or str(each).startswith("AWS/") for each in namespaces)
 
 
 def test_a_warning_of_the_imported_body_stops_no_deployment() -> None:
@@ -213,3 +220,61 @@ def test_alarms_reach_an_address_through_a_topic_of_the_stack() -> None:
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
     for alarm in of_type("AWS::CloudWatch::Alarm", AlarmEmail="operator@example.com").values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
+def test_every_function_writes_json_at_the_operators_level_into_its_own_log_group(parameters: dict[str, str]) -> None:
+    functions = of_type("AWS::Lambda::Function", **parameters)
+    groups = set()
+    for function in functions.values():
+        logging = function["LoggingConfig"]
+        assert logging["LogFormat"] == "JSON"
+        assert (logging["ApplicationLogLevel"], logging["SystemLogLevel"]) == ({"Ref": "LogLevel"}, "WARN")
+        assert function["Environment"]["Variables"]["LOG_LEVEL"] == {"Ref": "LogLevel"}
+        groups.add(logging["LogGroup"]["Ref"])
+    assert len(groups) == len(functions)
+    kept = of_type("AWS::Logs::LogGroup", **parameters)
+    assert groups < kept.keys()
+    assert {str(group["RetentionInDays"]) for group in kept.values()} == {"{'Ref': 'LogRetentionDays'}"}
+    assert translated()["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
+
+
+@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
+def test_every_queue_is_encrypted_and_keeps_for_two_weeks(parameters: dict[str, str]) -> None:
+    queues = of_type("AWS::SQS::Queue", **parameters)
+    assert queues
+    for queue in queues.values():
+        assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == (True, 1_209_600)
+
+
+def test_the_template_stays_a_text_that_people_read() -> None:
+    lines = TEMPLATE_PATH.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 1450
+    assert max(map(len, lines)) <= 170
+
+
+@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
+def test_no_resource_waits_for_itself(parameters: dict[str, str]) -> None:
+    made = resources(**parameters)
+    waits_for = {name: frozenset(_named(resource)) & made.keys() for name, resource in made.items()}
+    # Raises CycleError, with the circle, where CloudFormation would refuse the template.
+    assert set(TopologicalSorter(waits_for).static_order()) == made.keys()
+
+
+def _named(part: Any) -> Iterator[str]:
+    """All resources that a part of the template names: by Ref, GetAtt, Sub or DependsOn."""
+    match part:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": [str(name), *_]}:
+            yield name
+        case {"Fn::Sub": str(text) | [str(text), *_]}:
+            yield from (name.split(".")[0] for name in re.findall(r"\$\{([\w.]+)\}", text))
+        case dict():
+            waited = part.get("DependsOn", [])
+            yield from [waited] if isinstance(waited, str) else waited
+            for each in part.values():
+                yield from _named(each)
+        case list():
+            for each in part:
+                yield from _named(each)

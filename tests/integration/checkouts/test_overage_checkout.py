@@ -192,6 +192,16 @@ def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Sho
     assert len(shop.waffo.sessions) == 1
 
 
+def test_forty_clicks_of_one_link_ask_waffo_for_one_token_and_one_session(shop: Shop) -> None:
+    each = shop.collaborators()
+    warm = replace(each, selling=replace(each.selling, waffo=shop.waffo.client(clock=lambda: NOW)))
+    event = api_event("buy_link", path=link())
+    clicks = [read_answer(handler(event, LambdaContext(), warm)) for _ in range(40)]
+    assert {click.status for click in clicks} == {HTTPStatus.SEE_OTHER}
+    assert {click.headers["Location"].partition("#")[2] for click in clicks} == {"token=token-1"}
+    assert (len(shop.waffo.tokens), len(shop.waffo.sessions)) == (1, 1)
+
+
 def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
     assert shop.call(api_event("buy_link", path=link("subscription"))).status == HTTPStatus.SEE_OTHER
     assert shop.waffo.sessions[0]["metadata"]["plan"] == "starter"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx
@@ -25,6 +26,7 @@ from pancake_meter.waffo.events import EventKind, SubscriptionFacts, parse_event
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.idempotency import idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
+from pancake_meter.waffo.session_tokens import TOKENS_MAX
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.waffo_webhooks import encode, platform_key, reference
 
@@ -563,3 +565,72 @@ def test_scenario_100_a_key_that_waffo_turns_away_is_replaced_and_the_call_made_
     with WaffoClient(Rotated(), transport=httpx.MockTransport(answer)) as client:
         assert client.issue_session_token(product_id=REQUEST.product_id, buyer_identity="acct_1001").token == "t"
     assert seen == [old.merchant_id, new.merchant_id]
+
+
+def _token(number: int, at: datetime) -> httpx.Response:
+    return _reply(
+        200, {"data": {"token": f"t{number}", "expiresAt": f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}}
+    )
+
+
+def test_one_token_serves_a_buyer_of_a_product_while_there_is_time_to_pay() -> None:
+    later = START + timedelta(seconds=180)
+    waffo = Waffo(_token(1, START), _token(2, later))
+    with waffo.client() as client:
+        asked = [client.session_token(product_id=PRODUCT, buyer_identity="acct_1001").token for _ in range(40)]
+        waffo.now = later
+        asked.append(client.session_token(product_id=PRODUCT, buyer_identity="acct_1001").token)
+    assert asked == ["t1"] * 40 + ["t2"]
+
+
+def test_a_token_is_never_another_buyers_or_another_products() -> None:
+    waffo = Waffo(*(_token(number, START) for number in range(1, 4)))
+    other = "PROD_3cO6nL9kI2hG5eT8bQ1pJ4"
+    with waffo.client() as client:
+        tokens = {
+            client.session_token(product_id=product, buyer_identity=buyer).token
+            for product, buyer in ((PRODUCT, "acct_1"), (PRODUCT, "acct_2"), (other, "acct_1"), (PRODUCT, "acct_1"))
+        }
+    assert tokens == {"t1", "t2", "t3"}
+    assert len(waffo.requests) == 3
+
+
+def test_a_token_of_another_key_or_one_that_waffo_calls_endless_is_not_handed_out() -> None:
+    signers = [RequestSigner(merchant, platform_key()) for merchant in ("MER_1aB2cD3eF4gH5iJ6kL7mN8", "MER_2")]
+
+    class Rotating:
+        def current(self) -> RequestSigner:
+            return signers[0]
+
+        def renewed(self, _: RequestSigner) -> RequestSigner | None:
+            return None
+
+    endless = START + timedelta(days=365)
+    waffo = Waffo(*(_token(number, endless) for number in range(1, 4)))
+    client = WaffoClient(Rotating(), transport=httpx.MockTransport(waffo._answer), clock=lambda: waffo.now)
+    ask = partial(client.session_token, product_id=PRODUCT, buyer_identity="acct_1001")
+    with client:
+        first = ask().token
+        signers.pop(0)
+        second = ask().token
+        waffo.now += timedelta(minutes=3)
+        third = ask().token
+    assert [first, second, third] == ["t1", "t2", "t3"]
+
+
+def test_tokens_are_asked_for_anew_once_waffo_has_refused_the_key() -> None:
+    refused = _reply(401, {"data": None, "errors": [{"message": "bad signature", "layer": "gateway"}]})
+    waffo = Waffo(_token(1, START), refused, _token(2, START))
+    with waffo.client() as client:
+        first = client.session_token(product_id=PRODUCT, buyer_identity="acct_1001").token
+        with pytest.raises(WaffoRejected):
+            client.payments_by_external_id("chk_1")
+        assert (first, client.session_token(product_id=PRODUCT, buyer_identity="acct_1001").token) == ("t1", "t2")
+
+
+def test_so_many_tokens_are_kept_and_no_more() -> None:
+    waffo = Waffo(*(_token(number, START) for number in range(TOKENS_MAX + 2)))
+    with waffo.client() as client:
+        for number in (*range(TOKENS_MAX + 1), TOKENS_MAX, 0):
+            client.session_token(product_id=PRODUCT, buyer_identity=f"acct_{number}")
+    assert len(waffo.requests) == TOKENS_MAX + 2

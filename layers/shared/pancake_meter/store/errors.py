@@ -24,6 +24,10 @@ class OutOfTime(StoreBusy):
     """There is more to write than the time at hand allows. What is written stays; repeating the whole goes on from there."""
 
 
+class NewerFormat(StoreBusy):
+    """A later version wrote the item, as after a roll-back. It is neither read nor changed; that version reads it."""
+
+
 class CorruptItem(Exception):
     """A stored item contradicts itself: a bug, never to be papered over."""
 

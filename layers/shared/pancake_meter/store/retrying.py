@@ -18,6 +18,7 @@ from botocore.exceptions import (
 
 from pancake_meter.deadline import Deadline, deadline_in_hand, streak_in_hand
 from pancake_meter.store.errors import (
+    NewerFormat,
     OutOfTime,
     StoreError,
     StoreThrottled,
@@ -95,6 +96,7 @@ class Retrier:
             WriteDoubtful: the condition did not hold, perhaps because of an earlier attempt.
         StoreError: passing trouble, the last that was met.
             OutOfTime: there was no time for a first attempt.
+            NewerFormat: an item is of a later version; repeating cannot help.
         """
         deadline, streak = self._deadline(), streak_in_hand()
         limit = Deadline(stopwatch=deadline.stopwatch).within(CALL_SECONDS_MAX)
@@ -105,7 +107,7 @@ class Retrier:
                 break
             try:
                 answer = request()
-            except OutOfTime:
+            except (OutOfTime, NewerFormat):
                 raise
             except StoreError as error:
                 trouble = error

@@ -1,6 +1,7 @@
 """The table: typed writes, one error vocabulary, bounded retries of passing trouble.
 
-Every write asks for ``ALL_OLD`` on a failed condition, so a refusal brings its reason without a second read.
+Every write asks for ``ALL_OLD`` on a failed condition, so a refusal brings its reason without a second read. Every write
+gives its item a format, and no item of a newer format is read or written over: see ``item_format``.
 """
 
 import time
@@ -15,6 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful, WriteRefused
+from pancake_meter.store.item_format import FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Table:
         """Return the item as of the latest write, or ``None``: one strongly consistent read."""
         answer = self._call(lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True))
         item = answer.get("Item")
-        return _unmarshal(item) if item is not None else None
+        return _read(item) if item is not None else None
 
     def get_all(self, keys: Sequence[Mapping[str, str]], *, consistent: bool = True) -> list[Item]:
         """Return those of at most 100 items that exist, in no order: one request, if all goes well.
@@ -117,7 +119,7 @@ class Table:
         def read_waiting() -> None:
             nonlocal waiting
             answer = _translated(partial(self._client.batch_get_item, RequestItems=waiting))
-            found.extend(_unmarshal(item) for item in answer["Responses"].get(self._name, ()))
+            found.extend(_read(item) for item in answer["Responses"].get(self._name, ()))
             waiting = answer.get("UnprocessedKeys", {})
             if waiting:
                 raise StoreBusy("keys were left unprocessed")
@@ -151,7 +153,7 @@ class Table:
             request["ExclusiveStartKey"] = _marshal(start)
         answer = self._call(lambda: self._client.query(**request))
         following = answer.get("LastEvaluatedKey")
-        return [_unmarshal(item) for item in answer["Items"]], _unmarshal(following) if following else None
+        return [_read(item) for item in answer["Items"]], _unmarshal(following) if following else None
 
     def count(self, condition: str, values: Mapping[str, Any], *, limit: int, index: str) -> int:
         """Return how many items of an index match: one query, which counts up to ``limit`` items or 1 MB of them."""
@@ -190,7 +192,7 @@ class Table:
             self._call(lambda: self._client.put_item(**request))
             return write.item
         answer = self._call(lambda: self._client.update_item(**request, ReturnValues="ALL_NEW"))
-        return _unmarshal(answer["Attributes"])
+        return _read(answer["Attributes"])
 
     def transact(self, writes: Sequence[Write]) -> None:
         """Perform all writes or none: at most 100, on different items.
@@ -219,18 +221,18 @@ class Table:
                 return {"ConditionCheck": request}  # type: ignore[typeddict-item]
 
     def _request(self, write: Write) -> dict[str, Any]:
-        request: dict[str, Any] = {"TableName": self._name}
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "ConditionExpression": guarded(write.condition),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            "ExpressionAttributeValues": _marshal({**write.values, PLACEHOLDER: FORMAT}),
+        }
         if isinstance(write, Put):
-            request["Item"] = _marshal(write.item)
+            request["Item"] = _marshal(stamped(write.item))
         else:
             request["Key"] = _marshal(write.key)
         if isinstance(write, Update):
-            request["UpdateExpression"] = write.expression
-        if write.condition is not None:
-            request["ConditionExpression"] = write.condition
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if write.values:
-            request["ExpressionAttributeValues"] = _marshal(write.values)
+            request["UpdateExpression"] = stamping(write.expression)
         if write.names:
             request["ExpressionAttributeNames"] = dict(write.names)
         return request
@@ -258,7 +260,7 @@ def _meaning(error: ClientError | BotoCoreError) -> Exception:
         response: Mapping[str, Any] = error.response
         code = response["Error"]["Code"]
         if code == "ConditionalCheckFailedException":
-            return WriteRefused([_unmarshal(response.get("Item", {}))])
+            return WriteRefused([_read(response.get("Item", {}))])
         if code == "TransactionCanceledException":
             return _meaning_of_cancelled(error, response.get("CancellationReasons", []))
         if code in _CONTENTION:
@@ -277,7 +279,7 @@ def _meaning_of_cancelled(error: ClientError, reasons: Sequence[Mapping[str, Any
 
 
 def _refusal(reason: Mapping[str, Any]) -> Item | None:
-    return _unmarshal(reason.get("Item", {})) if reason.get("Code") == "ConditionalCheckFailed" else None
+    return _read(reason.get("Item", {})) if reason.get("Code") == "ConditionalCheckFailed" else None
 
 
 def _marshal(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,3 +288,8 @@ def _marshal(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unmarshal(item: Mapping[str, Any]) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _read(item: Mapping[str, Any]) -> Item:
+    """Return a stored item. Raises `NewerFormat`."""
+    return readable(_unmarshal(item))

@@ -90,7 +90,7 @@ class Selling:
 
 @dataclass(frozen=True, slots=True)
 class OpenedCheckout:
-    """A checkout that can be paid at ``url``. The URL carries a token of the customer's that lives five minutes."""
+    """A checkout that can be paid at ``url``. The URL carries a token of the customer's with two to five minutes left."""
 
     checkout: Checkout
     url: str
@@ -206,9 +206,9 @@ def _is_used_up(selling: Selling, checkout: Checkout, held: HeldOrder | None) ->
 def _with_session(
     selling: Selling, checkout: Checkout, quote: Quote, success_url: str | None, *, is_new: bool
 ) -> OpenedCheckout:
-    """Have Waffo make the session, or hand out the one there is with a fresh token."""
+    """Have Waffo make the session, or hand out the one there is with a token that is good for two minutes or more."""
     if checkout.url is not None:
-        token = selling.waffo.issue_session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
+        token = selling.waffo.session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
         url = url_with_token(checkout.url, token, is_test=selling.environment == "test")
         return OpenedCheckout(checkout, url, is_new=False)
     session = selling.waffo.authenticated_checkout(

@@ -47,6 +47,7 @@ from pancake_meter.waffo.errors import (
 from pancake_meter.waffo.fields import Fields, InvalidField
 from pancake_meter.waffo.idempotency import idempotency_key, is_idempotency_key
 from pancake_meter.waffo.retry import RetryPolicy
+from pancake_meter.waffo.session_tokens import SessionTokens, TokenKey
 from pancake_meter.waffo.signing import RequestSigner, SignerSource
 from pancake_meter.waffo.snapshots import (
     LIVE_STATUSES,
@@ -117,6 +118,7 @@ class WaffoClient:
         self._random = random
         self._deadline = deadline
         self._api_url = api_url.rstrip("/")
+        self._tokens = SessionTokens()
         self._http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -143,6 +145,15 @@ class WaffoClient:
         answer = self._call(ISSUE_SESSION_TOKEN, {"productId": product_id, "buyerIdentity": buyer_identity})
         return _read(ISSUE_SESSION_TOKEN, answer, _session_token)
 
+    def session_token(self, *, product_id: str, buyer_identity: str) -> SessionToken:
+        """A token of the buyer's for a product: the last one while two minutes of it are left, or else a new one."""
+        key = TokenKey(self._signer.current(), product_id, buyer_identity)
+        return self._tokens.get(
+            key,
+            self._clock(),
+            lambda: self.issue_session_token(product_id=product_id, buyer_identity=buyer_identity),
+        )
+
     def create_session(self, request: CreateSession, *, idempotency_key: str) -> CheckoutSession:
         """Make a checkout session, or get the one already made under this key within 24 hours."""
         answer = self._call(CREATE_SESSION, request.to_wire(), _checked_key(idempotency_key))
@@ -159,7 +170,7 @@ class WaffoClient:
         """
         check_identity(buyer_identity)
         pending_token = _in_background(
-            partial(self.issue_session_token, product_id=request.product_id, buyer_identity=buyer_identity)
+            partial(self.session_token, product_id=request.product_id, buyer_identity=buyer_identity)
         )
         session = self.create_session(request, idempotency_key=idempotency_key)
         token = self._awaited(pending_token)
@@ -299,6 +310,8 @@ class WaffoClient:
         try:
             return self._attempt(path, content, idempotency_key, limit, signer)
         except WaffoRejected as rejection:
+            if rejection.status == HTTPStatus.UNAUTHORIZED:
+                self._tokens.forget()
             renewed = self._signer.renewed(signer) if rejection.status == HTTPStatus.UNAUTHORIZED else None
             if renewed is None:
                 raise
