@@ -9,7 +9,7 @@ from pancake_meter.waffo.signing import RequestSigner
 
 
 class RotatingSigner:
-    """Signs with the key that the secret has now. Safe to share between threads: none waits while another reads the secret."""
+    """Signs with the key that the secret has now. Threads may share it: none waits for another that reads it."""
 
     def __init__(self, merchant_id: str, secret: Secret) -> None:
         """Prepare; the secret is read when something is signed."""

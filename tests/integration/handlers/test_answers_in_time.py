@@ -184,4 +184,4 @@ def test_scenario_98_every_function_answers_in_time_while_everything_throttles()
 @pytest.mark.load
 @pytest.mark.timeout(1200)
 def test_scenario_98_every_function_answers_in_time_whatever_the_trouble() -> None:
-    _check_every_function(("hangs", "fails", "resets", "drips"), workers=8)
+    _check_every_function(("hangs", "limits", "fails", "resets", "drips", "drips_body"), workers=8)
