@@ -35,8 +35,8 @@ outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and
 histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (up to an hour)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
 
-hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (five minutes)
-	$(BIN)/python -m pytest -m load tests/integration/handlers/test_answers_in_time.py $(ARGS)
+hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (ten minutes)
+	$(BIN)/python -m pytest -m load tests/integration/handlers/test_answers_in_time.py tests/integration/handlers/test_one_in_trouble.py $(ARGS)
 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from pancake_meter.openmeter.client import OpenMeterClient
 from tests.support.dynoxide import free_port
+from tests.support.fixed_key import FixedKey
 
 API_KEY = "om_test_key"
 START_SECONDS_MAX = 10.0
@@ -39,7 +40,7 @@ class FakeOpenMeter:
 
     def client(self) -> OpenMeterClient:
         """A client of this fake."""
-        return OpenMeterClient("https://openmeter.test/", lambda: API_KEY, transport=httpx.MockTransport(self.answer))
+        return OpenMeterClient("https://openmeter.test/", FixedKey(API_KEY), transport=httpx.MockTransport(self.answer))
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""

@@ -1,5 +1,7 @@
-"""`python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function as Lambda starts it, with its own
-collaborators, while everything that it calls is in trouble. Prints `result` and JSON for each event.
+"""`PYTHONPATH=layers/shared python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function in trouble.
+
+It is started as Lambda starts it, with its own collaborators, while everything that it calls behaves so. Prints `result` and
+JSON for each event.
 """
 
 import importlib
@@ -8,10 +10,13 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from pancake_meter.api_key import generate_api_key
 from tests.support.api import api_event
 from tests.support.trouble_server import BEHAVIOURS, server
+from tests.support.waffo_webhooks import platform_key, public_pem, signed_request
 from tools.cfn_template import ROOT, load_template
 
 RESULT = "result "
@@ -67,21 +72,24 @@ def environment(url: str, function: str) -> dict[str, str]:
         "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
         "WAFFO_PRIVATE_KEY_SECRET_ID": "waffo",
         "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
+        "WAFFO_WEBHOOK_TEST_PUBLIC_KEY": public_pem(platform_key()),
     }
 
 
 def event_of(name: str) -> dict[str, Any]:
-    """Return an event: a file of ``events``, or a request of the authorizer."""
+    """Return an event: a file of ``events``, a webhook of them signed now, a request of the authorizer, or a schedule's."""
+    if name.startswith("webhook_"):
+        return signed_request(api_event(name), at=datetime.now(UTC))
+    if name == "usage_heal_schedule":
+        return api_event("reconciliation_schedule")
     if name != "authorize":
         return api_event(name)
-    from pancake_meter.api_key import generate_api_key  # noqa: PLC0415 - on the path since `main`
-
     return {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}, "routeKey": "GET /v1/usage"}
 
 
 def main(function: str, behaviour: str, *events: str) -> None:
     """Invoke the function with each event; print what came of it, in how many seconds, after how many requests."""
-    sys.path[:0] = [str(ROOT / "layers" / "shared"), str(ROOT / "functions" / function)]
+    sys.path.insert(0, str(ROOT / "functions" / function))
     timeout = timeout_of(function)
     with server(BEHAVIOURS[behaviour]) as (url, requests):
         os.environ.update(environment(url, function))

@@ -1,4 +1,4 @@
-"""A server that gives every request the same trouble: it hangs, throttles, fails, drips or resets the connection."""
+"""A server that gives every request the same trouble: it hangs, throttles, fails, drips its head or body, or resets."""
 
 import json
 import socket
@@ -25,6 +25,10 @@ def fails(peer: socket.socket) -> None:
     peer.sendall(_reply("500 Internal Server Error", "InternalServerError"))
 
 
+def limits(peer: socket.socket) -> None:
+    peer.sendall(_reply("429 Too Many Requests", "TooManyRequestsException"))
+
+
 def hangs(peer: socket.socket) -> None:
     peer.recv(1)
 
@@ -39,8 +43,15 @@ def drips(peer: socket.socket) -> None:
         time.sleep(0.2)
 
 
+def drips_body(peer: socket.socket) -> None:
+    peer.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {_TYPE}\r\nContent-Length: 2000\r\n\r\n".encode())
+    for _ in range(2000):
+        peer.sendall(b" ")
+        time.sleep(0.5)
+
+
 BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
-    {each.__name__: each for each in (hangs, throttles, fails, resets, drips)}
+    {each.__name__: each for each in (hangs, throttles, limits, fails, resets, drips, drips_body)}
 )
 
 

@@ -1,5 +1,7 @@
 """Secrets: kept, served on through an outage, and read anew when they are turned away."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -95,3 +97,25 @@ def test_a_secret_without_a_key_is_our_trouble_and_is_never_shown() -> None:
 def test_an_empty_secret_is_unavailable() -> None:
     with pytest.raises(SecretUnavailable, match="no text"):
         Manager(text=" ").secret()()
+
+
+def test_scenario_99_a_secrets_manager_that_hangs_for_one_thread_stalls_no_other() -> None:
+    manager, asked, released = Manager(text=pem()), threading.Event(), threading.Event()
+    signer = RotatingSigner("MER_1", manager.secret())
+    old = signer.current()
+    read = manager.get_secret_value
+
+    def hang(**named: Any) -> dict[str, str]:
+        asked.set()
+        assert released.wait(10)
+        return read(**named)
+
+    manager.get_secret_value = hang  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        renewed = pool.submit(signer.renewed, old)
+        assert asked.wait(10)
+        try:
+            assert pool.submit(signer.current).result(timeout=2) is old
+        finally:
+            released.set()
+        assert renewed.result(timeout=10) is None

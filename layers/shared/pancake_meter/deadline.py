@@ -63,3 +63,13 @@ def deadline_of(seconds: float) -> Iterator[Deadline]:
     finally:
         _STREAK.reset(streak)
         _IN_HAND.reset(token)
+
+
+@contextmanager
+def deadline_within(seconds: float) -> Iterator[Deadline]:
+    """Give what is inside a part of the time in hand: ``seconds`` from now, or the deadline if that is earlier."""
+    token = _IN_HAND.set(deadline_in_hand().within(seconds))
+    try:
+        yield deadline_in_hand()
+    finally:
+        _IN_HAND.reset(token)

@@ -9,7 +9,7 @@ from pancake_meter.waffo.signing import RequestSigner
 
 
 class RotatingSigner:
-    """Signs with the key that the secret has now. Safe to share between threads."""
+    """Signs with the key that the secret has now. Threads may share it: none waits for another that reads it."""
 
     def __init__(self, merchant_id: str, secret: Secret) -> None:
         """Prepare; the secret is read when something is signed."""
@@ -25,23 +25,21 @@ class RotatingSigner:
         Raises:
             SecretUnavailable: the key cannot be read, or is none.
         """
-        with self._lock:
-            return self._made()
+        return self._signer_of(self._secret())
 
     def renewed(self, rejected: RequestSigner) -> RequestSigner | None:
         """Return the signer of another key than ``rejected`` has, read anew; ``None`` where the secret has no other."""
-        with self._lock:
-            if self._signer is rejected:
-                self._secret.renew()
-            signer = self._made()
-            return None if signer is rejected else signer
+        if self._signer is rejected:
+            self._secret.renew()
+        signer = self.current()
+        return None if signer is rejected else signer
 
-    def _made(self) -> RequestSigner:
-        text = self._secret()
-        if self._signer is None or text != self._text:
-            try:
-                key = load_private_key(text)
-            except InvalidKey as error:
-                raise SecretUnavailable(f"secret {self._secret.id}: {error}") from None
-            self._signer, self._text = RequestSigner(self._merchant_id, key), text
-        return self._signer
+    def _signer_of(self, text: str) -> RequestSigner:
+        with self._lock:
+            if self._signer is None or text != self._text:
+                try:
+                    key = load_private_key(text)
+                except InvalidKey as error:
+                    raise SecretUnavailable(f"secret {self._secret.id}: {error}") from None
+                self._signer, self._text = RequestSigner(self._merchant_id, key), text
+            return self._signer

@@ -32,6 +32,7 @@ from pancake_meter.usecases.usage_sources import LITELLM
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.fake_litellm import KEY, FakeLiteLLM
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
+from tests.support.fixed_key import FixedKey
 from tests.support.table import create_table
 from usage_healing import handler
 
@@ -71,7 +72,7 @@ def always() -> bool:
 
 
 def client(litellm: FakeLiteLLM, key: str = KEY) -> LiteLLMClient:
-    return LiteLLMClient("https://litellm.example.com/", lambda: key, transport=litellm.transport())
+    return LiteLLMClient("https://litellm.example.com/", FixedKey(key), transport=litellm.transport())
 
 
 def heal(metering: Metering, litellm: FakeLiteLLM, now: datetime = NOW) -> dict[str, Any]:

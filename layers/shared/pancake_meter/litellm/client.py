@@ -3,7 +3,7 @@
 Both want a key that may see everything: the master key, or one of a ``proxy_admin_viewer``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from pancake_meter.bounded_http import cut_timeout
+from pancake_meter.bounded_http import ApiKey, cut_timeout, send_with_key
 from pancake_meter.deadline import deadline_in_hand
 from pancake_meter.litellm.spend_logs import SpendLog, spend_log
 
@@ -48,11 +48,9 @@ class SpendLogPage:
 
 
 class LiteLLMClient:
-    """One proxy. ``api_key`` is asked for at every request, so that a key may be changed."""
+    """One proxy. A changed key is used within five minutes, and at once after LiteLLM has turned the old one away."""
 
-    def __init__(
-        self, base_url: str, api_key: Callable[[], str], *, transport: httpx.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, base_url: str, api_key: ApiKey, *, transport: httpx.BaseTransport | None = None) -> None:
         """Prepare; nothing is sent."""
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
@@ -100,10 +98,13 @@ class LiteLLMClient:
         return metadata if isinstance(metadata, Mapping) else {}
 
     def _get(self, path: str, query: Mapping[str, str | int]) -> httpx.Response:
+        return send_with_key(self._api_key, lambda key: self._get_with(key, path, query))
+
+    def _get_with(self, key: str, path: str, query: Mapping[str, str | int]) -> httpx.Response:
         limit = deadline_in_hand()
         if not limit.allows(_ATTEMPT_SECONDS_MIN):
             raise LiteLLMUnavailable(f"{path}: there is no time left for a request")
-        headers = {"Authorization": f"Bearer {self._api_key()}"}
+        headers = {"Authorization": f"Bearer {key}"}
         url, timeout = f"{self._base_url}{path}", cut_timeout(TIMEOUT, limit)
         try:
             return self._http.get(url, params=dict(query), headers=headers, timeout=timeout)

@@ -1,13 +1,13 @@
 """The client of an OpenMeter's ingest API: one batch of CloudEvents, one request, one answer."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
 
-from pancake_meter.bounded_http import cut_timeout
+from pancake_meter.bounded_http import ApiKey, cut_timeout, send_with_key
 from pancake_meter.deadline import deadline_in_hand
 
 TIMEOUT: Final = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=1.0)
@@ -37,11 +37,9 @@ class OpenMeterUnavailable(Exception):
 
 
 class OpenMeterClient:
-    """One OpenMeter. ``api_key`` is asked for at every request, so that a key may be changed."""
+    """One OpenMeter. A changed key is used within five minutes, and at once after OpenMeter has turned the old one away."""
 
-    def __init__(
-        self, base_url: str, api_key: Callable[[], str], *, transport: httpx.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, base_url: str, api_key: ApiKey, *, transport: httpx.BaseTransport | None = None) -> None:
         """Prepare; nothing is sent."""
         self._url = f"{base_url.rstrip('/')}/api/v1/events"
         self._api_key = api_key
@@ -53,19 +51,19 @@ class OpenMeterClient:
         Raises:
             EventsRefused, OpenMeterUnavailable
         """
-        limit = deadline_in_hand()
-        if not limit.allows(_ATTEMPT_SECONDS_MIN):
-            raise OpenMeterUnavailable("there is no time left for a request")
-        headers = {
-            "Content-Type": "application/cloudevents-batch+json",
-            "Authorization": f"Bearer {self._api_key()}",
-        }
         content = json.dumps(events, ensure_ascii=False, separators=(",", ":")).encode()
-        try:
-            answer = self._http.post(self._url, content=content, headers=headers, timeout=cut_timeout(TIMEOUT, limit))
-        except httpx.HTTPError as error:
-            raise OpenMeterUnavailable(f"no answer ({type(error).__name__})") from error
+        answer = send_with_key(self._api_key, lambda key: self._post(content, key))
         if answer.status_code in _TAKEN:
             return
         told = f"status {answer.status_code}: {answer.text[:_DETAIL_LENGTH_MAX]}"
         raise EventsRefused(told) if answer.status_code in _ABOUT_THE_EVENTS else OpenMeterUnavailable(told)
+
+    def _post(self, content: bytes, key: str) -> httpx.Response:
+        limit = deadline_in_hand()
+        if not limit.allows(_ATTEMPT_SECONDS_MIN):
+            raise OpenMeterUnavailable("there is no time left for a request")
+        headers = {"Content-Type": "application/cloudevents-batch+json", "Authorization": f"Bearer {key}"}
+        try:
+            return self._http.post(self._url, content=content, headers=headers, timeout=cut_timeout(TIMEOUT, limit))
+        except httpx.HTTPError as error:
+            raise OpenMeterUnavailable(f"no answer ({type(error).__name__})") from error

@@ -122,11 +122,12 @@ class Retrier:
             else:
                 streak.failures = 0
                 return answer
-            if streak.failures >= ATTEMPTS_MAX:
-                break
             wait = self._random.uniform(0, min(_BACKOFF_CEILING_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt))
             if attempt + 1 < self._attempts_max and limit.allows(wait + _ATTEMPT_SECONDS):
                 self._sleep(wait)
+            # Another thread may have failed meanwhile.
+            if streak.failures >= ATTEMPTS_MAX:
+                break
         raise trouble
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pancake_meter.domain.balance import Balance
 from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound, PeriodClosed
@@ -12,13 +12,17 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.spend import Refusal, place_hold
 from pancake_meter.domain.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.balances import read_balances
-from pancake_meter.store.errors import StoreBusy, StoreError
+from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.spending import write_hold, write_release, write_settlement
+from pancake_meter.usecases.briefly import briefly
 from pancake_meter.usecases.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.record_usage import record_events
 
 if TYPE_CHECKING:
     from pancake_meter.domain.throttle import Throttle
+
+BALANCE_SECONDS_MAX: Final = 1.0
+"""How long the answer to a settlement waits for the balance that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +134,10 @@ def settle_hold(
 def balance_after(metering: Metering, customer_id: str, meter: str, now: datetime) -> Balance | None:
     """Return the balance that a settlement has left: one read, since a transaction returns nothing.
 
-    The usage is counted already. So trouble with this read is no trouble of the settlement: the answer is ``None`` then.
+    The usage is counted already. So whatever fails here is no trouble of the settlement: the answer is ``None`` then, or
+    where the read takes longer than a second.
     """
-    try:
-        return metering.current_balance(customer_id, meter, now)
-    except StoreError:
-        return None
+    return briefly(lambda: metering.current_balance(customer_id, meter, now), BALANCE_SECONDS_MAX)
 
 
 def release_hold(metering: Metering, customer_id: str, handle: HoldHandle) -> HoldReleased:

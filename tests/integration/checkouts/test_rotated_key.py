@@ -1,0 +1,117 @@
+"""Scenario 100: the merchant's key is changed at Waffo and in its secret, and the same container goes on selling."""
+
+import base64
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import httpx
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from overage_checkout import handler
+from pancake_meter.secret import AGE_SECONDS, Secret
+from pancake_meter.waffo.client import WaffoClient
+from pancake_meter.waffo.retry import RetryPolicy
+from pancake_meter.waffo.signing import canonical_request
+from pancake_meter.waffo_key import RotatingSigner
+from tests.integration.checkouts.conftest import Shop
+from tests.support.api import Answer, LambdaContext, api_event, read_answer
+
+OLD, NEW = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+
+
+def pem(key: rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@dataclass
+class Rotation:
+    """A shop in one container: Secrets Manager, a Waffo that takes the ``accepted`` keys, and a stopwatch."""
+
+    shop: Shop
+    in_secret: rsa.RSAPrivateKey = OLD
+    accepted: list[rsa.RSAPrivateKey] = field(default_factory=lambda: [OLD])
+    seconds: float = 1000.0
+    reads: int = 0
+    signed_with: list[rsa.RSAPrivateKey] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        secret = Secret("waffo", client=lambda: cast("Any", self), stopwatch=lambda: self.seconds)
+        client = WaffoClient(
+            RotatingSigner("MER_1aB2cD3eF4gH5iJ6kL7mN8", secret),
+            api_url="https://waffo.test",
+            transport=httpx.MockTransport(self._answer),
+            retry=RetryPolicy(attempts_max=1),
+        )
+        with_ = self.shop.collaborators()
+        self._with = replace(with_, selling=replace(with_.selling, waffo=client))
+
+    def get_secret_value(self, **_: object) -> dict[str, str]:
+        self.reads += 1
+        return {"SecretString": pem(self.in_secret)}
+
+    def buy(self) -> Answer:
+        event = api_event("checkouts_top_up")
+        return read_answer(handler(event, LambdaContext(), self._with))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.signed_with.append(_signer_of(request))
+        if self.signed_with[-1] not in self.accepted:
+            error = {"message": "Authentication failed", "layer": "gateway"}
+            return httpx.Response(401, json={"data": None, "errors": [error]})
+        return self.shop.waffo._answer(request)
+
+
+def _signer_of(request: httpx.Request) -> rsa.RSAPrivateKey:
+    stamp, signature = int(request.headers["X-Timestamp"]), base64.b64decode(request.headers["X-Signature"])
+    message = canonical_request("POST", request.url.path, stamp, request.content)
+    for key in (OLD, NEW):
+        try:
+            key.public_key().verify(signature, message, PKCS1v15(), SHA256())
+        except InvalidSignature:
+            continue
+        return key
+    raise AssertionError("signed with neither key")
+
+
+@pytest.fixture
+def rotation(shop: Shop) -> Rotation:
+    return Rotation(shop)
+
+
+def test_scenario_100_a_key_that_waffo_answers_401_to_is_replaced_within_the_same_request(rotation: Rotation) -> None:
+    assert rotation.buy().status == 201
+    assert set(rotation.signed_with) == {OLD}
+    rotation.in_secret, rotation.accepted = NEW, [NEW]
+    rotation.shop.now = rotation.shop.now.replace(hour=rotation.shop.now.hour + 3)
+    rotation.signed_with.clear()
+    assert rotation.buy().status == 201
+    assert rotation.signed_with[0] is OLD
+    # Two questions about the buyer's orders go side by side, each with the key of before.
+    first = rotation.signed_with.index(NEW)
+    assert set(rotation.signed_with[first:]) == {NEW}
+    assert first <= 2
+    assert 2 <= rotation.reads <= 4
+
+
+def test_scenario_100_without_a_401_the_new_key_is_used_within_five_minutes(rotation: Rotation) -> None:
+    rotation.accepted = [OLD, NEW]
+    assert rotation.buy().status == 201
+    rotation.in_secret = NEW
+    rotation.signed_with.clear()
+    rotation.seconds += AGE_SECONDS
+    rotation.shop.now = rotation.shop.now.replace(hour=rotation.shop.now.hour + 3)
+    assert rotation.buy().status == 201
+    assert set(rotation.signed_with) == {NEW}
+    assert 2 <= rotation.reads <= 4
+
+
+def test_a_key_that_waffo_does_not_take_and_nobody_replaced_is_trouble_of_waffo(rotation: Rotation) -> None:
+    rotation.accepted = []
+    answer = rotation.buy()
+    assert (answer.status, answer.body["code"]) == (502, "waffo_refused")
+    assert set(rotation.signed_with) == {OLD}
