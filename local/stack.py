@@ -112,7 +112,7 @@ def start_ministack(
         "AUTH": str(enforce_iam).lower(),
         CLOCK_FILE_VARIABLE: str(clock_file(temporary_folder)),
     }
-    child = children.start("ministack", (sys.executable, "-m", "ministack"), environment)
+    child = children.start("ministack", (sys.executable, "-m", "local.ministack"), environment)
     return MiniStack(f"http://{HOST}:{port}"), child
 
 
