@@ -4,7 +4,7 @@ Run as ``python -m local.ministack``. Lambda unpacks no layer for each environme
 """
 
 import hashlib
-import os
+import runpy
 import threading
 import zipfile
 from pathlib import Path
@@ -25,7 +25,7 @@ class _ZipFile(zipfile.ZipFile):
             super().extractall(path, members, pwd)
             return
         for entry in self._unpacked(Path(path).parent.parent).iterdir():
-            os.symlink(entry, Path(path) / entry.name)
+            (Path(path) / entry.name).symlink_to(entry)
 
     def _unpacked(self, folder: Path) -> Path:
         listed = repr([(each.filename, each.CRC, each.file_size) for each in self.infolist()])
@@ -40,6 +40,4 @@ class _ZipFile(zipfile.ZipFile):
 
 if __name__ == "__main__":
     zipfile.ZipFile = _ZipFile  # type: ignore[misc]
-    from ministack.app import main
-
-    main()
+    runpy.run_module("ministack", run_name="__main__")
