@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
+from tests.support.aws_limits import violations
 from tests.support.least_privilege import calling_function, is_allowed, touches
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +35,12 @@ os.environ |= {
 
 @pytest.fixture(autouse=True)
 def _least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no handler ask of DynamoDB what its function's policy in template.yaml does not grant."""
+    """Let no handler ask of DynamoDB what its function's policy does not grant, and nobody what DynamoDB itself refuses."""
     send = vars(BaseClient)["_make_api_call"]
 
     def judged(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:
+        if client.meta.service_model.service_name == "dynamodb":
+            assert not (refused := violations(operation, request)), refused
         function = calling_function() if client.meta.service_model.service_name == "dynamodb" else None
         if function is not None:
             for touch in touches(operation, request):

@@ -1,0 +1,32 @@
+"""The wrapper that holds requests to DynamoDB's own limits sees each of them."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.aws_limits import violations
+
+KEY = {"PK": {"S": "p"}, "SK": {"S": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "found"),
+    [
+        ("UpdateItem", {"Key": KEY, "UpdateExpression": "SET a = :a"}, []),
+        ("UpdateItem", {"Key": KEY, "UpdateExpression": "SET a = :" + "a" * 4_086}, []),
+        ("UpdateItem", {"Key": KEY, "UpdateExpression": "SET a = :" + "a" * 4_088}, ["UpdateExpression of 4097 bytes"]),
+        (
+            "UpdateItem",
+            {"Key": KEY, "UpdateExpression": "SET " + ", ".join(["a = :a + :b"] * 150)},
+            ["301 operators in the expressions of one write"],
+        ),
+        ("PutItem", {"Item": {"PK": {"S": "é" * 1_025}, "SK": {"S": "s" * 1_025}}}, ["PK of 2050", "SK of 1025"]),
+        ("PutItem", {"Item": {**KEY, "a": {"S": "a" * 400_000}}}, ["an item of"]),
+        ("TransactWriteItems", {"TransactItems": [{"Put": {"Item": KEY}}] * 101}, ["101 items in a transaction"]),
+        ("TransactWriteItems", {"TransactItems": [{"Put": {"Item": {"PK": {"S": "p" * 2_049}}}}]}, ["PK of 2049"]),
+    ],
+)
+def test_what_dynamodb_would_refuse_is_found(operation: str, request_: dict[str, Any], found: list[str]) -> None:
+    said = violations(operation, request_)
+    assert len(said) == len(found)
+    assert all(text.startswith(start) for text, start in zip(said, found, strict=True)), said
