@@ -1,14 +1,17 @@
 """A plan is sold once: what is sold is decided when it is sold, from the customer's orders at that time."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 
+from pancake_meter.catalog.catalog import MetadataMark, NotOurs
 from pancake_meter.purchase_link import PurchaseLink, make_link
 from pancake_meter.usecases import waffo_orders
+from pancake_meter.usecases.metering import Metering
 from tests.integration.checkouts.conftest import NOW, SECRET, Shop
 from tests.support.api import Answer, api_event
 from tests.support.webhook_world import World, lifecycle
@@ -263,7 +266,55 @@ def test_an_open_payment_page_is_handed_out_where_waffo_does_not_say_how_its_ord
     first = shop.checkout(plan="pro").body["checkout_id"]
     shop.waffo.graphql_fails = True
     assert shop.checkout(plan="pro").body["checkout_id"] == first
-    assert len(shop.failed_lookups) == 1
+    # Two questions: how the order stands, and whether its page is used up
+    assert len(shop.failed_lookups) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata"), [("Blog", {"plan": "starter", "app": "blog"}), ("Sticker  pack", {"plan": "starter"})]
+)
+def test_promise_11_an_order_of_something_else_that_the_store_sells_is_no_plan_to_change(
+    shop: Shop, name: str, metadata: dict[str, str]
+) -> None:
+    # Given another app of the seller's, whose product has the metadata of a plan of ours by chance
+    not_ours = NotOurs(frozenset({"sticker pack"}), (MetadataMark("app", "blog"),))
+    shop.metering = Metering(shop.metering.table, replace(shop.metering.catalog, not_ours=not_ours))
+    shop.waffo.order(ORDER, "starter", productVersion={"metadata": json.dumps(metadata), "name": name})
+    # When a plan of ours is asked for, and then the next one up
+    assert shop.checkout(plan="starter").status == HTTPStatus.CREATED
+    assert click(shop).status == HTTPStatus.SEE_OTHER
+    # Then nothing of the other app is refused or changed
+    assert {(kind, origin) for kind, _, origin in sold(shop)} == {("subscription", None)}
+
+
+@pytest.mark.parametrize("asked", [{"plan": "starter"}, {"plan": "starter", "kind": "subscription"}, {"plan": "pro"}])
+def test_promise_11_an_order_that_ended_unheard_bars_nothing(shop: Shop, asked: dict[str, Any]) -> None:
+    learn(shop, "activated")
+    shop.waffo.order(ORDER, "starter", status="canceled")
+    assert shop.checkout(**asked).status == HTTPStatus.CREATED
+    assert sold(shop) == [("subscription", asked["plan"], None)]
+
+
+@pytest.mark.parametrize("graphql_fails", [False, True])
+def test_promise_11_a_cancelled_order_whose_period_is_over_bars_nothing(shop: Shop, graphql_fails: bool) -> None:
+    learn(shop, "activated")
+    learn(shop, "canceling", at="2026-03-11")
+    shop.waffo.graphql_fails = graphql_fails
+    shop.wait(timedelta(days=40))
+    assert shop.checkout(plan="starter").status == HTTPStatus.CREATED
+    assert sold(shop) == [("subscription", "starter", None)]
+
+
+def test_a_change_of_an_order_in_another_currency_has_one_page_however_often_it_is_asked_for(shop: Shop) -> None:
+    # Given an order in yen, of which the events do not say so
+    learn(shop, "activated")
+    shop.waffo.order(ORDER, "starter", currency="JPY")
+    # When
+    pages = {shop.checkout(plan="pro").body["checkout_id"] for _ in range(3)}
+    for _ in range(3):
+        click(shop)
+    # Then Waffo was asked for one session, in yen
+    assert (len(pages), [session["currency"] for session in shop.waffo.sessions]) == (1, ["JPY"])
 
 
 def test_a_change_that_was_agreed_for_the_next_period_is_not_offered_on_its_used_page(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """Orders bought twice are flagged by whoever tells us, once, and for as long as both stand (scenarios 36, 37, 89)."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -72,6 +73,29 @@ def test_the_flag_is_gone_when_one_of_the_orders_ends(world: WaffoWorld) -> None
     # Then
     assert shown(world) == []
     assert world.reconcile().bought_twice == ()
+
+
+@pytest.mark.parametrize("plan_change", ["new_order", "same_order"])
+def test_promise_12_a_plan_change_of_one_of_two_orders_hides_the_other_neither_now_nor_later(
+    world: WaffoWorld, plan_change: str
+) -> None:
+    # Given an order beside the one whose plan is changed, not by a checkout of ours
+    world.waffo.state.settings.plan_change = plan_change
+    kept = world.subscribe("acct_1")
+    world.at(world.now + MINUTE)
+    changed = world.subscribe("acct_1")
+    world.at(world.now + HOUR + MINUTE)
+    assert world.reconcile().flagged == 1
+    after = world.waffo.subscriptions.change_now(changed, world.purchase("acct_1", "Pro"), world.now, Decimal("20.00"))
+    # When it is looked at after the hour that a change may take, and after both have renewed
+    for wait in (2 * HOUR, 32 * DAY):
+        world.at(world.now + wait)
+        (found,) = world.reconcile().bought_twice
+        # Then both are shown as bought twice
+        assert sorted(found.order_ids) == shown(world) == sorted((kept.id, after.id))
+    # And when the changed one ends, the other gives what it is paid for
+    world.waffo.subscriptions.cancel(after, world.now, immediately=True)
+    assert (world.plan("acct_1"), shown(world)) == ("starter", [])
 
 
 @pytest.mark.parametrize("timing", ["immediate", "next_period"])

@@ -97,6 +97,36 @@ HISTORIES: dict[str, tuple[list[Step], frozenset[tuple[str, str]]]] = {
         ],
         frozenset({(C, A)}),
     ),
+    "a plan change of one of two orders leaves the other, also where nobody says which": (
+        [
+            BOUGHT,
+            BOUGHT_AGAIN,
+            step("plan_changed", C, "2026-03-20T11:00:05", "2026-03-20", "2026-04-20", plan="scale"),
+            step("canceled", B, "2026-03-20T11:00:06", "2026-03-10", "2026-04-10", plan="pro"),
+            RENEWED,
+            step("renewed", C, "2026-04-20T11:00:05", "2026-04-20", "2026-05-20", plan="scale"),
+        ],
+        frozenset({(C, A)}),
+    ),
+    "a plan change within an order replaces no other": (
+        [
+            BOUGHT,
+            BOUGHT_AGAIN,
+            step("plan_changed", B, "2026-03-20T11:00:05", "2026-03-20", "2026-04-20", plan="scale"),
+            RENEWED,
+            step("renewed", B, "2026-04-20T11:00:05", "2026-04-20", "2026-05-20", plan="scale"),
+        ],
+        TWICE,
+    ),
+    "a plan change after another: each in the place of the one before": (
+        [
+            BOUGHT,
+            step("plan_changed", B, "2026-03-20T11:00:05", "2026-03-20", "2026-04-20", plan="pro"),
+            step("plan_changed", C, "2026-03-25T11:00:05", "2026-03-25", "2026-04-25", plan="scale"),
+            step("renewed", C, "2026-04-25T11:00:05", "2026-04-25", "2026-05-25", plan="scale"),
+        ],
+        NOTHING,
+    ),
 }
 
 

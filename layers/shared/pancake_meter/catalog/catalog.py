@@ -129,6 +129,11 @@ class Catalog:
     not_ours: NotOurs = NotOurs()
 
     @property
+    def sells_plans_in_several_currencies(self) -> bool:
+        """Whether a plan's order may be in another currency than the next one's."""
+        return len({currency for product in self.products if product.plan for currency in product.prices}) > 1
+
+    @property
     def default_plan(self) -> Plan | None:
         """The plan of customers without a subscription; ``None``: they get nothing."""
         return self.plans[self.default_plan_key] if self.default_plan_key else None

@@ -36,28 +36,9 @@ def to_confirm(subscription: Subscription, now: datetime) -> frozenset[Pair]:
     return frozenset(due) - bought_twice(subscription)
 
 
-def standing_orders(subscription: Subscription) -> tuple[OrderFacts, ...]:
-    """Return the paid orders that neither ended nor were replaced, as far as we know, newest first."""
-    return tuple(order for order in subscription.orders if _stands(subscription, order))
-
-
 def _rivals(subscription: Subscription) -> Iterator[tuple[OrderFacts, OrderFacts]]:
     """Pairs of orders that stand as far as we know and grant one meter, the newer one first."""
-    return (pair for pair in combinations(standing_orders(subscription), 2) if _meters(pair[0]) & _meters(pair[1]))
-
-
-def _stands(subscription: Subscription, order: OrderFacts) -> bool:
-    is_replaced = any(_replaces(other, order) for other in subscription.orders)
-    return order.paid is not None and order.ended_at is None and not is_replaced
-
-
-def _replaces(newer: OrderFacts, older: OrderFacts) -> bool:
-    """Whether a plan change put ``newer`` in the place of ``older``; one that names no order replaced all before it."""
-    if newer.order_id == older.order_id or newer.paid is None:
-        return False
-    if newer.replaces:
-        return older.order_id in newer.replaces
-    return newer.is_plan_change and newer.began > older.began
+    return (pair for pair in combinations(subscription.live_orders, 2) if _meters(pair[0]) & _meters(pair[1]))
 
 
 def _meters(order: OrderFacts) -> frozenset[str]:

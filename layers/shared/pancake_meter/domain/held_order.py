@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from pancake_meter.domain.bought_twice import standing_orders
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.plan import Plan
 from pancake_meter.domain.subscription import OrderFacts, StatusKind, Subscription
@@ -12,8 +11,9 @@ from pancake_meter.domain.subscription import OrderFacts, StatusKind, Subscripti
 
 @dataclass(frozen=True, slots=True)
 class HeldOrder:
-    """A live order, or one whose payment is overdue. ``currency`` and ``ends_at`` are ``None`` where they are not known.
+    """A live order, or one whose payment is overdue. ``ends_at`` is ``None`` where it is not known.
 
+    ``currency`` is ``None`` where only events told of the order: they do not say it, and Waffo's GraphQL does.
     ``scheduled_at`` is when a change of its plan was agreed that takes effect later; ``None`` where there is none.
     """
 
@@ -25,27 +25,40 @@ class HeldOrder:
     scheduled_at: datetime | None = None
 
     @property
+    def is_of_waffo(self) -> bool:
+        """Whether Waffo has just shown it."""
+        return self.currency is not None
+
+    @property
     def ends_at_text(self) -> str | None:
         """When the paid period ends, as answers give it; ``None`` where it is not known."""
         return timestamp(self.ends_at) if self.ends_at else None
 
 
-def held_by(subscription: Subscription | None, wanted: str | None, meters: Collection[str]) -> HeldOrder | None:
+def held_by(
+    subscription: Subscription | None, wanted: str | None, meters: Collection[str], now: datetime
+) -> HeldOrder | None:
     """Return the order that a sale of a plan would move, as far as we know; ``None``: the customer has none.
 
     Where several stand it is the one of the plan ``wanted``, since nobody is sold what they have; else one that grants some
     of ``meters``; else any. Of several such, the one of the highest rank, then the newest.
 
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
-    beside it would run twice.
+    beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
     """
-    standing = standing_orders(subscription) if subscription else ()
+    orders = subscription.live_orders if subscription else ()
+    standing = [order for order in orders if not _has_run_out(order, now)]
     order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
     if order is None or order.paid is None:
         return None
     status = order.status.kind if order.status else "active"
     scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
     return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at, scheduled_at=scheduled_at)
+
+
+def _has_run_out(order: OrderFacts, now: datetime) -> bool:
+    lapses_at = order.coverage.term.lapses_at if order.coverage else None
+    return order.is_canceling and lapses_at is not None and lapses_at <= now
 
 
 def _preference(order: OrderFacts, wanted: str | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:

@@ -35,6 +35,9 @@ RETRY_WINDOW_MAX = timedelta(days=30)
 Normally ``recovered`` or ``canceled`` comes first; this bounds what happens when both are lost.
 """
 
+CHANGE_MAX = timedelta(minutes=5)
+"""How far the events of one plan change lie apart: the end of one order and the beginning of another."""
+
 StatusKind = Literal["active", "canceling", "past_due"]
 
 _STATUS_OF: Mapping[str, StatusKind] = {
@@ -161,9 +164,9 @@ class OrderFacts:
 
     ``began`` orders the orders of a customer: the earliest period seen of it, by its key (a day, so that an order known to
     the instant and one known to the day compare), then the earliest event time. ``ended_at`` is final.
-    ``is_plan_change``: it replaces every order that began before it. ``replaces`` are the orders that our checkout or
-    Waffo's GraphQL says it took the place of. ``seen_at`` is when GraphQL last showed it alive, asked whether it was bought
-    twice (``bought_twice.py``). Neither of the last two decides which order governs.
+    ``is_plan_change``: a plan change made it or changed it, first at ``changed_at``; ``None`` in what an earlier version
+    stored. ``replaces`` are the orders that our checkout or Waffo's GraphQL says it took the place of. ``seen_at`` is when
+    GraphQL last showed it alive, asked whether it was bought twice (``bought_twice.py``).
     """
 
     order_id: str
@@ -173,6 +176,7 @@ class OrderFacts:
     status: Status | None = None
     ended_at: datetime | None = None
     is_plan_change: bool = False
+    changed_at: datetime | None = None
     pending: PendingChange | None = None
     refunds: Mapping[str, RefundedShare] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
@@ -194,6 +198,7 @@ class OrderFacts:
             status=Status(kind, key, event.at, until) if kind else None,
             ended_at=event.at if event.kind == "canceled" else None,
             is_plan_change=event.kind == "plan_changed",
+            changed_at=event.at if event.kind == "plan_changed" else None,
             pending=PendingChange(event.at, scheduled, plan_key if scheduled else None)
             if event.kind in _PENDING_KINDS
             else None,
@@ -205,6 +210,7 @@ class OrderFacts:
         pendings = [pending for pending in (self.pending, other.pending) if pending]
         statuses = [status for status in (self.status, other.status) if status]
         seen = [at for at in (self.seen_at, other.seen_at) if at is not None]
+        changes = [at for at in (self.changed_at, other.changed_at) if at is not None]
         paid = self.paid.join(other.paid) if self.paid and other.paid else self.paid or other.paid
         return OrderFacts(
             order_id=self.order_id,
@@ -214,11 +220,21 @@ class OrderFacts:
             status=max(statuses, key=lambda status: status.order, default=None),
             ended_at=min(ends, default=None),
             is_plan_change=self.is_plan_change or other.is_plan_change,
+            changed_at=min(changes, default=None),
             pending=max(pendings, key=lambda pending: (pending.at, not pending.is_scheduled), default=None),
             refunds=_join_refunds(self.refunds, other.refunds),
             replaces=self.replaces | other.replaces,
             seen_at=max(seen, default=None),
         )
+
+    @property
+    def came_by_change(self) -> bool:
+        """Whether the order itself began as a plan change; one whose plan was changed under the same id did not."""
+        return self.is_plan_change and (self.changed_at is None or self.changed_at - self.began[1] < CHANGE_MAX)
+
+    def stood_at(self, instant: datetime) -> bool:
+        """Whether the order was paid for and had not ended, give or take the time that a plan change takes."""
+        return self.paid is not None and (self.ended_at is None or self.ended_at > instant - CHANGE_MAX)
 
     @property
     def is_past_due(self) -> bool:
@@ -358,15 +374,32 @@ class Subscription:
         allowance = plan.allowances.get(meter) if plan else None
         return allowance.prices if allowance else None
 
-    def is_superseded(self, order: OrderFacts) -> bool:
-        """Whether a plan change has put another order in this one's place, for good."""
-        return any(newer.is_plan_change and newer.began > order.began for newer in self.orders)
+    @property
+    def superseded(self) -> frozenset[str]:
+        """Ids of the orders in whose place a plan change has put another, for good.
+
+        Which order a change replaced is known from our checkout or from Waffo. Until it is, a change is supposed to have
+        replaced the one order that stood before it; where several did, nobody can tell which, and none is taken as replaced.
+        """
+        superseded = {order_id for order in self.orders if order.paid for order_id in order.replaces}
+        for change in reversed(self.orders):
+            if change.came_by_change and not change.replaces:
+                stood = [
+                    order.order_id
+                    for order in self.orders
+                    if order.began < change.began
+                    and order.order_id not in superseded
+                    and order.stood_at(change.began[1])
+                ]
+                superseded.update(stood if len(stood) == 1 else ())
+        return frozenset(superseded)
 
     @property
     def live_orders(self) -> tuple[OrderFacts, ...]:
         """Paid orders that neither ended nor were superseded, newest first. More than one: bought twice."""
+        superseded = self.superseded
         return tuple(
-            order for order in self.orders if order.paid and order.ended_at is None and not self.is_superseded(order)
+            order for order in self.orders if order.paid and order.ended_at is None and order.order_id not in superseded
         )
 
     @property
@@ -390,7 +423,8 @@ class Subscription:
         """When the last coverage ended, or will; ``None`` where there never was one."""
         if self.governing is not None:
             return _covered_until(self.governing)
-        ends = (_covered_until(order) for order in self.orders if order.paid and not self.is_superseded(order))
+        superseded = self.superseded
+        ends = (_covered_until(order) for order in self.orders if order.paid and order.order_id not in superseded)
         return max(ends, default=None)
 
 

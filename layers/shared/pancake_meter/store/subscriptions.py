@@ -114,6 +114,8 @@ def _order_item(order: OrderFacts) -> dict[str, Any]:
             "plan": plan_item(order.paid.plan),
             "sold_at": to_ms(order.paid.sold_at),
         }
+    if order.changed_at is not None:
+        item["changed_at"] = to_ms(order.changed_at)
     if order.replaces:
         item["replaces"] = sorted(order.replaces)
     if order.seen_at is not None:
@@ -140,6 +142,7 @@ def _order(item: Mapping[str, Any]) -> OrderFacts:
         status=_status(item["status"]) if "status" in item else None,
         ended_at=_instant(item, "ended_at"),
         is_plan_change=item["is_plan_change"],
+        changed_at=_instant(item, "changed_at"),
         pending=_pending(item["pending"]) if "pending" in item else None,
         refunds={payment_id: _refund(refund) for payment_id, refund in item["refunds"].items()},
         replaces=frozenset(item.get("replaces", ())),

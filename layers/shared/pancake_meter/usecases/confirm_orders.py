@@ -65,19 +65,20 @@ def _keep(run: Run, customer_id: str, snapshots: Snapshots) -> Judged:
 
 
 def _facts(known: Subscription, pairs: frozenset[Pair], snapshots: Snapshots, run: Run) -> list[OrderFacts]:
-    """Return what the snapshots say: which order took the place of which, and else that both stand."""
+    """Return what the snapshots say: which order took the place of which, and of the other pairs that both stand."""
     facts = []
+    for order in known.orders:
+        replaced = {other.id for other in snapshots.values() if other.superseded_by_order_id == order.order_id}
+        snapshot = snapshots.get(order.order_id)
+        if snapshot is not None and snapshot.origin_order_id is not None:
+            replaced.add(snapshot.origin_order_id)
+        if replaced:
+            facts.append(replace(order, replaces=order.replaces | replaced))
+    told = {order_id for order in facts for order_id in order.replaces}
     for ids in sorted(pairs):
-        newer, older = (known.order(order_id) for order_id in ids)
-        first, second = (snapshots.get(order_id) for order_id in ids)
-        if newer is None or older is None or first is None or second is None:
-            continue
-        if first.origin_order_id == older.order_id or second.superseded_by_order_id == newer.order_id:
-            facts.append(replace(newer, replaces=frozenset({older.order_id})))
-        elif second.origin_order_id == newer.order_id or first.superseded_by_order_id == older.order_id:
-            facts.append(replace(older, replaces=frozenset({newer.order_id})))
-        elif _stands(first) and _stands(second):
-            facts += [replace(newer, seen_at=run.now), replace(older, seen_at=run.now)]
+        orders, seen = [known.order(order_id) for order_id in ids], [snapshots.get(order_id) for order_id in ids]
+        if told.isdisjoint(ids) and all(snapshot is not None and _stands(snapshot) for snapshot in seen):
+            facts += [replace(order, seen_at=run.now) for order in orders if order is not None]
     return facts
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
-from pancake_meter.domain.errors import NothingOwed, SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.errors import AlreadySubscribed, HighestPlan, NothingOwed, SuccessUrlNotAllowed, UnknownMeter
 from pancake_meter.domain.held_order import HeldOrder, held_by
 from pancake_meter.domain.loopback import is_loopback_url
 from pancake_meter.domain.plan import Environment
@@ -118,25 +118,49 @@ def open_checkout(
 
     if request.kind in UNIT_KINDS:
         return sell(_quote_units(selling, customer_id, request, subscription, now))
-    return _sell_plan(selling, customer_id, request, subscription, sell)
+    return _sell_plan(selling, customer_id, request, _held_for(selling, customer_id, request, subscription, now), sell)
+
+
+def _held_for(
+    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
+) -> HeldOrder | None:
+    """Return the order that a sale of a plan would change. Webhooks may be late: so Waffo is asked before there is none."""
+    wanted = selling.catalog.plans.get(request.plan) if request.plan else None
+    meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
+    held = held_by(subscription, request.plan, meters, now)
+    if held is None:
+        return selling.orders.of_buyer(customer_id)
+    if request.currency is None and selling.catalog.sells_plans_in_several_currencies:
+        # A change keeps the order's currency, which events do not tell.
+        return selling.orders.as_it_stands(held, customer_id)
+    return held
+
+
+def _quote_plan(
+    selling: Selling, customer_id: str, request: SaleRequest, held: HeldOrder | None
+) -> tuple[Quote, HeldOrder | None]:
+    """Quote by what the customer has. Before that is a reason to sell nothing, Waffo is asked whether it is still so."""
+    try:
+        return quote_plan(selling.catalog, selling.environment, request, held), held
+    except (AlreadySubscribed, HighestPlan):
+        if held is None or held.is_of_waffo:
+            raise
+        standing = selling.orders.as_it_stands(held, customer_id)
+    return quote_plan(selling.catalog, selling.environment, request, standing), standing
 
 
 def _sell_plan(
     selling: Selling,
     customer_id: str,
     request: SaleRequest,
-    subscription: Subscription | None,
+    known: HeldOrder | None,
     sell: Callable[[Quote, HeldOrder | None], OpenedCheckout],
 ) -> OpenedCheckout:
     """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
 
-    Webhooks may be late. So Waffo is asked before a subscription is sold. And where Waffo refuses a change, it is asked how
-    the order stands: one that has ended is replaced by a new subscription.
+    Where Waffo refuses a change, it is asked how the order stands: one that has ended is replaced by a new subscription.
     """
-    wanted = selling.catalog.plans.get(request.plan) if request.plan else None
-    meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
-    held = held_by(subscription, request.plan, meters) or selling.orders.of_buyer(customer_id)
-    quote = quote_plan(selling.catalog, selling.environment, request, held)
+    quote, held = _quote_plan(selling, customer_id, request, known)
     try:
         return sell(quote, held)
     except WaffoRejected:

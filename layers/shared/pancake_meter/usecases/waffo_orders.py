@@ -82,6 +82,16 @@ class WaffoOrders:
         orders = page.items if page else ()
         return any(_uses_up(order, checkout) for order in orders if order.buyer_identity == checkout.customer_id)
 
+    def as_it_stands(self, held: HeldOrder, customer_id: str) -> HeldOrder | None:
+        """Return ``held`` as Waffo has it now; where it has ended, the buyer's other live order, or ``None``.
+
+        Where the question failed, or Waffo shows no such order, it is ``held`` as it was.
+        """
+        (snapshot,) = self._shown(held) or (None,)
+        if snapshot is None:
+            return held
+        return self._held(snapshot, held) or self.of_buyer(customer_id, besides=held.order_id)
+
     def after_refusal(self, held: HeldOrder, customer_id: str) -> HeldOrder | None:
         """Return what the customer has after all, when Waffo has refused to change the plan of ``held``.
 
@@ -90,17 +100,21 @@ class WaffoOrders:
         Raises:
             PlanNotChangeable: the order stands, and its plan cannot be changed as it stands.
         """
-        waffo = self.waffo
-        asked = self._ask(lambda: (waffo.subscription_order(held.order_id),))
-        standing: HeldOrder | None = held
-        if asked is not None:
-            (snapshot,) = asked
-            standing = self._held(snapshot, held) if snapshot else None
-        if standing is None:
-            return self.of_buyer(customer_id, besides=held.order_id)
+        shown, standing = self._shown(held), held
+        if shown is not None:
+            (snapshot,) = shown
+            after = self._held(snapshot, held) if snapshot else None
+            if after is None:
+                return self.of_buyer(customer_id, besides=held.order_id)
+            standing = after
         if standing.status != "active":
             raise _not_changeable(standing)
         return standing
+
+    def _shown(self, held: HeldOrder) -> tuple[SubscriptionOrderSnapshot | None] | None:
+        """Return what Waffo shows of an order, which may be nothing; ``None``: the question failed."""
+        waffo = self.waffo
+        return self._ask(lambda: (waffo.subscription_order(held.order_id),))
 
     def _held(self, order: SubscriptionOrderSnapshot, known: HeldOrder | None = None) -> HeldOrder | None:
         """Return an order as one that is held; ``None``: it is not ours, has ended, or another has taken its place."""
@@ -114,6 +128,8 @@ class WaffoOrders:
         ends_at = floor_ms(order.period_end.instant) if order.period_end else None
         if known is not None:
             return replace(known, status=status, ends_at=ends_at or known.ends_at, currency=order.currency)
+        if self.catalog.not_ours.covers(order.product_name or "", order.product_metadata, order.metadata):
+            return None
         resolved = self.catalog.resolve_plan(order.product_metadata, order.metadata, order.product_name or "")
         return HeldOrder(order.id, resolved.plan, status, ends_at, order.currency) if resolved else None
 

@@ -152,7 +152,7 @@ def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: st
         return "order_too_old"
     if was is not None and was.ended_at is not None and not after.moved:
         return "order_ended"
-    if after.learned.is_superseded(order) and not after.moved:
+    if order.order_id in after.learned.superseded and not after.moved:
         return "order_superseded"
     if was is not None and (was.paid, was.status, was.ended_at, was.pending) == (
         order.paid,
