@@ -268,21 +268,25 @@ def _refund(
     if payment_id is None:
         return Effects("parked", PAYMENT_UNKNOWN, customer_id)
     known = read_payment(metering.table, payment_id) or Payment(payment_id, facts.order.id, customer_id)
-    if known.customer_id != customer_id:
-        return Effects("parked", PAYMENT_OF_ANOTHER, customer_id)
-    if known.charge is not None and known.charge.currency != facts.currency:
-        return Effects("parked", "currency_mismatch", customer_id)
     told = ToldRefund.of(event, facts, payment_id, amount)
     news, bound = told.news_to(known), _bind(facts.order, customer_id, now)
     if news == "known":
         return Effects("ignored", "no_news", customer_id, bound)
-    if news == "uncertain":
-        return Effects("parked", REFUND_NOT_TOLD_APART, customer_id)
     grown = known.with_refund(told.refund)
-    if grown == known:
-        return Effects("parked", "too_many_refunds", customer_id)
+    unfit = REFUND_NOT_TOLD_APART if news == "uncertain" else _unfit(known, grown, facts, customer_id)
+    if unfit is not None:
+        return Effects("parked", unfit, customer_id)
     settled = _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
     return replace(settled, reason=CHARGE_UNKNOWN) if grown.charge is None else settled
+
+
+def _unfit(known: Payment, grown: Payment, facts: RefundFacts, customer_id: str) -> str | None:
+    """Why a refund that is news cannot be taken from the payment as it is known, or ``None``."""
+    if known.customer_id != customer_id:
+        return PAYMENT_OF_ANOTHER
+    if known.charge is not None and known.charge.currency != facts.currency:
+        return "currency_mismatch"
+    return "too_many_refunds" if grown == known else None
 
 
 def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
