@@ -72,6 +72,14 @@ def test_a_refund_that_names_no_product_follows_its_order(world: World) -> None:
     assert not deliveries_by_verdict(world.table, "parked", limit=10).deliveries
 
 
+def test_a_refund_with_the_checkouts_metadata_and_no_product_follows_its_order(world: World) -> None:
+    other = selling_more(world, BY_NAME)
+    other.take(everything(**NAMED)[4])
+    marked: dict[str, Any] = {"paymentId": None, "productName": None, "orderMetadata": {"campaign": "spring"}}
+    outcome = other.take(refund("ORD_B", "", "REF_1", DAY, amount="5.00", **marked))
+    assert (outcome.verdict, outcome.reason) == ("ignored", "not_ours")
+
+
 def test_what_is_ours_is_applied_beside_it(world: World) -> None:
     other = selling_more(world, BY_NAME + BY_METADATA)
     assert other.take(lifecycle("activated", "ORD_A", DAY, DAY, "2026-04-10")).verdict == "applied"

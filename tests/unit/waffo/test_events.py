@@ -202,8 +202,9 @@ def test_scenario_41_a_card_check_is_known_by_its_period() -> None:
     check["data"]["periodNumber"] = 1
     assert not _payment(check).is_card_check
     check["data"]["periodNumber"] = "0"
-    check["data"]["chargedAmount"] = "31.90"
     assert _payment(check).is_card_check
+    check["data"]["chargedAmount"] = "31.90"
+    assert not _payment(check).is_card_check, "money was collected"
 
 
 def test_an_older_event_without_price_block_is_read_from_the_flat_fields() -> None:

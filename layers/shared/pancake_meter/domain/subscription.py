@@ -300,6 +300,16 @@ class OrderFacts:
         }
         return replace(plan, allowances=allowances)
 
+    def misses_period_of(self, payment_id: str) -> bool:
+        """Whether a refunded payment is of no period of this order, so that its refund takes nothing.
+
+        Nobody knows of an order that has no paid period yet, or whose oldest periods are no longer kept.
+        """
+        refund = self.refunds.get(payment_id)
+        if refund is None or self.paid is None or len(self.earlier) >= MAX_EARLIER_PERIODS:
+            return False
+        return not any(_is_of_period(refund, period) for period in (self.paid.period, *self.earlier))
+
     def _kept_share(self, period: StatedPeriod | EarlierPeriod) -> Decimal:
         """The share of a period's payment that was not given back."""
         given_back = (refund.share for refund in self.refunds.values() if _is_of_period(refund, period))

@@ -202,7 +202,11 @@ def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place
 
 
 def each_of_order(table: Table, order_id: str) -> Iterator[Listed]:
-    """Yield the deliveries about an order, the oldest event first: one consistent query for each hundred, at most 5,000."""
+    """Yield the deliveries about an order, the oldest event first: one consistent query for each hundred.
+
+    It ends after 5,000, so it finds what is there and proves nothing of what is not. The schedule finds what is open by its
+    verdict (``open_deliveries``), however many deliveries an order has.
+    """
     start: Mapping[str, Any] | None = None
     for _ in range(DELIVERIES_OF_ORDER_PAGES_MAX):
         items, start = table.query(

@@ -10,6 +10,7 @@ A month has four partitions, by customer, so that a report is a few queries and 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Any
 
 from pancake_meter.domain.errors import ReportTooLarge
@@ -28,6 +29,9 @@ from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 _COUNTERS = tuple(field.name for field in fields(RevenueTotal))
 _CURRENCIES_MAX = 50
+_FACT_NAME_BYTES_MAX = 400
+"""A sort key has 1,024 bytes, and a customer's id takes up to 512 of them."""
+
 _FACTS_PAGE = 200
 _TOTALS_PAGE = 500
 _TOTALS_PAGES_MAX = 100
@@ -186,7 +190,7 @@ def _total_update(place: tuple[str, str], total: RevenueTotal, names: Mapping[st
 def _fact_item(fact: RevenueFact) -> dict[str, Any]:
     item: dict[str, Any] = {
         "PK": _partition(fact),
-        "SK": f"{revenue_fact_prefix(fact.customer_id)}{fact.kind}#{fact.payment_id}#{fact.id}",
+        "SK": f"{revenue_fact_prefix(fact.customer_id)}{fact.kind}#{_fact_name(fact)}",
         "kind": fact.kind,
         "id": fact.id,
         "payment_id": fact.payment_id,
@@ -199,6 +203,12 @@ def _fact_item(fact: RevenueFact) -> dict[str, Any]:
     }
     optional = {"plan": fact.plan, "amount": fact.amount}
     return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _fact_name(fact: RevenueFact) -> str:
+    """Return the ids of a fact as the end of its key: their hash where they might not fit into one."""
+    name = f"{fact.payment_id}#{fact.id}"
+    return name if len(name.encode()) <= _FACT_NAME_BYTES_MAX else f"sha256:{sha256(name.encode()).hexdigest()}"
 
 
 def _fact(item: Item) -> RevenueFact:

@@ -184,7 +184,11 @@ def _judge(
     *,
     reopens: bool = False,
 ) -> Outcome:
-    """Apply the event and keep the delivery with its verdict, all in one transaction."""
+    """Apply the event and keep the delivery with its verdict, all in one transaction.
+
+    One that has been parked is looked at once more. What it waits for may have been applied while it was judged: that one
+    looked for what waits before this mark was there, and did not find it.
+    """
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
@@ -198,6 +202,8 @@ def _judge(
         except WriteRefused:
             # Either the same delivery won on another Lambda, or something it rests on has changed: look again.
             pause(_backoff(attempt))
+            continue
+        if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
             continue
         return _outcome(judged, judged.verdict, judged.reason)
     raise StoreBusy("the customer's books kept changing")
@@ -218,8 +224,9 @@ def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
     """Try what waits for this order: what has just been learned may be what it waited for.
 
-    At most 50 are tried. The schedule tries what is left, since something was learned of the order after it was judged. It
-    does so after trouble too: the outcome of the delivery and its flag are answered all the same.
+    At most 50 are tried, the oldest events first, of those among the order's first 5,000 deliveries. The schedule finds the
+    others by their verdict, and tries each that was judged before the order's last news. It does so after trouble too: the
+    outcome of the delivery and its flag are answered all the same.
     """
     if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
         return outcome

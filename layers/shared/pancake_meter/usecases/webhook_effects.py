@@ -11,7 +11,7 @@ from pancake_meter.domain.bought_twice import bought_twice
 from pancake_meter.domain.change import Change
 from pancake_meter.domain.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.payment import Charge, Credit, Payment, Refund
+from pancake_meter.domain.payment import Charge, Credit, Payment
 from pancake_meter.domain.subscription import OrderFacts, RefundedShare
 from pancake_meter.domain.subscription_event import PAYING_KINDS
 from pancake_meter.store.deliveries import Verdict, each_of_order, order_write, read_order_customer
@@ -20,6 +20,7 @@ from pancake_meter.store.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.customer_books import CustomerBooks
 from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.refund_identity import ToldRefund
 from pancake_meter.usecases.refunded_payment import find_payment
 from pancake_meter.usecases.webhook_customer import resolve_customer
 from pancake_meter.usecases.webhook_purchase import (
@@ -52,6 +53,18 @@ CHARGE_UNKNOWN: Final = "charge_unknown"
 PAYMENT_UNKNOWN: Final = "payment_unknown"
 """Reason of a refund that names no payment, and of whose order none fits yet. Reconciliation asks GraphQL."""
 
+REFUND_NOT_TOLD_APART: Final = "refund_not_told_apart"
+"""Reason of a refund that may be another of its payment or the one that is known: nothing in it says which."""
+
+REFUND_OF_NO_PERIOD: Final = "refund_of_no_period"
+"""Flag of a subscription's refund that takes nothing: its charge is of none of the order's periods."""
+
+CHARGED_CARD_CHECK: Final = "charged_card_check"
+"""Flag of a charge with the number of a card check, 0, that collected money all the same."""
+
+PAYMENT_OF_ANOTHER: Final = "payment_of_another_customer"
+"""Reason of a charge or a refund whose payment is known as another customer's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effects:
@@ -83,7 +96,7 @@ def effects_of(metering: Metering, event: WaffoEvent, now: datetime, told: Told 
     facts = event.facts
     if isinstance(facts, Unrecognised):
         return Effects("ignored", "unknown_event_type")
-    if _is_not_ours(metering, facts.order):
+    if _is_not_ours(metering, facts.order) or (isinstance(facts, RefundFacts) and _refunds_not_ours(metering, facts)):
         return Effects("ignored", "not_ours")
     checkout = find_checkout(metering.table, facts.order)
     owner = _owner(metering, facts.order, checkout, told.customer_id)
@@ -104,6 +117,12 @@ def _is_not_ours(metering: Metering, order: Order) -> bool:
     if order.product_name or order.metadata or order.product_metadata:
         return not_ours.covers(order.product_name or "", order.product_metadata, order.metadata)
     return any(each.reason == "not_ours" for each in each_of_order(metering.table, order.id))
+
+
+def _refunds_not_ours(metering: Metering, facts: RefundFacts) -> bool:
+    """Whether a refund that does not name the product is of an order which is known not to be ours."""
+    bare = replace(facts.order, metadata={}, product_metadata={})
+    return not facts.order.product_name and _is_not_ours(metering, bare)
 
 
 def _owner(metering: Metering, order: Order, checkout: Checkout | None, assigned: str | None) -> str | Parked:
@@ -177,19 +196,23 @@ def _payment(
     if facts.is_card_check:
         return Effects("ignored", "card_check", customer_id, bound)
     known = read_payment(metering.table, facts.payment_id) or Payment(facts.payment_id, facts.order.id, customer_id)
+    if known.customer_id != customer_id:
+        return Effects("parked", PAYMENT_OF_ANOTHER, customer_id)
     if known.charge is not None:
         return Effects("ignored", "no_news", customer_id, bound)
+    flag = CHARGED_CARD_CHECK if facts.period_number == 0 else None
     paid_at = floor_ms(event.timestamp)
     books = CustomerBooks.read(metering, customer_id, now)
     if facts.kind is not EventKind.ORDER_COMPLETED:
         sold = Sold("subscription", _plan_sold(metering, facts.order, checkout))
-        return _settled(known, known.with_charge(_charge(facts, sold, paid_at)), books, event.cause, bound)
+        settled = _settled(known, known.with_charge(_charge(facts, sold, paid_at)), books, event.cause, bound)
+        return replace(settled, reason=flag or settled.reason)
     purchase = _purchase(books, facts, checkout, min(paid_at, now))
     if purchase is None:
         return Effects("parked", "purchase_unknown", customer_id)
     paid = replace(known.with_charge(_charge(facts, purchase.sold, paid_at)), credits=purchase.credits)
     settled = _settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
-    return replace(settled, reason=purchase.flag or (FREE_OF_CHARGE if facts.is_free else None))
+    return replace(settled, reason=purchase.flag or flag or (FREE_OF_CHARGE if facts.is_free else None))
 
 
 def _charge(facts: PaymentFacts, sold: Sold, paid_at: datetime) -> Charge:
@@ -245,25 +268,38 @@ def _refund(
     if payment_id is None:
         return Effects("parked", PAYMENT_UNKNOWN, customer_id)
     known = read_payment(metering.table, payment_id) or Payment(payment_id, facts.order.id, customer_id)
-    if known.charge is not None and known.charge.currency != facts.currency:
-        return Effects("parked", "currency_mismatch", customer_id)
-    original = facts.original_price.total if facts.original_price else None
-    made_at = facts.created_at
-    at = floor_ms(made_at.instant if made_at and not made_at.is_date_only else event.timestamp)
-    refund = Refund(_refund_id(event, facts), amount, facts.original_charged or original, at)
-    grown = known.with_refund(refund)
-    if grown == known:
-        return Effects("ignored", "no_news", customer_id, _bind(facts.order, customer_id, now))
-    bound = _bind(facts.order, customer_id, now)
+    told = ToldRefund.of(event, facts, payment_id, amount)
+    news, bound = told.news_to(known), _bind(facts.order, customer_id, now)
+    if news == "known":
+        return Effects("ignored", "no_news", customer_id, bound)
+    grown = known.with_refund(told.refund)
+    unfit = REFUND_NOT_TOLD_APART if news == "uncertain" else _unfit(known, grown, facts, customer_id)
+    if unfit is not None:
+        return Effects("parked", unfit, customer_id)
     settled = _settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
     return replace(settled, reason=CHARGE_UNKNOWN) if grown.charge is None else settled
+
+
+def _unfit(known: Payment, grown: Payment, facts: RefundFacts, customer_id: str) -> str | None:
+    """Why a refund that is news cannot be taken from the payment as it is known, or ``None``."""
+    if known.customer_id != customer_id:
+        return PAYMENT_OF_ANOTHER
+    if known.charge is not None and known.charge.currency != facts.currency:
+        return "currency_mismatch"
+    return "too_many_refunds" if grown == known else None
 
 
 def _settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
     """Write a payment and the books, after taking back what refunds claim."""
     payment, books = take_back_refunded(payment, books)
     writes = books.writes(cause, payment.payment_id)
-    return Effects("applied", None, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
+    flag = REFUND_OF_NO_PERIOD if _misses_its_period(payment, books) else None
+    return Effects("applied", flag, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
+
+
+def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
+    order = books.learned.order(payment.order_id)
+    return order is not None and order.misses_period_of(payment.payment_id)
 
 
 def take_back_refunded(payment: Payment, books: CustomerBooks) -> tuple[Payment, CustomerBooks]:
@@ -295,12 +331,6 @@ def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:
     """Return what a refund says of the order: the period that the payment paid is worth less."""
     refund = RefundedShare(share, charge.paid_at, charge.number)
     return OrderFacts(payment.order_id, (charge.paid_at, charge.paid_at), refunds={payment.payment_id: refund})
-
-
-def _refund_id(event: WaffoEvent, facts: RefundFacts) -> str:
-    """Waffo's id of the refund, and when it was made: the id alone might turn out to be the order's."""
-    made_at = facts.created_at.instant.isoformat() if facts.created_at else ""
-    return f"{event.event_id}@{made_at}"
 
 
 def _bind(order: Order, customer_id: str, now: datetime) -> tuple[Write, ...]:

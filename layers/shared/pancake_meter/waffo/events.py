@@ -114,8 +114,10 @@ class PaymentFacts:
 
     @property
     def is_card_check(self) -> bool:
-        """Whether this is the authorisation of a card: it pays for nothing. A charge of zero in a period is none."""
-        return self.period_number == 0
+        """Whether this is the authorisation of a card: it pays for nothing. A charge of zero in a period is none, and
+        neither is money that was collected, whatever its number says.
+        """
+        return self.period_number == 0 and not self.charged
 
     @property
     def is_free(self) -> bool:
@@ -254,9 +256,9 @@ def _order(data: Fields) -> Order:
     return Order(
         id=data.id("orderId"),
         status=data.text("orderStatus"),
-        buyer_identity=data.optional_id("merchantProvidedBuyerIdentity"),
+        buyer_identity=data.given_id("merchantProvidedBuyerIdentity"),
         buyer_email=data.text("buyerEmail"),
-        external_id=data.optional_id("orderMerchantExternalId"),
+        external_id=data.given_id("orderMerchantExternalId"),
         metadata=data.text_map("orderMetadata"),
         product_name=data.text("productName"),
         product_metadata=data.text_map("productMetadata"),
@@ -308,7 +310,7 @@ def _refund(kind: EventKind, data: Fields) -> RefundFacts:
         amount=_flat_amount(data, "refundedAmount"),
         original_charged=data.amount("originalChargedAmount"),
         original_price=_price(data, "originalPayment"),
-        ticket_external_id=data.loose_id("refundTicketMerchantExternalId"),
+        ticket_external_id=data.loose_given_id("refundTicketMerchantExternalId"),
     )
 
 

@@ -15,7 +15,13 @@ from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_jso
 from pancake_meter.waffo.errors import WaffoError
 
 MAX_ID_LENGTH = 256
-"""Seen: 47 characters (``ORD_...-<ISO time>``). Every id here must fit into a DynamoDB key."""
+"""Characters. Seen: 47 (``ORD_...-<ISO time>``)."""
+
+MAX_ID_BYTES = 256
+"""Bytes of UTF-8 of an id that Waffo makes: together with a customer's it must fit into a DynamoDB key."""
+
+MAX_GIVEN_ID_BYTES = 4 * MAX_ID_LENGTH
+"""Bytes of an id that the seller gave: a customer's or a checkout's, of any script. It is in no sort key with others."""
 
 MAX_TEXT_LENGTH = 8192
 MAX_MAP_ENTRIES = 100
@@ -66,8 +72,8 @@ class Fields:
         value = self.values.get(name)
         return value[:MAX_TEXT_LENGTH] if isinstance(value, str) and value else None
 
-    def id(self, name: str) -> str:
-        """A text of 1 to 256 characters.
+    def id(self, name: str, *, bytes_max: int = MAX_ID_BYTES) -> str:
+        """A text of 1 to 256 characters, and at most ``bytes_max`` bytes of UTF-8.
 
         Raises:
             InvalidField: it is not.
@@ -75,6 +81,8 @@ class Fields:
         value = self.values.get(name)
         if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH or not _is_unicode(value):
             raise self._invalid(name, f"is not a text of 1 to {MAX_ID_LENGTH} characters")
+        if len(value.encode()) > bytes_max:
+            raise self._invalid(name, f"has more than {bytes_max} bytes")
         return value
 
     def optional_id(self, name: str) -> str | None:
@@ -85,10 +93,25 @@ class Fields:
         """
         return None if self.values.get(name) in (None, "") else self.id(name)
 
+    def given_id(self, name: str) -> str | None:
+        """An id that the seller gave, 1 to 256 characters of any script, or ``None`` when absent, null or empty.
+
+        Raises:
+            InvalidField: it is there and is not an id.
+        """
+        return None if self.values.get(name) in (None, "") else self.id(name, bytes_max=MAX_GIVEN_ID_BYTES)
+
     def loose_id(self, name: str) -> str | None:
         """As ``id``, or ``None`` for anything else: where it decides nothing."""
         try:
             return self.id(name)
+        except InvalidField:
+            return None
+
+    def loose_given_id(self, name: str) -> str | None:
+        """As ``given_id``, or ``None`` for anything else: where it decides nothing."""
+        try:
+            return self.given_id(name)
         except InvalidField:
             return None
 
