@@ -1,5 +1,6 @@
 """The usage recording handler, event in and answer out."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -142,3 +143,7 @@ def test_a_batch_out_of_bounds_is_refused_whole(
 ) -> None:
     assert post(body).status == HTTPStatus.UNPROCESSABLE_ENTITY
     assert dynamodb.scan(TableName=table)["Count"] == 0
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body(post: Callable[[Any], Answer]) -> None:
+    assert post("\ufeff" + json.dumps({"events": [usage("e1")]})).body["counted"] == 1

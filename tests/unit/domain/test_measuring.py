@@ -307,6 +307,39 @@ TABLE: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
         (40, 60, 0, 15, 5),
     ),
     (
+        "AI SDK 5 of Anthropic",
+        {
+            "inputTokens": 40,
+            "outputTokens": 20,
+            "totalTokens": 60,
+            "cachedInputTokens": 60,
+            "providerMetadata": {"anthropic": {"cacheCreationInputTokens": 10}},
+        },
+        (40, 60, 10, 20, 0),
+    ),
+    (
+        "AI SDK 5 of OpenAI",
+        {
+            "inputTokens": 100,
+            "outputTokens": 20,
+            "totalTokens": 120,
+            "cachedInputTokens": 60,
+            "providerMetadata": {"openai": {"responseId": "r"}},
+        },
+        (40, 60, 0, 20, 0),
+    ),
+    (
+        "Anthropic by lifetime",
+        {
+            "input_tokens": 40,
+            "output_tokens": 20,
+            "cache_read_input_tokens": 60,
+            "cache_creation_input_tokens": 10,
+            "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 3},
+        },
+        (40, 60, 10, 20, 0),
+    ),
+    (
         "AI SDK 6",
         {
             "inputTokens": 100,
@@ -406,6 +439,16 @@ def test_each_dialect_is_read_by_its_own_rules(usage: dict[str, Any], expected: 
         {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0, "iterations": [{"type": "compaction"}]},
         {"usage": {"prompt_tokens": 10}, "usageMetadata": {"promptTokenCount": 11}},
         {"prompt_tokens": {"count": 10}},
+        {"prompt_tokens": {}, "completion_tokens": 20},
+        {"input_tokens": {"total": 10}, "output_tokens": 5},
+        {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": {}},
+        {"inputTokens": 10, "outputTokens": 2, "cachedInputTokens": {"total": 5}},
+        {
+            "input_tokens": 10,
+            "output_tokens": 2,
+            "cache_creation_input_tokens": 10,
+            "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 48},
+        },
         {"tokens": 12},
     ],
 )
@@ -436,6 +479,18 @@ def test_zeros_beside_the_true_counts_are_not_a_second_statement() -> None:
 def test_a_gateway_s_total_may_count_what_it_leaves_out() -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 40}
     assert token_pools(usage, is_total_exact=False) == pools(10, 0, 0, 2, 0)
+
+
+@pytest.mark.parametrize("missing", [{}, {"prompt_tokens": None}])
+def test_a_count_that_is_missing_is_not_nothing_where_the_total_has_it(missing: dict[str, Any]) -> None:
+    with pytest.raises(CannotMeasure):
+        token_pools({**missing, "completion_tokens": 20, "total_tokens": 30}, is_total_exact=False)
+
+
+def test_what_the_ai_sdk_says_of_the_provider_stands_beside_the_usage() -> None:
+    usage = {"inputTokens": 40, "outputTokens": 20, "totalTokens": 60, "cachedInputTokens": 60}
+    answer = {"usage": usage, "providerMetadata": {"anthropic": {"cacheCreationInputTokens": 0}}}
+    assert token_pools(answer) == pools(40, 60, 0, 20, 0)
 
 
 parts = st.integers(0, 10**6)

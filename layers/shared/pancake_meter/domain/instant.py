@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TEXT_LENGTH_MAX = 64
+_SECOND = slice(17, 19)
+_LEAP_SECOND = "60"
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -13,13 +15,15 @@ def parse_instant(text: object) -> datetime:
     """Return the instant of an RFC 3339 text that somebody else wrote, in UTC and whole milliseconds.
 
     An offset may carry a time beyond the calendar's ends (``0001-01-01T00:00:00+14:00``): it becomes the calendar's end on
-    that side, which every rule about times refuses as too old or too far ahead.
+    that side, which every rule about times refuses as too old or too far ahead. A leap second is the second before it.
 
     Raises:
         ValueError: it is no such text, or has no offset. The message is safe to show.
     """
     if not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
         raise ValueError("a time is an RFC 3339 string")
+    if text[_SECOND] == _LEAP_SECOND:
+        text = f"{text[:17]}59{text[19:]}"
     try:
         stated = datetime.fromisoformat(text.upper())
     except ValueError:

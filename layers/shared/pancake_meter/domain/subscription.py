@@ -308,7 +308,8 @@ class OrderFacts:
         refund = self.refunds.get(payment_id)
         if refund is None or self.paid is None or len(self.earlier) >= MAX_EARLIER_PERIODS:
             return False
-        return not any(_is_of_period(refund, period) for period in (self.paid.period, *self.earlier))
+        periods: tuple[StatedPeriod | EarlierPeriod, ...] = (self.paid.period, *self.earlier)
+        return not any(_is_of_period(refund, period) for period in periods)
 
     def _kept_share(self, period: StatedPeriod | EarlierPeriod) -> Decimal:
         """The share of a period's payment that was not given back."""

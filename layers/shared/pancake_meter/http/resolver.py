@@ -29,6 +29,7 @@ USAGE_BODY_BYTES_MAX: Final = 4_500_000
 
 Routes = APIGatewayHttpResolver | APIGatewayHttpRouter
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
 
@@ -135,7 +136,8 @@ def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
         content = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
         if len(content) > bytes_max:
             raise BodyTooLarge(bytes_max)
-        return content.decode()
+        # Some tools begin a file with a byte order mark; it is no part of the text.
+        return content.removeprefix(_BYTE_ORDER_MARK).decode()
     except ValueError as error:
         raise MalformedJson("the body is not UTF-8") from error
 

@@ -18,7 +18,7 @@ class Dialect:
     ``more_input`` is input beside ``input``. ``uncached`` is the input without what was cached. ``is_cache_beside``: the
     cached tokens are beside ``input``, not inside. ``cache_write_parts`` are what was written by lifetime: their sum is
     ``cache_write``, also where that is stated as nothing. ``is_reasoning_beside``: the reasoning is beside ``output``, where
-    no total says otherwise. ``needs``: the dialect is recognised by one of these keys, ``not_with`` rules it out.
+    no total says otherwise. ``needs``: the dialect is recognised by one of these paths, ``not_with`` rules it out.
     """
 
     input: Names
@@ -44,6 +44,9 @@ _BEDROCK_CACHE: Final = (
     "cacheWriteInputTokenCount",
 )
 _INPUT_DETAILS: Final = ("input_tokens_details", "input_token_details", "cache_read", "cache_creation.input_tokens")
+
+_AI_SDK_6: Final = ("inputTokenDetails", "inputTokens.total")
+_OF_ANTHROPIC: Final = "providerMetadata.anthropic"
 
 CHAT: Final = Dialect(
     # OpenAI, LiteLLM, DeepSeek, Groq, Mistral, xAI, Moonshot, Perplexity
@@ -106,6 +109,7 @@ ANTHROPIC: Final = Dialect(
     total=("total_tokens",),
     cache_read=("cache_read_input_tokens",),
     cache_write=("cache_creation_input_tokens",),
+    cache_write_parts=("cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens"),
     reasoning=("output_tokens_details.thinking_tokens", "output_tokens_details.reasoning_tokens"),
     is_cache_beside=True,
     needs=_ANTHROPIC_CACHE,
@@ -138,8 +142,8 @@ BEDROCK: Final = Dialect(
     is_cache_beside=True,
     needs=_BEDROCK_CACHE,
 )
-AI_SDK: Final = Dialect(
-    # 5 and 6 in application code, and the providers' own form of 6
+AI_SDK_6: Final = Dialect(
+    # In application code, and the providers' own form
     input=("inputTokens", "inputTokens.total"),
     output=("outputTokens", "outputTokens.total"),
     total=("totalTokens",),
@@ -147,7 +151,27 @@ AI_SDK: Final = Dialect(
     cache_write=("inputTokenDetails.cacheWriteTokens", "inputTokens.cacheWrite"),
     reasoning=("outputTokenDetails.reasoningTokens", "reasoningTokens", "outputTokens.reasoning"),
     uncached=("inputTokenDetails.noCacheTokens", "inputTokens.noCache"),
+    needs=_AI_SDK_6,
     not_with=_BEDROCK_CACHE,
+)
+AI_SDK_5: Final = Dialect(
+    input=("inputTokens",),
+    output=("outputTokens",),
+    total=("totalTokens",),
+    cache_read=("cachedInputTokens",),
+    reasoning=("reasoningTokens",),
+    not_with=(*_BEDROCK_CACHE, *_AI_SDK_6, _OF_ANTHROPIC),
+)
+AI_SDK_5_ANTHROPIC: Final = Dialect(
+    # Its provider for Anthropic passes on that API's counts, where the others' have the cached tokens inside the input
+    input=("inputTokens",),
+    output=("outputTokens",),
+    total=("totalTokens",),
+    cache_read=("cachedInputTokens",),
+    cache_write=(f"{_OF_ANTHROPIC}.cacheCreationInputTokens",),
+    is_cache_beside=True,
+    needs=(_OF_ANTHROPIC,),
+    not_with=(*_BEDROCK_CACHE, *_AI_SDK_6),
 )
 AI_SDK_4: Final = Dialect(input=("promptTokens",), output=("completionTokens",), total=("totalTokens",))
 OPENTELEMETRY: Final = Dialect(
@@ -176,7 +200,9 @@ DIALECTS: Final = (
     GEMINI,
     GEMINI_PYTHON,
     BEDROCK,
-    AI_SDK,
+    AI_SDK_6,
+    AI_SDK_5,
+    AI_SDK_5_ANTHROPIC,
     AI_SDK_4,
     OPENTELEMETRY,
     COHERE,

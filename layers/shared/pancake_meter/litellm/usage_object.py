@@ -19,6 +19,9 @@ ZERO = Decimal(0)
 _WRAPPERS: Final = ("usage", "usageMetadata", "usage_metadata")
 """Under these a response has its usage object."""
 
+_PROVIDER: Final = "providerMetadata"
+"""What the AI SDK says beside a usage object, of whose provider it is."""
+
 _BREAKDOWNS: Final = frozenset(
     {
         "cache_creation",
@@ -31,6 +34,11 @@ _BREAKDOWNS: Final = frozenset(
     }
 )
 """Cached tokens once more, by modality or lifetime."""
+
+_OBJECTS: Final = frozenset(
+    path.rpartition(".")[0] for dialect in DIALECTS for path in (*dialect.input, *dialect.output) if "." in path
+)
+"""What is a count in one dialect, and in another an object that has the count inside."""
 
 _CACHED_TOKENS: Final = re.compile(r"(?i)(?=.*cach)(?=.*token)")
 _NOT_CACHED: Final = re.compile(r"(?i)no_?cache|(non_?|un)cached|cache_?miss")
@@ -61,7 +69,8 @@ def token_pools(usage: Mapping[str, object], *, is_total_exact: bool = True) -> 
     """
     readings = list(_readings(usage, is_total_exact=is_total_exact))
     if not readings:
-        inner = [each for name in _WRAPPERS if isinstance(each := usage.get(name), Mapping)]
+        beside = {_PROVIDER: usage[_PROVIDER]} if _PROVIDER in usage else {}
+        inner = [{**beside, **each} for name in _WRAPPERS if isinstance(each := usage.get(name), Mapping)]
         readings = [reading for each in inner for reading in _readings(each, is_total_exact=is_total_exact)]
     if not readings:
         raise CannotMeasure("the event has no token counts")
@@ -89,16 +98,17 @@ def _readings(usage: Mapping[str, object], *, is_total_exact: bool) -> Iterator[
 
 
 def _speaks(usage: Mapping[str, object], dialect: Dialect) -> bool:
-    if dialect.needs and all(usage.get(name) is None for name in dialect.needs):
+    if dialect.needs and all(_at(usage, path) is None for path in dialect.needs):
         return False
-    if any(usage.get(name) is not None for name in dialect.not_with):
+    if any(_at(usage, path) is not None for path in dialect.not_with):
         return False
-    return any(_is_stated(_at(usage, path)) for path in (*dialect.input, *dialect.output))
+    return any(_is_stated(_at(usage, path), path) for path in (*dialect.input, *dialect.output))
 
 
 def _read(usage: Mapping[str, object], dialect: Dialect, *, is_total_exact: bool) -> _Reading:
-    entered = (_count(usage, dialect.input) or ZERO) + (_count(usage, dialect.more_input) or ZERO)
-    output = _count(usage, dialect.output) or ZERO
+    counted_input, counted_output = _count(usage, dialect.input), _count(usage, dialect.output)
+    entered = (counted_input or ZERO) + (_count(usage, dialect.more_input) or ZERO)
+    output = counted_output or ZERO
     read, written = _count(usage, dialect.cache_read), _written(usage, dialect)
     reasoning, uncached = _count(usage, dialect.reasoning), _count(usage, dialect.uncached)
     total = _count(usage, dialect.total)
@@ -116,6 +126,8 @@ def _read(usage: Mapping[str, object], dialect: Dialect, *, is_total_exact: bool
         if total not in sums:
             raise CannotMeasure("the token counts are not their total")
         output = sums[total]
+    elif total and total > whole_input + with_reasoning and None in (counted_input, counted_output):
+        raise CannotMeasure("a count is missing that the total has")
     elif dialect.is_reasoning_beside:
         output = with_reasoning
     return _Reading(whole_input, output, read, written, reasoning)
@@ -216,8 +228,10 @@ def _count(usage: Mapping[str, object], paths: Names) -> Decimal | None:
     counted: Decimal | None = None
     for path in paths:
         value = _at(usage, path)
-        if not _is_stated(value):
+        if not _is_stated(value, path):
             continue
+        if isinstance(value, Mapping):
+            raise CannotMeasure(f"{path!r} is an object, and no count")
         count = parse_quantity(value)
         if count != count.to_integral_value():
             raise InvalidQuantity("a count of tokens is a whole number")
@@ -225,8 +239,9 @@ def _count(usage: Mapping[str, object], paths: Names) -> Decimal | None:
     return counted
 
 
-def _is_stated(value: object) -> bool:
-    return value is not None and not isinstance(value, Mapping)
+def _is_stated(value: object, path: str) -> bool:
+    """Whether a count is stated there. An object is no count, unless some dialect has its counts inside it."""
+    return value is not None and not (isinstance(value, Mapping) and path in _OBJECTS)
 
 
 def _at(usage: Mapping[str, object], path: str) -> object:

@@ -1,0 +1,26 @@
+"""Instants that somebody else wrote."""
+
+import pytest
+
+from pancake_meter.domain.instant import parse_instant, timestamp
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000Z"),
+        ("2017-01-01T00:59:60.5+01:00", "2016-12-31T23:59:59.500Z"),
+        ("2026-03-10t15:14:30.1239z", "2026-03-10T15:14:30.123Z"),
+        ("0001-01-01T00:00:00+14:00", "1-01-01T00:00:00.000Z"),
+    ],
+)
+def test_an_instant_is_read_to_the_millisecond_and_a_leap_second_is_the_one_before(text: str, instant: str) -> None:
+    assert timestamp(parse_instant(text)).lstrip("0") == instant
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-10T24:00:00Z", "2026-03-10T15:14:61Z", "2026-03-10T15:60:60Z", "", "2026-03-10", 5]
+)
+def test_what_is_no_instant_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="a time"):
+        parse_instant(text)
