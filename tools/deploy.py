@@ -5,7 +5,10 @@ samconfig.toml that has the mode's name, and from the environment, under the nam
 """
 
 import argparse
+import hashlib
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -33,11 +36,17 @@ PARAMETER_OF: Final[Mapping[str, str]] = {
     "CHECKOUT_SUCCESS_URL": "CheckoutSuccessUrl",
     "PUBLIC_BASE_URL": "PublicBaseUrl",
     "ALARM_EMAIL": "AlarmEmail",
+    "GRADUAL": "GradualDeployment",
 }
 """Environment variables and the parameters of the template that they set."""
 
 _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
 """Roles, and a nested stack beside a transform."""
+
+_MARK: Final = re.compile(r"^(\s+DEPLOYMENT: )\S+$", re.MULTILINE)
+_STACK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+_KEY_MODE: Final = {"test": "test", "prod": "live"}
+"""What keys of a mode are called: ``pm_test_...``, ``pm_live_...``."""
 
 _HTTPS_IN_PROD: Final = ("WaffoApiUrl", "PublicBaseUrl")
 
@@ -53,6 +62,11 @@ class Deployment:
     stack: str
     mode: str
     parameters: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Return what differs whenever a parameter does."""
+        return hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode()).hexdigest()[:16]
 
     def command(self) -> Sequence[str]:
         """Return the `sam deploy` that asks nothing."""
@@ -81,6 +95,10 @@ def plan(
     """
     if not stack:
         raise DeployError("name the stack: STACK=pancake-meter-test MODE=test make deploy")
+    if not _STACK_NAME.fullmatch(stack):
+        raise DeployError(
+            "a stack's name is letters, digits and hyphens, begins with a letter, and has at most 128 of them"
+        )
     if mode not in MODES:
         raise DeployError("say the mode: MODE=test or MODE=prod")
     from_environment = {name: environ[variable] for variable, name in PARAMETER_OF.items() if environ.get(variable)}
@@ -117,7 +135,7 @@ def _check_mode(parameters: Mapping[str, str], mode: str) -> None:
     if parameters.get("WaffoEnvironment", mode) != mode:
         raise DeployError(f"samconfig.toml says WaffoEnvironment={parameters['WaffoEnvironment']} for MODE={mode}")
     for name in _HTTPS_IN_PROD:
-        if mode == "prod" and parameters.get(name, "").startswith("http://"):
+        if mode == "prod" and parameters.get(name, "").lower().startswith("http://"):
             raise DeployError(f"{name} must be https in a prod stack")
 
 
@@ -130,14 +148,31 @@ def _check_built(parameters: Mapping[str, str], built: Mapping[str, str]) -> Non
             )
 
 
+def mark(deployment: Deployment, built: Path) -> None:
+    """Write the digest of the parameters into the built template, so that each change of them publishes new versions.
+
+    SAM publishes a version where the text of a function differs, and a ``!Ref`` is the same text whatever its value. Without
+    a new version the alias, which all callers reach, would keep the old environment.
+
+    Raises:
+        DeployError: the template has no place for it.
+    """
+    text, count = _MARK.subn(rf"\g<1>{deployment.digest}", built.read_text(encoding="utf-8"))
+    if count != 1:
+        raise DeployError(f"{built.name} does not say DEPLOYMENT once: run `make build` again")
+    built.write_text(text, encoding="utf-8")
+
+
 def next_steps(deployment: Deployment, outputs: Mapping[str, str]) -> str:
     """Return what the operator does after a deployment."""
-    table, url = outputs["TableName"], outputs["WebhookUrl"]
+    url = outputs["WebhookUrl"]
+    asked = f"--table {outputs['TableName']} --mode {_KEY_MODE[deployment.mode]} --name backend"
+    make_key = f"PYTHONPATH=layers/shared .venv/bin/python -m tools.api_key create {asked}"
     return f"""
 {deployment.stack} serves {outputs["ApiUrl"]}
 
 1. Make an API key for your backend. It is shown once:
-   PYTHONPATH=layers/shared .venv/bin/python -m tools.api_key create --table {table} --mode {deployment.mode} --name backend
+   {make_key}
 2. Register this webhook with Waffo, in {deployment.mode} mode, for every event type:
    {url}
 3. Ask:
@@ -159,6 +194,7 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         deployment = plan(asked.stack, asked.mode, os.environ, configured(asked.mode), read_record(BUILD_FOLDER))
+        mark(deployment, BUILD_FOLDER / "template.yaml")
     except (DeployError, BuildError) as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 1

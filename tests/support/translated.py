@@ -30,13 +30,22 @@ class _ManagedPolicies:
 @cache
 def translated(gradual_deployment: str = "false") -> Mapping[str, Any]:
     """Return the whole template after the transform, in which this parameter alone decides anything."""
+    return _transformed(load_template(), {**GIVEN, "GradualDeployment": gradual_deployment})
+
+
+def published(template: dict[str, Any]) -> list[str]:
+    """Return the logical ids of the versions that a template publishes, in the order of its functions."""
+    resources = _transformed(template, GIVEN)["Resources"]
+    return [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"]
+
+
+def _transformed(template: dict[str, Any], given: Mapping[str, str]) -> Mapping[str, Any]:
     with patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
-        given = {**GIVEN, "GradualDeployment": gradual_deployment}
-        validator = SamTemplateValidator(
-            load_template(), _ManagedPolicies(), region="us-east-1", parameter_overrides=given
+        validator = SamTemplateValidator(template, _ManagedPolicies(), region="us-east-1", parameter_overrides=given)
+        transformed: Mapping[str, Any] = yaml.load(
+            validator.get_translated_template_if_valid(), Loader=yaml.CSafeLoader
         )
-        template: Mapping[str, Any] = yaml.load(validator.get_translated_template_if_valid(), Loader=yaml.CSafeLoader)
-    return template
+    return transformed
 
 
 def resources_of(parameters: Mapping[str, str]) -> dict[str, Any]:

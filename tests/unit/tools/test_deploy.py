@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tools.deploy import DeployError, Deployment, configured, next_steps, plan
+from tests.support.translated import published
+from tools.cfn_template import ROOT, load_template
+from tools.deploy import DeployError, Deployment, configured, mark, next_steps, plan
 
 BUILT = {"runtime": "python3.13", "architecture": "arm64"}
 GIVEN = {
@@ -41,6 +43,7 @@ def test_a_prod_stack_deploys_gradually_unless_told_otherwise() -> None:
     assert planned().parameters["GradualDeployment"] == "false"
     assert planned(mode="prod").parameters["GradualDeployment"] == "true"
     assert planned(mode="prod", config={"GradualDeployment": "false"}).parameters["GradualDeployment"] == "false"
+    assert planned(mode="prod", environ={**GIVEN, "GRADUAL": "false"}).parameters["GradualDeployment"] == "false"
 
 
 def test_the_environment_wins_over_samconfig() -> None:
@@ -52,6 +55,8 @@ def test_the_environment_wins_over_samconfig() -> None:
     ("changes", "says"),
     [
         ({"stack": ""}, "name the stack"),
+        ({"stack": "my stack"}, "a stack's name is"),
+        ({"stack": "1st"}, "a stack's name is"),
         ({"mode": "production"}, "say the mode"),
         ({"environ": {}}, "missing: WAFFO_MERCHANT_ID, WAFFO_PRIVATE_KEY_SECRET_ARN, WAFFO_STORE_ID"),
         ({"config": {"Architecture": "x86_64"}}, "make build ARCHITECTURE=x86_64"),
@@ -59,6 +64,7 @@ def test_the_environment_wins_over_samconfig() -> None:
         ({"config": {"WaffoStore": "x"}}, "no parameter WaffoStore"),
         ({"config": {"WaffoEnvironment": "prod"}}, "WaffoEnvironment=prod for MODE=test"),
         ({"mode": "prod", "config": {"WaffoApiUrl": "http://waffo.example"}}, "WaffoApiUrl must be https"),
+        ({"mode": "prod", "config": {"WaffoApiUrl": "HTTP://waffo.example"}}, "WaffoApiUrl must be https"),
         ({"mode": "prod", "environ": {**GIVEN, "PUBLIC_BASE_URL": "http://meter"}}, "PublicBaseUrl must be https"),
     ],
 )
@@ -81,5 +87,27 @@ def test_afterwards_it_says_what_to_do_next() -> None:
     outputs = {"TableName": "meter-Table-1", "WebhookUrl": "https://hook.example/", "ApiUrl": "https://api.example"}
     said = next_steps(planned(), outputs)
     assert "create --table meter-Table-1 --mode test" in said
+    assert "create --table meter-Table-1 --mode live" in next_steps(planned(mode="prod"), outputs)
     assert "https://hook.example/" in said
     assert "https://api.example/v1/customers/ada/quota" in said
+
+
+def test_every_change_of_a_parameter_publishes_new_versions(tmp_path: Path) -> None:
+    # Given the template as it is built
+    built = tmp_path / "template.yaml"
+    versions = []
+    for config in ({}, {}, {"LogLevel": "DEBUG"}, {"ExistingTableName": "meter-restored"}):
+        built.write_text((ROOT / "template.yaml").read_text())
+        # When it is deployed with these parameters
+        mark(planned(config=config), built)
+        # Then SAM sees another function, and publishes it
+        versions.append(published(load_template(built)))
+    assert versions[0] == versions[1]
+    assert all(len({of_one[number] for of_one in versions}) == 3 for number in range(len(versions[0])))
+
+
+def test_a_template_without_a_place_for_the_digest_is_not_deployed(tmp_path: Path) -> None:
+    built = tmp_path / "template.yaml"
+    built.write_text("Globals: {}\n")
+    with pytest.raises(DeployError, match="make build"):
+        mark(planned(), built)
