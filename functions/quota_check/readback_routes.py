@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.http.readback import LedgerQuery, UsageQuery, ledger_body, usage_body
+from pancake_meter.http.readback import LedgerQuery, UsageQuery, latest, ledger_body, usage_body
 from pancake_meter.http.resolver import answer, path_customer_id
 from pancake_meter.store.balances import read_ledger, read_summaries
 from quota_collaborators import QuotaCollaborators
@@ -20,9 +20,9 @@ def get_usage(customer_id: str) -> Response[str]:
     with_: QuotaCollaborators = router.context["collaborators"]
     query = UsageQuery.model_validate(router.current_event.query_string_parameters)
     with_.metering.check_meter(query.meter)
-    balance = with_.metering.current_balance(customer_id, query.meter, with_.clock())
-    closed = read_summaries(with_.metering.table, customer_id, query.meter, limit=query.periods)
-    return answer(HTTPStatus.OK, usage_body(balance, closed))
+    _, current = with_.metering.current_change(customer_id, query.meter, with_.clock())
+    written = read_summaries(with_.metering.table, customer_id, query.meter, limit=query.periods)
+    return answer(HTTPStatus.OK, usage_body(current.balance, latest(written, current.closed, query.periods)))
 
 
 @router.get("/v1/customers/<customer_id>/ledger")

@@ -733,3 +733,61 @@ def test_an_app_of_a_few_lines_sees_a_nudge_before_the_refusal() -> None:
         seen.append(f"used {alert:.0%}" if alert else "fine")
 
     assert seen == ["fine", "fine", "used 80%", "refused"]
+
+
+@pytest.mark.parametrize("customer_id", ["~b64.YWRh", "~b64.", 5, None])
+def test_promise_15_an_id_that_would_name_another_customer_in_a_path_is_not_sent(customer_id: Any) -> None:
+    api = Api()
+    with Client("https://api.example.com", "k", transport=httpx.MockTransport(api)) as client:
+        for ask in (lambda: client.quota(customer_id, "tokens"), lambda: client.hold(customer_id, "tokens", 7)):
+            with pytest.raises(InvalidRequest) as refused:
+                ask()
+            assert refused.value.code == "invalid_customer_id"
+    assert api.requests == []
+
+
+def test_events_in_bulk_that_are_all_refused_are_told_one_by_one() -> None:
+    def answers(request: httpx.Request) -> httpx.Response:
+        count = len(json.loads(request.content))
+        items = [{"index": 0, "code": "invalid_event_id", "detail": "too long"}]
+        if count == calls.BULK_EVENTS_MAX:
+            return httpx.Response(202, json={"accepted": count, "refused": 0, "refused_items": []})
+        return httpx.Response(422, json={"accepted": 0, "refused": 1, "refused_items": items})
+
+    events = [UsageEvent("acct_1", "tokens", 1, id=f"e{number}") for number in range(calls.BULK_EVENTS_MAX + 1)]
+    with Client("https://api.example.com", "k", transport=httpx.MockTransport(answers)) as client:
+        receipt = client.record_bulk(events)
+    assert (receipt.accepted, receipt.refused) == (calls.BULK_EVENTS_MAX, 1)
+    assert [(item.index, item.code) for item in receipt.refused_items] == [(calls.BULK_EVENTS_MAX, "invalid_event_id")]
+
+
+def test_no_event_in_bulk_is_sent_where_one_cannot_be() -> None:
+    api = Api()
+    events = [UsageEvent("acct_1", "tokens", 1, id=f"e{number}") for number in range(calls.BULK_EVENTS_MAX)]
+    unsendable: Any = object()
+    with (
+        Client("https://api.example.com", "k", transport=httpx.MockTransport(api)) as client,
+        pytest.raises(InvalidRequest),
+    ):
+        client.record_bulk([*events, UsageEvent("acct_1", "tokens", 1, id=unsendable)])
+    assert api.requests == []
+
+
+def test_promise_3_a_hold_whose_answer_cannot_be_read_is_released() -> None:
+    api = Api(httpx.Response(200, text="<html>"), httpx.Response(200, json=RELEASED))
+    with (
+        Client("https://api.example.com", "k", transport=httpx.MockTransport(api)) as client,
+        pytest.raises(UnexpectedAnswer),
+    ):
+        client.hold("acct_1001", "tokens", 75)
+    assert [request.method for request in api.requests] == ["POST", "DELETE"]
+
+
+def test_processes_that_a_client_was_forked_into_do_not_share_its_connections() -> None:
+    # Given a client that has a connection, and two processes of it
+    with Client("https://api.example.com", "k", transport=httpx.MockTransport(Api())) as client:
+        before = client._connections()
+        assert client._connections() is before
+        client._pid -= 1  # as in a child
+        # Then the child's first request makes its own
+        assert client._connections() is not before

@@ -234,3 +234,16 @@ def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaC
     # Then the days are dates, in the order of the calendar
     days = call(api_event("usage_report")).body["periods"][0]["days"]
     assert list(days.items()) == [("2026-12-20", 5), ("2026-12-31", 5), ("2027-01-02", 5)]
+
+
+def test_a_period_that_has_just_closed_is_shown_before_anything_writes(collaborators: QuotaCollaborators) -> None:
+    # Given usage of a month, and a look at it after the month and before the sweep
+    call = calling(collaborators)
+    call(hold(777))
+    call(api_event("holds_settle", path=f"{CUSTOMER}/holds/tokens~777~call-1/settle", body={"quantity": 777}))
+    report = calling_at(collaborators, NOW + timedelta(days=32))(api_event("usage_report")).body["periods"]
+    # Then the new period is open and the old one is there, and so it stays once it is written
+    assert [(period["open"], period["used"]) for period in report] == [(True, 0), (False, 777)]
+    later = replace(collaborators, clock=lambda: NOW + timedelta(days=32))
+    calling(later)(hold(1, "call-2"))
+    assert calling(later)(api_event("usage_report")).body["periods"] == report

@@ -19,7 +19,21 @@ def test_an_instant_is_read_to_the_millisecond_and_a_leap_second_is_the_one_befo
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-03-10T24:00:00Z", "2026-03-10T15:14:61Z", "2026-03-10T15:60:60Z", "", "2026-03-10", 5]
+    "text",
+    [
+        "2026-03-10T15:14:30Z\0garbage",
+        "2026-03-10T15:14:30Z\n",
+        "2026-W48-4T01:00:00Z",
+        "20261126T010000Z",
+        "2026-11-26T01:00:00+00:00:30",
+        "2026-11-26T01:00:00,5Z",
+        "2026-03-10T24:00:00Z",
+        "2026-03-10T15:14:61Z",
+        "2026-03-10T15:60:60Z",
+        "",
+        "2026-03-10",
+        5,
+    ],
 )
 def test_what_is_no_instant_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="a time"):

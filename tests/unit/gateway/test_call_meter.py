@@ -378,3 +378,10 @@ def test_scenario_103_the_call_within_a_call_ends_the_outer_hold_once() -> None:
 def test_a_mark_that_a_client_made_up_names_no_call() -> None:
     forged = {"pancake_meter_outer_call": {"id": "call-1", "signature": "00"}}
     assert outer_call_of({"litellm_params": {"metadata": forged}}) is None
+
+
+def test_promise_15_a_customer_whose_id_would_name_another_in_a_path_makes_no_call() -> None:
+    api = Api()
+    key = SimpleNamespace(metadata={"customer_id": "~b64.YWRh"}, end_user_id=None)
+    refusal = life(meter := api.meter(when_unreachable="open"), lambda: meter.hold(key, REQUEST, "acompletion"))[0]
+    assert (refusal is not None, api.requests) == (True, [])

@@ -202,3 +202,27 @@ def test_a_release_is_given_up_when_its_hold_is_over() -> None:
 
     asyncio.run(work())
     assert 600 <= world.now < 700
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_promise_5_a_proxy_on_the_way_that_refuses_loses_no_call(status: int) -> None:
+    # Given something before the stack that answers in its own words, and is mended after an hour
+    world = World("503")
+
+    def refused(request: httpx.Request) -> httpx.Response:
+        if world.now < OUTAGE_SECONDS:
+            return httpx.Response(status, text="<html>plain HTTP sent to HTTPS port</html>")
+        return world.count(request)
+
+    async def hour() -> None:
+        settings = LoggerSettings("https://api.example.com", "k", "tokens", when_unreachable="open")
+        meter = CallMeter(
+            settings, len, transport=httpx.MockTransport(refused), sleep=world.sleep, clock=lambda: world.now
+        )
+        for number in range(1, 21):
+            meter.tell(payload(number))
+        await meter.drain()
+        assert (meter.waiting, meter.untold_total) == (0, 0)
+
+    asyncio.run(hour())
+    assert len(world.counted) == 20

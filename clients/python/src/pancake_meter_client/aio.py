@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -13,7 +15,7 @@ import httpx
 from pancake_meter_client import answers, calls
 from pancake_meter_client.calls import Call
 from pancake_meter_client.connection import Connection
-from pancake_meter_client.errors import PancakeMeterError, Unavailable
+from pancake_meter_client.errors import PancakeMeterError, Unavailable, UnexpectedAnswer
 from pancake_meter_client.models import (
     BulkReceipt,
     CallReceipt,
@@ -53,7 +55,8 @@ class AsyncClient:
             BadConfiguration: the address or the key is missing or cannot be used.
         """
         to = Connection.of(base_url, api_key)
-        self._http = httpx.AsyncClient(base_url=to.base_url, headers=to.headers, transport=transport)
+        self._connect = partial(httpx.AsyncClient, base_url=to.base_url, headers=to.headers, transport=transport)
+        self._http, self._pid = self._connect(), os.getpid()
         self._base_url = to.base_url
         self._deadline_seconds = deadline_seconds
         self._retrying = retrying or Retrying()
@@ -108,7 +111,7 @@ class AsyncClient:
         except asyncio.CancelledError:
             self.in_background(self._undo(placing, customer_id, meter, name))
             raise
-        except Unavailable:
+        except (Unavailable, UnexpectedAnswer):
             if hold_id is None:
                 self.in_background(self._let_go(customer_id, meter, name))
             raise
@@ -213,7 +216,7 @@ class AsyncClient:
             attempt += 1
             timeout = attempt_timeout(max(ends_at - clock(), _ATTEMPT_SECONDS_MIN))
             try:
-                response = await self._http.request(
+                response = await self._connections().request(
                     call.method,
                     call.path,
                     content=call.content,
@@ -230,6 +233,12 @@ class AsyncClient:
                 if wait is None:
                     return response
             await self._sleep(wait)
+
+    def _connections(self) -> httpx.AsyncClient:
+        """As of ``Client``."""
+        if self._pid != os.getpid():
+            self._http, self._pid = self._connect(), os.getpid()
+        return self._http
 
 
 _ATTEMPT_SECONDS_MIN = 0.05

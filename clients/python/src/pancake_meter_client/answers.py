@@ -39,9 +39,12 @@ def no_answer(error: Exception, base_url: str, deadline_seconds: float) -> Unava
 
 
 def _results(response: httpx.Response) -> Mapping[str, Any] | None:
-    """The per-item results of a batch in which everything was refused; ``None`` for any other refusal."""
+    """What became of each of a batch in which everything was refused; ``None`` for any other refusal."""
     try:
         body = json.loads(response.text, parse_float=Decimal)
     except ValueError:
         return None
-    return body if isinstance(body, dict) and "results" in body else None
+    return body if isinstance(body, dict) and not body.keys().isdisjoint(_BY_ITEM) else None
+
+
+_BY_ITEM = frozenset({"results", "refused_items"})

@@ -33,6 +33,9 @@ BULK_EVENTS_MAX: Final = 5_000
 BULK_BYTES_MAX: Final = 2_000_000
 """What one request in bulk carries at most: well below what the API takes."""
 
+_ALL_REFUSED: Final = frozenset({httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY})
+"""Statuses of a batch in which everything was refused: its answer still says what became of each."""
+
 Answer = TypeVar("Answer")
 
 
@@ -54,12 +57,7 @@ class Call(Generic[Answer]):
         Raises:
             InvalidRequest: JSON cannot carry it.
         """
-        if self.body is None:
-            return None
-        try:
-            return json.dumps(self.body, separators=(",", ":")).encode()
-        except (TypeError, ValueError, RecursionError) as error:
-            raise invalid("invalid_request", f"JSON cannot carry the request ({error})") from error
+        return None if self.body is None else _json(self.body)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -128,9 +126,8 @@ def release(customer_id: str, handle: str, meter: str | None = None) -> Call[Non
 
 def record(events: Sequence[UsageEvent]) -> Call[tuple[EventResult, ...]]:
     """Count up to 100 events. Refused ones are results, also where all of them are."""
-    refusals = frozenset({httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY})
     body = {"events": [event.body() for event in events]}
-    return Call("POST", "/v1/usage", _results, body, refusals=refusals)
+    return Call("POST", "/v1/usage", _results, body, refusals=_ALL_REFUSED)
 
 
 def record_llm_calls(payloads: Sequence[Mapping[str, Any]]) -> Call[CallReceipt]:
@@ -143,12 +140,22 @@ def open_checkout(customer_id: str, wanted: Mapping[str, Any]) -> Call[Checkout]
     return Call("POST", f"{_customer(customer_id)}/checkouts", Checkout.read, sendable(dict(wanted)))
 
 
-def record_bulk(events: Iterable[UsageEvent]) -> Iterator[Call[BulkReceipt]]:
-    """Send events in bulk, in as many requests as it takes; each refused item has its index among all events."""
+def record_bulk(events: Iterable[UsageEvent]) -> list[Call[BulkReceipt]]:
+    """Send events in bulk, in as many requests as it takes; none is sent where one could not be.
+
+    Each refused item has its index among all events.
+
+    Raises:
+        InvalidRequest: JSON cannot carry an event.
+    """
+    return list(_bulks(events))
+
+
+def _bulks(events: Iterable[UsageEvent]) -> Iterator[Call[BulkReceipt]]:
     first, bodies, size = 0, list[Mapping[str, Any]](), 0
     for event in events:
         body = event.body()
-        length = len(json.dumps(body)) + 1
+        length = len(_json(body)) + 1
         if bodies and (len(bodies) == BULK_EVENTS_MAX or size + length > BULK_BYTES_MAX):
             yield _bulk(bodies, first)
             first, bodies, size = first + len(bodies), [], 0
@@ -179,7 +186,14 @@ def _bulk(bodies: list[Mapping[str, Any]], first: int) -> Call[BulkReceipt]:
         items = tuple(replace(item, index=first + item.index) for item in receipt.refused_items)
         return replace(receipt, refused_items=items)
 
-    return Call("POST", "/v1/usage/bulk", read, bodies)
+    return Call("POST", "/v1/usage/bulk", read, bodies, refusals=_ALL_REFUSED)
+
+
+def _json(content: object) -> bytes:
+    try:
+        return json.dumps(content, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise invalid("invalid_request", f"JSON cannot carry the request ({error})") from error
 
 
 def _results(body: Mapping[str, Any]) -> tuple[EventResult, ...]:
@@ -199,6 +213,11 @@ def _customer(customer_id: str) -> str:
     Raises:
         InvalidRequest: no path can carry the id.
     """
+    if not isinstance(customer_id, str):
+        raise invalid("invalid_customer_id", f"a customer's id is a text, not {type(customer_id).__name__}")
+    if customer_id.startswith(_ENCODED):
+        # In a path it would be read as the encoded form of another id, and so name another customer.
+        raise invalid("invalid_customer_id", f"a customer's id does not begin with {_ENCODED!r}")
     if "/" in customer_id or any(ord(character) < _PRINTABLE or ord(character) == _DELETE for character in customer_id):
         raise invalid("invalid_customer_id", "a customer's id has no slash and no control character")
     try:
@@ -207,7 +226,7 @@ def _customer(customer_id: str) -> str:
         raise invalid("invalid_customer_id", "a customer's id has no half of a surrogate pair") from error
     if _ALTERED_ON_THE_WAY.isdisjoint(customer_id):
         return f"/v1/customers/{_part(customer_id)}"
-    return f"/v1/customers/~b64.{urlsafe_b64encode(characters).decode().rstrip('=')}"
+    return f"/v1/customers/{_ENCODED}{urlsafe_b64encode(characters).decode().rstrip('=')}"
 
 
 def _part(text: str) -> str:
@@ -215,6 +234,9 @@ def _part(text: str) -> str:
         raise invalid("invalid_request", f"an id or a name that stands in a path is not {text!r}")
     return quote(text, safe="~", errors="replace")
 
+
+_ENCODED: Final = "~b64."
+"""How an id in base64url begins in a path."""
 
 _ALTERED_ON_THE_WAY: Final = frozenset("%?")
 """API Gateway decodes a path twice, and cuts it off at a question mark: an id with one of these goes in base64url."""

@@ -1,9 +1,11 @@
 """The synchronous client."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -13,7 +15,7 @@ import httpx
 from pancake_meter_client import answers, calls
 from pancake_meter_client.calls import Call
 from pancake_meter_client.connection import Connection
-from pancake_meter_client.errors import PancakeMeterError, Unavailable
+from pancake_meter_client.errors import PancakeMeterError, Unavailable, UnexpectedAnswer
 from pancake_meter_client.models import (
     BulkReceipt,
     CallReceipt,
@@ -38,7 +40,7 @@ _log = logging.getLogger("pancake_meter_client")
 
 
 class Client:
-    """Talks to one stack. Use it as a context manager, or ``close`` it; it may be shared by threads."""
+    """Talks to one stack. Use it as a context manager, or ``close`` it; threads may share it, and a fork."""
 
     def __init__(
         self,
@@ -60,7 +62,8 @@ class Client:
             BadConfiguration: the address or the key is missing or cannot be used.
         """
         to = Connection.of(base_url, api_key)
-        self._http = httpx.Client(base_url=to.base_url, headers=to.headers, transport=transport)
+        self._connect = partial(httpx.Client, base_url=to.base_url, headers=to.headers, transport=transport)
+        self._http, self._pid = self._connect(), os.getpid()
         self._base_url = to.base_url
         self._deadline_seconds = deadline_seconds
         self._retrying = retrying or Retrying()
@@ -125,7 +128,7 @@ class Client:
             placing = calls.place_hold(customer_id, meter, quantity, name, ttl_seconds)
             placed = self._within(placing, self._deadline_seconds - (0 if hold_id else self._undoing_seconds))
         except PancakeMeterError as trouble:
-            if isinstance(trouble, Unavailable) and hold_id is None:
+            if isinstance(trouble, Unavailable | UnexpectedAnswer) and hold_id is None:
                 self._undo(customer_id, meter, name)
             raise
         except BaseException:
@@ -195,7 +198,8 @@ class Client:
     def _attempt(self, call: Call[Any], ends_at: float) -> httpx.Response:
         timeout = attempt_timeout(max(ends_at - self._clock(), _ATTEMPT_SECONDS_MIN))
         self._limit.ends_at = ends_at
-        request = self._http.build_request(
+        http = self._connections()
+        request = http.build_request(
             call.method,
             call.path,
             content=call.content,
@@ -204,7 +208,7 @@ class Client:
             timeout=timeout,
             extensions={"trace": self._limit.trace},
         )
-        response = self._http.send(request, stream=True)
+        response = http.send(request, stream=True)
         try:
             parts = []
             for part in response.iter_bytes():
@@ -215,6 +219,12 @@ class Client:
         finally:
             response.close()
         return _whole(response, b"".join(parts))
+
+    def _connections(self) -> httpx.Client:
+        """Return the connections of this process: those that a fork brought along belong to its parent, and its answers."""
+        if self._pid != os.getpid():
+            self._http, self._pid = self._connect(), os.getpid()
+        return self._http
 
     def _undo(self, customer_id: str, meter: str, hold_id: str) -> None:
         """Release a hold that may have been placed. Trouble in doing so is only logged: the hold expires by itself."""

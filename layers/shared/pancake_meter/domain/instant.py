@@ -1,10 +1,17 @@
 """Instants: aware UTC datetimes inside, milliseconds or RFC 3339 at the edges."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TEXT_LENGTH_MAX = 64
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"  # a date, and a time
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?"  # an offset
+)
+"""Seconds may be left out. The offset may not; what lacks it is told so."""
+
 _SECOND = slice(17, 19)
 _LEAP_SECOND = "60"
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -22,8 +29,10 @@ def parse_instant(text: object) -> datetime:
     """
     if not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
         raise ValueError("a time is an RFC 3339 string")
+    if _RFC_3339.fullmatch(text) is None:
+        raise ValueError("a time is an RFC 3339 string")
     if text[_SECOND] == _LEAP_SECOND:
-        text = f"{text[:17]}59{text[19:]}"
+        text = f"{text[: _SECOND.start]}59{text[_SECOND.stop :]}"
     try:
         stated = datetime.fromisoformat(text.upper())
     except ValueError:

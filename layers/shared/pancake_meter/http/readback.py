@@ -87,6 +87,12 @@ def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> UsageReport
     }
 
 
+def latest(written: Sequence[PeriodSummary], closing: Sequence[PeriodSummary], limit: int) -> Sequence[PeriodSummary]:
+    """Return the latest closed periods, newest first: those ``written``, and those ``closing`` that are not written yet."""
+    every = {(each.period.start, each.chart.start): each for each in (*closing, *written)}
+    return [every[key] for key in sorted(every, reverse=True)[:limit]]
+
+
 def ledger_body(entries: Sequence[LedgerEntry], limit: int) -> LedgerPage:
     """Return a page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end."""
     is_last = len(entries) < limit or entries[-1].segment == 1

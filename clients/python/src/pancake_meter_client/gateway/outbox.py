@@ -1,6 +1,7 @@
 """What a gateway has to tell the stack: kept until it is told, within a bound, whatever becomes of the stack meanwhile."""
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -24,6 +25,8 @@ RELEASES_AT_ONCE_MAX: Final = 8
 WAIT_SECONDS_BASE: Final = 0.5
 WAIT_SECONDS_MAX: Final = 60.0
 IDS_LOGGED_MAX: Final = 100
+SMALL_BYTES_MAX: Final = 100_000
+"""A call of so many bytes is not too large for anything that lets LLM calls through."""
 
 _log = logging.getLogger("pancake_meter_client.gateway")
 
@@ -31,6 +34,9 @@ _FINAL: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 """Answers about the content of a batch: to repeat it would not help. Whatever else is answered passes, or is mended."""
+
+_NOT_OURS: Final = frozenset({"unknown", "gateway_error", "unexpected_answer"})
+"""Codes that the client makes up for answers that are not the stack's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,10 @@ class Outbox:
                 # One call may spoil it for the others: halve it until it stands alone.
                 middle = len(batch) // 2
                 return await self._told(client, batch[:middle]) and await self._told(client, batch[middle:])
+            if trouble.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and _is_small(batch[0]):
+                # Whatever is before the stack takes no body at all, and will be mended.
+                _log.warning("%d calls wait to be told: %s", len(self._calls), trouble)
+                return False
             self.untold_total += 1
             _log.error("call %s is refused, %d untold so far: %s", batch[0].id, self.untold_total, trouble)
             refused = RefusedItem(0, trouble.code, "refused")
@@ -209,7 +219,14 @@ class Outbox:
 
 def _is_final(trouble: PancakeMeterError) -> bool:
     """Whether the content of a batch was refused: by the stack, or by the client, which could not send it."""
-    return trouble.status in _FINAL or (isinstance(trouble, InvalidRequest) and trouble.status is None)
+    if trouble.status is None:
+        return isinstance(trouble, InvalidRequest)
+    # A proxy or a firewall on the way may answer so too: that is no word of the stack, and may be mended.
+    return trouble.status in _FINAL and trouble.code not in _NOT_OURS
+
+
+def _is_small(call: ToldCall) -> bool:
+    return len(json.dumps(call.payload, default=str)) <= SMALL_BYTES_MAX
 
 
 def _wait_seconds(failed: int) -> float:
