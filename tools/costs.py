@@ -289,12 +289,14 @@ def _counts_table() -> str:
 
 
 def _fixed_table() -> str:
-    from tools.alarms import alarms  # noqa: PLC0415 - reads template.yaml, which the arithmetic does not need
+    from tools.alarms import Ours, alarms  # noqa: PLC0415 - reads template.yaml, which the arithmetic does not need
 
-    count = len(alarms())
+    # An alarm on several metrics is billed for each of them.
+    count = sum(len(each.source.services) if isinstance(each.source, Ours) else 1 for each in alarms())
     runs = Decimal(60 * 24 * 30 + 2 * 4 * 24 * 30) / MILLION
     rows = [
-        (f"{count} alarms", _money(_dollars("CloudWatch alarm", count))),
+        (f"alarms, on {count} metrics", _money(_dollars("CloudWatch alarm", count))),
+        ("alarms of gradual deployments, on 9 metrics", _money(_dollars("CloudWatch alarm", 9))),
         ("2 dashboards (the first three of an account are free)", _money(_dollars("CloudWatch dashboard", 2))),
         ("about 60 metrics of our own, those that are used", _money(_dollars("CloudWatch metric of our own", 60))),
         ("2 secrets", _money(_dollars("Secret", 2))),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.translated import resources_of, translated
+from tools.build import RUNTIMES
 from tools.cfn_template import TEMPLATE_PATH
 
 PHYSICAL_NAMES = {
@@ -109,6 +110,9 @@ def test_callers_reach_an_alias_from_the_first_deployment_on() -> None:
     invoked = [each for each in strings(made["HttpApi"]) if each.endswith("/invocations")]
     assert invoked
     assert not [each for each in invoked if "Aliaslive}" not in each and "__FunctionArn__" not in each]
+    (authorizer,) = made["HttpApi"]["Properties"]["Body"]["components"]["securitySchemes"].values()
+    _, named = authorizer["x-amazon-apigateway-authorizer"]["authorizerUri"]["Fn::Sub"]
+    assert named == {"__FunctionArn__": {"Ref": "ApiKeyAuthorizerFunctionAliaslive"}}
     for schedule in of_type("AWS::Scheduler::Schedule").values():
         assert schedule["Target"]["Arn"]["Ref"].endswith("Aliaslive")
     for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
@@ -120,7 +124,13 @@ def test_a_gradual_deployment_goes_back_when_an_alarm_rings_and_is_off_unless_as
     groups = of_type("AWS::CodeDeploy::DeploymentGroup", GradualDeployment="true")
     assert groups
     for group in groups.values():
-        assert group["AlarmConfiguration"]["Enabled"] is True
+        assert group["AlarmConfiguration"] == {
+            "Enabled": True,
+            "Alarms": [
+                {"Name": {"Ref": "GradualDeploymentApiAlarm"}},
+                {"Name": {"Ref": "GradualDeploymentWebhookAlarm"}},
+            ],
+        }
         assert group["AutoRollbackConfiguration"]["Enabled"] is True
 
 
@@ -138,7 +148,13 @@ def test_a_restored_table_takes_the_place_of_the_stacks_own_everywhere() -> None
         assert function["Environment"]["Variables"]["TABLE_NAME"] == {"Fn::GetAtt": ["TableInUse", "Value"]}
 
 
-def test_a_first_creation_that_fails_leaves_no_table_and_nothing_else_deletes_it() -> None:
+def test_the_newest_python_is_the_one_that_is_deployed_unless_another_is_asked_for() -> None:
+    runtime = translated()["Parameters"]["Runtime"]
+    assert (runtime["Default"], max(runtime["AllowedValues"])) == ("python3.13", "python3.13")
+    assert sorted(runtime["AllowedValues"]) == sorted(RUNTIMES)
+
+
+def test_nothing_deletes_a_table_that_has_been_in_use() -> None:
     table = resources()["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert table["Properties"]["DeletionProtectionEnabled"] is True

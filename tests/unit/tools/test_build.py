@@ -1,5 +1,7 @@
 """What is built is what Lambda takes: wheels of the target, within its size."""
 
+import marshal
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,24 @@ def test_a_function_that_is_too_large_with_its_layers_is_named(tmp_path: Path, m
     }
     assert sizes(tmp_path)["SharedLayer"] == 700
     assert [sentence.partition(":")[0] for sentence in oversized(tmp_path)] == ["ReportsFunction"]
+
+
+def test_byte_code_is_for_where_the_files_will_lie_and_is_taken_unchecked(tmp_path: Path) -> None:
+    # Given a module as it is built
+    (tmp_path / "module.py").write_text("def where():\n    pass\n", encoding="utf-8")
+    # When
+    build._compile(sys.executable, tmp_path, "/opt")
+    # Then: flags of an unchecked hash, and the path in AWS
+    (compiled,) = (tmp_path / "__pycache__").iterdir()
+    content = compiled.read_bytes()
+    assert int.from_bytes(content[4:8], "little") == 0b01
+    assert marshal.loads(content[16:]).co_filename == "/opt/module.py"  # noqa: S302 - of our own making
+
+
+def test_a_source_that_the_python_cannot_compile_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text("def where(:\n", encoding="utf-8")
+    with pytest.raises(BuildError, match="cannot compile"):
+        build._compile(sys.executable, tmp_path, "/opt")
 
 
 def test_a_runtime_whose_python_is_not_here_is_refused_before_anything_is_built(tmp_path: Path) -> None:
