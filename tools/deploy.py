@@ -104,6 +104,8 @@ def plan(
     from_environment = {name: environ[variable] for variable, name in PARAMETER_OF.items() if environ.get(variable)}
     parameters = {"GradualDeployment": str(mode == "prod").lower(), **config, **from_environment}
     _check_mode(parameters, mode)
+    if parameters.get("VpcSubnetIds") and not parameters.get("VpcSecurityGroupIds"):
+        raise DeployError("VpcSubnetIds needs VpcSecurityGroupIds")  # a rule of the template cannot look into lists
     _check_built(parameters, built)
     parameters |= {"WaffoEnvironment": mode, "Runtime": built["runtime"], "Architecture": built["architecture"]}
     declared = load_template()["Parameters"]

@@ -213,3 +213,24 @@ def test_the_openmeter_key_is_only_referred_to() -> None:
         "Ref": "OpenMeterKeySecret"
     }
     assert TEMPLATE["Rules"]["ForwardingHasItsKey"]["Assertions"]
+
+
+def test_rules_use_only_what_cloudformation_allows_in_them() -> None:
+    allowed = {
+        "Fn::And",
+        "Fn::Contains",
+        "Fn::EachMemberEquals",
+        "Fn::EachMemberIn",
+        "Fn::Equals",
+        "Fn::Not",
+        "Fn::Or",
+        "Ref",
+    }
+
+    def functions(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            own = {name for name in value if name.startswith("Fn::") or name == "Ref"}
+            return own.union(*map(functions, value.values()))
+        return set().union(*map(functions, value)) if isinstance(value, list) else set()
+
+    assert functions(load_template()["Rules"]) <= allowed

@@ -385,7 +385,9 @@ def test_parked_usage_is_dismissed_with_a_reason_kept_and_may_still_count_once(p
     assert post("usage_parked", None, query={"status": "dismissed"}).body["parked"] == []
 
 
-@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 501}, {"reason": 7}])
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 501}, {"reason": "a\0b"}, {"reason": 7}]
+)
 def test_a_dismissal_needs_a_reason(post: Post, body: object) -> None:
     post("usage_litellm", [CAPTURE["no_user"]])
     (parked,) = post("usage_parked", None).body["parked"]

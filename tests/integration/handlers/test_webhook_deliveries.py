@@ -347,7 +347,9 @@ def test_a_dismissed_delivery_may_still_be_replayed_or_assigned(world: World, is
     assert (listed(world, "dismissed"), dismiss(world, digest).status) == ([], 409)
 
 
-@pytest.mark.parametrize("body", ["", "{", {}, {"reason": ""}, {"reason": "  "}, {"reason": 7}, {"reason": "x" * 5000}])
+@pytest.mark.parametrize(
+    "body", ["", "{", {}, {"reason": ""}, {"reason": "  "}, {"reason": "a\0b"}, {"reason": 7}, {"reason": "x" * 5000}]
+)
 def test_a_dismissal_without_a_reason_changes_nothing(world: World, body: Any) -> None:
     digest = world.take(stranger()).digest
     assert dismiss(world, digest, body).status in {400, 422}

@@ -61,6 +61,7 @@ def test_the_environment_wins_over_samconfig() -> None:
         ({"environ": {}}, "missing: WAFFO_MERCHANT_ID, WAFFO_PRIVATE_KEY_SECRET_ARN, WAFFO_STORE_ID"),
         ({"config": {"Architecture": "x86_64"}}, "make build ARCHITECTURE=x86_64"),
         ({"config": {"Runtime": "python3.12"}}, "make build RUNTIME=python3.12"),
+        ({"config": {"VpcSubnetIds": "subnet-1"}}, "VpcSubnetIds needs VpcSecurityGroupIds"),
         ({"config": {"WaffoStore": "x"}}, "no parameter WaffoStore"),
         ({"config": {"WaffoEnvironment": "prod"}}, "WaffoEnvironment=prod for MODE=test"),
         ({"mode": "prod", "config": {"WaffoApiUrl": "http://waffo.example"}}, "WaffoApiUrl must be https"),

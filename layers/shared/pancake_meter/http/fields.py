@@ -22,6 +22,7 @@ from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
 _FIELDS_MAX: Final = 100
+_PRINTABLE: Final = ord(" ")
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -53,6 +54,12 @@ def _positive_quantity(value: Any) -> Decimal:
         raise ValueError(str(error)) from error
 
 
+def _without_controls(value: str) -> str:
+    if any(ord(character) < _PRINTABLE and character != "\n" for character in value):
+        raise ValueError("a text has no control characters, line feeds apart")
+    return value
+
+
 def _customer_id(value: str) -> str:
     try:
         return check_customer_id(value)
@@ -81,4 +88,8 @@ CustomerId = Annotated[
 class DismissRequest(WireModel):
     """Body of a dismissal, of parked usage or of a webhook delivery: why nothing is to be done about it."""
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX)]
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
+        AfterValidator(_without_controls),
+    ]

@@ -1,7 +1,8 @@
-"""Whose event is it? The evidence for a customer, strongest first."""
+"""Whose event is it? The evidence for a customer, strongest first; the buyer's own e-mail address never decides alone."""
 
 from pancake_meter.domain.customer import check_customer_id
 from pancake_meter.domain.errors import InvalidCustomerId
+from pancake_meter.store.customers import is_known_customer
 from pancake_meter.store.deliveries import read_order_customer
 from pancake_meter.store.table import Table
 from pancake_meter.waffo.events import Order
@@ -14,17 +15,17 @@ def resolve_customer(table: Table, order: Order, *, of_checkout: str | None = No
     """Return the customer that an order belongs to, or ``None``.
 
     In order: the identity that an authenticated checkout carries; the checkout we made (``of_checkout``); the order as known
-    from earlier events; the checkout's metadata; and last an identity that is the buyer's e-mail address.
-
-    Waffo's protocol knows one meaning of ``merchantProvidedBuyerIdentity``: "our customer id when checkout was
-    authenticated". It does not say that Waffo fills it in, so a seller whose customers' ids are their addresses is believed.
-    Once the identity of another id came back as the address (a field report). So whatever else names a customer is
-    believed before the address. An identity with an ``@`` that differs from ``buyerEmail`` is an id like any other.
+    from earlier events; the checkout's metadata; and last an identity that is the buyer's e-mail address, if the seller has
+    given it to us as a customer id before. Waffo puts that address there when a checkout was not authenticated, so as
+    evidence it is the weakest. An identity with an ``@`` that differs from ``buyerEmail`` is a customer id like any other.
     """
     identity = _customer_id(order.buyer_identity)
     if identity is not None and not _may_be_the_address(identity, order.buyer_email):
         return identity
-    return of_checkout or read_order_customer(table, order.id) or _of_metadata(order) or identity
+    found = of_checkout or read_order_customer(table, order.id) or _of_metadata(order)
+    if found is not None:
+        return found
+    return identity if identity is not None and is_known_customer(table, identity) else None
 
 
 def _may_be_the_address(identity: str, buyer_email: str | None) -> bool:
