@@ -233,8 +233,13 @@ class OrderFacts:
         return self.is_plan_change and (self.changed_at is None or self.changed_at - self.began[1] < CHANGE_MAX)
 
     def stood_at(self, instant: datetime) -> bool:
-        """Whether the order was paid for and had not ended, give or take the time that a plan change takes."""
-        return self.paid is not None and (self.ended_at is None or self.ended_at > instant - CHANGE_MAX)
+        """Whether the order had not ended, give or take the time that a plan change takes.
+
+        An order of which we know nothing but its end was paid for as well.
+        """
+        if self.ended_at is None:
+            return self.paid is not None
+        return self.ended_at > instant - CHANGE_MAX
 
     @property
     def is_past_due(self) -> bool:
