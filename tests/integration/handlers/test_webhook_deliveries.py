@@ -348,7 +348,18 @@ def test_a_dismissed_delivery_may_still_be_replayed_or_assigned(world: World, is
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", {}, {"reason": ""}, {"reason": "  "}, {"reason": "a\0b"}, {"reason": 7}, {"reason": "x" * 5000}]
+    "body",
+    [
+        "",
+        "{",
+        {},
+        {"reason": ""},
+        {"reason": "  "},
+        {"reason": "a\0b"},
+        {"reason": "a\x7fb"},
+        {"reason": 7},
+        {"reason": "x" * 5000},
+    ],
 )
 def test_a_dismissal_without_a_reason_changes_nothing(world: World, body: Any) -> None:
     digest = world.take(stranger()).digest

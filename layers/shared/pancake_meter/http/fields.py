@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +23,6 @@ from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
 _FIELDS_MAX: Final = 100
-_PRINTABLE: Final = ord(" ")
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -55,7 +55,7 @@ def _positive_quantity(value: Any) -> Decimal:
 
 
 def _without_controls(value: str) -> str:
-    if any(ord(character) < _PRINTABLE and character != "\n" for character in value):
+    if any(category(character) == "Cc" and character != "\n" for character in value):
         raise ValueError("a text has no control characters, line feeds apart")
     return value
 
