@@ -28,5 +28,5 @@ def handler(
     event: dict[str, Any], context: LambdaContext, collaborators: QuotaCollaborators = PRODUCTION
 ) -> dict[str, Any]:
     """Answer one API Gateway HTTP API request (payload 2.0)."""
-    app.append_context(collaborators=collaborators, metrics=metrics, logger=logger)
+    app.append_context(collaborators=collaborators, logger=logger)
     return app.resolve(event, context)
