@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.deploy import ARTIFACTS_BUCKET
 from local.stack import MiniStack
-from pancake_meter.api_key import generate_api_key
-from pancake_meter.store.api_keys import read_api_key, write_api_key
+from pancake_meter.domain.access.api_key import generate_api_key
+from pancake_meter.store.access.api_keys import read_api_key, write_api_key
 from pancake_meter.store.table import Table
 
 PRIVATE_KEY_SECRET = "pancake-meter/waffo-private-key"  # noqa: S105 - its name

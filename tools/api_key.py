@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
-from pancake_meter.api_key import generate_api_key
-from pancake_meter.store.api_keys import revoke_api_key, write_api_key
+from pancake_meter.domain.access.api_key import generate_api_key
+from pancake_meter.store.access.api_keys import revoke_api_key, write_api_key
 from pancake_meter.store.table import Table, dynamodb_client
 
 

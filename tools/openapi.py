@@ -15,26 +15,32 @@ from typing import Any, Final, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from pancake_meter.http.bulk import BulkBody
-from pancake_meter.http.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
-from pancake_meter.http.deliveries import (
+from pancake_meter.http.balance.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
+from pancake_meter.http.balance.quota import QuotaBody, QuotasBody
+from pancake_meter.http.balance.readback import LedgerPage, UsageReport
+from pancake_meter.http.fields import DismissRequest
+from pancake_meter.http.reconciliation.reconciliation import ReportBody
+from pancake_meter.http.reports.reports import (
+    CUSTOMERS_PAGE_MAX,
+    MONTH_PATTERN,
+    CustomerPage,
+    RevenueReport,
+    UsageMonths,
+)
+from pancake_meter.http.selling.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
+from pancake_meter.http.selling.overage import ForgivenBody, ForgiveRequest
+from pancake_meter.http.usage.batch import BatchBody, UsageRequest
+from pancake_meter.http.usage.bulk import BulkBody
+from pancake_meter.http.usage.healing import HealingBody, HealingRequest
+from pancake_meter.http.usage.intake import PARKED_PAGE_MAX, IntakeBody, ParkedBody, ParkedPage, ReplayedBody
+from pancake_meter.http.webhooks.deliveries import (
     DELIVERIES_PAGE_MAX,
     AssignRequest,
     DeliveryBody,
     DeliveryPage,
     ReplayBody,
 )
-from pancake_meter.http.fields import DismissRequest
-from pancake_meter.http.healing import HealingBody, HealingRequest
-from pancake_meter.http.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
-from pancake_meter.http.intake import PARKED_PAGE_MAX, IntakeBody, ParkedBody, ParkedPage, ReplayedBody
-from pancake_meter.http.overage import ForgivenBody, ForgiveRequest
-from pancake_meter.http.quota import QuotaBody, QuotasBody
-from pancake_meter.http.readback import LedgerPage, UsageReport
-from pancake_meter.http.reconciliation import ReportBody
-from pancake_meter.http.reports import CUSTOMERS_PAGE_MAX, MONTH_PATTERN, CustomerPage, RevenueReport, UsageMonths
-from pancake_meter.http.usage import BatchBody, UsageRequest
-from pancake_meter.store.deliveries import VERDICTS
+from pancake_meter.store.webhooks.deliveries import VERDICTS
 from tools.cfn_template import load_template
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "openapi.json"

@@ -13,9 +13,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.api_key import is_api_key
+from pancake_meter.domain.access.api_key import is_api_key
 from pancake_meter.invocation import in_time
-from pancake_meter.store.api_keys import read_api_key
+from pancake_meter.store.access.api_keys import read_api_key
 from pancake_meter.store.table import Table, dynamodb_client
 
 logger = Logger()

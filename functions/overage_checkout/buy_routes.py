@@ -6,10 +6,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from checkout_collaborators import CheckoutCollaborators
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.http import pages
-from pancake_meter.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
+from pancake_meter.http.selling import pages
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.follow_link import follow_purchase_link
+from pancake_meter.usecases.selling.follow_link import follow_purchase_link
+from pancake_meter.usecases.selling.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
 
 router = APIGatewayHttpRouter()

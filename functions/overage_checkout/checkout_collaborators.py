@@ -6,13 +6,13 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from pancake_meter.composition import Clock, production_metering, utc_now
-from pancake_meter.config import LinkSettings, WaffoApiSettings
-from pancake_meter.secret import Secret
-from pancake_meter.telemetry import tell_lookup_failed
-from pancake_meter.usecases.open_checkout import Selling
+from pancake_meter.deps.config import LinkSettings, WaffoApiSettings
+from pancake_meter.deps.production import Clock, production_metering, utc_now
+from pancake_meter.deps.secret import Secret
+from pancake_meter.deps.telemetry import tell_lookup_failed
+from pancake_meter.deps.waffo_key import RotatingSigner
+from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.waffo.client import WaffoClient
-from pancake_meter.waffo_key import RotatingSigner
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from checkout_collaborators import CheckoutCollaborators
 from pancake_meter.domain.errors import CheckoutNotFound
-from pancake_meter.http.checkouts import CheckoutRequest, CheckoutsQuery, checkout_body, checkout_page
 from pancake_meter.http.resolver import answer, body, path_customer_id, path_value
-from pancake_meter.store.checkouts import list_checkouts, read_checkout
-from pancake_meter.usecases.open_checkout import open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
+from pancake_meter.http.selling.checkouts import CheckoutRequest, CheckoutsQuery, checkout_body, checkout_page
+from pancake_meter.store.selling.checkouts import list_checkouts, read_checkout
+from pancake_meter.usecases.selling.open_checkout import open_checkout
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
 
 router = APIGatewayHttpRouter()
 

@@ -6,9 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from checkout_collaborators import CheckoutCollaborators
-from pancake_meter.http.overage import ForgiveRequest, forgiven_body
 from pancake_meter.http.resolver import answer, body, path_customer_id
-from pancake_meter.usecases.forgive_overage import forgive
+from pancake_meter.http.selling.overage import ForgiveRequest, forgiven_body
+from pancake_meter.usecases.selling.forgive_overage import forgive
 
 router = APIGatewayHttpRouter()
 

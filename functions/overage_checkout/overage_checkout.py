@@ -10,12 +10,12 @@ import buy_routes
 import checkout_routes
 import forgive_routes
 from checkout_collaborators import CheckoutCollaborators, production_collaborators
-from pancake_meter.http import pages
-from pancake_meter.http.checkouts import problem_of_waffo
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import create_resolver, request_id, unavailable
+from pancake_meter.http.selling import pages
+from pancake_meter.http.selling.checkouts import problem_of_waffo
 from pancake_meter.invocation import in_time
 from pancake_meter.store.errors import StoreError
-from pancake_meter.telemetry import create_metrics
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
 
 logger = Logger()

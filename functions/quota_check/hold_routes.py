@@ -6,12 +6,19 @@ from uuid import uuid4
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.http.holds import HoldRequest, ReleaseQuery, SettleRequest, hold_body, released_body, settled_body
-from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
+from pancake_meter.deps.telemetry import tell_refused
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.http.balance.holds import (
+    HoldRequest,
+    ReleaseQuery,
+    SettleRequest,
+    hold_body,
+    released_body,
+    settled_body,
+)
+from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, path_value, request_id
-from pancake_meter.telemetry import tell_refused
-from pancake_meter.usecases.hold_quota import (
+from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
     balance_after,
     hold_quota,

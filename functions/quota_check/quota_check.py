@@ -8,9 +8,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import hold_routes
 import quota_routes
 import readback_routes
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import create_resolver, unavailable
 from pancake_meter.invocation import in_time
-from pancake_meter.telemetry import create_metrics
 from quota_collaborators import QuotaCollaborators, production_collaborators
 
 logger = Logger()

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from pancake_meter.composition import Clock, production_metering, utc_now
-from pancake_meter.config import LinkSettings
-from pancake_meter.secret import Secret
-from pancake_meter.telemetry import tell_links_unavailable
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.deps.config import LinkSettings
+from pancake_meter.deps.production import Clock, production_metering, utc_now
+from pancake_meter.deps.secret import Secret
+from pancake_meter.deps.telemetry import tell_links_unavailable
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.offer import Offers
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from pancake_meter.deps.telemetry import tell_refused
+from pancake_meter.domain.balance.spend import refusal
 from pancake_meter.domain.quantity import parse_quantity
-from pancake_meter.domain.spend import refusal
-from pancake_meter.http.quota import quota_body, rate_limit_headers, refusal_problem
+from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.resolver import answer, base_url, path_customer_id, request_id
-from pancake_meter.telemetry import tell_refused
 from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.http.readback import LedgerQuery, UsageQuery, latest, ledger_body, usage_body
+from pancake_meter.http.balance.readback import LedgerQuery, UsageQuery, latest, ledger_body, usage_body
 from pancake_meter.http.resolver import answer, path_customer_id
-from pancake_meter.store.balances import read_ledger, read_summaries
+from pancake_meter.store.balance.balances import read_ledger, read_summaries
 from quota_collaborators import QuotaCollaborators
 
 router = APIGatewayHttpRouter()

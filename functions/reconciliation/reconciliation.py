@@ -9,14 +9,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter.deps.telemetry import create_metrics, gauge_by
 from pancake_meter.domain.errors import ReportTooLarge
-from pancake_meter.http.reconciliation import ReportBody, report_body
+from pancake_meter.http.reconciliation.reconciliation import ReportBody, report_body
 from pancake_meter.http.resolver import answer, create_resolver, unavailable
 from pancake_meter.invocation import in_time, time_left
 from pancake_meter.store.errors import StoreError
-from pancake_meter.telemetry import create_metrics, gauge_by
-from pancake_meter.usecases.measure_month import measure_month
-from pancake_meter.usecases.reconcile import Report, reconcile
+from pancake_meter.usecases.reconciliation.reconcile import Report, reconcile
+from pancake_meter.usecases.reports.measure_month import measure_month
 from reconciliation_collaborators import ReconciliationCollaborators, production_collaborators
 
 logger = Logger()

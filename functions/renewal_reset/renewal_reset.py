@@ -7,11 +7,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.deps.production import MeteringCollaborators, production_metering
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.invocation import in_time, time_left
-from pancake_meter.telemetry import create_metrics
-from pancake_meter.usecases.measure_backlog import Backlog, measure_backlog
-from pancake_meter.usecases.sweep_due import sweep_due
+from pancake_meter.usecases.balance.sweep_due import sweep_due
+from pancake_meter.usecases.reports.measure_backlog import Backlog, measure_backlog
 
 logger = Logger()
 metrics = create_metrics()

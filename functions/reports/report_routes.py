@@ -5,8 +5,8 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.http.reports import (
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.http.reports.reports import (
     CustomersQuery,
     RevenueQuery,
     UsageMonthsQuery,
@@ -15,8 +15,8 @@ from pancake_meter.http.reports import (
     usage_months_body,
 )
 from pancake_meter.http.resolver import answer
-from pancake_meter.store.month_usage import read_months
-from pancake_meter.store.revenue import read_customer, read_customers, read_sold
+from pancake_meter.store.reports.month_usage import read_months
+from pancake_meter.store.reports.revenue import read_customer, read_customers, read_sold
 
 router = APIGatewayHttpRouter()
 

@@ -11,11 +11,11 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.deps.production import MeteringCollaborators, production_metering
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.invocation import in_time, time_left
-from pancake_meter.telemetry import create_metrics
-from pancake_meter.usecases.bulk_usage import BULK, message_items
-from pancake_meter.usecases.count_usage import count_items
+from pancake_meter.usecases.usage.bulk import BULK, message_items
+from pancake_meter.usecases.usage.count_usage import count_items
 
 logger = Logger()
 metrics = create_metrics()

@@ -8,15 +8,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import Clock, production_metering, utc_now
-from pancake_meter.config import BulkSettings
-from pancake_meter.http.bulk import read_bulk
+from pancake_meter.deps.config import BulkSettings
+from pancake_meter.deps.production import Clock, production_metering, utc_now
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body, unavailable
+from pancake_meter.http.usage.bulk import read_bulk
 from pancake_meter.invocation import in_time
-from pancake_meter.store.usage_queue import UsageQueue, sqs_client
-from pancake_meter.telemetry import create_metrics
-from pancake_meter.usecases.bulk_usage import bulk_messages
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.usage.bulk import bulk_messages
 
 logger = Logger()
 metrics = create_metrics()

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pancake_meter.config import ForwardingSettings
+from pancake_meter.deps.config import ForwardingSettings
+from pancake_meter.deps.secret import Secret
 from pancake_meter.openmeter.client import OpenMeterClient
-from pancake_meter.secret import Secret
-from pancake_meter.store.usage_queue import UsageQueue, sqs_client
+from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
 
 
 def _utc_now() -> datetime:

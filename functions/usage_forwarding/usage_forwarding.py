@@ -7,10 +7,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from forwarding_collaborators import ForwardingCollaborators, production_collaborators
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.invocation import in_time
-from pancake_meter.store.usage_stream import read_usage
-from pancake_meter.telemetry import create_metrics
-from pancake_meter.usecases.forward_usage import forward_usage
+from pancake_meter.store.usage.usage_stream import read_usage
+from pancake_meter.usecases.usage.forward import forward_usage
 
 logger = Logger()
 metrics = create_metrics()

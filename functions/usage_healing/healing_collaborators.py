@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from pancake_meter.composition import Clock, production_metering, utc_now
-from pancake_meter.config import HealingSettings
+from pancake_meter.deps.config import HealingSettings
+from pancake_meter.deps.production import Clock, production_metering, utc_now
+from pancake_meter.deps.secret import Secret
 from pancake_meter.litellm.client import LiteLLMClient
-from pancake_meter.secret import Secret
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
 
 
 @dataclass(frozen=True, slots=True)

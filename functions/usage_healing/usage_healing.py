@@ -10,12 +10,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from healing_collaborators import HealingCollaborators, production_collaborators
-from pancake_meter.http.healing import HealingBody, HealingRequest, healing_body
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import answer, body, create_resolver, text_body, unavailable
+from pancake_meter.http.usage.healing import HealingBody, HealingRequest, healing_body
 from pancake_meter.invocation import in_time, time_left
 from pancake_meter.store.errors import StoreError
-from pancake_meter.telemetry import create_metrics
-from pancake_meter.usecases.heal_usage import PATIENCE, Healing, heal_usage
+from pancake_meter.usecases.usage.heal import PATIENCE, Healing, heal_usage
 
 logger = Logger()
 metrics = create_metrics()

@@ -5,13 +5,13 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.deps.production import MeteringCollaborators
 from pancake_meter.domain.errors import UnknownParkedUsage
 from pancake_meter.http.fields import DismissRequest
-from pancake_meter.http.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
 from pancake_meter.http.resolver import answer, body
-from pancake_meter.store.parked_usage import dismiss, parked_usage
-from pancake_meter.usecases.count_usage import replay_parked
+from pancake_meter.http.usage.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
+from pancake_meter.store.usage.parked_usage import dismiss, parked_usage
+from pancake_meter.usecases.usage.count_usage import replay_parked
 
 router = APIGatewayHttpRouter()
 

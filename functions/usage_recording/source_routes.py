@@ -7,8 +7,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.http.intake import (
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
+from pancake_meter.http.usage.intake import (
     bounded_items,
     cloud_events,
     intake_body,
@@ -16,10 +17,9 @@ from pancake_meter.http.intake import (
     no_content,
     unsupported_content,
 )
-from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
 from pancake_meter.invocation import time_left
-from pancake_meter.usecases.count_usage import ItemOutcome, count_items
-from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER, Source
+from pancake_meter.usecases.usage.count_usage import ItemOutcome, count_items
+from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER, Source
 
 router = APIGatewayHttpRouter()
 

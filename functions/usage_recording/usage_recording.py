@@ -9,11 +9,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import parked_routes
 import source_routes
-from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.deps.production import MeteringCollaborators, production_metering
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, create_resolver, text_body, unavailable
-from pancake_meter.http.usage import batch_body, batch_status, record_items, usage_events
+from pancake_meter.http.usage.batch import batch_body, batch_status, record_items, usage_events
 from pancake_meter.invocation import in_time, time_left
-from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
 metrics = create_metrics()

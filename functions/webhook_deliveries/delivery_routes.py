@@ -6,20 +6,20 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.deps.production import MeteringCollaborators
 from pancake_meter.domain.errors import DeliveryOfAnotherCustomer
-from pancake_meter.http.deliveries import (
+from pancake_meter.http.fields import DismissRequest
+from pancake_meter.http.resolver import answer, body
+from pancake_meter.http.webhooks.deliveries import (
     AssignRequest,
     DeliveriesQuery,
     delivery_body,
     delivery_page,
     replay_body,
 )
-from pancake_meter.http.fields import DismissRequest
-from pancake_meter.http.resolver import answer, body
-from pancake_meter.store.deliveries import deliveries_by_verdict, deliveries_of_order
-from pancake_meter.usecases.judge_delivery import Outcome, dismiss_delivery, kept_delivery, replay_delivery
-from pancake_meter.usecases.webhook_effects import Told
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order
+from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.judge import Outcome, dismiss_delivery, kept_delivery, replay_delivery
 
 router = APIGatewayHttpRouter()
 

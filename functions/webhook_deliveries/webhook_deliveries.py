@@ -6,10 +6,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import delivery_routes
-from pancake_meter.composition import MeteringCollaborators, production_metering
+from pancake_meter.deps.production import MeteringCollaborators, production_metering
+from pancake_meter.deps.telemetry import create_metrics
 from pancake_meter.http.resolver import create_resolver, unavailable
 from pancake_meter.invocation import in_time
-from pancake_meter.telemetry import create_metrics
 
 logger = Logger()
 metrics = create_metrics()

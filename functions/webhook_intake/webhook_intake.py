@@ -11,15 +11,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.composition import Clock, production_metering, utc_now
-from pancake_meter.config import WebhookSettings
+from pancake_meter.deps.config import WebhookSettings
+from pancake_meter.deps.production import Clock, production_metering, utc_now
 from pancake_meter.http import json
 from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_method, problem_of_store
-from pancake_meter.http.webhooks import problem_of_refusal
+from pancake_meter.http.webhooks.intake import problem_of_refusal
 from pancake_meter.invocation import in_time
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.judge_delivery import Outcome
-from pancake_meter.usecases.take_webhook import Intake, take_webhook
+from pancake_meter.usecases.webhooks.judge import Outcome
+from pancake_meter.usecases.webhooks.take import Intake, take_webhook
 from pancake_meter.waffo.errors import MalformedEvent, SignatureMismatch, WebhookRefused, WrongMode, WrongStore
 from pancake_meter.waffo.keys import webhook_public_keys
 

@@ -9,7 +9,7 @@ from local.waffo_simulator.ids import Ids
 from local.waffo_simulator.model import Order, Payment, PlanChange, Refund, Session, State
 from local.waffo_simulator.notifying import Notifier
 from local.waffo_simulator.subscriptions import Purchase, Subscriptions, add_payment
-from pancake_meter.domain.loopback import is_loopback_url
+from pancake_meter.domain.selling.loopback import is_loopback_url
 
 DEFAULT_EMAIL = "buyer@example.com"
 

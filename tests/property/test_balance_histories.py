@@ -13,7 +13,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.adjust import (
+from pancake_meter.domain.balance.adjust import (
     add_grant,
     claw_back,
     drop_expired_holds,
@@ -22,20 +22,20 @@ from pancake_meter.domain.adjust import (
     reopen_overage,
     set_blocked,
 )
-from pancake_meter.domain.advance import advance, open_balance, start_term
-from pancake_meter.domain.balance import ZERO, Balance, Policy, Term
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import MAX_GRANTS, Grant
-from pancake_meter.domain.hold import Hold
-from pancake_meter.domain.late import count_late, is_late, summary_of
-from pancake_meter.domain.ledger import PeriodSummary
-from pancake_meter.domain.money import Money
-from pancake_meter.domain.overage import LineKey, OverageLine, SettledUnits, SoldLine
-from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped
+from pancake_meter.domain.balance.advance import advance, open_balance, start_term
+from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
-from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
-from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store.balance_item import balance_from_item, balance_item
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.overage import LineKey, OverageLine, SettledUnits, SoldLine
+from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped
+from pancake_meter.domain.usage.late import count_late, is_late, summary_of
+from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 
 T = TypeVar("T")
 

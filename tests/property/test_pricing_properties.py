@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.pricing import (
+from pancake_meter.domain.selling.pricing import (
     Graduated,
     Package,
     PerUnit,

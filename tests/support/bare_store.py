@@ -4,8 +4,8 @@ import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX
 from pancake_meter.store.keys import balance_key, usage_event_key
-from pancake_meter.store.spending import RECORD_EVENTS_MAX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

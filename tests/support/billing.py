@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from pancake_meter.domain.checkout import Checkout
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.open_checkout import Selling, open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.take_webhook import take_webhook
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.open_checkout import Selling, open_checkout
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.usecases.webhooks.take import take_webhook
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.waffo_webhooks import encode, sign_webhook
 from tests.support.webhook_world import CUSTOMER, STORE_ID, Document, World, event, lifecycle, utc

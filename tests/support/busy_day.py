@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.waffo_simulator.model import Order, SubscriptionOrder
-from pancake_meter.usecases.open_checkout import OpenedCheckout
+from pancake_meter.usecases.selling.open_checkout import OpenedCheckout
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import utc
 

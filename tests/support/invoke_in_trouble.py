@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pancake_meter.api_key import generate_api_key
+from pancake_meter.domain.access.api_key import generate_api_key
 from tests.support.api import api_event
 from tests.support.trouble_server import BEHAVIOURS, server
 from tests.support.waffo_webhooks import platform_key, public_pem, signed_request

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pancake_meter.catalog import Catalog, parse_catalog
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

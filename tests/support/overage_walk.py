@@ -16,29 +16,29 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from pancake_meter.catalog import Catalog, parse_catalog
-from pancake_meter.domain.balance import Balance
-from pancake_meter.domain.checkout import Checkout
+from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.errors import BelowMinimum, NotForSale, NothingOwed
-from pancake_meter.domain.money import Money, parse_display, round_half_up
-from pancake_meter.domain.overage import LineKey, OverageLine
-from pancake_meter.domain.payment import Payment
-from pancake_meter.domain.pricing import price_of
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
-from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store.balances import read_balance, read_ledger
-from pancake_meter.store.checkouts import read_checkout
-from pancake_meter.store.deliveries import read_delivery
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money, parse_display, round_half_up
+from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.domain.selling.pricing import price_of
+from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.keys import customer_partition
-from pancake_meter.store.overage_lines import line_key
-from pancake_meter.store.payments import read_payment
+from pancake_meter.store.selling.checkouts import read_checkout
+from pancake_meter.store.selling.overage_lines import line_key
+from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.forgive_overage import forgive
-from pancake_meter.usecases.judge_delivery import Outcome
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.open_checkout import Selling, open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.take_webhook import Intake, take_webhook
+from pancake_meter.store.webhooks.deliveries import read_delivery
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.forgive_overage import forgive
+from pancake_meter.usecases.selling.open_checkout import Selling, open_checkout
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.usecases.webhooks.judge import Outcome
+from pancake_meter.usecases.webhooks.take import Intake, take_webhook
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.waffo_simulator import MERCHANT_ID, PRO, SCALE, STORE_ID, USAGE, RunningSimulator

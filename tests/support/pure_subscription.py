@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pancake_meter.catalog import Catalog, load_catalog
-from pancake_meter.domain.advance import advance, open_balance
-from pancake_meter.domain.balance import Balance, Policy, burn
-from pancake_meter.domain.bought_twice import bought_twice
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.coverage import Coverage
-from pancake_meter.domain.overage import LineKey, OverageLine
-from pancake_meter.domain.payment import Charge, Payment, Refund
-from pancake_meter.domain.plan import Plan
-from pancake_meter.domain.spend import record_usage
-from pancake_meter.domain.subscription import OrderFacts, RefundedShare, Subscription
-from pancake_meter.domain.subscription_event import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.store.balance_item import balance_from_item, balance_item
-from pancake_meter.usecases.customer_books import CustomerBooks
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.webhook_effects import take_back_refunded
-from pancake_meter.usecases.webhook_purchase import buy_stated
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import Balance, Policy, burn
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.domain.selling.payment import Charge, Payment, Refund
+from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.standing.bought_twice import bought_twice
+from pancake_meter.domain.standing.coverage import Coverage
+from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.domain.standing.subscription import OrderFacts, RefundedShare, Subscription
+from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.usecases.webhooks.effects import take_back_refunded
+from pancake_meter.usecases.webhooks.purchase import buy_stated
 from pancake_meter.waffo.events import EventKind, Order, PaymentFacts
 from tests.support.webhook_world import utc
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import EndpointConnectionError
 
-from pancake_meter.store.usage_queue import UsageQueue
+from pancake_meter.store.usage.usage_queue import UsageQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

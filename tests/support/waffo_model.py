@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from pancake_meter.domain.period import add_months
+from pancake_meter.domain.balance.period import add_months
 from tests.support.pure_subscription import Step, refunded, step
 from tests.support.webhook_world import utc
 

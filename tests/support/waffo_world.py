@@ -26,14 +26,14 @@ from local.waffo_simulator.model import Delivery, Order, Payment, SubscriptionOr
 from local.waffo_simulator.money import taxed
 from local.waffo_simulator.simulator import Simulator
 from local.waffo_simulator.subscriptions import LIVE, Purchase
-from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.judge_delivery import Outcome
-from pancake_meter.usecases.open_checkout import OpenedCheckout, Selling, open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
-from pancake_meter.usecases.reconcile import Report, reconcile
-from pancake_meter.usecases.reconciliation_run import Reconciling
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.reconciliation.reconcile import Report, reconcile
+from pancake_meter.usecases.reconciliation.run import Reconciling
+from pancake_meter.usecases.selling.open_checkout import OpenedCheckout, Selling, open_checkout
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pancake_meter.catalog import Catalog, load_catalog
-from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store.balances import read_balances
+from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.judge_delivery import Outcome
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.take_webhook import Intake, take_webhook
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.webhooks.judge import Outcome
+from pancake_meter.usecases.webhooks.take import Intake, take_webhook
 from tests.support.waffo_webhooks import encode, platform_key, sign_webhook
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"

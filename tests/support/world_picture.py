@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pancake_meter.domain.balance import Balance, burn
-from pancake_meter.domain.payment import Payment
-from pancake_meter.domain.quota import balance_at
-from pancake_meter.store.balances import read_balances, read_ledger
-from pancake_meter.store.checkouts import list_checkouts
-from pancake_meter.store.payments import read_payment
-from pancake_meter.store.subscriptions import read_subscription
+from pancake_meter.domain.balance.balance import Balance, burn
+from pancake_meter.domain.balance.quota import balance_at
+from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.store.balance.balances import read_balances, read_ledger
+from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.standing.subscriptions import read_subscription
 from tests.support.waffo_world import WaffoWorld
 
 ENTRIES_MAX = 100

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from pancake_meter.api_key import Mode, api_key_id, generate_api_key, is_api_key
+from pancake_meter.domain.access.api_key import Mode, api_key_id, generate_api_key, is_api_key
 
 KNOWN = "pm_test_" + "A" * 32
 KNOWN_CRC32 = 1_665_282_060  # of KNOWN, by `gzip` and by zlib

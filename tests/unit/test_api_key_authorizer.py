@@ -6,8 +6,8 @@ import pytest
 from moto import mock_aws
 
 import api_key_authorizer
-from pancake_meter.api_key import api_key_id, generate_api_key
-from pancake_meter.store.api_keys import write_api_key
+from pancake_meter.domain.access.api_key import api_key_id, generate_api_key
+from pancake_meter.store.access.api_keys import write_api_key
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Put, Table
 from tests.support.aws import dynamodb_client

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.config import ConfigurationError, LinkSettings, WaffoApiSettings
+from pancake_meter.deps.config import ConfigurationError, LinkSettings, WaffoApiSettings
 
 ENVIRONMENT = {
     "WAFFO_ENVIRONMENT": "test",

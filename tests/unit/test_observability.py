@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.store.deliveries import VERDICTS
+from pancake_meter.store.webhooks.deliveries import VERDICTS
 from tools import dashboards
 from tools.alarms import Missing, OfFunction, OfQueue, OfTable, Ours, alarms, resources
 from tools.cfn_template import ROOT, load_template

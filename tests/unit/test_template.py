@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.usecases.forward_usage import PATIENCE
+from pancake_meter.usecases.usage.forward import PATIENCE
 from tests.support.least_privilege import TABLE_ARN, grants_of, statements_of
 from tools.cfn_template import load_template
 

@@ -11,11 +11,11 @@ import pytest
 from checkout_collaborators import CheckoutCollaborators
 from overage_checkout import handler
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.open_checkout import Selling
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.open_checkout import Selling
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.webhook_world import STORE_ID

@@ -8,9 +8,9 @@ from http import HTTPStatus
 import pytest
 
 from overage_checkout import handler
-from pancake_meter.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
-from pancake_meter.usecases.open_checkout import open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
+from pancake_meter.usecases.selling.open_checkout import open_checkout
+from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.waffo.errors import WaffoInFlight
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import LambdaContext, api_event, read_answer

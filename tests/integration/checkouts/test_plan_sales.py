@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pancake_meter.catalog.catalog import MetadataMark, NotOurs
-from pancake_meter.purchase_link import PurchaseLink, make_link
-from pancake_meter.usecases import waffo_orders
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling import waffo_orders
+from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
 from tests.integration.checkouts.conftest import NOW, SECRET, Shop
 from tests.support.api import Answer, api_event
 from tests.support.webhook_world import World, lifecycle

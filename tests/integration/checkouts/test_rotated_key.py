@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from overage_checkout import handler
-from pancake_meter.secret import AGE_SECONDS, Secret
+from pancake_meter.deps.secret import AGE_SECONDS, Secret
+from pancake_meter.deps.waffo_key import RotatingSigner
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import canonical_request
-from pancake_meter.waffo_key import RotatingSigner
 from tests.integration.checkouts.conftest import Shop
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.parked_usage import ParkedUsage, count_parked, mark_counted, park
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.measure_backlog import Backlog, measure_backlog
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.sweep_due import sweep_due
+from pancake_meter.store.usage.parked_usage import ParkedUsage, count_parked, mark_counted, park
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.balance.sweep_due import sweep_due
+from pancake_meter.usecases.reports.measure_backlog import Backlog, measure_backlog
 from tests.support.metered_dynamodb import metered
 from tests.support.webhook_world import World, lifecycle, utc
 

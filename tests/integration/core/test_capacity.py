@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.adjust import add_grant
-from pancake_meter.domain.advance import open_balance, start_term
-from pancake_meter.domain.balance import Balance, Policy, Term
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import Grant
-from pancake_meter.domain.hold import HoldHandle
-from pancake_meter.domain.plan import OverageAllowed, OverageCapped
-from pancake_meter.domain.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balances import read_balance, read_summaries, write_change
-from pancake_meter.usecases.hold_quota import (
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.advance import open_balance, start_term
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.hold import HoldHandle
+from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
+from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
+from pancake_meter.store.balance.balances import read_balance, read_summaries, write_change
+from pancake_meter.usecases.balance.hold_quota import (
     HoldPlaced,
     HoldRefused,
     HoldSettled,
@@ -24,8 +24,8 @@ from pancake_meter.usecases.hold_quota import (
     release_hold,
     settle_hold,
 )
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.metered_dynamodb import Meter, metered
 from tests.support.meters import CUSTOMER, catalog_of, metering
 

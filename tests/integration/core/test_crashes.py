@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pancake_meter.domain.balance import ZERO
-from pancake_meter.domain.hold import CustomerHold, HoldHandle
-from pancake_meter.domain.usage_event import dated_usage_event, usage_event
-from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
+from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
+from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota, release_hold, settle_hold
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, record_events
-from pancake_meter.usecases.settle_line import settle_line
-from pancake_meter.usecases.sweep_due import sweep_due
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_events
+from pancake_meter.usecases.balance.sweep_due import sweep_due
+from pancake_meter.usecases.usage.settle_line import settle_line
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 from tests.support.table import create_table

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.api_key import generate_api_key
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.api_keys import write_api_key
+from pancake_meter.domain.access.api_key import generate_api_key
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.access.api_keys import write_api_key
 from pancake_meter.store.errors import NewerFormat
 from pancake_meter.store.item_format import ATTRIBUTE, FORMAT
 from pancake_meter.store.table import Check, Put, Table, Update, Write
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.busy_day import DAY
 from tests.support.waffo_world import WaffoWorld
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.usage_event import dated_usage_event, usage_event
-from pancake_meter.store.balances import read_balance
+from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreBusy, StoreError, StoreUnavailable
-from pancake_meter.store.parked_usage import parked_usage
 from pancake_meter.store.table import Table, dynamodb_client
-from pancake_meter.usecases.bulk_usage import BULK, bulk_messages, message_items
-from pancake_meter.usecases.count_usage import ItemOutcome, count_items
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, record_batch
+from pancake_meter.store.usage.parked_usage import parked_usage
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch
 from pancake_meter.usecases.side_by_side import WORKERS_MAX, side_by_side
-from pancake_meter.usecases.usage_sources import LITELLM
+from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
+from pancake_meter.usecases.usage.count_usage import ItemOutcome, count_items
+from pancake_meter.usecases.usage.sources import LITELLM
 from tests.support.metered_dynamodb import metered
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.adjust import add_grant
-from pancake_meter.domain.balance import Balance
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import Grant
-from pancake_meter.domain.ledger import PeriodSummary
-from pancake_meter.domain.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balances import read_balance, read_ledger, read_summaries, write_change
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
+from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries, write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.event_result import EventResult
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.event_result import EventResult
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.metered_dynamodb import metered
 from tests.support.meters import CUSTOMER, catalog_of, metering
 

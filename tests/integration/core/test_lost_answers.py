@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.domain.hold import CustomerHold, HoldHandle
-from pancake_meter.domain.usage_event import dated_usage_event, usage_event
-from pancake_meter.store.parked_usage import dismiss, parked_usage
-from pancake_meter.store.reconciliation import write_place
+from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
+from pancake_meter.store.reconciliation.progress import write_place
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.count_usage import count_items, replay_parked
-from pancake_meter.usecases.hold_quota import hold_quota, release_hold, settle_hold
-from pancake_meter.usecases.judge_delivery import dismiss_delivery, replay_delivery
-from pancake_meter.usecases.record_usage import UsageLine, record_batch, record_events
-from pancake_meter.usecases.settle_line import settle_line
-from pancake_meter.usecases.sweep_due import sweep_due
-from pancake_meter.usecases.usage_sources import OPENMETER
+from pancake_meter.store.usage.parked_usage import dismiss, parked_usage
+from pancake_meter.usecases.balance.hold_quota import hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch, record_events
+from pancake_meter.usecases.balance.sweep_due import sweep_due
+from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
+from pancake_meter.usecases.usage.settle_line import settle_line
+from pancake_meter.usecases.usage.sources import OPENMETER
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery, replay_delivery
 from tests.support.aws import dynamodb_client
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.table import create_table

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.adjust import add_grant, drop_expired_holds
-from pancake_meter.domain.advance import advance, open_balance
-from pancake_meter.domain.balance import Balance, Policy, Term, burn
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import Grant
-from pancake_meter.domain.hold import Hold, HoldHandle
-from pancake_meter.domain.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.balances import read_balance, write_change
-from pancake_meter.usecases import hold_quota as stored
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.domain.balance.adjust import add_grant, drop_expired_holds
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import Balance, Policy, Term, burn
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.hold import Hold, HoldHandle
+from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.balance.balances import read_balance, write_change
+from pancake_meter.usecases.balance import hold_quota as stored
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.usage_event import dated_usage_event, usage_event
+from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
 from pancake_meter.http.problem import Problem
-from pancake_meter.http.usage import record_items
-from pancake_meter.store.balances import read_balance
+from pancake_meter.http.usage.batch import record_items
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.bulk_usage import BULK, bulk_messages, message_items
-from pancake_meter.usecases.count_usage import count_items
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, record_batch
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch
 from pancake_meter.usecases.side_by_side import always
-from pancake_meter.usecases.usage_sources import LITELLM, OPENMETER
+from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
+from pancake_meter.usecases.usage.count_usage import count_items
+from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER
 from tests.support.webhook_world import CATALOG, utc
 
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.adjust import add_grant
-from pancake_meter.domain.advance import start_term
-from pancake_meter.domain.balance import ZERO, Term
-from pancake_meter.domain.change import Change
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.advance import start_term
+from pancake_meter.domain.balance.balance import ZERO, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.errors import TooManyGrants
-from pancake_meter.domain.grant import Grant
-from pancake_meter.domain.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balances import read_balance, read_ledger, read_summaries, write_change
+from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
+from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries, write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.sweep_due import sweep_due
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.balance.sweep_due import sweep_due
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.hold import CustomerHold, HoldHandle
-from pancake_meter.domain.usage_event import dated_usage_event
-from pancake_meter.store.balances import read_summaries
-from pancake_meter.usecases.hold_quota import HoldPlaced, HoldRefused, hold_quota
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine, record_batch
-from pancake_meter.usecases.settle_line import LineSettled, settle_line
+from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.usage.usage_event import dated_usage_event
+from pancake_meter.store.balance.balances import read_summaries
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch
+from pancake_meter.usecases.usage.settle_line import LineSettled, settle_line
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 
 if TYPE_CHECKING:

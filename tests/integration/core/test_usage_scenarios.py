@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.advance import start_term
-from pancake_meter.domain.balance import Policy, Term
-from pancake_meter.domain.change import Change
+from pancake_meter.domain.balance.advance import start_term
+from pancake_meter.domain.balance.balance import Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.errors import EventTimeOutOfRange, PeriodClosed
-from pancake_meter.domain.hold import HoldHandle
-from pancake_meter.domain.usage_event import RETENTION, usage_event
-from pancake_meter.store.balances import read_balance, write_change
-from pancake_meter.usecases.event_result import EventResult
-from pancake_meter.usecases.hold_quota import HoldPlaced, HoldRefused, hold_quota, release_hold, settle_hold
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.domain.usage.usage_event import RETENTION, usage_event
+from pancake_meter.store.balance.balances import read_balance, write_change
+from pancake_meter.usecases.balance.event_result import EventResult
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ import pytest
 import api_key_authorizer
 import quota_check
 import webhook_deliveries
-from pancake_meter.api_key import generate_api_key
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.config import MeteringSettings
+from pancake_meter.deps.config import MeteringSettings
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.access.api_key import generate_api_key
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import ATTEMPTS_MAX
 from pancake_meter.store.table import Table, dynamodb_client
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.side_by_side import WORKERS_MAX
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event, read_answer

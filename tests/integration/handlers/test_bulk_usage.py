@@ -15,17 +15,17 @@ import pytest
 import usage_batch
 import usage_bulk
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.balance import ZERO
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.balances import read_balance
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreError
-from pancake_meter.store.parked_usage import parked_usage
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.bulk_usage import BULK, bulk_messages, message_items
-from pancake_meter.usecases.count_usage import count_items, replay_parked
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import UsageLine
+from pancake_meter.store.usage.parked_usage import parked_usage
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine
+from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
+from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.metered_dynamodb import metered

@@ -14,10 +14,10 @@ import pytest
 import usage_batch
 import usage_bulk
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.store.balances import read_balance
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.bare_store import bare_events_per_second
 from tests.support.bulk_volume import EVENTS, firehose

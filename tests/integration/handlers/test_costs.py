@@ -15,13 +15,13 @@ import quota_check
 import usage_batch
 import usage_recording
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.bulk_usage import bulk_messages
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
-from pancake_meter.usecases.record_usage import UsageLine
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import UsageLine
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.usage.bulk import bulk_messages
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event
 from tests.support.metered_dynamodb import metered

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter_client.gateway.held_calls import HeldCall
 from pancake_meter_client.gateway.payload import trimmed
 from tests.integration.handlers.test_usage_sources import CAPTURE, CATALOG, NOW, call, poster, with_metadata

@@ -13,12 +13,12 @@ import pytest
 import quota_check
 import usage_recording
 import webhook_deliveries
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.store import checkouts
-from pancake_meter.store.checkouts import list_checkouts, watched_checkouts
+from pancake_meter.deps.production import MeteringCollaborators
 from pancake_meter.store.keys import usage_event_key, usage_event_of
-from pancake_meter.store.revenue import read_customer, read_facts
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.store.reports.revenue import read_customer, read_facts
+from pancake_meter.store.selling import checkouts
+from pancake_meter.store.selling.checkouts import list_checkouts, watched_checkouts
+from pancake_meter.usecases.selling.offer import Offers
 from quota_collaborators import QuotaCollaborators
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import Answer, LambdaContext, api_event, read_answer

@@ -20,13 +20,13 @@ import reports
 import usage_bulk
 import usage_recording
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.store.balances import read_balance
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.store.usage_queue import QueueRefusedMessages, UsageQueue
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.store.usage.usage_queue import QueueRefusedMessages, UsageQueue
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.offer import Offers
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.sqs import MemoryQueue

@@ -24,23 +24,23 @@ from checkout_collaborators import CheckoutCollaborators
 from forwarding_collaborators import ForwardingCollaborators
 from healing_collaborators import HealingCollaborators
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.secret import Secret
+from pancake_meter.deps.telemetry import tell_links_unavailable
 from pancake_meter.domain.instant import parse_instant
-from pancake_meter.domain.usage_event import usage_event
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.litellm.client import LiteLLMClient
 from pancake_meter.openmeter.client import OpenMeterClient, OpenMeterUnavailable
-from pancake_meter.purchase_link import PurchaseLink, make_link
-from pancake_meter.secret import Secret
-from pancake_meter.store.balances import read_balance
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import CLIENT_CONFIG
 from pancake_meter.store.table import Table, dynamodb_client
-from pancake_meter.store.usage_queue import UsageQueue, sqs_client
-from pancake_meter.telemetry import tell_links_unavailable
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
-from pancake_meter.usecases.open_checkout import Selling
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.open_checkout import Selling
+from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.signing import RequestSigner
 from quota_collaborators import QuotaCollaborators
@@ -305,7 +305,7 @@ def secrets_read(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             read.append(SecretId)
             return {"SecretString": LINK_SECRET}
 
-    monkeypatch.setattr("pancake_meter.secret._production_client", Manager)
+    monkeypatch.setattr("pancake_meter.deps.secret._production_client", Manager)
     monkeypatch.setenv("WAFFO_PRIVATE_KEY_SECRET_ID", "waffo-private-key")
     monkeypatch.setenv("PURCHASE_LINK_SECRET_ID", "purchase-link")
     for module in (checkout_collaborators, quota_collaborators):

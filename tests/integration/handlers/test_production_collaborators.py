@@ -17,12 +17,12 @@ import checkout_collaborators
 import forwarding_collaborators
 import quota_collaborators
 import reconciliation_collaborators
-from pancake_meter import secret
-from pancake_meter.composition import production_metering
-from pancake_meter.domain.advance import open_balance
-from pancake_meter.domain.balance import Policy, Term
-from pancake_meter.purchase_link import read_link
-from pancake_meter.secret import SecretUnavailable
+from pancake_meter.deps import secret
+from pancake_meter.deps.production import production_metering
+from pancake_meter.deps.secret import SecretUnavailable
+from pancake_meter.domain.balance.advance import open_balance
+from pancake_meter.domain.balance.balance import Policy, Term
+from pancake_meter.usecases.selling.purchase_link import read_link
 
 NOW = datetime(2026, 3, 10, 15, 20, tzinfo=UTC)
 

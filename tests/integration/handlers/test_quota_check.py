@@ -11,8 +11,8 @@ import pytest
 
 from pancake_meter.catalog import load_catalog
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer

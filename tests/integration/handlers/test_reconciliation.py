@@ -10,7 +10,7 @@ import pytest
 from pancake_meter.catalog import parse_catalog
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.reconciliation_run import Reconciling
+from pancake_meter.usecases.reconciliation.run import Reconciling
 from reconciliation import handler
 from reconciliation_collaborators import ReconciliationCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import pytest
 
-from pancake_meter.domain.hold import MAX_HOLDS
-from pancake_meter.domain.spend import RefusalReason
-from pancake_meter.usecases.hold_quota import hold_quota
+from pancake_meter.domain.balance.hold import MAX_HOLDS
+from pancake_meter.domain.balance.spend import RefusalReason
+from pancake_meter.usecases.balance.hold_quota import hold_quota
 from quota_collaborators import QuotaCollaborators
 from tests.integration.handlers.test_nudge import CUSTOMER, NOW, collaborators, posting
 

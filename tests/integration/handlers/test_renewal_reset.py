@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.period import Period
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.balances import read_balance, read_ledger, read_summaries
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.keys import due_shard
-from pancake_meter.store.parked_usage import ParkedUsage, park
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.store.usage.parked_usage import ParkedUsage, park
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from renewal_reset import handler
 from tests.support.api import EVENTS, LambdaContext
 

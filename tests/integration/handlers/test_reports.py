@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.usage_event import UsageEvent
-from pancake_meter.store import month_usage
-from pancake_meter.store.balances import read_summaries
-from pancake_meter.store.month_usage import read_customer_month
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.store.balance.balances import read_summaries
+from pancake_meter.store.reports import month_usage
+from pancake_meter.store.reports.month_usage import read_customer_month
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.record_usage import record_events
 from reports import handler
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB

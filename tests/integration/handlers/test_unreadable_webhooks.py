@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.told_by import ToldBy
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.table import Table
 from pancake_meter.waffo.events import MAX_BODY_BYTES, WaffoEvent, parse_event
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
@@ -151,7 +151,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Upgrade:
         def parse(_: bytes, told_by: ToldBy = "webhook") -> WaffoEvent:
             return parse_event(encode(meaning), told_by)
 
-        monkeypatch.setattr("pancake_meter.usecases.judge_delivery.parse_event", parse)
+        monkeypatch.setattr("pancake_meter.usecases.webhooks.judge.parse_event", parse)
 
     return learn
 

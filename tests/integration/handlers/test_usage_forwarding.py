@@ -15,16 +15,16 @@ import pytest
 import usage_forwarding
 from forwarding_collaborators import ForwardingCollaborators
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.hold import HoldHandle
-from pancake_meter.domain.usage_event import RETENTION, usage_event
+from pancake_meter.domain.balance.hold import HoldHandle
+from pancake_meter.domain.usage.usage_event import RETENTION, usage_event
 from pancake_meter.openmeter.client import OpenMeterUnavailable
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.keys import usage_event_key
 from pancake_meter.store.table import Put, Table
-from pancake_meter.usecases.forward_usage import PATIENCE
-from pancake_meter.usecases.hold_quota import hold_quota, settle_hold
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.hold_quota import hold_quota, settle_hold
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.usage.forward import PATIENCE
 from tests.support.api import EVENTS, LambdaContext
 from tests.support.fake_openmeter import FakeOpenMeter
 from tests.support.sqs import MemoryQueue

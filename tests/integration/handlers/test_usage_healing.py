@@ -18,17 +18,17 @@ import pytest
 from healing_collaborators import HealingCollaborators
 from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.catalog.model import LiteLlmFile
-from pancake_meter.domain.llm_call import LlmCallSettings, MissedCalls
+from pancake_meter.domain.usage.llm_call import LlmCallSettings, MissedCalls
 from pancake_meter.litellm.client import PAGE_SIZE, LiteLLMClient
-from pancake_meter.store.balances import read_balance
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreUnavailable
-from pancake_meter.store.parked_usage import parked_usage
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.count_usage import count_items
-from pancake_meter.usecases.heal_usage import OVERLAP, PATIENCE, Healing, heal_usage
-from pancake_meter.usecases.hold_quota import HoldPlaced, hold_quota
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.usage_sources import LITELLM
+from pancake_meter.store.usage.parked_usage import parked_usage
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.usage.count_usage import count_items
+from pancake_meter.usecases.usage.heal import OVERLAP, PATIENCE, Healing, heal_usage
+from pancake_meter.usecases.usage.sources import LITELLM
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.fake_litellm import KEY, FakeLiteLLM
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When

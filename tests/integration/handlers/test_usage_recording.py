@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.deps.production import MeteringCollaborators
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from usage_recording import handler
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog, parse_catalog
-from pancake_meter.composition import MeteringCollaborators
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.balances import read_balance
+from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.record_usage import record_events
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from usage_recording import handler

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import delivery_routes
-from pancake_meter.composition import MeteringCollaborators
+from pancake_meter.deps.production import MeteringCollaborators
 from pancake_meter.store.table import Table
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
@@ -369,7 +369,7 @@ def test_a_dismissal_without_a_reason_changes_nothing(world: World, body: Any) -
 
 def test_parked_deliveries_are_found_however_many_the_order_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given two receipts that wait: one older, one newer than 51 other deliveries of their order, on several pages
-    monkeypatch.setattr("pancake_meter.store.deliveries._OF_ORDER_PAGE_SIZE", 20)
+    monkeypatch.setattr("pancake_meter.store.webhooks.deliveries._OF_ORDER_PAGE_SIZE", 20)
     receipts = [
         payment(ORDER, f"PAY_{day}", f"2026-03-0{day}", number=day, merchantProvidedBuyerIdentity=None)
         for day in (7, 9)

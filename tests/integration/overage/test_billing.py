@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.checkout import Checkout
 from pancake_meter.domain.errors import BelowMinimum, NothingOwed
-from pancake_meter.domain.overage import MAX_SOLD_LINES
-from pancake_meter.domain.pricing import PerUnit
-from pancake_meter.store.checkouts import read_checkout
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.overage import MAX_SOLD_LINES
+from pancake_meter.domain.selling.pricing import PerUnit
+from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
+from pancake_meter.usecases.balance.metering import Metering
 from tests.support.billing import BEGAN, Billing
 from tests.support.meters import catalog_of
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, refund

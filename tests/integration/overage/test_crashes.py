@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.store.balances import read_balance, read_ledger
+from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.forgive_overage import forgive
+from pancake_meter.usecases.selling.forgive_overage import forgive
 from tests.support.billing import Billing
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When

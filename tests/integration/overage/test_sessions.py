@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pancake_meter.domain.usage_event import usage_event
-from pancake_meter.store.balances import read_ledger
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.metering import Metering
-from pancake_meter.usecases.open_checkout import OpenedCheckout, Selling, open_checkout
-from pancake_meter.usecases.quote_sale import SaleRequest
-from pancake_meter.usecases.record_usage import record_events
-from pancake_meter.usecases.take_webhook import take_webhook
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.open_checkout import OpenedCheckout, Selling, open_checkout
+from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.usecases.webhooks.take import take_webhook
 from pancake_meter.waffo import client as waffo_client
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidRequest, WaffoInFlight, WaffoUnavailable

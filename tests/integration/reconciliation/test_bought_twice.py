@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from local.waffo_simulator.model import SubscriptionOrder
-from pancake_meter.domain.bought_twice import bought_twice
+from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.store.keys import subscription_key
-from pancake_meter.store.subscriptions import read_subscription
+from pancake_meter.store.standing.subscriptions import read_subscription
 from tests.support.waffo_world import WaffoWorld
 
 HOUR = timedelta(hours=1)

@@ -8,9 +8,9 @@ import pytest
 
 from local.waffo_simulator.graphql_rows import Rows
 from local.waffo_simulator.model import Delivery
-from pancake_meter.store.checkouts import read_checkout
-from pancake_meter.store.payments import read_payment
-from pancake_meter.usecases.open_checkout import OpenedCheckout
+from pancake_meter.store.selling.checkouts import read_checkout
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.usecases.selling.open_checkout import OpenedCheckout
 from tests.support.waffo_world import WaffoWorld
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pancake_meter.store.balances import read_ledger
-from pancake_meter.store.deliveries import deliveries_by_verdict, read_delivery
+from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, read_delivery
 from tests.support.waffo_world import WaffoWorld
 
 

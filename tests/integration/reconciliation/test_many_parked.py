@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import webhook_intake
-from pancake_meter.store.deliveries import count_deliveries, read_delivery
 from pancake_meter.store.errors import StoreUnavailable
-from pancake_meter.usecases.judge_delivery import PARKED_PER_ORDER_MAX, Outcome
+from pancake_meter.store.webhooks.deliveries import count_deliveries, read_delivery
+from pancake_meter.usecases.webhooks.judge import PARKED_PER_ORDER_MAX, Outcome
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import Document, event, lifecycle, payment
 
@@ -40,7 +40,7 @@ def test_scenario_39_120_parked_deliveries_of_one_order_are_all_applied(world: W
 
 def test_those_that_stay_parked_do_not_hide_the_others(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given more than one delivery tries again, all of which stay parked, and then one that waits for its order's owner
-    monkeypatch.setattr("pancake_meter.usecases.judge_delivery.PARKED_PER_ORDER_MAX", FEW)
+    monkeypatch.setattr("pancake_meter.usecases.webhooks.judge.PARKED_PER_ORDER_MAX", FEW)
     for number in range(FEW):
         world.stack.take(event("subscription.renewed", ORDER, f"2026-03-09T10:00:{number:02d}"))
     digest = world.stack.take(receipt(1)).digest
@@ -61,7 +61,7 @@ def test_trouble_while_others_are_tried_again_hides_no_flag(world: WaffoWorld, m
         raise StoreUnavailable("gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pancake_meter.usecases.judge_delivery.each_of_order", fails)
+        patched.setattr("pancake_meter.usecases.webhooks.judge.each_of_order", fails)
         assert world.stack.take(lifecycle("activated", ORDER, *PERIOD)).verdict == "applied"
     # When
     world.reconcile()

@@ -9,12 +9,13 @@ import pytest
 
 from local.waffo_simulator.model import Order
 from pancake_meter.catalog import Catalog, load_catalog, parse_catalog
-from pancake_meter.domain.told_by import ToldBy
-from pancake_meter.store.deliveries import Delivery, deliveries_by_verdict, read_delivery
-from pancake_meter.store.payments import read_payment
-from pancake_meter.usecases import judge_delivery, reconcile_open
-from pancake_meter.usecases.judge_delivery import dismiss_delivery
-from pancake_meter.usecases.judged_with import code_digest, judged_with
+from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.webhooks.deliveries import Delivery, deliveries_by_verdict, read_delivery
+from pancake_meter.usecases.reconciliation import open_deliveries as reconcile_open
+from pancake_meter.usecases.webhooks import judge as judge_delivery
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery
+from pancake_meter.usecases.webhooks.judged_with import code_digest, judged_with
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from tests.support.waffo_webhooks import encode
 from tests.support.waffo_world import WaffoWorld
@@ -104,7 +105,7 @@ def test_other_code_and_another_catalog_are_both_seen(monkeypatch: pytest.Monkey
     catalog = load_catalog(CATALOG)
     here = judged_with(catalog)
     assert here == judged_with(load_catalog(CATALOG)) != judged_with(catalog_with("\n# other\n"))
-    monkeypatch.setattr("pancake_meter.usecases.judged_with.code_digest", lambda: "other code")
+    monkeypatch.setattr("pancake_meter.usecases.webhooks.judged_with.code_digest", lambda: "other code")
     assert judged_with(catalog) != here
     assert len(code_digest()) == 64
 

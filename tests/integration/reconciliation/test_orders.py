@@ -6,11 +6,11 @@ import pytest
 
 from local.waffo_simulator.graphql_rows import Row, Rows
 from local.waffo_simulator.model import Delivery, Order
-from pancake_meter.domain.period import add_months
-from pancake_meter.domain.subscription import OrderFacts
-from pancake_meter.store.balances import read_ledger
-from pancake_meter.store.deliveries import deliveries_by_verdict
-from pancake_meter.store.subscriptions import read_subscription
+from pancake_meter.domain.balance.period import add_months
+from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import utc
 

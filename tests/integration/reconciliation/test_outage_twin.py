@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.store.balances import read_summaries
+from pancake_meter.store.balance.balances import read_summaries
 from pancake_meter.store.table import Table
 from tests.support.busy_day import END, HEALED, MONTH_BEFORE, OUTAGE, Act, Life, busy_day, live, story_of
 from tests.support.table import create_table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.store.balances import read_ledger
+from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.waffo.client import WaffoClient

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from pancake_meter.domain.errors import ReportTooLarge
-from pancake_meter.domain.revenue import RevenueFact
-from pancake_meter.store import revenue
-from pancake_meter.store.revenue import read_sold, revenue_writes
+from pancake_meter.domain.reports.revenue import RevenueFact
+from pancake_meter.store.reports import revenue
+from pancake_meter.store.reports.revenue import read_sold, revenue_writes
 from tests.support.webhook_world import CUSTOMER, World
 
 MONTH = "2026-03"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.domain.checkout import Checkout
-from pancake_meter.domain.money import Money
-from pancake_meter.domain.revenue import RevenueTotal
-from pancake_meter.store.checkouts import write_new_checkout
+from pancake_meter.domain.reports.revenue import RevenueTotal
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money
 from pancake_meter.store.errors import StoreBusy
-from pancake_meter.store.revenue import SoldTotal, read_customer, read_customers, read_facts, read_sold
-from pancake_meter.usecases.snapshot_events import payment_body
+from pancake_meter.store.reports.revenue import SoldTotal, read_customer, read_customers, read_facts, read_sold
+from pancake_meter.store.selling.checkouts import write_new_checkout
+from pancake_meter.usecases.reconciliation.snapshot_events import payment_body
 from pancake_meter.waffo.snapshots import PaymentSnapshot
 from tests.support.webhook_world import CUSTOMER, STORE_ID, Document, World, event, lifecycle, payment, refund, utc
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.store.api_keys import read_api_key
+from pancake_meter.store.access.api_keys import read_api_key
 from pancake_meter.store.table import Table
 from tools.api_key import main
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.store.balances import read_balance, read_ledger
-from pancake_meter.store.deliveries import read_delivery
+from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.judge_delivery import replay_delivery
-from pancake_meter.usecases.webhook_effects import Told
+from pancake_meter.store.webhooks.deliveries import read_delivery
+from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.judge import replay_delivery
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.waffo_webhooks import encode
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.store.deliveries import deliveries_by_verdict, each_of_order, read_delivery
-from pancake_meter.store.subscriptions import read_subscription
-from pancake_meter.usecases.judge_delivery import replay_delivery
-from pancake_meter.usecases.take_webhook import take_webhook
-from pancake_meter.usecases.webhook_effects import Told
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, each_of_order, read_delivery
+from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.judge import replay_delivery
+from pancake_meter.usecases.webhooks.take import take_webhook
 from pancake_meter.waffo.errors import StaleSignature, WrongMode, WrongStore
 from tests.support.waffo_webhooks import encode, reference, sign_webhook
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import webhook_intake
-from pancake_meter.usecases.judge_delivery import Outcome
+from pancake_meter.usecases.webhooks.judge import Outcome
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import pytest
 
 from pancake_meter.domain.errors import DeliveryNotOpen
-from pancake_meter.store.deliveries import read_delivery
-from pancake_meter.usecases.judge_delivery import dismiss_delivery
+from pancake_meter.store.webhooks.deliveries import read_delivery
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery
 from tests.support.webhook_world import World, payment, refund
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.store.payments import read_payment
+from pancake_meter.store.selling.payments import read_payment
 from tests.support.webhook_world import World, event, lifecycle, payment, refund
 
 DAY = "2026-03-10"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.store.deliveries import deliveries_by_verdict
 from pancake_meter.store.table import Table, Write
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
 from tests.support.webhook_world import Document, World, lifecycle, payment, refund
 
 ORDER, DAY = "ORD_A", "2026-03-10"

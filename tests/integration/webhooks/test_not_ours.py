@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from pancake_meter.catalog import parse_catalog
-from pancake_meter.store.deliveries import deliveries_by_verdict
-from pancake_meter.store.payments import read_payment
-from pancake_meter.store.subscriptions import read_subscription
-from pancake_meter.usecases.judge_delivery import replay_delivery
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
+from pancake_meter.usecases.webhooks.judge import replay_delivery
 from tests.support.webhook_world import CATALOG, CUSTOMER, Document, World, event, lifecycle, payment, refund
 
 BY_NAME = '\n[not_ours]\nproduct_names = ["Sticker pack"]\n'

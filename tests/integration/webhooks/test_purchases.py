@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.domain.checkout import Checkout
-from pancake_meter.domain.money import Money
-from pancake_meter.http.quota import quota_body
-from pancake_meter.store.balances import read_balance, read_ledger
-from pancake_meter.store.checkouts import read_checkout, write_new_checkout
-from pancake_meter.store.payments import read_payment
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.http.balance.quota import quota_body
+from pancake_meter.store.balance.balances import read_balance, read_ledger
+from pancake_meter.store.selling.checkouts import read_checkout, write_new_checkout
+from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, refund, utc
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pancake_meter.catalog import parse_catalog
-from pancake_meter.domain.payment import Payment
-from pancake_meter.store.deliveries import deliveries_by_verdict, each_of_order, read_delivery
-from pancake_meter.store.payments import read_payment
-from pancake_meter.store.subscriptions import read_subscription
+from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.judge_delivery import Outcome
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, each_of_order, read_delivery
+from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.errors import WrongMode
 from tests.support.waffo_webhooks import DATA, encode, reference
 from tests.support.webhook_world import CUSTOMER, Document, World, utc

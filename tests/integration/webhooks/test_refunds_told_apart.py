@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.domain.payment import MAX_REFUNDS, Refund
-from pancake_meter.store.payments import payment_writes, read_payment
+from pancake_meter.domain.selling.payment import MAX_REFUNDS, Refund
+from pancake_meter.store.selling.payments import payment_writes, read_payment
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
 ORDER, PAYMENT, DAY = "ORD_A", "PAY_1", "2026-03-10"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from pancake_meter.usecases.take_webhook import Intake
+from pancake_meter.usecases.webhooks.take import Intake
 from tests.support.api import LambdaContext, read_answer
 from tests.support.waffo_webhooks import encode, platform_key, signed_request, webhook_request
 from tests.support.webhook_world import STORE_ID, World, lifecycle

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.domain.plan import PastDueThrottle
-from pancake_meter.domain.spend import Refusal
+from pancake_meter.domain.balance.spend import Refusal
+from pancake_meter.domain.selling.plan import PastDueThrottle
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.hold_quota import HoldPlaced, HoldRefused, hold_quota
-from pancake_meter.usecases.offer import Offers
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
+from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
 from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event, read_answer

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pancake_meter.domain.instant import to_ms
-from pancake_meter.store.deliveries import VERDICTS, deliveries_by_verdict
+from pancake_meter.store.webhooks.deliveries import VERDICTS, deliveries_by_verdict
 from tests.support.api import Answer, LambdaContext, read_answer
 from tests.support.waffo_webhooks import encode, platform_key, public_pem, sign_webhook, signed_request, webhook_request
 from tests.support.webhook_world import CUSTOMER, World, lifecycle
@@ -155,7 +155,7 @@ def test_ten_megabytes_that_are_not_signed_are_refused_unread(
 ) -> None:
     # Given a body that nobody may look into
     for reader in ("parse_event", "read_loosely"):
-        monkeypatch.delattr(f"pancake_meter.usecases.take_webhook.{reader}")
+        monkeypatch.delattr(f"pancake_meter.usecases.webhooks.take.{reader}")
     request = signed(world, MARK.encode()) | {"isBase64Encoded": False}
     request["body"] = '{"a":"' + MARK + "x" * 10_000_000 + '"}'
     if header == "by another key":

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.domain.payment import Payment
-from pancake_meter.store.payments import read_payment
-from pancake_meter.usecases.judge_delivery import Outcome
+from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.usecases.webhooks.judge import Outcome
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund
 
 if TYPE_CHECKING:

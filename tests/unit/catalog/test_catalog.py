@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from pancake_meter.catalog import load_catalog, parse_catalog
-from pancake_meter.domain.grant import DEFAULT_PRIORITY
-from pancake_meter.domain.money import Money, UnknownCurrency
-from pancake_meter.domain.plan import OverageAllowed, OverageBlocked, OverageCapped, Plan
-from pancake_meter.domain.pricing import Package, line_amount
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.selling.money import Money, UnknownCurrency
+from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped, Plan
+from pancake_meter.domain.selling.pricing import Package, line_amount
 from tests.unit.catalog.catalogs import DEFAULT_CATALOG, SMALL, edited
 
 DEFAULT = load_catalog(DEFAULT_CATALOG)

@@ -10,7 +10,7 @@ import pytest
 
 from pancake_meter.catalog import CatalogError, load_catalog, parse_catalog
 from pancake_meter.catalog.loading import CATALOG_BYTES_MAX
-from pancake_meter.domain.plan import (
+from pancake_meter.domain.selling.plan import (
     OverageAllowed,
     OverageCapped,
     PastDueBlock,
@@ -19,7 +19,7 @@ from pancake_meter.domain.plan import (
     PastDueReduce,
     PastDueThrottle,
 )
-from pancake_meter.domain.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
 from tests.unit.catalog.catalogs import SMALL, edited, problems_of
 
 USD_PRICE = '{ model = "per_unit", unit_price = "0.02", per = 1000 }'

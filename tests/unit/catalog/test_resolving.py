@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pancake_meter.catalog import parse_catalog
-from pancake_meter.domain.plan import MeterAllowance, OverageAllowed
+from pancake_meter.domain.selling.plan import MeterAllowance, OverageAllowed
 from tests.unit.catalog.catalogs import SMALL
 
 CATALOG = parse_catalog(SMALL)

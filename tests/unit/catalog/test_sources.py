@@ -5,8 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pancake_meter.catalog import parse_catalog
-from pancake_meter.domain.event_mapping import EventMapping
-from pancake_meter.domain.measuring import EventCount, StatedQuantity, TokenPools, WeighedTokens
+from pancake_meter.domain.usage.measuring import EventCount, EventMapping, StatedQuantity, TokenPools, WeighedTokens
 from tests.unit.catalog.catalogs import SMALL, edited, problems_of
 
 TOKENS = "[meters.tokens]\n"

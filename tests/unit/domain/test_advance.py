@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.advance import advance, open_balance, start_term
-from pancake_meter.domain.balance import Balance, Policy, Term
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.hold import Hold
-from pancake_meter.domain.spend import place_hold, record_usage, settle_hold
+from pancake_meter.domain.balance.advance import advance, open_balance, start_term
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.spend import place_hold, record_usage, settle_hold
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)

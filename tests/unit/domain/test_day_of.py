@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from pancake_meter.domain.balance import day_key, day_of
+from pancake_meter.domain.balance.balance import day_key, day_of
 
 
 @pytest.mark.parametrize(

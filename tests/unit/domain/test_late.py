@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from pancake_meter.domain.adjust import add_grant
-from pancake_meter.domain.advance import advance, open_balance, start_term
-from pancake_meter.domain.balance import Balance, Policy, Term
-from pancake_meter.domain.change import Change
-from pancake_meter.domain.grant import Grant
-from pancake_meter.domain.late import count_late, is_late, summary_of
-from pancake_meter.domain.ledger import PeriodSummary
-from pancake_meter.domain.spend import record_usage
-from pancake_meter.domain.usage_event import UsageEvent
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.advance import advance, open_balance, start_term
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.usage.late import count_late, is_late, summary_of
+from pancake_meter.domain.usage.usage_event import UsageEvent
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pancake_meter.domain.loopback import is_loopback_url
+from pancake_meter.domain.selling.loopback import is_loopback_url
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.domain.errors import CannotMeasure
-from pancake_meter.domain.measuring import (
+from pancake_meter.domain.quantity import InvalidQuantity
+from pancake_meter.domain.usage.measuring import (
     EVEN_WEIGHTS,
     TOKEN_POOLS,
     EventCount,
@@ -18,7 +19,6 @@ from pancake_meter.domain.measuring import (
     WeighedTokens,
     measure,
 )
-from pancake_meter.domain.quantity import InvalidQuantity
 from pancake_meter.litellm.usage_object import token_pools
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.money import (
+from pancake_meter.domain.selling.money import (
     CURRENCY_EXPONENTS,
     DEFAULT_MINIMUM_CHARGES,
     CurrencyMismatch,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.balance import day_key
-from pancake_meter.domain.ledger import PeriodSummary
-from pancake_meter.domain.month_usage import NO_USAGE, MonthUsage, month_differences, usage_by_month
-from pancake_meter.domain.overage import LineKey
-from pancake_meter.domain.period import Period
+from pancake_meter.domain.balance.balance import day_key
+from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.reports.month_usage import NO_USAGE, MonthUsage, month_differences, usage_by_month
+from pancake_meter.domain.selling.overage import LineKey
 
 
 def summary(start: datetime, end: datetime, days: Mapping[str, int], overage: int = 0) -> PeriodSummary:

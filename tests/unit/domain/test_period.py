@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from pancake_meter.domain.balance import Term, window_in
-from pancake_meter.domain.period import AnchoredCadence, Period, window, window_index
+from pancake_meter.domain.balance.balance import Term, window_in
+from pancake_meter.domain.balance.period import AnchoredCadence, Period, window, window_index
 
 
 def at(text: str) -> datetime:

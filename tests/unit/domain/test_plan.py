@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.plan import MeterAllowance, OverageBlocked, PastDueKeep, Plan
+from pancake_meter.domain.selling.plan import MeterAllowance, OverageBlocked, PastDueKeep, Plan
 
 
 def test_an_allowance_is_a_hard_limit_unless_it_says_otherwise() -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.pricing import (
+from pancake_meter.domain.selling.pricing import (
     MAX_TIERS,
     Graduated,
     InvalidPrice,

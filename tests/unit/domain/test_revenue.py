@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.payment import Charge, Payment, Refund
-from pancake_meter.domain.revenue import RevenueTotal, new_facts, revenue_facts
+from pancake_meter.domain.reports.revenue import RevenueTotal, new_facts, revenue_facts
+from pancake_meter.domain.selling.payment import Charge, Payment, Refund
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 

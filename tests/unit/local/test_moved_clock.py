@@ -12,7 +12,7 @@ import pancake_meter.clock
 from local.errors import LocalStackError
 from local.moved_clock import BUILT_CLOCK, CLOCK_FILE_VARIABLE, clock_file, move_function_clocks
 from local.waffo_simulator.clock import Clock
-from pancake_meter import composition
+from pancake_meter.deps import production as composition
 
 ROOT = Path(__file__).resolve().parents[3]
 MOVED = ROOT / "local" / "function_clock.py"

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pancake_meter.domain.subscription import OrderFacts
-from pancake_meter.domain.subscription_event import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.usecases.snapshot_events import missing_events, snapshot_body, snapshot_period
+from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.usecases.reconciliation.snapshot_events import missing_events, snapshot_body, snapshot_period
 from pancake_meter.waffo.events import parse_event
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pancake_meter.catalog import Catalog, load_catalog
-from pancake_meter.domain.advance import open_balance
-from pancake_meter.domain.balance import Balance, Policy, Term
-from pancake_meter.domain.spend import record_usage
-from pancake_meter.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
-from pancake_meter.usecases.offer import Links, Offers
+from pancake_meter.domain.balance.advance import open_balance
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.usecases.selling.offer import Links, Offers
+from pancake_meter.usecases.selling.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
 from tests.support.webhook_world import utc
 
 NOW = utc("2026-03-10T15:20:00")

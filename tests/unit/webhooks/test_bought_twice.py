@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from pancake_meter.domain.bought_twice import bought_twice, to_confirm
-from pancake_meter.domain.plan import Plan
-from pancake_meter.domain.subscription import OrderFacts, Subscription
+from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.standing.bought_twice import bought_twice, to_confirm
+from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
 from tests.support.pure_subscription import CATALOG, CUSTOMER, Step, step
 from tests.support.webhook_world import utc
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pancake_meter.domain.plan import PastDueBlock, PastDueKeep, PastDueReduce, Plan, QuotaChangePolicy
+from pancake_meter.domain.selling.plan import PastDueBlock, PastDueKeep, PastDueReduce, Plan, QuotaChangePolicy
 from tests.support.pure_subscription import CATALOG, PureCustomer, step
 from tests.support.webhook_world import utc
 
 if TYPE_CHECKING:
-    from pancake_meter.domain.subscription_event import LifecycleKind
+    from pancake_meter.domain.standing.lifecycle import LifecycleKind
 
 A, B = "ORD_A", "ORD_B"
 STARTER, PRO = CATALOG.plans["starter"], CATALOG.plans["pro"]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pancake_meter.domain.plan import Plan
-from pancake_meter.domain.subscription_event import LifecycleKind
+from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, deliver, refunded, step
 from tests.support.webhook_world import utc
 

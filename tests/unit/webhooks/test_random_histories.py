@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pancake_meter.domain.period import add_months
+from pancake_meter.domain.balance.period import add_months
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, TopUpRefund, deliver, refunded, step
 from tests.support.webhook_world import utc
 

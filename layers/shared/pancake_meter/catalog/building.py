@@ -27,11 +27,8 @@ from pancake_meter.catalog.model import (
     UsageProductFile,
     WeightsFile,
 )
-from pancake_meter.domain.event_mapping import EventMapping
-from pancake_meter.domain.llm_call import LlmCallSettings
-from pancake_meter.domain.measuring import EventCount, Measure, StatedQuantity, TokenPools, WeighedTokens
-from pancake_meter.domain.money import CURRENCY_EXPONENTS, InvalidMoney, Money
-from pancake_meter.domain.plan import (
+from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS, InvalidMoney, Money
+from pancake_meter.domain.selling.plan import (
     Environment,
     MeterAllowance,
     OverageAllowed,
@@ -45,7 +42,16 @@ from pancake_meter.domain.plan import (
     PastDueThrottle,
     Plan,
 )
-from pancake_meter.domain.pricing import Graduated, InvalidPrice, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.domain.selling.pricing import Graduated, InvalidPrice, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.domain.usage.llm_call import LlmCallSettings
+from pancake_meter.domain.usage.measuring import (
+    EventCount,
+    EventMapping,
+    Measure,
+    StatedQuantity,
+    TokenPools,
+    WeighedTokens,
+)
 
 _PLAN_NAMES = frozenset({"plan", "planKey"})
 _OUR_METADATA = _PLAN_NAMES | {

@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.catalog.checkout import CheckoutSettings
-from pancake_meter.domain.event_mapping import EventMapping
-from pancake_meter.domain.llm_call import LlmCallSettings
-from pancake_meter.domain.measuring import Measure, StatedQuantity
-from pancake_meter.domain.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
-from pancake_meter.domain.plan import Environment, MeterAllowance, Plan
-from pancake_meter.domain.pricing import Price
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
+from pancake_meter.domain.selling.plan import Environment, MeterAllowance, Plan
+from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.domain.usage.llm_call import LlmCallSettings
+from pancake_meter.domain.usage.measuring import EventMapping, Measure, StatedQuantity
 
 BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
 PlanSource = Literal["product_metadata", "order_metadata", "product_name"]

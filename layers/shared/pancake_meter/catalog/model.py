@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
-from pancake_meter.domain.llm_call import MissedCalls
-from pancake_meter.domain.plan import Cadence, QuotaChangePolicy
-from pancake_meter.domain.pricing import MAX_TIERS, InvalidPrice, check_rate
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
+from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
+from pancake_meter.domain.usage.llm_call import MissedCalls
 
 METERS_MAX = 50
 PLANS_MAX = 100

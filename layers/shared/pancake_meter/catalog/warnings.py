@@ -5,9 +5,9 @@ from typing import get_args
 
 from pancake_meter.catalog.catalog import Catalog, Product
 from pancake_meter.catalog.errors import CatalogProblem
-from pancake_meter.domain.plan import Environment, Plan
-from pancake_meter.domain.pricing import Price, Volume, cheaper_when_more
 from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.selling.plan import Environment, Plan
+from pancake_meter.domain.selling.pricing import Price, Volume, cheaper_when_more
 
 ONE_TIME_CURRENCIES = frozenset({"USD", "EUR", "GBP", "HKD", "JPY", "CNY"})
 SUBSCRIPTION_CURRENCIES = frozenset({"USD", "EUR", "GBP", "HKD", "JPY"})

@@ -7,13 +7,12 @@ Read leniently: only what counting needs is looked at, and whatever else a versi
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
+from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
 from pancake_meter.domain.errors import DomainError, UnreadableUsage
-from pancake_meter.domain.hold import CustomerHold, HoldHandle
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.llm_call import LlmCall
-from pancake_meter.litellm.nobody import is_nobody
+from pancake_meter.domain.usage.llm_call import LlmCall
 from pancake_meter.litellm.usage_object import token_pools
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,3 +139,12 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _text(parent: Mapping[str, Any], name: str) -> str | None:
     value = parent.get(name)
     return value if isinstance(value, str) and 0 < len(value) <= _TEXT_LENGTH_MAX else None
+
+
+_NAMES: Final = frozenset({"", "default_user_id", "unknown", "None", "null"})
+"""The admin, a user that is missing, and nothing written as text."""
+
+
+def is_nobody(identity: str) -> bool:
+    """Say whether an identity that comes from LiteLLM names nobody."""
+    return identity.strip() in _NAMES

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final
 
 from pancake_meter.domain.errors import CannotMeasure
-from pancake_meter.domain.measuring import TokenPools
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.usage.measuring import TokenPools
 from pancake_meter.litellm.usage_dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect, Names
 
 ZERO = Decimal(0)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pancake_meter.domain.errors import UnreadableUsage
 from pancake_meter.domain.instant import parse_instant
-from pancake_meter.domain.usage_event import EVENT_ID_LENGTH_MAX
+from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX
 
 _TEXT_LENGTH_MAX = 1024
 

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from pancake_meter.domain.counted_usage import CountedUsage
 from pancake_meter.domain.customer import key_part
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.usage.usage_event import CountedUsage
 
 SOURCE: Final = "pancake-meter"
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from pancake_meter.domain.customer import id_of_key_part, key_part
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.overage import LineKey
+from pancake_meter.domain.selling.overage import LineKey
 
 REPORT_SHARDS = 4
 """Partitions of one month of a report: each takes some 1,000 write units a second."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from pancake_meter.domain.loopback import is_loopback_url
+from pancake_meter.domain.selling.loopback import is_loopback_url
 from pancake_meter.waffo.errors import InvalidRequest
 
 TaxCategory = Literal[

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from pancake_meter.domain.told_by import ToldBy
+from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, ObsoleteEventShape
 from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound

@@ -1,0 +1,1 @@
+"""Dependencies: settings, secrets, telemetry, and the composition root that makes production collaborators."""

@@ -1,0 +1,168 @@
+"""Configuration: what each function reads from its environment, checked once at cold start.
+
+A function that lacks a setting refuses to start: it must never answer a caller half configured.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from pancake_meter.domain.selling.loopback import is_loopback_url
+from pancake_meter.domain.selling.plan import Environment
+
+DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
+DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ConfigurationError(Exception):
+    """The environment lacks settings, or has wrong ones; the message names them, never their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeteringSettings:
+    """What every function needs: the table and the catalog."""
+
+    table_name: str
+    catalog_path: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "MeteringSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (table_name,) = _required(environ, "TABLE_NAME")
+        return cls(table_name, environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkSettings:
+    """What accepting bulk usage needs: the queue."""
+
+    queue_url: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "BulkSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (queue_url,) = _required(environ, "USAGE_QUEUE_URL")
+        return cls(queue_url)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingSettings:
+    """What forwarding to an OpenMeter needs: where it is, the secret with its key, the queue of what it will not take."""
+
+    base_url: str
+    key_secret_id: str
+    refused_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ForwardingSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        return cls(*_required(environ, "OPENMETER_BASE_URL", "OPENMETER_KEY_SECRET_ID", "FORWARDING_REFUSED_QUEUE_URL"))
+
+
+@dataclass(frozen=True, slots=True)
+class HealingSettings:
+    """What healing usage needs: where LiteLLM is, and the secret with a key that may read its spend log."""
+
+    base_url: str
+    key_secret_id: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "HealingSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        return cls(*_required(environ, "LITELLM_BASE_URL", "LITELLM_KEY_SECRET_ID"))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What the webhook intake needs: one mode, one store, the keys of that mode.
+
+    ``public_keys`` is empty where Waffo's built-in key of the mode applies.
+    """
+
+    environment: Environment
+    store_id: str
+    public_keys: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WebhookSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing or wrong."""
+        environment = _environment(environ)
+        (store_id,) = _required(environ, "WAFFO_STORE_ID")
+        specific = environ.get(f"WAFFO_WEBHOOK_{environment.upper()}_PUBLIC_KEY")
+        return cls(environment, store_id, specific or environ.get("WAFFO_WEBHOOK_PUBLIC_KEY") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class WaffoApiSettings:
+    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
+
+    ``success_url`` is where a customer lands after paying when the checkout was asked for without one. It is https, since
+    Waffo fails at the payment otherwise; where Waffo is a simulator on this machine, it may be an address of this machine.
+    """
+
+    environment: Environment
+    api_url: str
+    merchant_id: str
+    store_id: str
+    private_key_secret_id: str
+    success_url: str | None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Waffo is a simulator on this machine. In AWS it never is."""
+        return is_loopback_url(self.api_url)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WaffoApiSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing or wrong."""
+        merchant_id, store_id, secret_id = _required(
+            environ, "WAFFO_MERCHANT_ID", "WAFFO_STORE_ID", "WAFFO_PRIVATE_KEY_SECRET_ID"
+        )
+        api_url = _safe_url(environ, "WAFFO_API_URL") or DEFAULT_WAFFO_API_URL
+        success_url = environ.get("CHECKOUT_SUCCESS_URL") or None
+        is_https = success_url is None or success_url.startswith("https://")
+        if not is_https and not (is_loopback_url(api_url) and is_loopback_url(success_url or "")):
+            raise ConfigurationError("CHECKOUT_SUCCESS_URL must be https")
+        return cls(_environment(environ), api_url, merchant_id, store_id, secret_id, success_url)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
+
+    environment: Environment
+    secret_id: str
+    public_base_url: str | None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "LinkSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        (secret_id,) = _required(environ, "PURCHASE_LINK_SECRET_ID")
+        return cls(_environment(environ), secret_id, _safe_url(environ, "PUBLIC_BASE_URL"))
+
+
+def _safe_url(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a URL. A prod stack has no plain HTTP but to its own machine, which is where the local stack runs."""
+    url = environ.get(name) or None
+    is_plain = url is not None and urlsplit(url).scheme != "https"
+    if url is not None and is_plain and _environment(environ) == "prod" and urlsplit(url).hostname not in _LOOPBACK:
+        raise ConfigurationError(f"{name} must be https in a prod stack")
+    return url
+
+
+def _required(environ: Mapping[str, str], *names: str) -> list[str]:
+    missing = [name for name in names if not environ.get(name)]
+    if missing:
+        raise ConfigurationError(f"missing in the environment: {', '.join(missing)}")
+    return [environ[name] for name in names]
+
+
+def _environment(environ: Mapping[str, str]) -> Environment:
+    (name,) = _required(environ, "WAFFO_ENVIRONMENT")
+    if name not in ("test", "prod"):
+        raise ConfigurationError("WAFFO_ENVIRONMENT must be test or prod")
+    return cast("Environment", name)

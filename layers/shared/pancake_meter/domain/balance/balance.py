@@ -1,0 +1,277 @@
+"""The balance: all of one customer's state for one meter.
+
+A balance changes in two ways. *Hot writes* (hold, record, settle, release: ``spend.py``) are pure arithmetic on ``used``,
+``holds`` and ``headroom``; they never touch grants and hold only inside a segment. *Structure changes* (``advance.py``,
+``adjust.py``) first burn what the segment consumed out of the grants, then alter the structure and open a new segment.
+
+Invariants, asserted by the property tests:
+
+- ``headroom = remaining + overage limit - overage - held - consumed``, where ``consumed = used - burned``;
+- ``overage > 0`` only when every active grant is empty: overage is what lies beyond *every* grant, so a grant that comes
+  after the usage pays for it first, and the order of the two never matters.
+"""
+
+from calendar import isleap
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from pancake_meter.domain.balance.grant import Grant, burn_order
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.period import AnchoredCadence, Period, window, window_index, window_start
+from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.selling.plan import (
+    Cadence,
+    OverageAllowed,
+    OverageBlocked,
+    OverageCapped,
+    OveragePolicy,
+    Plan,
+)
+
+_CHART_MIN = timedelta(days=16)
+"""A rest of a period that is shorter gets no chart of its own."""
+
+ZERO = Decimal(0)
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""``valid_until`` of a balance that never changes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The part of a plan that governs one meter, kept with the balance: later edits of the catalog do not reach it."""
+
+    plan: str | None
+    allowance: Decimal = ZERO
+    cadence: Cadence = "month"
+    overage: OveragePolicy = field(default_factory=OverageBlocked)
+    rollover_maximum: Decimal = ZERO
+    alert_thresholds: tuple[Decimal, ...] = ()
+    holds_per_minute: int | None = None
+
+    @classmethod
+    def of(cls, plan: Plan | None, meter: str) -> Self:
+        """Return the policy of ``plan`` for ``meter``; without a plan, or where the plan is silent, nothing is allowed."""
+        allowance = plan.allowances.get(meter) if plan else None
+        if plan is None or allowance is None:
+            return cls(plan=plan.key, holds_per_minute=plan.holds_per_minute) if plan else cls(plan=None)
+        return cls(
+            plan=plan.key,
+            allowance=allowance.quantity,
+            cadence=allowance.cadence,
+            overage=allowance.overage,
+            rollover_maximum=allowance.rollover_maximum,
+            alert_thresholds=allowance.alert_thresholds,
+            holds_per_minute=plan.holds_per_minute,
+        )
+
+    @property
+    def overage_limit(self) -> Decimal:
+        """Overage units that a period may hold; zero where there is no cap, which ``is_uncapped`` tells."""
+        return self.overage.limit if isinstance(self.overage, OverageCapped) else ZERO
+
+    @property
+    def is_uncapped(self) -> bool:
+        """Whether usage beyond the grants is never refused."""
+        return isinstance(self.overage, OverageAllowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The span in which the plan grants: what has been paid for, or without end for a plan that costs nothing.
+
+    ``start`` anchors the periods. Past ``end`` no new period starts until a renewal brings a new term; until ``lapses_at``
+    what is left stays usable, so that a renewal whose webhook is late never stops a paying customer.
+    """
+
+    order_id: str | None
+    start: datetime
+    end: datetime | None = None
+    lapses_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """An end and a lapse come together, in that order."""
+        if (self.end is None) != (self.lapses_at is None):
+            raise ValueError("a term that ends must say when it lapses, and only then")
+        if self.end is not None and self.lapses_at is not None and not self.start < self.end <= self.lapses_at:
+            raise ValueError("a term starts, then ends, then lapses")
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """The paid period after which a balance fell back, in case a late event brings it back or continues it.
+
+    ``gone`` units of what it gave had been used, ``rolled`` units had come over into it.
+    """
+
+    order_id: str
+    start: datetime
+    end: datetime
+    gone: Decimal
+    rolled: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One customer's state for one meter. All quantities are units of the meter.
+
+    ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
+    away. ``charts`` counts those that were: the item stays small however long the period. ``closed_until`` is the instant
+    before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
+    that were bought, gone, and then refunded: nothing collects them, the seller sees them.
+
+    ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
+    ``line_start`` is when the open period began as first known, where that has been corrected since. ``lapsed`` is the paid
+    period before a balance that has fallen back, until a paid one begins.
+    """
+
+    customer_id: str
+    meter: str
+    policy: Policy
+    term: Term
+    period: Period
+    as_of: datetime
+    segment: int = 0
+    used: Decimal = ZERO
+    burned: Decimal = ZERO
+    overage: Decimal = ZERO
+    overage_due: Decimal = ZERO
+    refund_debt: Decimal = ZERO
+    grants: tuple[Grant, ...] = ()
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    days: Mapping[str, Decimal] = field(default_factory=dict)
+    charts: int = 0
+    closed_until: datetime | None = None
+    line_start: datetime | None = None
+    lapsed: Lapse | None = None
+    blocked: str | None = None
+
+    @property
+    def active_grants(self) -> tuple[Grant, ...]:
+        """Grants that may be used now, in burn order; those of the open period always may."""
+        started = (grant for grant in self.grants if grant.is_periodic or grant.starts_at <= self.as_of)
+        return tuple(sorted(started, key=lambda grant: burn_order(grant, self.period.end)))
+
+    @property
+    def held(self) -> Decimal:
+        """Units reserved by holds."""
+        return sum((hold.quantity for hold in self.holds.values()), ZERO)
+
+    @property
+    def net(self) -> Decimal:
+        """Units left in the grants, less all that was used beyond them: negative while there is overage."""
+        remaining = sum((grant.remaining for grant in self.active_grants), ZERO)
+        return remaining - self.overage - (self.used - self.burned)
+
+    @property
+    def headroom(self) -> Decimal:
+        """Units that may still be promised before a refusal; without a cap, simply the units available."""
+        return self.net + self.policy.overage_limit - self.held
+
+    @property
+    def available(self) -> Decimal:
+        """Units left in the grants that no hold has reserved, never below zero."""
+        return max(ZERO, self.net - self.held)
+
+    @property
+    def current_overage(self) -> Decimal:
+        """Units used beyond every grant in the open period."""
+        return max(ZERO, -self.net)
+
+    @property
+    def line(self) -> LineKey:
+        """The overage line of the open period."""
+        return LineKey(self.line_start or self.period.start, self.policy.plan)
+
+    @property
+    def period_ends_at(self) -> datetime:
+        """When the open period gives way by itself: at its end, or, where only a renewal may follow, at the lapse."""
+        if self.term.end is None or self.period.end < self.term.end:
+            return self.period.end
+        return self.term.lapses_at or self.period.end
+
+    @property
+    def chart(self) -> Period:
+        """The span of the open chart: about a month of the period, or what is left of it."""
+        start, end = (window_start("month", self.period.start, self.charts + more) for more in (0, 1))
+        is_last = self.period.end - end < _CHART_MIN
+        return Period(start, self.period.end if is_last else end)
+
+    @property
+    def next_chart_at(self) -> datetime | None:
+        """When the open chart gives way to another; ``None`` where it lasts as long as the period."""
+        return self.chart.end if self.chart.end < self.period.end else None
+
+    @property
+    def valid_until(self) -> datetime:
+        """The next instant at which the structure changes by itself."""
+        starts = (grant.starts_at for grant in self.grants if not grant.is_periodic and grant.starts_at > self.as_of)
+        ends = (grant.expires_at for grant in self.grants if grant.expires_at is not None)
+        return min(self.period_ends_at, self.next_chart_at or NEVER, NEVER, *starts, *ends)
+
+
+def gone(balance: Balance) -> Decimal:
+    """Units used of all that the open period's plan gave."""
+    return sum((grant.quantity - grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+
+
+def left_over(balance: Balance) -> Decimal:
+    """Units that the open period's plan has left."""
+    return sum((grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+
+
+def rolled_over(balance: Balance) -> Decimal:
+    """Units that came over into the open period, used or not."""
+    return sum((grant.quantity for grant in balance.grants if grant.kind == "rollover"), ZERO)
+
+
+def day_key(instant: datetime) -> str:
+    """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No chart is longer than a year, so it is unambiguous."""
+    return f"{instant:%m%d}"
+
+
+def day_of(key: str, chart_end: datetime) -> date:
+    """Return the day that ``day_key`` made ``key`` of, in a chart that ends at ``chart_end``.
+
+    It is the last such day up to the end, which clocks may overrun by a little. A chart holds less than half a year, and
+    late usage at most 90 days before it, so the day is never of an earlier year than this.
+    """
+    end = chart_end + timedelta(days=1)
+    year = end.year if key <= f"{end:%m%d}" else end.year - 1
+    while key == "0229" and not isleap(year):
+        year -= 1
+    return date(year, int(key[:2]), int(key[2:]))
+
+
+def window_in(term: Term, cadence: Cadence, instant: datetime) -> tuple[int, Period]:
+    """Index and span of the term's quota window that holds ``instant``, clamped to the term.
+
+    A rest shorter than half a window joins the last window: a paid month of 31 days never ends in a stray extra allowance.
+    """
+    if cadence == "billing" and term.end is not None:
+        return 0, Period(term.start, term.end)
+    anchored: AnchoredCadence = "month" if cadence == "billing" else cadence
+    index = max(0, window_index(anchored, term.start, instant))
+    if term.end is None:
+        return index, window(anchored, term.start, index)
+    last = window_index(anchored, term.start, term.end - timedelta.resolution)
+    full = window(anchored, term.start, last)
+    if last > 0 and term.end - full.start < (full.end - full.start) / 2:
+        last -= 1
+    if index < last:
+        return index, window(anchored, term.start, index)
+    return last, Period(window_start(anchored, term.start, last), term.end)
+
+
+def burn(balance: Balance) -> Balance:
+    """Take what the segment consumed, and any overage, out of the active grants in burn order; the rest is overage."""
+    owed = balance.overage + balance.used - balance.burned
+    left: dict[str, Decimal] = {}
+    for grant in balance.active_grants:
+        taken = min(owed, grant.remaining)
+        left[grant.id] = grant.remaining - taken
+        owed -= taken
+    grants = tuple(replace(grant, remaining=left.get(grant.id, grant.remaining)) for grant in balance.grants)
+    return replace(balance, grants=grants, overage=owed, burned=balance.used)

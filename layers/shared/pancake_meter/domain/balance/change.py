@@ -1,0 +1,75 @@
+"""A structure change in the making: the balance as it will be, and what the ledger will say of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+
+from pancake_meter.domain.balance.balance import ZERO, Balance, burn
+from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind, PeriodSummary
+from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
+
+    ``lines`` has what is added to overage lines, which are written beside the balance.
+    """
+
+    before: Balance
+    balance: Balance
+    movements: tuple[Movement, ...] = ()
+    closed: tuple[PeriodSummary, ...] = ()
+    lines: Mapping[LineKey, OverageLine] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, balance: Balance) -> Self:
+        """Return a change that does nothing yet."""
+        return cls(balance, balance)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.balance == self.before and not self.lines
+
+    @property
+    def after(self) -> Balance:
+        """The balance in the segment that this change opens."""
+        return replace(self.balance, segment=self.before.segment + 1)
+
+    def burn(self) -> Self:
+        """Settle the open segment: its consumption leaves the grants, and the ledger says how much it was."""
+        consumed = self.balance.used - self.balance.burned
+        return replace(self, balance=burn(self.balance)).moved("used", consumed)
+
+    def moved(self, kind: MovementKind, quantity: Decimal, reference: str | None = None) -> Self:
+        """Return the change with one more movement; nothing moved is no movement."""
+        if quantity == ZERO:
+            return self
+        return replace(self, movements=(*self.movements, Movement(kind, quantity, reference)))
+
+    def line_moved(self, more: OverageLine) -> Self:
+        """Return the change with differences added to a line."""
+        known = self.lines.get(more.key)
+        return replace(self, lines={**self.lines, more.key: known.plus(more) if known else more})
+
+    def lines_over(self, stored: Lines) -> dict[LineKey, OverageLine]:
+        """Return the lines as they will be, oldest first: those ``stored``, with what this change adds so far."""
+        lines = dict(stored)
+        for key, more in self.lines.items():
+            lines[key] = lines[key].plus(more) if key in lines else more
+        return dict(sorted(lines.items(), key=lambda item: item[0].order))
+
+    def entry(self, cause: str, reference: str | None, at: datetime) -> LedgerEntry:
+        """Return the ledger entry of this change. ``segment`` is the number of the segment that it opens."""
+        return LedgerEntry(
+            segment=self.before.segment + 1,
+            at=at,
+            cause=cause,
+            reference=reference,
+            movements=self.movements,
+            available=self.balance.available,
+            overage=self.balance.current_overage,
+        )

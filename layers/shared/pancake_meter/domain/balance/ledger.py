@@ -1,0 +1,75 @@
+"""The ledger: every movement of a balance with its cause, and the summary a closed period leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.selling.overage import LineKey
+
+MovementKind = Literal[
+    "granted",  # units given
+    "used",  # units consumed since the entry before
+    "expired",  # units of a grant that ended unused
+    "restored",  # expired units of a closed period that late usage of that period still found
+    "clawed_back",  # units of a grant taken back by a refund
+    "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
+    "overage_closed",  # overage that became due: its period closed, or it is being paid
+    "overage_paid",  # due units that a payment settled
+    "overage_covered",  # due units that a grant paid for which was bought before their period ended
+    "overage_forgiven",  # due units that the seller let go
+    "overage_reopened",  # settled units that a refund made due again
+    "overage_resumed",  # due units of a period that is open again
+    "hold_expired",  # a hold that nobody settled: its units are available again
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """``quantity`` units moved; ``reference`` names the grant or the hold, where one is concerned."""
+
+    kind: MovementKind
+    quantity: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One change of a balance's structure: the segment it closed, and all that moved.
+
+    Entries of a balance are numbered without gaps by ``segment``. Summed over all entries of a balance:
+    ``granted + restored + overage = used + expired + clawed_back + remaining``, where overage is ``closed - covered -
+    resumed`` plus that of the open period. Due units are ``closed + reopened - paid - covered - forgiven - resumed``.
+    """
+
+    segment: int
+    at: datetime
+    cause: str
+    reference: str | None
+    movements: tuple[Movement, ...]
+    available: Decimal
+    overage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSummary:
+    """What a period came to: written by the change that closed it; periods in which nothing was used leave none.
+
+    A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of; ``overage`` and ``left``, the
+    units of the plan that expired with the period, are in the last. Only late usage changes it afterwards. ``line`` is the
+    overage line of the period.
+    """
+
+    period: Period
+    chart: Period
+    closed_at: datetime
+    segment: int
+    plan: str | None
+    allowance: Decimal
+    used: Decimal
+    overage: Decimal
+    left: Decimal
+    line: LineKey
+    days: Mapping[str, Decimal] = field(default_factory=dict)

@@ -1,0 +1,28 @@
+"""The quota: what a customer may know of a balance at an instant."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pancake_meter.domain.balance.adjust import drop_expired_holds
+from pancake_meter.domain.balance.advance import advance
+from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
+
+
+def balance_at(balance: Balance, now: datetime, fallback: Policy) -> Balance:
+    """Return the balance as it is at ``now``, whatever has been written: boundaries crossed, expired holds given back."""
+    return drop_expired_holds(advance(balance, now, fallback), now).balance
+
+
+def spoken_for_share(balance: Balance) -> Decimal:
+    """Share of the period's units that is used or held: 0 to 1, 1 also where there is nothing to use."""
+    left = max(ZERO, balance.net)
+    return min(Decimal(1), (balance.used + balance.held) / (balance.used + left)) if left else Decimal(1)
+
+
+def alert_threshold(balance: Balance) -> Decimal | None:
+    """Return the highest alert threshold that usage and holds together have reached, if any.
+
+    Holds count: a customer whose calls are in flight must see the warning before the refusal, not after it.
+    """
+    share = spoken_for_share(balance)
+    return max((threshold for threshold in balance.policy.alert_thresholds if share >= threshold), default=None)

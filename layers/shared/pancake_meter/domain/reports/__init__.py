@@ -1,0 +1,1 @@
+"""The room `reports` of this floor: months, revenue and backlog."""

@@ -1,0 +1,107 @@
+"""Plans: what a subscription product grants, and the rules that go with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.selling.pricing import Price
+
+Cadence = Literal["billing", "month", "week", "day"]
+"""How often an allowance starts afresh: with each paid period, or on an anchored window inside it."""
+
+QuotaChangePolicy = Literal["carry", "reset", "prorate"]
+"""What becomes of the units already used when a customer moves to this plan inside a period."""
+
+Environment = Literal["test", "prod"]
+"""Waffo's two worlds."""
+
+DEFAULT_ALERT_THRESHOLDS = (Decimal("0.8"), Decimal(1))
+DEFAULT_RENEWAL_LEEWAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OverageBlocked:
+    """Nothing may be used beyond the grants."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverageCapped:
+    """At most ``limit`` units a period may be used beyond the grants."""
+
+    limit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OverageAllowed:
+    """Usage beyond the grants is never refused."""
+
+
+OveragePolicy = OverageBlocked | OverageCapped | OverageAllowed
+
+
+@dataclass(frozen=True, slots=True)
+class PastDueKeep:
+    """While a payment is being retried, everything stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastDueReduce:
+    """While a payment is being retried, ``fraction`` (0 to 1) of the allowance stays."""
+
+    fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PastDueThrottle:
+    """While a payment is being retried, at most ``rate_per_minute`` holds a minute are let through; usage always counts."""
+
+    rate_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastDueBlock:
+    """Access ends once a payment has been overdue for ``grace``."""
+
+    grace: timedelta
+
+
+PastDuePolicy = PastDueKeep | PastDueReduce | PastDueThrottle | PastDueBlock
+
+
+@dataclass(frozen=True, slots=True)
+class MeterAllowance:
+    """What a plan grants on one meter: ``quantity`` units per ``cadence``, and what holds beyond them.
+
+    ``rollover_maximum`` is how many unused units move to the next period (0: none); ``alert_thresholds`` are shares of
+    the allowance, ascending; ``prices`` are by currency and apply to overage and top-ups; without any, no sale.
+    """
+
+    meter: str
+    quantity: Decimal
+    cadence: Cadence = "billing"
+    overage: OveragePolicy = field(default_factory=OverageBlocked)
+    rollover_maximum: Decimal = Decimal(0)
+    alert_thresholds: tuple[Decimal, ...] = DEFAULT_ALERT_THRESHOLDS
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan of the catalog. A plan of higher ``rank`` is an upgrade.
+
+    ``product_ids`` are the Waffo products that sell it, by environment; a plan without any cannot be bought.
+    ``renewal_leeway`` is how long a paid period's units stay usable past its end while the renewal is awaited.
+    ``holds_per_minute`` is no term of the sale: it is set on the plan as it counts while a payment is overdue.
+    """
+
+    key: str
+    name: str
+    rank: int
+    allowances: Mapping[str, MeterAllowance]
+    past_due: PastDuePolicy = field(default_factory=PastDueKeep)
+    quota_change: QuotaChangePolicy = "carry"
+    renewal_leeway: timedelta = DEFAULT_RENEWAL_LEEWAY
+    product_ids: Mapping[Environment, str] = field(default_factory=dict)
+    holds_per_minute: int | None = None

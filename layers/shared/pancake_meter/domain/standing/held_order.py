@@ -1,0 +1,68 @@
+"""The subscription order that a customer has when a plan is sold: what is sold then is a change of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.standing.subscription import OrderFacts, StatusKind, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """A live order, or one whose payment is overdue. ``ends_at`` is ``None`` where it is not known.
+
+    ``currency`` is ``None`` where only events told of the order: they do not say it, and Waffo's GraphQL does.
+    ``scheduled_at`` is when a change of its plan was agreed that takes effect later; ``None`` where there is none.
+    """
+
+    order_id: str
+    plan: Plan
+    status: StatusKind
+    ends_at: datetime | None = None
+    currency: str | None = None
+    scheduled_at: datetime | None = None
+
+    @property
+    def is_of_waffo(self) -> bool:
+        """Whether Waffo has just shown it."""
+        return self.currency is not None
+
+    @property
+    def ends_at_text(self) -> str | None:
+        """When the paid period ends, as answers give it; ``None`` where it is not known."""
+        return timestamp(self.ends_at) if self.ends_at else None
+
+
+def held_by(
+    subscription: Subscription | None, wanted: str | None, meters: Collection[str], now: datetime
+) -> HeldOrder | None:
+    """Return the order that a sale of a plan would move, as far as we know; ``None``: the customer has none.
+
+    Where several stand it is the one of the plan ``wanted``, since nobody is sold what they have; else one that grants some
+    of ``meters``; else any. Of several such, the one of the highest rank, then the newest.
+
+    An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
+    beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
+    """
+    orders = subscription.live_orders if subscription else ()
+    standing = [order for order in orders if not _has_run_out(order, now)]
+    order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
+    if order is None or order.paid is None:
+        return None
+    status = order.status.kind if order.status else "active"
+    scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
+    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at, scheduled_at=scheduled_at)
+
+
+def _has_run_out(order: OrderFacts, now: datetime) -> bool:
+    lapses_at = order.coverage.term.lapses_at if order.coverage else None
+    return order.is_canceling and lapses_at is not None and lapses_at <= now
+
+
+def _preference(order: OrderFacts, wanted: str | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:
+    plan = order.paid.plan if order.paid else None
+    if plan is None:
+        return False, False, 0, order.began
+    return plan.key == wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank, order.began

@@ -1,0 +1,80 @@
+"""What a webhook says of a subscription's life, in our own terms. The Waffo adapter's models never come this far."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pancake_meter.domain.selling.plan import Plan
+
+LifecycleKind = Literal[
+    "activated",
+    "renewed",
+    "recovered",
+    "plan_changed",
+    "plan_change_scheduled",
+    "plan_change_failed",
+    "canceling",
+    "uncanceled",
+    "canceled",
+    "past_due",
+]
+
+PAYING_KINDS: frozenset[LifecycleKind] = frozenset({"activated", "renewed", "recovered", "plan_changed"})
+"""Kinds whose period is paid for. The others state periods too, but one that is past due may state an unpaid grace."""
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One end of a period. Waffo's webhooks often give only the day; ``at`` is then its midnight, UTC."""
+
+    at: datetime
+    is_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatedPeriod:
+    """A period as one event states it; ``number`` counts charges, 0 where the event has none."""
+
+    start: Bound
+    end: Bound
+    number: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it lasts less than a day. Only sandboxes make such periods, and several may start on one day."""
+        return self.end.at - self.start.at < _DAY
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends; one that starts and ends on the same bare day lasts that day."""
+        return self.end.at if self.end.at > self.start.at else self.start.at + _DAY
+
+    @property
+    def key(self) -> tuple[datetime, int]:
+        """What makes it the same period as another of its order; a later period has a greater key.
+
+        A period is known by the day on which it starts: the same period comes as a day from webhooks and as an instant from
+        GraphQL. Only short ones are told apart by instant, or, where they state nothing but the day, by number.
+        """
+        if not self.is_short:
+            return self.start.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), 0
+        return self.start.at, self.number if self.start.is_day else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """One step in the life of an order. ``at`` is Waffo's own time of it.
+
+    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``.
+    """
+
+    kind: LifecycleKind
+    order_id: str
+    at: datetime
+    period: StatedPeriod | None = None
+    plan: Plan | None = None
+
+
+ToldBy = Literal["webhook", "reconciliation"]

@@ -1,0 +1,99 @@
+"""Usage events: one fact each, "this customer used q of this meter at t", under an id that the caller made."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pancake_meter.domain.errors import EventTimeOutOfRange, InvalidEventId
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.quantity import format_quantity
+
+RETENTION = timedelta(days=90)
+"""How long an id is remembered: a repeat within it counts once."""
+
+AHEAD_MAX = timedelta(minutes=5)
+"""How far ahead of our clock an event's own time may be."""
+
+EVENT_ID_LENGTH_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class CountedAs:
+    """What an id was counted as: the event's fingerprint, which may be empty where no time was stated, and the units."""
+
+    fingerprint: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """``quantity`` units of a meter, used at ``used_at``.
+
+    Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
+    ``None`` when it gave none.
+    """
+
+    id: str
+    quantity: Decimal
+    used_at: datetime
+    stated_at: datetime | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content: a repeat of the id with another fingerprint is a conflict, not a retry."""
+        stated = timestamp(self.stated_at) if self.stated_at else ""
+        return hashlib.sha256(f"{format_quantity(self.quantity)}|{stated}".encode()).hexdigest()
+
+    def is_repeat_of(self, counted: CountedAs) -> bool:
+        """Say whether the event is one that was counted under its id.
+
+        Without a time in its content it repeats the same quantity of whatever time: an earlier version of this program may
+        have counted it with the time that a source stamped.
+        """
+        if self.stated_at is None:
+            return self.quantity == counted.quantity
+        return self.fingerprint == counted.fingerprint
+
+
+def usage_event(event_id: str, quantity: Decimal, stated_at: datetime | None, now: datetime) -> UsageEvent:
+    """Return the event, timed by the caller or, without a time of its own, by our clock.
+
+    Raises:
+        InvalidEventId: the id is empty, longer than 128 characters, or has a control character.
+        EventTimeOutOfRange: the time is more than 5 minutes ahead, or older than ids are remembered.
+    """
+    _check(event_id, stated_at or now, now)
+    return UsageEvent(event_id, quantity, stated_at or now, stated_at)
+
+
+def dated_usage_event(event_id: str, quantity: Decimal, used_at: datetime, now: datetime) -> UsageEvent:
+    """Return an event whose time is known but no part of its content: sources may tell it with another precision.
+
+    Raises:
+        InvalidEventId, EventTimeOutOfRange: as ``usage_event``.
+    """
+    _check(event_id, used_at, now)
+    return UsageEvent(event_id, quantity, used_at)
+
+
+def _check(event_id: str, used_at: datetime, now: datetime) -> None:
+    if not 1 <= len(event_id) <= EVENT_ID_LENGTH_MAX or not event_id.isprintable():
+        raise InvalidEventId(f"an event id is 1 to {EVENT_ID_LENGTH_MAX} printable characters")
+    if not now - RETENTION < used_at <= now + AHEAD_MAX:
+        raise EventTimeOutOfRange("an event's time is at most 5 minutes ahead and less than 90 days ago")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedUsage:
+    """``quantity`` units of a meter that a customer used at ``used_at``, and that were counted at ``counted_at``.
+
+    Its identity is (customer, meter, event id).
+    """
+
+    customer_id: str
+    meter: str
+    event_id: str
+    quantity: Decimal
+    used_at: datetime
+    counted_at: datetime

@@ -1,0 +1,259 @@
+"""Reports on the wire: amounts are display strings with their currency beside them, and currencies are never added."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Final, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
+
+from pancake_meter.domain.reports.revenue import RevenueTotal
+from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
+from pancake_meter.domain.selling.payment import SoldKind
+from pancake_meter.http.fields import CustomerId, MeterName, WireModel
+from pancake_meter.store.keys import REPORT_SHARDS
+from pancake_meter.store.reports.month_usage import MeterMonth
+from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
+
+MONTHS_MAX: Final = 12
+CUSTOMERS_PAGE_MAX: Final = 100
+MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_CURSOR_LENGTH_MAX: Final = 512
+
+Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
+
+
+class Amounts(TypedDict):
+    """Money in one currency: ``received`` and ``refunded`` include tax; ``net`` is without tax and refunds.
+
+    ``unstated`` counts payments of which Waffo did not say how much they were: nothing of them is in ``received``.
+    """
+
+    received: str
+    tax: str
+    refunded: str
+    refunded_tax: str
+    net: str
+    payments: int
+    refunds: int
+    unstated: int
+
+
+class SoldRow(Amounts):
+    """What one thing sold came to. ``plan`` is the tier that it counts for: null for top-ups, which belong to none."""
+
+    sold: SoldKind
+    plan: str | None
+
+
+class PlanRow(Amounts):
+    """What a tier came to: its subscriptions and its overage. ``plan`` is null for what belongs to none."""
+
+    plan: str | None
+
+
+class CurrencyRevenue(TypedDict):
+    """One currency's revenue: all of it, and the same money by what was sold, by plan, and by both."""
+
+    currency: str
+    total: Amounts
+    by_sold: dict[SoldKind, Amounts]
+    by_plan: list[PlanRow]
+    rows: list[SoldRow]
+
+
+class MonthRevenue(TypedDict):
+    """One month's revenue (UTC), by currency."""
+
+    month: str
+    currencies: list[CurrencyRevenue]
+
+
+class RevenueReport(TypedDict):
+    """Revenue by month, oldest first."""
+
+    months: list[MonthRevenue]
+
+
+class CustomerRow(Amounts):
+    """What one customer came to in one currency."""
+
+    customer_id: str
+    currency: str
+
+
+class CustomerPage(TypedDict):
+    """A page of customers, in no telling order; ``next_cursor`` goes on from it, and is null at the end."""
+
+    month: str
+    customers: list[CustomerRow]
+    next_cursor: str | None
+
+
+class UsageRow(TypedDict):
+    """What customers used of a meter in a month (UTC), of all periods that have closed.
+
+    ``overage`` is of the periods that ended in the month. ``customers`` are those who used anything.
+    """
+
+    month: str
+    meter: str
+    used: Decimal
+    overage: Decimal
+    customers: int
+
+
+class UsageMonths(TypedDict):
+    """Usage by month and meter, oldest month first."""
+
+    months: list[UsageRow]
+
+
+class _MonthsQuery(WireModel):
+    from_: Annotated[Month | None, Field(alias="from")] = None
+    to: Month | None = None
+    month: Month | None = None
+
+    @model_validator(mode="after")
+    def _names_months(self) -> Self:
+        if (self.month is None) == (self.from_ is None or self.to is None):
+            raise ValueError("give either month, or from and to")
+        if self.month is not None and (self.from_ is not None or self.to is not None):
+            raise ValueError("give either month, or from and to")
+        if not 1 <= self._count <= MONTHS_MAX:
+            raise ValueError(f"a report is of 1 to {MONTHS_MAX} months, the first of them first")
+        return self
+
+    @property
+    def months(self) -> list[str]:
+        """The months asked for, oldest first."""
+        first = _index(self.month or self.from_ or "")
+        return [_month(first + offset) for offset in range(self._count)]
+
+    @property
+    def _count(self) -> int:
+        return 1 if self.month is not None else _index(self.to or "") - _index(self.from_ or "") + 1
+
+
+class RevenueQuery(_MonthsQuery):
+    """Query of ``GET /v1/reports/revenue``: a month, or the first and the last of up to twelve."""
+
+
+class UsageMonthsQuery(_MonthsQuery):
+    """Query of ``GET /v1/reports/usage``: months, and one meter where not all are wanted."""
+
+    meter: MeterName | None = None
+
+
+def _place(cursor: object) -> Place:
+    try:
+        text = base64.urlsafe_b64decode(str(cursor)[:_CURSOR_LENGTH_MAX].encode("ascii")).decode("ascii")
+    except (UnicodeError, binascii.Error) as error:
+        raise ValueError("not a cursor") from error
+    shard, separator, last = text.partition("~")
+    if shard not in {str(number) for number in range(REPORT_SHARDS)} or not separator:
+        raise ValueError("not a cursor")
+    if last and not last.startswith("CUSTOMER#"):
+        raise ValueError("not a cursor")
+    return int(shard), last
+
+
+class CustomersQuery(WireModel):
+    """Query of ``GET /v1/reports/revenue/customers``: the month, and either one customer or a page."""
+
+    month: Month
+    customer_id: CustomerId | None = None
+    limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX)] = CUSTOMERS_PAGE_MAX
+    cursor: Annotated[Place, BeforeValidator(_place)] | None = None
+
+
+def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:
+    """Return the revenue of months."""
+    return {"months": [{"month": month, "currencies": _currencies(sold)} for month, sold in months.items()]}
+
+
+def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None) -> CustomerPage:
+    """Return a page of customers."""
+    return {
+        "month": month,
+        "customers": [
+            {"customer_id": row.customer_id, "currency": row.currency, **_amounts(row.total, row.currency)}
+            for row in rows
+        ],
+        "next_cursor": None if place is None else base64.urlsafe_b64encode(f"{place[0]}~{place[1]}".encode()).decode(),
+    }
+
+
+def usage_months_body(found: Mapping[tuple[str, str], MeterMonth]) -> UsageMonths:
+    """Return usage by month and meter."""
+    return {
+        "months": [
+            {
+                "month": month,
+                "meter": meter,
+                "used": of_month.usage.used,
+                "overage": of_month.usage.overage,
+                "customers": of_month.customers,
+            }
+            for (meter, month), of_month in found.items()
+        ]
+    }
+
+
+def _currencies(sold: Sequence[SoldTotal]) -> list[CurrencyRevenue]:
+    return [
+        _currency(currency, [row for row in sold if row.currency == currency])
+        for currency in sorted({row.currency for row in sold})
+    ]
+
+
+def _currency(currency: str, sold: Sequence[SoldTotal]) -> CurrencyRevenue:
+    rows = sorted(sold, key=lambda row: (row.sold, row.plan or ""))
+    kinds = dict.fromkeys(row.sold for row in rows)
+    plans = sorted({row.plan for row in rows}, key=lambda plan: (plan is None, plan or ""))
+    return {
+        "currency": currency,
+        "total": _amounts(_sum(row.total for row in rows), currency),
+        "by_sold": {kind: _amounts(_sum(row.total for row in rows if row.sold == kind), currency) for kind in kinds},
+        "by_plan": [
+            {"plan": plan, **_amounts(_sum(row.total for row in rows if row.plan == plan), currency)} for plan in plans
+        ],
+        "rows": [{"sold": row.sold, "plan": row.plan, **_amounts(row.total, currency)} for row in rows],
+    }
+
+
+def _sum(totals: Iterable[RevenueTotal]) -> RevenueTotal:
+    total = RevenueTotal()
+    for each in totals:
+        total = total.plus(each)
+    return total
+
+
+def _amounts(total: RevenueTotal, currency: str) -> Amounts:
+    return {
+        "received": _display(total.received, currency),
+        "tax": _display(total.tax, currency),
+        "refunded": _display(total.refunded, currency),
+        "refunded_tax": _display(total.refunded_tax, currency),
+        "net": _display(total.net, currency),
+        "payments": total.payments,
+        "refunds": total.refunds,
+        "unstated": total.unstated,
+    }
+
+
+def _display(amount: Decimal, currency: str) -> str:
+    """Return an amount with its currency's decimals, or with as many more as it takes: a report rounds nothing."""
+    exact = Decimal(f"{amount.normalize():f}")
+    places = -int(exact.as_tuple().exponent)
+    return f"{exact:.{max(places, CURRENCY_EXPONENTS.get(currency, 2))}f}"
+
+
+def _index(month: str) -> int:
+    return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+def _month(index: int) -> str:
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"

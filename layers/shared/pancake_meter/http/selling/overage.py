@@ -1,0 +1,31 @@
+"""Forgiving overage, on the wire."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import StringConstraints
+from typing_extensions import TypedDict
+
+from pancake_meter.http.fields import PositiveQuantity, WireModel
+from pancake_meter.usecases.selling.forgive_overage import Forgiven
+
+
+class ForgiveRequest(WireModel):
+    """Body of ``POST /v1/customers/{customer_id}/overage/{meter}/forgive``. ``id`` is the caller's: once for each."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    quantity: PositiveQuantity
+
+
+class ForgivenBody(TypedDict):
+    """``forgiven`` units are no longer owed; ``replayed`` says that they were let go by an earlier request."""
+
+    id: str
+    meter: str
+    forgiven: Decimal
+    replayed: bool
+
+
+def forgiven_body(request: ForgiveRequest, meter: str, forgiven: Forgiven) -> ForgivenBody:
+    """Return what became of a request to forgive."""
+    return {"id": request.id, "meter": meter, "forgiven": forgiven.quantity, "replayed": forgiven.is_replay}

@@ -1,0 +1,165 @@
+"""Deliveries on the wire: what an operator sees of a webhook, and what trying it again came to."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
+
+from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.http.fields import CustomerId, WireModel
+from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Place, Verdict
+from pancake_meter.usecases.webhooks.judge import Outcome
+
+DELIVERIES_PAGE_MAX: Final = 50
+ORDER_ID_LENGTH_MAX: Final = 256
+
+_CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}")
+
+
+def _place(cursor: object) -> Place:
+    if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
+        raise ValueError("not a cursor")
+    at, _, digest = cursor.partition("~")
+    return datetime.fromisoformat(at), digest
+
+
+class DeliveriesQuery(WireModel):
+    """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave."""
+
+    verdict: Verdict | None = None
+    order_id: Annotated[str, StringConstraints(min_length=1, max_length=ORDER_ID_LENGTH_MAX)] | None = None
+    limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX)] = DELIVERIES_PAGE_MAX
+    cursor: Annotated[Place, BeforeValidator(_place)] | None = None
+
+    @model_validator(mode="after")
+    def _names_one_list(self) -> Self:
+        if (self.verdict is None) == (self.order_id is None):
+            raise ValueError("give either a verdict or an order_id")
+        return self
+
+
+class AssignRequest(WireModel):
+    """Body of ``POST /v1/deliveries/{delivery_id}/assign``: whose event it is."""
+
+    customer_id: CustomerId
+
+
+class DeliverySummary(TypedDict):
+    """One webhook as lists show it.
+
+    ``occurred_at`` is Waffo's time of the event, ``received_at`` that of its first arrival, ``judged_at`` that of the
+    verdict. ``reason`` says why, for every verdict but ``applied``, where it flags a payment that a person has to look at.
+    ``attempts`` counts how often it was tried to apply.
+    """
+
+    delivery_id: str
+    event_type: str
+    event_id: str
+    order_id: str | None
+    customer_id: str | None
+    verdict: Verdict
+    reason: str | None
+    occurred_at: str
+    received_at: str
+    judged_at: str
+    attempts: int
+
+
+class DeliveryBody(DeliverySummary):
+    """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals.
+
+    ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
+    ``body`` is in base64 where the bytes are not UTF-8. ``body_size`` counts the bytes received; of more than 262,144 the
+    first 262,144 are kept. ``detail`` says what of the body cannot be read.
+    """
+
+    told_by: ToldBy
+    webhook_id: str
+    body_encoding: BodyEncoding
+    body_size: int
+    detail: str | None
+    dismissed_at: str | None
+    dismissed_reason: str | None
+    duplicates: int
+    last_duplicate_at: str | None
+    headers: Mapping[str, str]
+    body: str
+
+
+class DeliveryPage(TypedDict):
+    """A page of deliveries, newest first; ``next_cursor`` goes on from it, and is null at the end."""
+
+    deliveries: list[DeliverySummary]
+    next_cursor: str | None
+
+
+class ReplayBody(TypedDict):
+    """What trying a delivery again came to. ``repeated``: it was applied or ignored before, and nothing has changed now.
+
+    ``unparked`` counts other deliveries of the order that could be applied after it.
+    """
+
+    delivery_id: str
+    verdict: Verdict
+    reason: str | None
+    customer_id: str | None
+    repeated: bool
+    unparked: int
+
+
+def delivery_body(delivery: Delivery) -> DeliveryBody:
+    """Return a delivery, whole."""
+    duplicate_at = delivery.last_duplicate_at
+    text, encoding = delivery.body_text
+    return {
+        **_summary(delivery),
+        "told_by": delivery.told_by,
+        "webhook_id": delivery.waffo_id,
+        "duplicates": delivery.duplicates,
+        "last_duplicate_at": timestamp(duplicate_at) if duplicate_at else None,
+        "headers": delivery.headers,
+        "body": text,
+        "body_encoding": encoding,
+        "body_size": len(delivery.body) if delivery.body_size is None else delivery.body_size,
+        "detail": delivery.detail,
+        "dismissed_at": timestamp(delivery.dismissal.at) if delivery.dismissal else None,
+        "dismissed_reason": delivery.dismissal.reason if delivery.dismissal else None,
+    }
+
+
+def delivery_page(page: Page) -> DeliveryPage:
+    """Return a page of deliveries."""
+    cursor = f"{timestamp(page.following[0])}~{page.following[1]}" if page.following else None
+    return {"deliveries": [_summary(listed) for listed in page.deliveries], "next_cursor": cursor}
+
+
+def replay_body(outcome: Outcome, kept: Delivery) -> ReplayBody:
+    """Return what a replay came to; ``kept`` is the delivery as it stands after it."""
+    return {
+        "delivery_id": outcome.digest,
+        "verdict": kept.verdict,
+        "reason": kept.reason,
+        "customer_id": kept.customer_id,
+        "repeated": outcome.verdict == "duplicate",
+        "unparked": outcome.unparked,
+    }
+
+
+def _summary(delivery: Delivery | Listed) -> DeliverySummary:
+    return {
+        "delivery_id": delivery.digest,
+        "event_type": delivery.event_type,
+        "event_id": delivery.event_id,
+        "order_id": delivery.order_id,
+        "customer_id": delivery.customer_id,
+        "verdict": delivery.verdict,
+        "reason": delivery.reason,
+        "occurred_at": timestamp(delivery.occurred_at),
+        "received_at": timestamp(delivery.received_at),
+        "judged_at": timestamp(delivery.judged_at),
+        "attempts": delivery.attempts,
+    }

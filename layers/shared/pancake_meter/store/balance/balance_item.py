@@ -1,0 +1,243 @@
+"""The balance as an item: attribute names, and the two mappings.
+
+``headroom`` and ``valid_until`` are stored although they follow from the rest: they are what the conditions of the hot
+writes compare. ``headroom`` is checked against the rest at every read.
+
+Every write costs a unit per KB, so the item leaves out what is nothing or follows from the rest.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, Lapse, Policy, Term
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, periodic_grant_id
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.balance.throttle import Throttle
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.store.errors import CorruptItem
+from pancake_meter.store.keys import balance_key, customer_of, due_shard
+from pancake_meter.store.selling.plan_item import overage_policy, overage_policy_attribute
+from pancake_meter.store.table import Item
+
+_PREFIX = "BALANCE#"
+
+
+def balance_item(balance: Balance) -> dict[str, Any]:
+    """Return the whole item, as it is first written."""
+    counters = {"headroom": balance.headroom, "used": balance.used, "holds": _holds_item(balance.holds)}
+    return {
+        **balance_key(balance.customer_id, balance.meter),
+        **counters,
+        "days": dict(balance.days),
+        **structure_attributes(balance),
+    }
+
+
+def structure_attributes(balance: Balance) -> dict[str, Any]:
+    """Return what only structure changes write; an attribute that is absent here must be absent from the item."""
+    attributes: dict[str, Any] = {
+        "segment": balance.segment,
+        "as_of": to_ms(balance.as_of),
+        "valid_until": to_ms(balance.valid_until),
+        "burned": balance.burned,
+        "policy": _policy_item(balance.policy),
+        "term": _term_item(balance.term),
+        "period": _period_item(balance),
+        "grants": [_grant_item(grant) for grant in balance.grants],
+    }
+    if balance.valid_until < NEVER:
+        attributes["due_shard"] = due_shard(balance.customer_id)
+    if balance.policy.is_uncapped:
+        attributes["uncapped"] = True
+    if balance.blocked is not None:
+        attributes["blocked"] = balance.blocked
+    if balance.overage != ZERO:
+        attributes["overage"] = balance.overage
+    if balance.overage_due != ZERO:
+        attributes["overage_due"] = balance.overage_due
+    if balance.lapsed is not None:
+        attributes["lapsed"] = _lapse_item(balance.lapsed)
+    if balance.refund_debt != ZERO:
+        attributes["refund_debt"] = balance.refund_debt
+    if balance.line_start is not None:
+        attributes["line_start"] = to_ms(balance.line_start)
+    return attributes
+
+
+MINUTE_HOLDS = "minute_holds"
+"""Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
+
+SPARSE_ATTRIBUTES = (
+    "due_shard",
+    "uncapped",
+    "blocked",
+    "overage",
+    "overage_due",
+    "refund_debt",
+    "line_start",
+    "lapsed",
+)
+"""Attributes that are absent when they do not apply."""
+
+
+def hold_item(hold: Hold) -> dict[str, Any]:
+    """Return a hold as stored in ``holds``: two short names, since a busy balance carries many."""
+    return {"q": hold.quantity, "until": to_ms(hold.expires_at)}
+
+
+def throttle_from_item(item: Item) -> Throttle | None:
+    """Return how far the holds of the latest minute have come, or ``None`` where their pace is free."""
+    per_minute = item["policy"].get("per_minute")
+    if per_minute is None:
+        return None
+    counted = item.get(MINUTE_HOLDS, {"m": 0, "n": 0})
+    return Throttle(int(per_minute), int(counted["m"]), int(counted["n"]))
+
+
+def balance_from_item(item: Item) -> Balance:
+    """Return the balance of an item.
+
+    Raises:
+        CorruptItem: the stored headroom does not follow from grants, usage and holds.
+    """
+    balance = Balance(
+        customer_id=customer_of(item["PK"]),
+        meter=item["SK"].removeprefix(_PREFIX),
+        policy=_policy(item["policy"]),
+        term=_term(item["term"]),
+        period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
+        charts=int(item["period"].get("charts", 0)),
+        closed_until=_closed_until(item["period"]),
+        as_of=from_ms(item["as_of"]),
+        segment=int(item["segment"]),
+        used=item["used"],
+        burned=item["burned"],
+        overage=item.get("overage", ZERO),
+        overage_due=item.get("overage_due", ZERO),
+        refund_debt=item.get("refund_debt", ZERO),
+        lapsed=_lapse(item["lapsed"]) if "lapsed" in item else None,
+        line_start=from_ms(item["line_start"]) if "line_start" in item else None,
+        grants=tuple(_grant(grant) for grant in item["grants"]),
+        holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
+        days=dict(item["days"]),
+        blocked=item.get("blocked"),
+    )
+    if balance.headroom != item["headroom"]:
+        raise CorruptItem(f"headroom of {item['PK']} {item['SK']} is {item['headroom']}, not {balance.headroom}")
+    return balance
+
+
+def _holds_item(holds: Mapping[str, Hold]) -> dict[str, Any]:
+    return {hold_id: hold_item(hold) for hold_id, hold in holds.items()}
+
+
+def _period_item(balance: Balance) -> dict[str, Any]:
+    item: dict[str, Any] = {"start": to_ms(balance.period.start), "end": to_ms(balance.period.end)}
+    if balance.charts:
+        item["charts"] = balance.charts
+    if balance.closed_until is None:
+        item["first"] = True
+    elif balance.closed_until != balance.period.start:
+        item["closed_until"] = to_ms(balance.closed_until)
+    return item
+
+
+def _closed_until(item: Mapping[str, Any]) -> datetime | None:
+    if "first" in item:
+        return None
+    return from_ms(item.get("closed_until", item["start"]))
+
+
+def _policy_item(policy: Policy) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "allowance": policy.allowance,
+        "cadence": policy.cadence,
+        "overage": overage_policy_attribute(policy.overage),
+    }
+    if policy.plan is not None:
+        item["plan"] = policy.plan
+    if policy.rollover_maximum != ZERO:
+        item["rollover"] = policy.rollover_maximum
+    if policy.holds_per_minute is not None:
+        item["per_minute"] = policy.holds_per_minute
+    if policy.alert_thresholds:
+        item["alerts"] = list(policy.alert_thresholds)
+    return item
+
+
+def _policy(item: Mapping[str, Any]) -> Policy:
+    return Policy(
+        plan=item.get("plan"),
+        allowance=item["allowance"],
+        cadence=item["cadence"],
+        overage=overage_policy(item["overage"]),
+        rollover_maximum=item.get("rollover", ZERO),
+        alert_thresholds=tuple(item.get("alerts", ())),
+        holds_per_minute=int(item["per_minute"]) if "per_minute" in item else None,
+    )
+
+
+def _term_item(term: Term) -> dict[str, Any]:
+    item: dict[str, Any] = {"start": to_ms(term.start)}
+    if term.order_id is not None:
+        item["order"] = term.order_id
+    if term.end is not None and term.lapses_at is not None:
+        item["end"] = to_ms(term.end)
+        item["leeway"] = (term.lapses_at - term.end) // timedelta(milliseconds=1)
+    return item
+
+
+def _term(item: Mapping[str, Any]) -> Term:
+    end = from_ms(item["end"]) if "end" in item else None
+    return Term(
+        order_id=item.get("order"),
+        start=from_ms(item["start"]),
+        end=end,
+        lapses_at=end + timedelta(milliseconds=int(item["leeway"])) if end is not None else None,
+    )
+
+
+def _lapse_item(lapse: Lapse) -> dict[str, Any]:
+    return {
+        "order": lapse.order_id,
+        "from": to_ms(lapse.start),
+        "to": to_ms(lapse.end),
+        "gone": lapse.gone,
+        "rolled": lapse.rolled,
+    }
+
+
+def _lapse(item: Mapping[str, Any]) -> Lapse:
+    return Lapse(item["order"], from_ms(item["from"]), from_ms(item["to"]), item["gone"], item["rolled"])
+
+
+def _grant_item(grant: Grant) -> dict[str, Any]:
+    """What follows from the kind is left out: a periodic grant's id, and the usual priority."""
+    item: dict[str, Any] = {
+        "kind": grant.kind,
+        "given": grant.quantity,
+        "left": grant.remaining,
+        "from": to_ms(grant.starts_at),
+    }
+    if grant.id != periodic_grant_id(grant.kind, grant.starts_at):
+        item["id"] = grant.id
+    if grant.priority != DEFAULT_PRIORITY[grant.kind]:
+        item["priority"] = grant.priority
+    if grant.expires_at is not None:
+        item["until"] = to_ms(grant.expires_at)
+    return item
+
+
+def _grant(item: Mapping[str, Any]) -> Grant:
+    kind, starts_at = item["kind"], from_ms(item["from"])
+    return Grant(
+        id=item.get("id", periodic_grant_id(kind, starts_at)),
+        kind=kind,
+        quantity=item["given"],
+        remaining=item["left"],
+        priority=int(item.get("priority", DEFAULT_PRIORITY[kind])),
+        starts_at=starts_at,
+        expires_at=from_ms(item["until"]) if "until" in item else None,
+    )

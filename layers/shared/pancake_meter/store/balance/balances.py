@@ -1,0 +1,133 @@
+"""Balances: reading, structure changes, and the index of balances that are due to change."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.ledger import LedgerEntry, PeriodSummary
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.store.balance.balance_item import balance_from_item
+from pancake_meter.store.balance.ledger_item import ledger_from_item, summary_from_item
+from pancake_meter.store.balance.structure import opening_writes, structure_writes
+from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.keys import (
+    balance_key,
+    customer_of,
+    customer_partition,
+    due_shards,
+    ledger_prefix,
+    period_prefix,
+)
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
+
+METERS_MAX = 50
+"""Balances of one customer that are read at once: more meters than a catalog may have."""
+
+_DUE_PAGE = 100
+
+
+def read_balance(table: Table, customer_id: str, meter: str) -> Balance | None:
+    """Return a balance as written, or ``None``: one read."""
+    item = table.get(balance_key(customer_id, meter))
+    return balance_from_item(item) if item is not None else None
+
+
+def read_balances(table: Table, customer_id: str) -> list[Balance]:
+    """Return all balances of a customer: one query."""
+    items, _ = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": customer_partition(customer_id), ":prefix": "BALANCE#"},
+        limit=METERS_MAX,
+    )
+    return [balance_from_item(item) for item in items]
+
+
+def read_live_holds(table: Table, holds: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Return those of the holds (customer id, meter, hold id) that their balances have: one request for 100 balances."""
+    balances = list(dict.fromkeys((customer_id, meter) for customer_id, meter, _ in holds))
+    found: set[tuple[str, str, str]] = set()
+    for first in range(0, len(balances), READ_ITEMS_MAX):
+        for item in table.get_all([balance_key(*balance) for balance in balances[first : first + READ_ITEMS_MAX]]):
+            balance = balance_from_item(item)
+            found |= {(balance.customer_id, balance.meter, hold_id) for hold_id in balance.holds}
+    return found.intersection(holds)
+
+
+def write_change(
+    table: Table, change: Change, cause: str, reference: str | None, now: datetime, *, demands: Sequence[Write] = ()
+) -> Balance | None:
+    """Carry a balance to its next segment, or create it; return it, or ``None`` when somebody else was faster.
+
+    ``demands`` are further writes of the same transaction.
+    """
+    writes = opening_writes if change.before.segment == 0 else structure_writes
+    try:
+        table.transact([*writes(change, cause, reference, now), *demands])
+    except WriteRefused:
+        return None
+    return change.after
+
+
+def due_balances(table: Table, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield (customer id, meter) of every balance whose structure has a change to make by ``now``, page by page.
+
+    A balance leaves the index when it is advanced; one that could not be advanced stays and is yielded by the next sweep.
+    """
+    for shard in due_shards():
+        start = None
+        while True:
+            items, start = table.query(
+                "due_shard = :shard AND valid_until <= :now",
+                {":shard": shard, ":now": to_ms(now)},
+                limit=_DUE_PAGE,
+                index="due",
+                start=start,
+            )
+            for item in items:
+                yield _balance_name(item)
+            if start is None:
+                break
+
+
+def earliest_due(table: Table, now: datetime) -> datetime | None:
+    """Return when the most overdue balance was due, or ``None`` when none is: one query of one key for each shard."""
+    due: list[datetime] = []
+    for shard in due_shards():
+        items, _ = table.query(
+            "due_shard = :shard AND valid_until <= :now", {":shard": shard, ":now": to_ms(now)}, limit=1, index="due"
+        )
+        due += [from_ms(item["valid_until"]) for item in items]
+    return min(due, default=None)
+
+
+def read_ledger(
+    table: Table, customer_id: str, meter: str, *, limit: int, before_segment: int | None = None
+) -> list[LedgerEntry]:
+    """Return up to ``limit`` ledger entries of a balance, newest first, older than ``before_segment``."""
+    prefix = ledger_prefix(meter)
+    upper = f"{prefix}{before_segment - 1:010d}" if before_segment is not None else f"{prefix}~"
+    items, _ = table.query(
+        "PK = :partition AND SK BETWEEN :lower AND :upper",
+        {":partition": customer_partition(customer_id), ":lower": prefix, ":upper": upper},
+        limit=limit,
+        forward=False,
+    )
+    return [ledger_from_item(item) for item in items]
+
+
+def read_summaries(table: Table, customer_id: str, meter: str, *, limit: int) -> list[PeriodSummary]:
+    """Return up to ``limit`` summaries of closed periods of a balance, newest first: one query, or none for a limit of 0."""
+    if limit == 0:
+        return []
+    items, _ = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": customer_partition(customer_id), ":prefix": period_prefix(meter)},
+        limit=limit,
+        forward=False,
+    )
+    return [summary_from_item(item) for item in items]
+
+
+def _balance_name(item: Item) -> tuple[str, str]:
+    return customer_of(item["PK"]), item["SK"].removeprefix("BALANCE#")

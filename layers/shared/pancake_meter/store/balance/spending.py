@@ -1,0 +1,281 @@
+"""The hot writes: one request each, arithmetic only, no read before them.
+
+They are the functions of ``domain/spend.py`` as conditional updates. A condition that fails returns the item as it stood,
+and the use case decides from it what to do: open the balance, advance it, refuse, or recognise a repeat.
+
+Cost in write units while the balance is within 1 KB: hold 1, release 1, record 4 (2 an event and 2 for the balance, so 2.02
+an event in a batch of 99), settle 4.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
+from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.throttle import Throttle, minute_of
+from pancake_meter.domain.instant import timestamp, to_ms
+from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
+from pancake_meter.store.balance.balance_item import MINUTE_HOLDS, balance_from_item, hold_item, throttle_from_item
+from pancake_meter.store.balance.ledger_item import summary_item
+from pancake_meter.store.balance.structure import structure_writes
+from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
+from pancake_meter.store.reports.month_usage import month_usage_writes
+from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Item, Put, Table, Update, Write
+
+RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
+"""Events of one balance that one transaction counts, beside the update of the balance."""
+
+LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
+"""Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The write did not happen; ``balance`` is what stood in its way, ``None`` when there is no balance.
+
+    ``throttle`` is the pace that holds of the balance keep, ``None`` where it is free.
+    """
+
+    balance: Balance | None
+    throttle: Throttle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsRefused:
+    """The transaction did not happen.
+
+    ``known`` gives, for ids seen before, what they were counted as. ``balance`` is what stood in the way, or
+    ``None`` when there is none; ``balance_stands`` says that the balance was not the obstacle.
+    """
+
+    known: dict[str, CountedAs]
+    balance: Balance | None
+    balance_stands: bool
+
+
+def write_hold(
+    table: Table,
+    customer_id: str,
+    meter: str,
+    hold_id: str,
+    hold: Hold,
+    now: datetime,
+    throttle: Throttle | None = None,
+) -> Balance | Refused:
+    """Reserve units; return the balance with the hold in it.
+
+    Without a ``throttle``, one that is there stands in the way; with the one that an earlier try met, the hold counts in its
+    minute, as long as that has room.
+    """
+    count, pace, paced = _pace(throttle, now)
+    update = Update(
+        balance_key(customer_id, meter),
+        f"SET headroom = headroom - :quantity, holds.#id = :hold{count}",
+        "valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists(holds.#id)"
+        f" AND attribute_not_exists(blocked) AND size(holds) < :holds_max AND {pace}",
+        {
+            ":quantity": hold.quantity,
+            ":hold": hold_item(hold),
+            ":now": to_ms(now),
+            ":true": True,
+            ":holds_max": MAX_HOLDS,
+            **paced,
+        },
+        {"#id": hold_id, "#policy": "policy"},
+        is_made=lambda item: item["holds"].get(hold_id) == hold_item(hold),
+    )
+    return _write(table, update)
+
+
+def _pace(throttle: Throttle | None, now: datetime) -> tuple[str, str, dict[str, Any]]:
+    """Return the clause that counts a hold in its minute, the condition that allows it, and their values."""
+    if throttle is None:
+        return "", "attribute_not_exists(#policy.per_minute)", {}
+    this_minute = minute_of(now)
+    if throttle.minute >= this_minute:
+        count = f", {MINUTE_HOLDS}.n = {MINUTE_HOLDS}.n + :one"
+        pace = f"{MINUTE_HOLDS}.m >= :minute AND {MINUTE_HOLDS}.n < #policy.per_minute"
+        return count, pace, {":one": 1, ":minute": this_minute}
+    pace = (
+        f"attribute_exists(#policy.per_minute) AND (attribute_not_exists({MINUTE_HOLDS}) OR {MINUTE_HOLDS}.m < :minute)"
+    )
+    return f", {MINUTE_HOLDS} = :first", pace, {":first": {"m": this_minute, "n": 1}, ":minute": this_minute}
+
+
+def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> Balance | Refused:
+    """End a hold with nothing used; return the balance without it.
+
+    Where an attempt's answer was lost and the hold is not there, that attempt has ended it.
+    """
+    update = Update(
+        balance_key(customer_id, meter),
+        "SET headroom = headroom + holds.#id.q REMOVE holds.#id",
+        "attribute_exists(holds.#id)",
+        {},
+        {"#id": hold_id},
+        is_made=lambda item: hold_id not in item["holds"],
+    )
+    return _write(table, update)
+
+
+def write_events(
+    table: Table,
+    customer_id: str,
+    meter: str,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    *,
+    of_any_time: bool = False,
+) -> EventsRefused | None:
+    """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted.
+
+    Events from before the open period stand in the way, unless they may be ``of_any_time``.
+    """
+    condition, bounds = "valid_until > :now", {":now": to_ms(now)}
+    period: dict[str, str] = {}
+    if not of_any_time:
+        condition += " AND #period.#start <= :earliest"
+        bounds[":earliest"] = to_ms(min(event.used_at for event in events))
+        period = {"#period": "period", "#start": "start"}
+    total = sum((event.quantity for event in events), ZERO)
+    by_day: dict[str, Decimal] = {}
+    for event in events:
+        day = day_key(event.used_at)
+        by_day[day] = by_day.get(day, ZERO) + event.quantity
+    sets, names, values = _count(total, by_day)
+    update = Update(
+        balance_key(customer_id, meter),
+        f"SET headroom = headroom - :quantity, {sets}",
+        condition,
+        {**bounds, **values},
+        {**period, **names},
+    )
+    return _transact(table, customer_id, meter, events, [update], now)
+
+
+def write_late_events(
+    table: Table,
+    change: Change,
+    summary: PeriodSummary,
+    told: PeriodSummary,
+    events: Sequence[UsageEvent],
+    now: datetime,
+) -> EventsRefused | None:
+    """Count events of the closed period of ``summary``, which becomes ``told``; ``None`` when they are counted."""
+    balance = change.before
+    writes = structure_writes(change, "late_usage", timestamp(summary.period.start), now)
+    # The balance's segment guards the summary too: nothing amends one without opening a segment.
+    amended = Put(summary_item(balance.customer_id, balance.meter, told))
+    months = month_usage_writes(balance.customer_id, balance.meter, [summary], [told])
+    return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended, *months], now)
+
+
+def write_settlement(
+    table: Table,
+    customer_id: str,
+    meter: str,
+    hold_id: str,
+    held: Decimal,
+    event: UsageEvent,
+    now: datetime,
+    *,
+    of_any_time: bool = True,
+) -> EventsRefused | None:
+    """End a hold of ``held`` units with what was really used, counted as ``event``; ``None`` when that happened.
+
+    An event from before the open period stands in the way, unless it may be ``of_any_time``.
+    """
+    condition, names, values = "holds.#id.q = :held AND valid_until > :now", {"#id": hold_id}, {":now": to_ms(now)}
+    if not of_any_time:
+        condition += " AND #period.#start <= :used_at"
+        names |= {"#period": "period", "#start": "start"}
+        values[":used_at"] = to_ms(event.used_at)
+    sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity})
+    update = Update(
+        balance_key(customer_id, meter),
+        f"SET headroom = headroom + :given_back, {sets} REMOVE holds.#id",
+        condition,
+        {":given_back": held - event.quantity, ":held": held, **values, **counts},
+        {**names, **day_names},
+    )
+    return _transact(table, customer_id, meter, [event], [update], now)
+
+
+def known_usage(
+    table: Table, events: Sequence[tuple[str, str, str]], now: datetime, *, consistent: bool = True
+) -> dict[tuple[str, str, str], CountedAs]:
+    """Return what those events (customer, meter, id) that are counted were counted as: one request for 100 of them.
+
+    A read costs 1 unit an event. Without ``consistent`` it costs half, and may miss what was written a moment ago.
+    """
+    distinct = list(dict.fromkeys(events))
+    known = {}
+    for first in range(0, len(distinct), READ_ITEMS_MAX):
+        keys = [usage_event_key(*event) for event in distinct[first : first + READ_ITEMS_MAX]]
+        for item in table.get_all(keys, consistent=consistent):
+            if item["expires_at"] > _seconds(now):
+                known[usage_event_of(item["PK"])] = _counted_as(item)
+    return known
+
+
+def _count(total: Decimal, by_day: dict[str, Decimal]) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return the clauses that count usage, in total and by day, with their names and values."""
+    days = list(enumerate(sorted(by_day)))
+    clauses = ["used = used + :quantity"]
+    clauses += [f"days.#day{i} = if_not_exists(days.#day{i}, :zero) + :day{i}" for i, _ in days]
+    values = {":quantity": total, ":zero": ZERO, **{f":day{i}": by_day[day] for i, day in days}}
+    return ", ".join(clauses), {f"#day{i}": day for i, day in days}, values
+
+
+def _write(table: Table, update: Update) -> Balance | Refused:
+    try:
+        return balance_from_item(table.write(update))
+    except WriteRefused as refused:
+        (old,) = refused.refusals
+        return Refused(balance_from_item(old), throttle_from_item(old)) if old else Refused(None)
+
+
+def _transact(
+    table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], writes: Sequence[Write], now: datetime
+) -> EventsRefused | None:
+    """Put the events and do the balance's writes, the first of which is its update."""
+    puts = [_event_put(usage_event_key(customer_id, meter, event.id), event, now) for event in events]
+    try:
+        table.transact([*puts, *writes])
+    except WriteRefused as refused:
+        event_refusals, write_refusals = refused.refusals[: len(puts)], refused.refusals[len(puts) :]
+        known = {
+            event.id: _counted_as(old) for event, old in zip(events, event_refusals, strict=True) if old is not None
+        }
+        balance_refusal = write_refusals[0]
+        balance = balance_from_item(balance_refusal) if balance_refusal else None
+        return EventsRefused(known, balance, balance_stands=not any(refusal is not None for refusal in write_refusals))
+    return None
+
+
+def _counted_as(item: Item) -> CountedAs:
+    return CountedAs(str(item["fingerprint"]), item["quantity"])
+
+
+def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
+    """Write an event whose id is new, or forgotten: an item past its time to live counts as deleted, deleted or not."""
+    item: dict[str, Any] = {
+        **key,
+        "quantity": event.quantity,
+        "used_at": to_ms(event.used_at),
+        # Without a stated time the quantity says all: see `UsageEvent.is_repeat_of`.
+        "fingerprint": event.fingerprint if event.stated_at is not None else "",
+        "expires_at": _seconds(now + RETENTION),
+    }
+    return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
+
+
+def _seconds(instant: datetime) -> int:
+    """Time to live as DynamoDB wants it: seconds since the epoch."""
+    return to_ms(instant) // 1000

@@ -1,0 +1,126 @@
+"""Structure changes as writes: everything a ``Change`` says, in one transaction, guarded by ``segment``.
+
+The balance's counters are written as differences, because hot writes go on between the read and this write and do not
+touch ``segment``. Whatever they add lands in the new segment: nothing is lost, and a busy balance cannot starve a change.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.store.balance.balance_item import MINUTE_HOLDS, SPARSE_ATTRIBUTES, balance_item, structure_attributes
+from pancake_meter.store.balance.ledger_item import ledger_item, summary_item
+from pancake_meter.store.keys import balance_key
+from pancake_meter.store.reports.month_usage import month_usage_writes
+from pancake_meter.store.selling.overage_lines import line_write
+from pancake_meter.store.table import Put, Update, Write
+
+
+def opening_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+    """Writes that create a balance, unless it exists already."""
+    opened = change.after
+    put = Put(balance_item(opened), condition="attribute_not_exists(PK)")
+    return [put, _ledger_put(change, cause, reference, now), *_line_writes(change)]
+
+
+def structure_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+    """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
+    balance = change.before
+    summaries = [Put(summary_item(balance.customer_id, balance.meter, summary)) for summary in change.closed]
+    update = _update(change.before, change.after, now)
+    months = month_usage_writes(balance.customer_id, balance.meter, (), change.closed)
+    return [update, _ledger_put(change, cause, reference, now), *summaries, *months, *_line_writes(change)]
+
+
+def _line_writes(change: Change) -> list[Update]:
+    customer_id, meter = change.before.customer_id, change.before.meter
+    return [line_write(customer_id, meter, more) for more in change.lines.values()]
+
+
+def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime) -> Put:
+    entry = change.entry(cause, reference, now)
+    item = ledger_item(change.before.customer_id, change.before.meter, entry)
+    return Put(item, condition="attribute_not_exists(PK)")
+
+
+def _update(before: Balance, after: Balance, now: datetime) -> Update:
+    """Build the update: absolute for what only structure changes write, differences for what hot writes share."""
+    expression = _Expression()
+    expression.add_difference("headroom", after.headroom - before.headroom)
+    expression.add_difference("used", after.used - before.used)
+    attributes = structure_attributes(after)
+    for name, value in attributes.items():
+        expression.set(name, value)
+    for name in SPARSE_ATTRIBUTES:
+        if name not in attributes:
+            expression.remove(name)
+    if after.policy.holds_per_minute is None:
+        expression.remove(MINUTE_HOLDS)
+    for hold_id in before.holds.keys() - after.holds.keys():
+        expression.remove_if_equal("holds", hold_id, "q", before.holds[hold_id].quantity)
+    busy = {day_key(now + timedelta(days=days)) for days in (-1, 0, 1)}
+    for day, quantity in before.days.items():
+        if quantity != ZERO and day in after.days:
+            continue
+        # A day that is being counted now is brought down by what its chart took; any other can go if it stands still.
+        if day not in busy:
+            expression.remove_if_equal("days", day, None, quantity)
+        elif quantity != ZERO:
+            expression.subtract("days", day, quantity)
+    expression.demand("segment", before.segment)
+    return expression.update(balance_key(before.customer_id, before.meter))
+
+
+class _Expression:
+    """An update expression in the making, with its placeholders."""
+
+    def __init__(self) -> None:
+        self._sets: list[str] = []
+        self._removes: list[str] = []
+        self._conditions: list[str] = []
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+
+    def set(self, name: str, value: object) -> None:
+        self._sets.append(f"{self._name(name)} = {self._value(value)}")
+
+    def add_difference(self, name: str, difference: Decimal) -> None:
+        placeholder = self._name(name)
+        self._sets.append(f"{placeholder} = {placeholder} + {self._value(difference)}")
+
+    def subtract(self, map_name: str, key: str, quantity: Decimal) -> None:
+        path = f"{self._name(map_name)}.{self._name(key)}"
+        self._sets.append(f"{path} = {path} - {self._value(quantity)}")
+
+    def remove(self, name: str) -> None:
+        self._removes.append(self._name(name))
+
+    def remove_if_equal(self, map_name: str, key: str, field: str | None, expected: Decimal) -> None:
+        path = f"{self._name(map_name)}.{self._name(key)}"
+        self._removes.append(path)
+        compared = path if field is None else f"{path}.{self._name(field)}"
+        self._conditions.append(f"{compared} = {self._value(expected)}")
+
+    def demand(self, name: str, value: object) -> None:
+        self._conditions.append(f"{self._name(name)} = {self._value(value)}")
+
+    def update(self, key: dict[str, str]) -> Update:
+        expression = f"SET {', '.join(self._sets)}"
+        if self._removes:
+            expression += f" REMOVE {', '.join(self._removes)}"
+        return Update(key, expression, " AND ".join(self._conditions), self._values, self._names)
+
+    def _name(self, name: str) -> str:
+        for placeholder, known in self._names.items():
+            if known == name:
+                return placeholder
+        placeholder = f"#{len(self._names)}"
+        self._names[placeholder] = name
+        return placeholder
+
+    def _value(self, value: object) -> str:
+        placeholder = f":{len(self._values)}"
+        self._values[placeholder] = value
+        return placeholder

@@ -1,0 +1,1 @@
+"""The room `reconciliation` of this floor: what webhooks missed, read from Waffo."""

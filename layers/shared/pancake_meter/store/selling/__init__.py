@@ -1,0 +1,1 @@
+"""The room `selling` of this floor: plans, prices, payments and checkouts."""

@@ -1,0 +1,96 @@
+"""Overage lines as items: ``PK CUSTOMER#<customer> SK OVERAGE#<meter>#<period start>#<plan>``.
+
+A line changes only in a transaction that carries its balance to the next segment. So what is read after the balance is
+still so when the balance's write succeeds, and the writes here need no condition of their own.
+"""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix
+from pancake_meter.store.selling.plan_item import price_from_item, price_item
+from pancake_meter.store.table import Item, Table, Update
+
+_PAGE: Final = 100
+_PAGES_MAX: Final = 100
+
+
+def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
+    """Return the write that adds differences to a line."""
+    names = {"#period": "period_start", "#ends": "ends_at"}
+    values: dict[str, Any] = {
+        ":period": to_ms(more.key.period_start),
+        ":ends": to_ms(more.ends_at),
+        ":closed": more.closed,
+        ":settled": more.settled,
+        ":forgiven": more.forgiven,
+    }
+    sets = "#period = :period, #ends = :ends"
+    if more.key.plan is not None:
+        sets += ", #plan = :plan"
+        names["#plan"] = "plan"
+        values[":plan"] = more.key.plan
+    if more.prices is not None:
+        sets += ", prices = if_not_exists(prices, :prices)"
+        values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
+    expression = f"SET {sets} ADD closed :closed, settled :settled, forgiven :forgiven"
+    return Update(overage_line_key(customer_id, meter, more.key), expression, None, values, names)
+
+
+def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> dict[LineKey, OverageLine]:
+    """Return the lines that the ``due`` units of a balance belong to, oldest first; none are read where nothing is due.
+
+    Lines are read from the newest on, until they account for all that is due.
+    """
+    lines: dict[LineKey, OverageLine] = {}
+    start: Mapping[str, Any] | None = None
+    for _ in range(_PAGES_MAX):
+        if due <= 0:
+            break
+        items, start = table.query(
+            "PK = :partition AND begins_with(SK, :prefix)",
+            {":partition": customer_partition(customer_id), ":prefix": overage_line_prefix(meter)},
+            limit=_PAGE,
+            forward=False,
+            start=start,
+        )
+        for line in map(_line, items):
+            if line.due > 0:
+                lines[line.key] = line
+                due -= line.due
+        if start is None:
+            break
+    return dict(sorted(lines.items(), key=lambda item: item[0].order))
+
+
+def read_lines(table: Table, customer_id: str, meter: str, keys: Collection[LineKey]) -> dict[LineKey, OverageLine]:
+    """Return the lines with these keys, as far as they are there: one read each."""
+    items = (table.get(overage_line_key(customer_id, meter, key)) for key in keys)
+    return {line.key: line for line in (_line(item) for item in items if item is not None)}
+
+
+def line_key_item(key: LineKey) -> dict[str, Any]:
+    """Return a line's key as an attribute."""
+    item: dict[str, Any] = {"period_start": to_ms(key.period_start)}
+    return item if key.plan is None else {**item, "plan": key.plan}
+
+
+def line_key(item: Mapping[str, Any]) -> LineKey:
+    """Return the line's key of an attribute, or of the line's own item."""
+    return LineKey(from_ms(item["period_start"]), item.get("plan"))
+
+
+def _line(item: Item) -> OverageLine:
+    return OverageLine(
+        key=line_key(item),
+        ends_at=from_ms(item["ends_at"]),
+        closed=item["closed"],
+        settled=item["settled"],
+        forgiven=item["forgiven"],
+        prices={currency: price_from_item(price) for currency, price in item["prices"].items()}
+        if "prices" in item
+        else None,
+    )

@@ -1,0 +1,163 @@
+"""Payments as items: one per payment id, versioned. With them go the revenue facts that they bring."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.domain.reports.revenue import new_facts
+from pancake_meter.domain.selling.payment import Charge, Credit, Payment, Refund
+from pancake_meter.store.keys import Key
+from pancake_meter.store.reports.revenue import revenue_writes
+from pancake_meter.store.selling.overage_lines import line_key, line_key_item
+from pancake_meter.store.table import Item, Put, Table, Write
+
+_PREFIX = "PAYMENT#"
+_UNCHARGED = "PAYMENTS#uncharged"
+_ORDER_PREFIX = "ORDER#"
+_PAYMENTS_OF_ORDER_MAX = 1000
+
+
+def read_payment(table: Table, payment_id: str) -> Payment | None:
+    """Return a payment, or ``None``: one read."""
+    item = table.get(_payment_key(payment_id))
+    return _payment(item) if item is not None else None
+
+
+def payment_writes(before: Payment, after: Payment) -> list[Write]:
+    """Return the writes that carry a payment from what was read to what is known now, and count its new money.
+
+    The version guards them all: each payment and each refund is counted once, whatever told of it.
+    """
+    return [_payment_put(after), Put(_pointer_item(after)), *revenue_writes(new_facts(before, after))]
+
+
+def payment_ids_of_order(table: Table, order_id: str) -> dict[str, int | None]:
+    """Return the payments known of an order, each with its number among the order's charges: one query, at most 1,000.
+
+    A payment that was written before orders listed their payments is missing until it is written again.
+    """
+    items, _ = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": f"{_ORDER_PREFIX}{order_id}", ":prefix": _PREFIX},
+        limit=_PAYMENTS_OF_ORDER_MAX,
+    )
+    return {item["payment_id"]: int(item["number"]) if "number" in item else None for item in items}
+
+
+def uncharged_payments(
+    table: Table, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return a page of the ids of payments that were refunded and whose charge is not known, and the key after it."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _UNCHARGED}, limit=limit, index="listing", start=start
+    )
+    return [item["PK"].removeprefix(_PREFIX) for item in items], following
+
+
+def _payment_put(payment: Payment) -> Put:
+    """Return the write of a grown payment; its ``version`` is the one that was read."""
+    item: dict[str, Any] = {
+        **_payment_key(payment.payment_id),
+        "version": payment.version + 1,
+        "order_id": payment.order_id,
+        "customer_id": payment.customer_id,
+        "refunds": {refund.id: _refund_item(refund) for refund in payment.refunds.values()},
+        "credits": [_credit_item(credit) for credit in payment.credits],
+    }
+    if payment.charge is not None:
+        item["charge"] = _charge_item(payment.charge)
+    else:
+        first = min((refund.at for refund in payment.refunds.values()), default=None)
+        item |= {"listing": _UNCHARGED, "listed_at": f"{timestamp(first)}#{payment.payment_id}"} if first else {}
+    if payment.version == 0:
+        return Put(item, "attribute_not_exists(PK)")
+    return Put(item, "version = :version", {":version": payment.version})
+
+
+def _pointer_item(payment: Payment) -> dict[str, Any]:
+    """Return what lists a payment under its order. Whoever grows the payment writes the same or more."""
+    number = payment.charge.number if payment.charge else None
+    item = {
+        "PK": f"{_ORDER_PREFIX}{payment.order_id}",
+        "SK": f"{_PREFIX}{payment.payment_id}",
+        "payment_id": payment.payment_id,
+        "sold": payment.charge.sold if payment.charge else None,
+        "number": number,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _payment_key(payment_id: str) -> Key:
+    return {"PK": f"{_PREFIX}{payment_id}", "SK": "PAYMENT"}
+
+
+def _payment(item: Item) -> Payment:
+    return Payment(
+        payment_id=item["PK"].removeprefix(_PREFIX),
+        order_id=item["order_id"],
+        customer_id=item["customer_id"],
+        charge=_charge(item["charge"]) if "charge" in item else None,
+        refunds={
+            refund_id: Refund(refund_id, refund["amount"], refund.get("of"), from_ms(refund["at"]))
+            for refund_id, refund in item["refunds"].items()
+        },
+        credits=tuple(_credit(credit) for credit in item["credits"]),
+        version=int(item["version"]),
+    )
+
+
+def _charge_item(charge: Charge) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "currency": charge.currency,
+        "paid_at": to_ms(charge.paid_at),
+        "sold": charge.sold,
+    }
+    optional = {
+        "plan": charge.plan,
+        "collected": charge.collected,
+        "list_total": charge.list_total,
+        "tax": charge.tax,
+        "number": charge.number,
+    }
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _charge(item: Mapping[str, Any]) -> Charge:
+    number = item.get("number")
+    return Charge(
+        currency=item["currency"],
+        collected=item.get("collected"),
+        list_total=item.get("list_total"),
+        paid_at=from_ms(item["paid_at"]),
+        number=None if number is None else int(number),
+        sold=item["sold"],
+        plan=item.get("plan"),
+        tax=item.get("tax"),
+    )
+
+
+def _refund_item(refund: Refund) -> dict[str, Any]:
+    item: dict[str, Any] = {"amount": refund.amount, "at": to_ms(refund.at)}
+    return item if refund.of is None else {**item, "of": refund.of}
+
+
+def _credit_item(credit: Credit) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "meter": credit.meter,
+        "grant_id": credit.grant_id,
+        "quantity": credit.quantity,
+        "taken_back": credit.taken_back,
+        "shortfall": credit.shortfall,
+    }
+    return item if credit.line is None else {**item, "line": line_key_item(credit.line)}
+
+
+def _credit(item: Mapping[str, Any]) -> Credit:
+    return Credit(
+        meter=item["meter"],
+        grant_id=item["grant_id"],
+        quantity=item["quantity"],
+        taken_back=item["taken_back"],
+        shortfall=item["shortfall"],
+        line=line_key(item["line"]) if "line" in item else None,
+    )

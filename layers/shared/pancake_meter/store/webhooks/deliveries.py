@@ -1,0 +1,389 @@
+"""Deliveries: every webhook request as it came, what was made of it, and the orders that they are about.
+
+A delivery is known by the SHA-256 of its raw body. Its mark is written in the transaction that has its effects, so the two
+are never apart. A pointer under the order, without the body, lists the deliveries of one order; the ``listing`` index lists
+them by verdict.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.store.keys import Key
+from pancake_meter.store.table import Item, Put, Table, Update, Write
+
+Mode = Literal["test", "prod"]
+
+Verdict = Literal["applied", "ignored", "parked", "failed", "dismissed"]
+"""``parked``: cannot be resolved yet. ``failed``: cannot be applied as things stand. Both are open: replayed until they are
+done, or ``dismissed`` by an operator, for a reason. What is dismissed may still be replayed.
+"""
+
+VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed", "dismissed")
+
+OPEN_VERDICTS: tuple[Verdict, ...] = ("parked", "failed")
+
+BodyEncoding = Literal["utf-8", "base64"]
+
+DELIVERIES_OF_ORDER_PAGES_MAX: Final = 50
+_OF_ORDER_PAGE_SIZE: Final = 100
+
+Place = tuple[datetime, str]
+"""Where a page goes on: after the delivery with this place and digest."""
+
+_MARK = "DELIVERY"
+_DIGEST_IN_LISTING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The mode and the store of the stack that received a body which does not say its own, or cannot be read."""
+
+    mode: Mode
+    store_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissal:
+    """An operator's decision that nothing is to be done about a delivery, in the operator's words."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request. ``headers`` are those that matter, ``reason`` says why for every verdict but ``applied``.
+
+    ``body`` has the bytes as received, of a body that is too large to keep only its beginning; ``body_size`` is its length.
+    ``duplicates`` counts later arrivals of the same body, ``attempts`` how often it was tried to apply. ``told_by``: no
+    request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
+
+    ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
+    what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
+    for deliveries that were judged before it was kept.
+    """
+
+    digest: str
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+    event_type: str
+    event_id: str
+    waffo_id: str
+    occurred_at: datetime
+    order_id: str | None
+    verdict: Verdict
+    judged_at: datetime
+    reason: str | None = None
+    customer_id: str | None = None
+    attempts: int = 1
+    duplicates: int = 0
+    last_duplicate_at: datetime | None = None
+    told_by: ToldBy = "webhook"
+    body_size: int | None = None
+    pin: Pin | None = None
+    detail: str | None = None
+    judged_with: str = ""
+    dismissal: Dismissal | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits to be applied."""
+        return self.verdict in OPEN_VERDICTS
+
+    @property
+    def may_be_replayed(self) -> bool:
+        """Whether an operator may have it judged again. What is not ours may turn out to be ours after all."""
+        return self.is_open or self.verdict == "dismissed" or (self.verdict == "ignored" and self.reason == "not_ours")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body was kept."""
+        return self.body_size is None or self.body_size == len(self.body)
+
+    @property
+    def body_text(self) -> tuple[str, BodyEncoding]:
+        """The body as text: itself where it is UTF-8, else in base64."""
+        try:
+            return self.body.decode(), "utf-8"
+        except UnicodeDecodeError:
+            return base64.b64encode(self.body).decode("ascii"), "base64"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list."""
+
+    digest: str
+    event_type: str
+    event_id: str
+    order_id: str | None
+    customer_id: str | None
+    verdict: Verdict
+    reason: str | None
+    occurred_at: datetime
+    received_at: datetime
+    judged_at: datetime
+    attempts: int
+    place: datetime
+    judged_with: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Deliveries, and the (place, digest) after which the next page goes on; ``None`` at the end."""
+
+    deliveries: list[Listed] = field(default_factory=list)
+    following: Place | None = None
+
+
+def read_delivery(table: Table, digest: str) -> Delivery | None:
+    """Return a delivery, or ``None``: one read."""
+    item = table.get(_delivery_key(digest))
+    return _delivery(item) if item is not None else None
+
+
+def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
+    """Return the writes that keep a delivery, which is ``before`` as it was read, ``None``: not there.
+
+    The first is the mark: refused when something else came of the delivery in between.
+    """
+    item = _delivery_item(delivery)
+    if before is None:
+        mark = Put(item, "attribute_not_exists(PK)")
+    else:
+        values = {":verdict": before.verdict, ":attempts": before.attempts}
+        mark = Put(item, "verdict = :verdict AND attempts = :attempts", values)
+    return [mark] if delivery.order_id is None else [mark, Put(_pointer_item(delivery, delivery.order_id))]
+
+
+def count_duplicate(table: Table, digest: str, now: datetime) -> None:
+    """Count one more arrival of a delivery that is known: once, also where the store's answer is lost."""
+    counted = Update(
+        _delivery_key(digest),
+        "SET duplicates = duplicates + :one, last_duplicate_at = :now",
+        "attribute_exists(PK)",
+        {":one": 1, ":now": to_ms(now)},
+    )
+    table.transact([counted])
+
+
+def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of the deliveries with a verdict, the latest received first: one query of the index."""
+    listing = _listing(verdict)
+    start = {**_delivery_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)} if after else None
+    items, following = table.query(
+        "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
+    )
+    return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
+
+
+def count_deliveries(table: Table, verdict: Verdict, *, limit: int) -> int:
+    """Return how many deliveries have a verdict, counted up to ``limit`` or 1 MB of them: one query of the index."""
+    return table.count("listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing")
+
+
+def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of the deliveries about an order, the latest event first: one query of small items."""
+    start = {"PK": _order_partition(order_id), "SK": _pointer_sort(*after)} if after else None
+    items, following = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+        limit=limit,
+        forward=False,
+        start=start,
+    )
+    return _page([_listed(item, place="occurred_at") for item in items], is_last=following is None)
+
+
+def each_of_order(table: Table, order_id: str) -> Iterator[Listed]:
+    """Yield the deliveries about an order, the oldest event first: one consistent query for each hundred.
+
+    It ends after 5,000, so it finds what is there and proves nothing of what is not. The schedule finds what is open by its
+    verdict (``open_deliveries``), however many deliveries an order has.
+    """
+    start: Mapping[str, Any] | None = None
+    for _ in range(DELIVERIES_OF_ORDER_PAGES_MAX):
+        items, start = table.query(
+            "PK = :partition AND begins_with(SK, :prefix)",
+            {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+            limit=_OF_ORDER_PAGE_SIZE,
+            start=start,
+        )
+        yield from (_listed(item, place="occurred_at") for item in items)
+        if start is None:
+            return
+
+
+def open_deliveries(
+    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[Listed], Mapping[str, Any] | None]:
+    """Return a page of the deliveries with a verdict, the earliest received first, and the key after it."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", start=start
+    )
+    return [_listed(item, place="received_at") for item in items], following
+
+
+def dismissed(delivery: Delivery, reason: str, now: datetime) -> Delivery:
+    """Return a delivery that an operator has dismissed. Why it was open stays on it."""
+    return replace(delivery, verdict="dismissed", judged_at=now, dismissal=Dismissal(reason, now))
+
+
+def read_order_customer(table: Table, order_id: str) -> str | None:
+    """Return the customer that an order is known to belong to, or ``None``: one read."""
+    item = table.get(_order_key(order_id))
+    return item["customer_id"] if item is not None else None
+
+
+def read_order_learned_at(table: Table, order_id: str) -> datetime | None:
+    """Return when an event of the order was last applied or found to be no news, or ``None``: one read.
+
+    It is ``None`` too for an order of which nothing was learned since an earlier version wrote it.
+    """
+    item = table.get(_order_key(order_id))
+    return from_ms(item["learned_at"]) if item is not None and "learned_at" in item else None
+
+
+def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
+    """Bind an order to its customer, and note that something was learned of it; refused when it belongs to another."""
+    return Put(
+        {**_order_key(order_id), "customer_id": customer_id, "learned_at": to_ms(now)},
+        "attribute_not_exists(PK) OR customer_id = :customer",
+        {":customer": customer_id},
+    )
+
+
+def _delivery_key(digest: str) -> Key:
+    return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
+
+
+def _order_partition(order_id: str) -> str:
+    return f"ORDER#{order_id}"
+
+
+def _order_key(order_id: str) -> Key:
+    return {"PK": _order_partition(order_id), "SK": "ORDER"}
+
+
+def _listing(verdict: Verdict) -> str:
+    return f"DELIVERIES#{verdict}"
+
+
+def _delivery_item(delivery: Delivery) -> dict[str, Any]:
+    body, encoding = delivery.body_text
+    item: dict[str, Any] = {
+        **_delivery_key(delivery.digest),
+        "listing": _listing(delivery.verdict),
+        "listed_at": _listed_at(delivery.received_at, delivery.digest),
+        "body": body,
+        "headers": dict(delivery.headers),
+        "received_at": to_ms(delivery.received_at),
+        "event_type": delivery.event_type,
+        "event_id": delivery.event_id,
+        "waffo_id": delivery.waffo_id,
+        "occurred_at": to_ms(delivery.occurred_at),
+        "verdict": delivery.verdict,
+        "judged_at": to_ms(delivery.judged_at),
+        "attempts": delivery.attempts,
+        "duplicates": delivery.duplicates,
+    }
+    optional = {
+        "order_id": delivery.order_id,
+        "reason": delivery.reason,
+        "customer_id": delivery.customer_id,
+        "last_duplicate_at": to_ms(delivery.last_duplicate_at) if delivery.last_duplicate_at else None,
+        "body_encoding": encoding if encoding != "utf-8" else None,
+        "body_size": delivery.body_size,
+        "pin": {"mode": delivery.pin.mode, "store_id": delivery.pin.store_id} if delivery.pin else None,
+        "detail": delivery.detail,
+        "judged_with": delivery.judged_with or None,
+        "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
+        if delivery.dismissal
+        else None,
+    }
+    if delivery.told_by != "webhook":
+        item["told_by"] = delivery.told_by
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _delivery(item: Item) -> Delivery:
+    pin, dismissal = item.get("pin"), item.get("dismissal")
+    return Delivery(
+        digest=item["PK"].removeprefix(f"{_MARK}#"),
+        body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
+        headers=dict(item["headers"]),
+        received_at=from_ms(item["received_at"]),
+        event_type=item["event_type"],
+        event_id=item["event_id"],
+        waffo_id=item["waffo_id"],
+        occurred_at=from_ms(item["occurred_at"]),
+        order_id=item.get("order_id"),
+        verdict=item["verdict"],
+        judged_at=from_ms(item["judged_at"]),
+        reason=item.get("reason"),
+        customer_id=item.get("customer_id"),
+        attempts=int(item["attempts"]),
+        duplicates=int(item["duplicates"]),
+        last_duplicate_at=from_ms(item["last_duplicate_at"]) if "last_duplicate_at" in item else None,
+        told_by=item.get("told_by", "webhook"),
+        body_size=int(item["body_size"]) if "body_size" in item else None,
+        pin=Pin(pin["mode"], pin["store_id"]) if pin else None,
+        detail=item.get("detail"),
+        judged_with=item.get("judged_with", ""),
+        dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
+    )
+
+
+def _pointer_item(delivery: Delivery, order_id: str) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "PK": _order_partition(order_id),
+        "SK": _pointer_sort(delivery.occurred_at, delivery.digest),
+        "digest": delivery.digest,
+        "verdict": delivery.verdict,
+        "event_type": delivery.event_type,
+        "event_id": delivery.event_id,
+        "order_id": order_id,
+        "occurred_at": to_ms(delivery.occurred_at),
+        "received_at": to_ms(delivery.received_at),
+        "judged_at": to_ms(delivery.judged_at),
+        "attempts": delivery.attempts,
+    }
+    optional = {"reason": delivery.reason, "customer_id": delivery.customer_id}
+    return item | {name: value for name, value in optional.items() if value is not None}
+
+
+def _page(deliveries: list[Listed], *, is_last: bool) -> Page:
+    return Page(deliveries, None if is_last or not deliveries else (deliveries[-1].place, deliveries[-1].digest))
+
+
+def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> Listed:
+    """Read what lists show, from a delivery or from the pointer under its order."""
+    return Listed(
+        digest=item.get("digest") or item["PK"].removeprefix(f"{_MARK}#"),
+        event_type=item["event_type"],
+        event_id=item["event_id"],
+        order_id=item.get("order_id"),
+        customer_id=item.get("customer_id"),
+        verdict=item["verdict"],
+        reason=item.get("reason"),
+        occurred_at=from_ms(item["occurred_at"]),
+        received_at=from_ms(item["received_at"]),
+        judged_at=from_ms(item["judged_at"]),
+        attempts=int(item["attempts"]),
+        place=from_ms(item[place]),
+        judged_with=item.get("judged_with", ""),
+    )
+
+
+def _listed_at(received_at: datetime, digest: str) -> str:
+    return f"{timestamp(received_at)}#{digest[:_DIGEST_IN_LISTING]}"
+
+
+def _pointer_sort(occurred_at: datetime, digest: str) -> str:
+    return f"{_MARK}#{timestamp(occurred_at)}#{digest}"

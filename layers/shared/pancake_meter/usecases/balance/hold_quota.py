@@ -1,0 +1,192 @@
+"""Holds: reserve before the work, settle with the truth after it, or release."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.hold import Hold, HoldHandle, check_hold_id
+from pancake_meter.domain.balance.spend import Refusal, place_hold
+from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound, PeriodClosed
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.usage.usage_event import CountedAs, UsageEvent
+from pancake_meter.store.balance.balances import read_balances
+from pancake_meter.store.balance.spending import write_hold, write_release, write_settlement
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.briefly import briefly
+
+if TYPE_CHECKING:
+    from pancake_meter.domain.balance.throttle import Throttle
+
+BALANCE_SECONDS_MAX: Final = 1.0
+"""How long the answer to a settlement waits for the balance that is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """The units are reserved; ``is_replay`` says that they were before, by the same request."""
+
+    handle: HoldHandle
+    hold: Hold
+    balance: Balance
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefused:
+    """Nothing was reserved."""
+
+    refusal: Refusal
+    balance: Balance
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSettled:
+    """The usage is counted. ``was_held`` is false when the hold had expired, been released, or never was."""
+
+    handle: HoldHandle
+    quantity: Decimal
+    was_held: bool
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    """The hold is over; ``was_held`` is false when there was none any more."""
+
+    handle: HoldHandle
+    was_held: bool
+
+
+def hold_quota(
+    metering: Metering, customer_id: str, meter: str, hold_id: str, quantity: Decimal, ttl: timedelta, now: datetime
+) -> HoldPlaced | HoldRefused:
+    """Reserve ``quantity`` units under ``hold_id``: one write when the balance is there and current.
+
+    Where holds are throttled, the first write meets the throttle and the second counts in its minute.
+
+    Raises:
+        UnknownMeter: the catalog has no such meter.
+        HoldConflict: the id holds another quantity.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    metering.check_meter(meter)
+    hold = Hold(quantity, floor_ms(now + ttl))
+    throttle: Throttle | None = None
+    for _ in range(ATTEMPTS_MAX):
+        written = write_hold(metering.table, customer_id, meter, hold_id, hold, now, throttle)
+        if isinstance(written, Balance):
+            return HoldPlaced(HoldHandle(meter, quantity, hold_id), hold, written)
+        balance = written.balance
+        if balance is None:
+            metering.open(customer_id, meter, now)
+            continue
+        if metering.keep_current(balance, now):
+            continue
+        held = balance.holds.get(hold_id)
+        if held is not None:
+            return _replay(HoldHandle(meter, quantity, hold_id), held, balance)
+        refused = place_hold(balance, hold_id, hold)
+        if isinstance(refused, Refusal):
+            return HoldRefused(refused, balance)
+        throttle = written.throttle
+        if throttle is not None and throttle.is_full(now):
+            return HoldRefused(Refusal("past_due_throttled"), balance)
+    raise StoreBusy("the balance kept changing")
+
+
+def settle_hold(
+    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
+) -> HoldSettled:
+    """Count ``event`` and end the hold: one transaction. Usage is counted whatever has become of the hold.
+
+    Raises:
+        UnknownMeter: the catalog has no such meter.
+        EventConflict: the event's id was used for other usage.
+        PeriodClosed: nothing is held any more, and the event states a time whose period closed too long ago.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    metering.check_meter(handle.meter)
+    held = handle.quantity
+    for _ in range(ATTEMPTS_MAX):
+        refused = write_settlement(metering.table, customer_id, handle.meter, handle.id, held, event, now)
+        if refused is None:
+            return HoldSettled(handle, event.quantity, was_held=True)
+        balance = refused.balance
+        if event.id in refused.known:
+            settled = _settled_before(handle, event, refused.known[event.id])
+            if refused.balance_stands or (balance is not None and handle.id in balance.holds):
+                # Something else told of the same usage first, a gateway's callback say: the hold is over all the same.
+                release_hold(metering, customer_id, handle)
+            return settled
+        if balance is not None and metering.keep_current(balance, now):
+            continue
+        hold = balance.holds.get(handle.id) if balance is not None else None
+        if hold is None:
+            return _settle_without_hold(metering, customer_id, handle, event, now)
+        held = hold.quantity
+    raise StoreBusy("the balance kept changing")
+
+
+def balance_after(metering: Metering, customer_id: str, meter: str, now: datetime) -> Balance | None:
+    """Return the balance that a settlement has left: one read, since a transaction returns nothing.
+
+    The usage is counted already. So whatever fails here is no trouble of the settlement: the answer is ``None`` then, or
+    where the read takes longer than a second.
+    """
+    return briefly(lambda: metering.current_balance(customer_id, meter, now), BALANCE_SECONDS_MAX)
+
+
+def release_hold(metering: Metering, customer_id: str, handle: HoldHandle) -> HoldReleased:
+    """End the hold with nothing used: one write. Releasing what is not held changes nothing."""
+    metering.check_meter(handle.meter)
+    written = write_release(metering.table, customer_id, handle.meter, handle.id)
+    return HoldReleased(handle, was_held=isinstance(written, Balance))
+
+
+def named_hold(metering: Metering, customer_id: str, name: str, meter: str | None = None) -> HoldHandle:
+    """Return the hold that ``name`` means: the handle it was answered with, or the id the caller gave it.
+
+    An id without its ``meter`` costs a read of the customer's balances, and works only while the hold is live.
+
+    Raises:
+        HoldNotFound: an id without its meter, and no balance of the customer has such a hold.
+        InvalidHoldId, InvalidQuantity: it is neither a handle nor an id.
+    """
+    if meter is not None:
+        return HoldHandle.named(name, meter)
+    handle = HoldHandle.parse(name)
+    if handle is not None:
+        return handle
+    hold_id = check_hold_id(name)
+    for balance in read_balances(metering.table, customer_id):
+        hold = balance.holds.get(hold_id)
+        if hold is not None:
+            return HoldHandle(balance.meter, hold.quantity, hold_id)
+    raise HoldNotFound("no live hold has that id; settle by the hold_id that the hold was answered with")
+
+
+def _replay(handle: HoldHandle, held: Hold, balance: Balance) -> HoldPlaced:
+    if held.quantity != handle.quantity:
+        raise HoldConflict("the hold id is in use for another quantity", held=held.quantity)
+    return HoldPlaced(handle, held, balance, is_replay=True)
+
+
+def _settled_before(handle: HoldHandle, event: UsageEvent, counted: CountedAs) -> HoldSettled:
+    if not event.is_repeat_of(counted):
+        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    return HoldSettled(handle, event.quantity, was_held=True, is_replay=True)
+
+
+def _settle_without_hold(
+    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
+) -> HoldSettled:
+    result = record_events(metering, customer_id, handle.meter, [event], now)[event.id]
+    if result == "conflict":
+        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    if result == "period_closed":
+        raise PeriodClosed("the event's period closed too long ago")
+    return HoldSettled(handle, event.quantity, was_held=False, is_replay=result == "duplicate")

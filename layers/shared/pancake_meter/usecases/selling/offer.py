@@ -1,0 +1,78 @@
+"""Offers: what a customer who is out of units, or nearly so, can buy, as signed links that cost nothing until clicked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from typing_extensions import TypedDict
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.balance.balance import ZERO, Balance
+from pancake_meter.domain.balance.quota import alert_threshold
+from pancake_meter.domain.selling.plan import Environment
+from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
+
+
+class Links(TypedDict, total=False):
+    """Where the customer can buy."""
+
+    purchase_url: str
+    upgrade_url: str
+
+
+def _nobody_listens(_: Exception) -> None:
+    """Make nothing of a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked.
+
+    Trouble in the shop never breaks the gate: whatever fails here is reported to ``on_trouble``, and there are no links.
+    """
+
+    catalog: Catalog
+    environment: Environment
+    secret: Callable[[], str]
+    public_base_url: str | None = None
+    on_trouble: Callable[[Exception], None] = _nobody_listens
+
+    def nudge(self, balance: Balance, base_url: str, now: datetime) -> Links:
+        """Return links once usage has reached an alert threshold, none before."""
+        return self.links(balance, base_url, now) if alert_threshold(balance) is not None else {}
+
+    def links(self, balance: Balance, base_url: str, now: datetime) -> Links:
+        """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble."""
+        try:
+            return self._links(balance, base_url, now)
+        except Exception as error:  # noqa: BLE001 - the answer about units stands, whatever fails in the shop
+            self.on_trouble(error)
+            return {}
+
+    def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
+        links: Links = {}
+        units = self._units(balance)
+        upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
+        if units is not None:
+            links["purchase_url"] = self._link(balance, units, base_url, now)
+        if upgrade is not None:
+            links["upgrade_url"] = self._link(balance, "plan", base_url, now)
+            links.setdefault("purchase_url", links["upgrade_url"])
+        return links
+
+    def _units(self, balance: Balance) -> LinkKind | None:
+        """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
+        catalog, meter = self.catalog, balance.meter
+        if catalog.usage_product is None or self.environment not in catalog.usage_product.product_ids:
+            return None
+        plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
+        currency = catalog.checkout.currency
+        has_pack = bool(catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency))
+        owes = balance.overage_due + balance.current_overage > ZERO
+        if owes and plan and catalog.overage_price(meter, plan, currency):
+            return "overage" if balance.policy.overage_limit or not has_pack else "top_up"
+        return "top_up" if has_pack else None
+
+    def _link(self, balance: Balance, kind: LinkKind, base_url: str, now: datetime) -> str:
+        link = PurchaseLink(balance.customer_id, kind, balance.meter)
+        return make_link(self.secret(), self.public_base_url or base_url, link, now)

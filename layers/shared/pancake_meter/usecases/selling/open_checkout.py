@@ -1,0 +1,290 @@
+"""Opening a checkout: one Waffo session per sale, however often and however concurrently it is asked for.
+
+The checkout is written before Waffo is called, and its id is the idempotency key: a retry after a crash or a timeout, at
+any point, finds the checkout, and Waffo answers it with the same session.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.errors import AlreadySubscribed, HighestPlan, NothingOwed, SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
+from pancake_meter.domain.selling.loopback import is_loopback_url
+from pancake_meter.domain.selling.plan import Environment
+from pancake_meter.domain.standing.held_order import HeldOrder, held_by
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.selling.checkouts import read_slot, write_new_checkout, write_session
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.owed_overage import owed_lines, price_lines
+from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
+from pancake_meter.usecases.selling.waffo_orders import WaffoOrders
+from pancake_meter.waffo.checkout import (
+    CreateSession,
+    NewPurchase,
+    PlanChange,
+    PriceSnapshot,
+    TaxCategory,
+    url_with_token,
+)
+from pancake_meter.waffo.client import WaffoClient
+from pancake_meter.waffo.errors import WaffoRejected
+from pancake_meter.waffo.idempotency import idempotency_key
+
+_ATTEMPTS_MAX: Final = 5
+_SESSION_KEY_LIFETIME: Final = timedelta(hours=23)
+"""Waffo forgets an idempotency key after 24 hours: a checkout without a session is not revived after that."""
+
+
+def _nobody_listens(error: Exception) -> None:
+    """Leave a failed question about orders uncounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selling:
+    """The collaborators of a sale.
+
+    ``is_local``: Waffo is a simulator on this machine, and so may be the seller's app. ``on_lookup_failure`` is called for
+    each question about orders that Waffo did not answer.
+    """
+
+    metering: Metering
+    waffo: WaffoClient
+    environment: Environment
+    success_url: str | None
+    store_id: str
+    is_local: bool = False
+    new_id: Callable[[], str] = lambda: f"chk_{uuid4().hex}"
+    on_lookup_failure: Callable[[Exception], None] = _nobody_listens
+
+    @property
+    def catalog(self) -> Catalog:
+        """The seller's catalog."""
+        return self.metering.catalog
+
+    def allows_success_url(self, url: str) -> bool:
+        """Return whether a customer may be sent to ``url`` after paying."""
+        return self.catalog.checkout.allows_success_url(url) or (self.is_local and is_loopback_url(url))
+
+    @property
+    def shop_url(self) -> str | None:
+        """Where the seller's shop is: the site that customers land on after paying; ``None`` where no such is configured."""
+        landing = self.success_url or next(iter(self.catalog.checkout.success_urls), None)
+        if landing is None:
+            return None
+        parts = urlsplit(landing)
+        return f"{parts.scheme}://{parts.netloc}/"
+
+    @property
+    def orders(self) -> WaffoOrders:
+        """What Waffo says of a customer's orders."""
+        return WaffoOrders(self.waffo, self.catalog, self.environment, self.store_id, self.on_lookup_failure)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCheckout:
+    """A checkout that can be paid at ``url``. The URL carries a token of the customer's with two to five minutes left."""
+
+    checkout: Checkout
+    url: str
+    is_new: bool
+
+
+def open_checkout(
+    selling: Selling, customer_id: str, request: SaleRequest, success_url: str | None, now: datetime
+) -> OpenedCheckout:
+    """Open a checkout for what is asked, or find the open one that sells just that.
+
+    Raises:
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed, AlreadySubscribed,
+        PlanNotChangeable: see their classes.
+        WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    if success_url is not None and not selling.allows_success_url(success_url):
+        raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
+    subscription = read_subscription(selling.metering.table, customer_id)
+
+    def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
+        checkout, is_new = _take_slot(selling, customer_id, quote, held, now)
+        return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
+
+    if request.kind in UNIT_KINDS:
+        return sell(_quote_units(selling, customer_id, request, subscription, now))
+    return _sell_plan(selling, customer_id, request, _held_for(selling, customer_id, request, subscription, now), sell)
+
+
+def _held_for(
+    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
+) -> HeldOrder | None:
+    """Return the order that a sale of a plan would change. Webhooks may be late: so Waffo is asked before there is none."""
+    wanted = selling.catalog.plans.get(request.plan) if request.plan else None
+    meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
+    held = held_by(subscription, request.plan, meters, now)
+    if held is None:
+        return selling.orders.of_buyer(customer_id)
+    if request.currency is None and selling.catalog.sells_plans_in_several_currencies:
+        # A change keeps the order's currency, which events do not tell.
+        return selling.orders.as_it_stands(held, customer_id)
+    return held
+
+
+def _quote_plan(
+    selling: Selling, customer_id: str, request: SaleRequest, held: HeldOrder | None
+) -> tuple[Quote, HeldOrder | None]:
+    """Quote by what the customer has. Before that is a reason to sell nothing, Waffo is asked whether it is still so."""
+    try:
+        return quote_plan(selling.catalog, selling.environment, request, held), held
+    except (AlreadySubscribed, HighestPlan):
+        if held is None or held.is_of_waffo:
+            raise
+        standing = selling.orders.as_it_stands(held, customer_id)
+    return quote_plan(selling.catalog, selling.environment, request, standing), standing
+
+
+def _sell_plan(
+    selling: Selling,
+    customer_id: str,
+    request: SaleRequest,
+    known: HeldOrder | None,
+    sell: Callable[[Quote, HeldOrder | None], OpenedCheckout],
+) -> OpenedCheckout:
+    """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
+
+    Where Waffo refuses a change, it is asked how the order stands: one that has ended is replaced by a new subscription.
+    """
+    quote, held = _quote_plan(selling, customer_id, request, known)
+    try:
+        return sell(quote, held)
+    except WaffoRejected:
+        if held is None:
+            raise
+        instead = selling.orders.after_refusal(held, customer_id)
+        again = quote_plan(selling.catalog, selling.environment, request, instead)
+        if again == quote:
+            raise
+    return sell(again, instead)
+
+
+def _quote_units(
+    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
+) -> Quote:
+    catalog, environment = selling.catalog, selling.environment
+    coverage = subscription.coverage(now) if subscription else None
+    plan = coverage.plan if coverage else catalog.default_plan
+    if request.meter is None:
+        raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
+    selling.metering.check_meter(request.meter)
+    if request.kind == "top_up":
+        return quote_top_up(catalog, environment, request, request.meter, plan)
+    owed = owed_lines(selling.metering, customer_id, request.meter, now)
+    if not owed:
+        raise NothingOwed("the customer owes no overage of this meter", meter=request.meter)
+    currency = request.currency or catalog.checkout.currency
+    sold = price_lines(catalog, subscription, request.meter, owed, currency)
+    return quote_overage(catalog, environment, request, request.meter, sold)
+
+
+def _take_slot(
+    selling: Selling, customer_id: str, quote: Quote, held: HeldOrder | None, now: datetime
+) -> tuple[Checkout, bool]:
+    """Return the open checkout that sells just this, or a new one in the place of whatever was there."""
+    table = selling.metering.table
+    fresh = _checkout(selling, customer_id, quote, now)
+    for _ in range(_ATTEMPTS_MAX):
+        current = read_slot(table, customer_id, fresh.kind, fresh.subject)
+        if current is not None and _still_sells(current, fresh, now) and not _is_used_up(selling, current, held):
+            return current, False
+        replaced = current
+        if current is not None and current.status == "open":
+            replaced = replace(current, status="expired" if current.status_at(now) == "expired" else "superseded")
+        if write_new_checkout(table, fresh, replaced):
+            return fresh, True
+    raise StoreBusy("the checkout kept changing")
+
+
+def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
+    if current.status_at(now) != "open":
+        return False
+    if current.session_id is None and current.created_at + _SESSION_KEY_LIFETIME <= now:
+        return False
+    return current.sells_as(wanted)
+
+
+def _is_used_up(selling: Selling, checkout: Checkout, held: HeldOrder | None) -> bool:
+    """Return whether the payment page of a plan's checkout leads nowhere any more, though no webhook has closed it."""
+    if checkout.kind in UNIT_KINDS or checkout.session_id is None:
+        return False
+    if held is not None and held.scheduled_at is not None and checkout.created_at <= held.scheduled_at:
+        return True
+    return selling.orders.is_used_up(checkout)
+
+
+def _with_session(
+    selling: Selling, checkout: Checkout, quote: Quote, success_url: str | None, *, is_new: bool
+) -> OpenedCheckout:
+    """Have Waffo make the session, or hand out the one there is with a token that is good for two minutes or more."""
+    if checkout.url is not None:
+        token = selling.waffo.session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
+        url = url_with_token(checkout.url, token, is_test=selling.environment == "test")
+        return OpenedCheckout(checkout, url, is_new=False)
+    session = selling.waffo.authenticated_checkout(
+        _session_request(selling.catalog, checkout, quote, success_url),
+        buyer_identity=checkout.customer_id,
+        idempotency_key=idempotency_key("checkout", checkout.id),
+        is_test=selling.environment == "test",
+    )
+    kept = replace(checkout, session_id=session.session_id, url=session.checkout_url, expires_at=session.expires_at)
+    write_session(selling.metering.table, kept)
+    return OpenedCheckout(kept, session.url, is_new)
+
+
+def _session_request(catalog: Catalog, checkout: Checkout, quote: Quote, success_url: str | None) -> CreateSession:
+    settings = catalog.checkout
+    metadata = {"customer_id": checkout.customer_id, "checkout_id": checkout.id, "kind": checkout.kind}
+    if checkout.plan is not None:
+        metadata["plan"] = checkout.plan
+    if checkout.meter is not None:
+        metadata["meter"] = checkout.meter
+    if checkout.quantity:
+        metadata["quantity"] = format_quantity(checkout.quantity)
+    return CreateSession(
+        product_id=quote.product_id,
+        currency=checkout.amount.currency,
+        purchase=PlanChange(quote.origin_order_id, checkout.timing) if quote.origin_order_id else NewPurchase(),
+        price=PriceSnapshot(checkout.amount.display, cast("TaxCategory", settings.tax_category))
+        if quote.sets_price
+        else None,
+        success_url=success_url,
+        expires_in_seconds=settings.session_lifetime // timedelta(seconds=1),
+        metadata=metadata,
+        external_id=checkout.id,
+        language=settings.language,
+    )
+
+
+def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> Checkout:
+    return Checkout(
+        id=selling.new_id(),
+        customer_id=customer_id,
+        kind=quote.kind,
+        meter=quote.meter,
+        plan=quote.plan,
+        quantity=quote.quantity,
+        amount=quote.amount,
+        status="open",
+        created_at=now,
+        expires_at=now + selling.catalog.checkout.session_lifetime,
+        priority=quote.priority,
+        expires_after=quote.expires_after,
+        lines=quote.lines,
+        timing=quote.timing,
+        origin_order_id=quote.origin_order_id,
+    )

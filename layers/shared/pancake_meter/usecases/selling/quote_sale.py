@@ -1,0 +1,195 @@
+"""Quotes: what is to be sold, how much of it, and for how much. The seller's server computes it, never the caller."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from pancake_meter.catalog import Catalog, Product
+from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale, UnknownPlan
+from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, WantedKind
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.overage import SoldLine
+from pancake_meter.domain.selling.plan import Environment, Plan
+from pancake_meter.domain.selling.pricing import line_amount
+from pancake_meter.domain.standing.held_order import HeldOrder
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRequest:
+    """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan.
+
+    A ``kind`` of ``plan`` leaves open whether the plan is sold by subscription or as a change of the one there is.
+    ``timing`` is of plan changes.
+    """
+
+    kind: WantedKind
+    meter: str | None = None
+    quantity: Decimal | None = None
+    plan: str | None = None
+    currency: str | None = None
+    timing: ChangeTiming | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a checkout will sell; ``amount`` is before tax. ``origin_order_id`` is the order that a plan change moves."""
+
+    kind: CheckoutKind
+    product_id: str
+    amount: Money
+    meter: str | None = None
+    quantity: Decimal = ZERO
+    plan: str | None = None
+    priority: int = 0
+    expires_after: timedelta | None = None
+    lines: tuple[SoldLine, ...] = ()
+    origin_order_id: str | None = None
+    timing: ChangeTiming | None = None
+
+    @property
+    def sets_price(self) -> bool:
+        """Whether the checkout overrides the product's price; a plan sells at its own."""
+        return self.plan is None
+
+
+def quote_overage(
+    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, sold: tuple[SoldLine, ...]
+) -> Quote:
+    """Quote overage that is owed: the lines ``sold``, priced.
+
+    Raises:
+        NotForSale: nothing that is owed has a price, or there is no product for it.
+        BelowMinimum: the amount is too small to charge; it stays owed.
+    """
+    currency = request.currency or catalog.checkout.currency
+    if not sold:
+        raise _no_price(meter, currency)
+    amount = sum((part.amount for part in sold[1:]), start=sold[0].amount)
+    quantity = sum((part.quantity for part in sold), ZERO)
+    return _quote_units(catalog, environment, "overage", meter, quantity, amount, sold)
+
+
+def quote_top_up(
+    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, plan: Plan | None
+) -> Quote:
+    """Quote units ahead. ``plan`` is the customer's, as it was sold.
+
+    Raises:
+        NotForSale: the catalog has no price, no pack or no product for it.
+        BelowMinimum: the amount is too small to charge.
+    """
+    currency = request.currency or catalog.checkout.currency
+    top_up = catalog.meters[meter].top_up
+    quantity = request.quantity or (top_up.quantity if top_up else None)
+    if quantity is None:
+        raise NotForSale("this meter is not sold ahead; a quantity may help", meter=meter)
+    price = catalog.top_up_price(meter, plan, currency)
+    if price is None:
+        raise _no_price(meter, currency)
+    return _quote_units(catalog, environment, "top_up", meter, quantity, line_amount(price, quantity, currency))
+
+
+def _quote_units(
+    catalog: Catalog,
+    environment: Environment,
+    kind: CheckoutKind,
+    meter: str,
+    quantity: Decimal,
+    amount: Money,
+    lines: tuple[SoldLine, ...] = (),
+) -> Quote:
+    product_id = catalog.usage_product.product_ids.get(environment) if catalog.usage_product else None
+    if product_id is None:
+        raise _no_price(meter, amount.currency)
+    minimum = catalog.minimum_charge(amount.currency)
+    if amount.amount < minimum.amount:
+        raise BelowMinimum(
+            "the amount is below the least that is charged; it stays owed",
+            amount=amount.display,
+            minimum=minimum.display,
+            currency=amount.currency,
+        )
+    top_up = catalog.meters[meter].top_up
+    return Quote(
+        kind=kind,
+        product_id=product_id,
+        amount=amount,
+        meter=meter,
+        quantity=quantity,
+        priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
+        expires_after=top_up.expires_after if top_up else None,
+        lines=lines,
+    )
+
+
+def _no_price(meter: str, currency: str) -> NotForSale:
+    return NotForSale("the catalog has no price for it", meter=meter, currency=currency)
+
+
+def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest, held: HeldOrder | None) -> Quote:
+    """Quote a plan by key, or else the next one up that grants more of the meter.
+
+    A customer who has an order is sold a change of it, anybody else a subscription: nobody is sold a second one.
+
+    Raises:
+        UnknownPlan: the catalog has no such plan.
+        AlreadySubscribed: a subscription is wanted beside ``held``, or the plan of ``held``.
+        NotForSale: no plan is wanted by name or found, or it has no product or price, or there is no order to change, or
+            it is wanted in another currency than the order's.
+    """
+    plan = _wanted_plan(catalog, environment, request, held)
+    if held is not None:
+        _check_not_held(request, plan, held)
+    currency = request.currency or (held.currency if held else None) or catalog.checkout.currency
+    if held is not None and held.currency not in (None, currency):
+        message = "a subscription keeps its currency when its plan changes; ask for that one, or leave it out"
+        raise NotForSale(message, plan=plan.key, currency=held.currency)
+    product = _product(catalog, plan, environment)
+    amount = product.prices.get(currency) if product else None
+    if product is None or amount is None:
+        raise NotForSale("the plan has no product with a price for it", plan=plan.key, currency=currency)
+    if request.kind == "plan_change" and held is None:
+        raise NotForSale("there is no subscription to change; ask for a subscription", plan=plan.key)
+    return Quote(
+        kind="plan_change" if held else "subscription",
+        product_id=product.product_ids[environment],
+        amount=amount,
+        meter=request.meter,
+        plan=plan.key,
+        origin_order_id=held.order_id if held else None,
+        timing=request.timing if held else None,
+    )
+
+
+def _check_not_held(request: SaleRequest, plan: Plan, held: HeldOrder) -> None:
+    facts = {"order_id": held.order_id, "plan": held.plan.key, "order_status": held.status}
+    if plan.key == held.plan.key:
+        raise AlreadySubscribed("the customer has this plan already", **facts, ask_for=None)
+    if request.kind == "subscription":
+        ask_for = {"kind": "plan_change", "plan": plan.key}
+        message = "the customer has a subscription already; ask for a plan_change of it, or leave out the kind"
+        raise AlreadySubscribed(message, **facts, ask_for=ask_for)
+
+
+def _wanted_plan(catalog: Catalog, environment: Environment, request: SaleRequest, held: HeldOrder | None) -> Plan:
+    if request.plan is not None:
+        plan = catalog.plans.get(request.plan)
+        if plan is None:
+            raise UnknownPlan("the catalog has no such plan", plans=sorted(catalog.plans))
+        return plan
+    current = held.plan if held else catalog.default_plan
+    upgrade = (
+        catalog.upgrade_of(current.key if current else None, request.meter, environment) if request.meter else None
+    )
+    if upgrade is None:
+        standing = {"order_status": held.status, "ends_at": held.ends_at_text} if held else {}
+        raise HighestPlan("name a plan: there is no next one up for this meter", meter=request.meter, **standing)
+    return upgrade
+
+
+def _product(catalog: Catalog, plan: Plan, environment: Environment) -> Product | None:
+    """A plan's first product is the one that is sold by key."""
+    sold = (product for product in catalog.products if product.plan == plan.key and environment in product.product_ids)
+    return next(sold, None)

@@ -1,0 +1,126 @@
+"""A customer's books: subscription and balances read together, changed together, and written in one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import ZERO, Policy
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.selling.overage import NO_LINES, Lines, OverageLine
+from pancake_meter.domain.standing.coverage import Coverage
+from pancake_meter.domain.standing.follow import Covered, Memory, follow, standing_of
+from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.store.balance.balances import read_balances
+from pancake_meter.store.balance.structure import opening_writes, structure_writes
+from pancake_meter.store.keys import balance_key
+from pancake_meter.store.selling.overage_lines import read_due_lines
+from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
+from pancake_meter.store.table import Check, Write
+from pancake_meter.usecases.balance.metering import Metering
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerBooks:
+    """``known`` is the subscription as read, ``learned`` as it will be; ``changes`` has a change for every balance read.
+
+    Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.
+    ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
+    ``lines`` are, by meter, the overage lines with units due, as they are kept.
+    """
+
+    metering: Metering
+    customer_id: str
+    now: datetime
+    known: Subscription | None
+    learned: Subscription
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    touched: frozenset[str] = frozenset()
+    moved: bool = False
+    lines: Mapping[str, Lines] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, metering: Metering, customer_id: str, now: datetime) -> "CustomerBooks":
+        """Read the books, every balance advanced to ``now``: one read and one query, and one more where units are due."""
+        known = read_subscription(metering.table, customer_id)
+        balances = read_balances(metering.table, customer_id)
+        changes = {balance.meter: advance(balance, now, metering.fallback(balance.meter)) for balance in balances}
+        lines = {
+            balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
+            for balance in balances
+        }
+        return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
+
+    def learn(self, facts: OrderFacts) -> "CustomerBooks":
+        """Return the books with the facts of an order known, and every balance following them."""
+        learned = self.learned.learn(facts)
+        return self if learned == self.learned else self._follow(learned).keep_prices(self.learned)
+
+    def _follow(self, learned: Subscription) -> "CustomerBooks":
+        before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
+        if before == after:
+            return replace(self, learned=learned)
+        changes, carried, left = dict(self.changes), dict(learned.carried), dict(learned.left)
+        for meter, change in self.changes.items():
+            fallback = self.metering.fallback(meter)
+            lines = self.due_lines(meter)
+            known = Memory(carried.pop(meter, None), left.pop(meter, ()))
+            changes[meter], memory = follow(change, before, after, known, fallback, lines, self.now)
+            if memory.carried is not None:
+                carried[meter] = memory.carried
+            if memory.left:
+                left[meter] = memory.left
+        learned = replace(learned, carried=carried, left=left)
+        if isinstance(after, Covered):
+            learned = learned.enter(after.order_id, after.period_key)
+        touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
+        return replace(self, learned=learned, changes=changes, touched=self.touched | touched, moved=True)
+
+    def keep_prices(self, before: Subscription) -> "CustomerBooks":
+        """Return the books with the old prices kept in every line that is due under a plan now sold at others."""
+        books = self
+        for meter in self.changes:
+            for line in self.changes[meter].lines_over(self.due_lines(meter)).values():
+                prices = before.prices_sold(line.key.plan, meter)
+                if line.due > ZERO and prices not in (None, self.learned.prices_sold(line.key.plan, meter)):
+                    kept = OverageLine(line.key, line.ends_at, prices=prices)
+                    books = books.with_change(books.changes[meter].line_moved(kept))
+        return books
+
+    def change_of(self, meter: str, since: datetime | None = None) -> Change:
+        """Return the change of a balance so far; a balance that is not there yet is opened under what is learned.
+
+        ``since``: when the customer was there already, though we hear of it only now; the default plan begins then.
+        """
+        change = self.changes.get(meter)
+        if change is not None:
+            return change
+        coverage = self.learned.coverage(self.now) or Coverage.by_default(
+            self.metering.catalog.default_plan, min(since or self.now, self.now)
+        )
+        return open_balance(self.customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, self.now)
+
+    def due_lines(self, meter: str) -> Lines:
+        """Return the overage lines of a meter with units due, as they are kept."""
+        return self.lines.get(meter, NO_LINES)
+
+    def with_change(self, change: Change) -> "CustomerBooks":
+        """Return the books with one balance changed further."""
+        meter = change.balance.meter
+        return replace(self, changes={**self.changes, meter: change}, touched=self.touched | {meter})
+
+    def writes(self, cause: str, reference: str | None) -> list[Write]:
+        """Return all writes: what was read must be unchanged, or the transaction is refused."""
+        grown = self.learned != (self.known or Subscription(self.customer_id))
+        guard = subscription_write(self.learned) if grown else subscription_unchanged(self.customer_id, self.known)
+        writes: list[Write] = [guard]
+        for meter in sorted(self.touched):
+            change = self.changes[meter]
+            if change.before.segment == 0:
+                writes += opening_writes(change, cause, reference, self.now)
+            elif not change.is_empty:
+                writes += structure_writes(change, cause, reference, self.now)
+        if self.moved:
+            absent = (meter for meter in self.metering.catalog.meters if meter not in self.changes)
+            writes += (Check(balance_key(self.customer_id, meter), "attribute_not_exists(PK)") for meter in absent)
+        return writes

@@ -1,0 +1,1 @@
+"""The room `usage` of this floor: what was used, and the formats it arrives in."""

@@ -1,0 +1,283 @@
+"""What becomes of a delivery: effects and mark in one transaction, however often and from wherever it is tried."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Final, Literal
+
+from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError
+from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
+from pancake_meter.store.table import TRANSACTION_WRITES_MAX
+from pancake_meter.store.webhooks.deliveries import (
+    Delivery,
+    Verdict,
+    count_duplicate,
+    delivery_writes,
+    dismissed,
+    each_of_order,
+    read_delivery,
+)
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.webhooks.effects import NOTHING_TOLD, Effects, Told, effects_of
+from pancake_meter.usecases.webhooks.judged_with import judged_with
+from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
+from pancake_meter.waffo.events import WaffoEvent, parse_event
+from pancake_meter.waffo.pinning import check_pinned
+
+ATTEMPTS_MAX: Final = 8
+_BACKOFF_BASE_SECONDS: Final = 0.02
+_BACKOFF_CEILING_SECONDS: Final = 0.5
+PARKED_PER_ORDER_MAX: Final = 50
+"""Parked deliveries that one delivery of their order has tried again."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+OutcomeVerdict = Verdict | Literal["duplicate"]
+Pause = Callable[[float], None]
+"""The wait between lost races, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A body that is no event we can read. ``reason`` is a stable code, ``detail`` says what is wrong, quoting nothing."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery. ``reason`` is a stable code; ``unparked`` are earlier ones that it allowed to apply, and
+    ``unparked_flags`` the flags of these.
+    """
+
+    verdict: OutcomeVerdict
+    reason: str | None
+    digest: str
+    event_type: str
+    order_id: str | None
+    customer_id: str | None = None
+    unparked: int = 0
+    unparked_flags: tuple[str, ...] = ()
+
+    @property
+    def own_flag(self) -> str | None:
+        """Why a person has to look at the payment: an applied delivery has no other reason."""
+        return self.reason if self.verdict == "applied" else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every flag that was raised: the delivery's own, and those of the deliveries that it allowed to apply."""
+        return (*((self.own_flag,) if self.own_flag is not None else ()), *self.unparked_flags)
+
+
+def judge_arrival(
+    metering: Metering, delivery: Delivery, event: WaffoEvent | Unread, now: datetime, pause: Pause = time.sleep
+) -> Outcome:
+    """Apply what has just arrived, and then what waited for it. One that is known to be done is counted as a duplicate.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
+    """
+    outcome = _judge(metering, delivery, event, now, pause)
+    if outcome.verdict == "duplicate":
+        count_duplicate(metering.table, outcome.digest, now)
+    return _with_unparked(metering, outcome, now, pause)
+
+
+def kept_delivery(metering: Metering, digest: str) -> Delivery:
+    """Return a delivery: one read; raise ``DeliveryNotFound`` when there is none."""
+    kept = read_delivery(metering.table, digest) if _DIGEST.fullmatch(digest) else None
+    if kept is None:
+        raise DeliveryNotFound("no delivery has that id")
+    return kept
+
+
+def replay_delivery(
+    metering: Metering, digest: str, now: datetime, *, told: Told = NOTHING_TOLD, pause: Pause = time.sleep
+) -> Outcome:
+    """Apply a kept delivery again, and then what waited for it. A body that could not be read is read again.
+
+    What was applied or ignored is not touched: its outcome is ``duplicate``. Only what was ignored because the catalog calls
+    it not ours is judged again, and what was dismissed.
+
+    Raises:
+        DeliveryNotFound: no delivery has that digest.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
+    """
+    kept = kept_delivery(metering, digest)
+    outcome = _judge(metering, kept, kept_event(kept), now, pause, told, reopens=True)
+    return _with_unparked(metering, outcome, now, pause)
+
+
+def retry_delivery(
+    metering: Metering,
+    digest: str,
+    now: datetime,
+    *,
+    told: Told = NOTHING_TOLD,
+    unparks: bool = True,
+    pause: Pause = time.sleep,
+) -> Outcome:
+    """Apply a delivery again if it is still open, and what waited for it, if it ``unparks``. What was dismissed stays so.
+
+    Raises:
+        DeliveryNotFound: no delivery has that digest.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
+    """
+    kept = kept_delivery(metering, digest)
+    outcome = _judge(metering, kept, kept_event(kept), now, pause, told)
+    return _with_unparked(metering, outcome, now, pause) if unparks else outcome
+
+
+def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime) -> Delivery:
+    """Take an open delivery off the lists of what is open; return it. Dismissed already, it stays as it is.
+
+    Raises:
+        DeliveryNotFound: no delivery has that digest.
+        DeliveryNotOpen: it is applied or ignored.
+        StoreBusy, StoreUnavailable: passing trouble; trying again is safe.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        kept = kept_delivery(metering, digest)
+        if kept.verdict == "dismissed":
+            return kept
+        if not kept.is_open:
+            raise DeliveryNotOpen(f"the delivery is {kept.verdict}: there is nothing to dismiss")
+        done = dismissed(kept, reason, now)
+        try:
+            metering.table.transact(delivery_writes(done, kept))
+        except WriteRefused:
+            continue
+        return done
+    raise StoreBusy("the delivery kept changing")
+
+
+def kept_event(kept: Delivery) -> WaffoEvent | Unread:
+    """Return what a kept delivery says. What could not be read when it came is checked now for mode and store."""
+    if not kept.is_whole:
+        return Unread("body_too_large", kept.detail or "")
+    try:
+        event = parse_event(kept.body, kept.told_by)
+        if kept.pin is not None:
+            check_pinned(event, kept.pin.mode, kept.pin.store_id)
+    except MalformedEvent as error:
+        return Unread("malformed_event", str(error))
+    except WrongMode as error:
+        return Unread("wrong_mode", str(error))
+    except WrongStore as error:
+        return Unread("wrong_store", str(error))
+    return event
+
+
+def _judge(
+    metering: Metering,
+    delivery: Delivery,
+    event: WaffoEvent | Unread,
+    now: datetime,
+    pause: Pause,
+    told: Told = NOTHING_TOLD,
+    *,
+    reopens: bool = False,
+) -> Outcome:
+    """Apply the event and keep the delivery with its verdict, all in one transaction.
+
+    One that has been parked is looked at once more. What it waits for may have been applied while it was judged: that one
+    looked for what waits before this mark was there, and did not find it.
+    """
+    for attempt in range(ATTEMPTS_MAX):
+        known = read_delivery(metering.table, delivery.digest)
+        if known is not None and not (known.may_be_replayed if reopens else known.is_open):
+            return _outcome(known, "duplicate", known.verdict)
+        effects = _effects(metering, event, now, told)
+        judged = _judged(known or delivery, event, effects, metering, now)
+        if known is not None:
+            judged = replace(judged, attempts=known.attempts + 1)
+        try:
+            metering.table.transact([*delivery_writes(judged, known), *effects.writes])
+        except WriteRefused:
+            # Either the same delivery won on another Lambda, or something it rests on has changed: look again.
+            pause(_backoff(attempt))
+            continue
+        if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
+            continue
+        return _outcome(judged, judged.verdict, judged.reason)
+    raise StoreBusy("the customer's books kept changing")
+
+
+def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told: Told) -> Effects:
+    if isinstance(event, Unread):
+        return Effects("failed", event.reason)
+    try:
+        effects = effects_of(metering, event, now, told)
+    except DomainError as error:
+        return Effects("failed", error.code)
+    if len(effects.writes) > TRANSACTION_WRITES_MAX - 2:
+        return Effects("failed", "too_many_writes", effects.customer_id)
+    return effects
+
+
+def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
+    """Try what waits for this order: what has just been learned may be what it waited for.
+
+    At most 50 are tried, the oldest events first, of those among the order's first 5,000 deliveries. The schedule finds the
+    others by their verdict, and tries each that was judged before the order's last news. It does so after trouble too: the
+    outcome of the delivery and its flag are answered all the same.
+    """
+    if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
+        return outcome
+    applied: list[Outcome] = []
+    with suppress(StoreError):
+        for digest in _waiting(metering, outcome.order_id, outcome.digest):
+            parked = read_delivery(metering.table, digest)
+            judged = _judge(metering, parked, kept_event(parked), now, pause) if parked is not None else None
+            if judged is not None and judged.verdict == "applied":
+                applied.append(judged)
+    return replace(
+        outcome, unparked=len(applied), unparked_flags=tuple(flag for each in applied for flag in each.flags)
+    )
+
+
+def _waiting(metering: Metering, order_id: str, besides: str) -> list[str]:
+    parked = (each.digest for each in each_of_order(metering.table, order_id) if each.verdict == "parked")
+    return list(islice((digest for digest in parked if digest != besides), PARKED_PER_ORDER_MAX))
+
+
+def _judged(
+    delivery: Delivery, event: WaffoEvent | Unread, effects: Effects, metering: Metering, now: datetime
+) -> Delivery:
+    """Return the delivery as judged. One that has become readable gets its envelope; its place under the order stays."""
+    judged = replace(
+        delivery,
+        verdict=effects.verdict,
+        reason=effects.reason,
+        customer_id=effects.customer_id,
+        judged_at=now,
+        judged_with=judged_with(metering.catalog),
+        dismissal=None,
+    )
+    if isinstance(event, Unread):
+        return replace(judged, detail=event.detail)
+    return replace(
+        judged,
+        pin=None,
+        detail=None,
+        event_type=event.event_type,
+        event_id=event.event_id,
+        waffo_id=event.id,
+        order_id=event.order_id,
+    )
+
+
+def _outcome(delivery: Delivery, verdict: OutcomeVerdict, reason: str | None) -> Outcome:
+    return Outcome(verdict, reason, delivery.digest, delivery.event_type, delivery.order_id, delivery.customer_id)
+
+
+def _backoff(attempt: int) -> float:
+    ceiling = min(_BACKOFF_CEILING_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt)
+    # Jitter only spreads retries; it protects nothing.
+    return random.uniform(0, ceiling)  # noqa: S311

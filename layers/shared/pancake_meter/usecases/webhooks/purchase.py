@@ -1,0 +1,167 @@
+"""What a paid one-time order bought: the checkout we made for it, or units that its product states."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.credit import PaidOrder, payment_grant_id, settle_payment
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
+from pancake_meter.domain.selling.payment import Credit, SoldKind
+from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
+from pancake_meter.store.selling.overage_lines import read_lines
+from pancake_meter.store.table import Table, Write
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.waffo.events import Order, PaymentFacts
+from pancake_meter.waffo.fields import MAX_ID_LENGTH
+
+CHECKOUT_METADATA: Final = ("checkout_id", "checkoutId")
+"""Names under which a checkout's metadata may carry its id, should the external id be lost."""
+
+_TOP_UP_PREFIX: Final = "top_up_"
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a payment is for, and the tier that it counts for."""
+
+    kind: SoldKind
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A purchase on the books: units credited, and the writes beside the books'. ``flag``: a person has to look at it."""
+
+    books: CustomerBooks
+    sold: Sold
+    credits: tuple[Credit, ...]
+    writes: tuple[Write, ...] = ()
+    flag: str | None = None
+
+
+def find_checkout(table: Table, order: Order) -> Checkout | None:
+    """Return the checkout that an order names, by external id or metadata; both are lost when the buyer rebuilds it."""
+    named = (order.external_id, *(order.metadata.get(name) for name in CHECKOUT_METADATA))
+    for checkout_id in named:
+        # What is longer than any id of ours is none, and too long for a key.
+        checkout = read_checkout(table, checkout_id) if checkout_id and len(checkout_id) <= MAX_ID_LENGTH else None
+        if checkout is not None:
+            return checkout
+    return None
+
+
+def guess_checkout(table: Table, catalog: Catalog, customer_id: str, facts: PaymentFacts) -> Checkout | None:
+    """Return the one unpaid checkout of the customer that was for exactly this money, for an order that names none."""
+    subtotal = _subtotal(facts)
+    waiting = (read_slot(table, customer_id, kind, meter) for meter in catalog.meters for kind in sorted(UNIT_KINDS))
+    fitting = [
+        checkout
+        for checkout in waiting
+        if checkout is not None
+        and not checkout.payment_ids
+        and (checkout.amount.amount, checkout.amount.currency) == (subtotal, facts.currency)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def buy_checkout(
+    books: CustomerBooks, checkout: Checkout, meter: str, facts: PaymentFacts, paid_at: datetime
+) -> Purchase:
+    """Settle a checkout of units of ``meter`` with its payment.
+
+    Raises:
+        TooManyGrants: the balance cannot carry another grant.
+    """
+    change = books.change_of(meter, paid_at)
+    paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
+    sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
+    settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
+    grant_id = payment_grant_id(facts.payment_id)
+    settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
+    granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
+    return Purchase(
+        books.with_change(settlement.change) if settlement.change is not change else books,
+        _sold(checkout),
+        (*settled, *granted),
+        (settled_write(checkout, settlement.checkout),),
+        settlement.checkout.flag,
+    )
+
+
+def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid_at: datetime) -> Purchase | None:
+    """Credit the units that the product's metadata states, for a product sold by a plain link; ``None``: it states none."""
+    stated = stated_units(facts.order.product_metadata, catalog)
+    if not stated:
+        return None
+    for meter, quantity in stated.items():
+        top_up = catalog.meters[meter].top_up
+        grant = Grant(
+            id=payment_grant_id(facts.payment_id),
+            kind="top_up",
+            quantity=quantity,
+            remaining=quantity,
+            priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
+            starts_at=paid_at,
+            expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
+        )
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
+    grant_id = payment_grant_id(facts.payment_id)
+    credited = tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items())
+    return Purchase(books, Sold("top_up"), credited)
+
+
+def _sold(checkout: Checkout) -> Sold:
+    """Return what a checkout of units sells. Overage of several plans at once counts for the newest of them."""
+    if checkout.kind != "overage":
+        return Sold("top_up")
+    newest = max((part.key for part in checkout.lines), key=lambda key: key.order, default=None)
+    return Sold("overage", newest.plan if newest else None)
+
+
+def stated_units(product_metadata: Mapping[str, str], catalog: Catalog) -> dict[str, Decimal]:
+    """Return units by meter: ``top_up_<meter>: quantity``, or ``kind: top_up`` with ``meter`` and ``quantity``.
+
+    Nothing where one of them is no quantity or of no known meter: half a purchase is none.
+    """
+    texts = {
+        name.removeprefix(_TOP_UP_PREFIX): text
+        for name, text in product_metadata.items()
+        if name.startswith(_TOP_UP_PREFIX)
+    }
+    if product_metadata.get("kind") == "top_up" and "meter" in product_metadata:
+        texts[product_metadata["meter"]] = product_metadata.get("quantity", "")
+    if not catalog.meters.keys() >= texts.keys():
+        return {}
+    try:
+        return {meter: parse_quantity(text) for meter, text in texts.items()}
+    except InvalidQuantity:
+        return {}
+
+
+def replacing(facts: OrderFacts, checkout: Checkout | None) -> OrderFacts:
+    """Return the facts of an order with the order that our plan change sold it in place of."""
+    if checkout is None or checkout.origin_order_id is None:
+        return facts
+    return replace(facts, replaces=frozenset({checkout.origin_order_id}))
+
+
+def plan_checkout_write(checkout: Checkout | None, order_id: str) -> tuple[Write, ...]:
+    """Return the write that closes a plan's checkout once its order has come into force."""
+    if checkout is None or checkout.kind in UNIT_KINDS or checkout.payment_ids:
+        return ()
+    return (settled_write(checkout, replace(checkout, status="paid", payment_ids=(order_id,))),)
+
+
+def _subtotal(facts: PaymentFacts) -> Decimal | None:
+    """Return the price before tax; without a breakdown, what was charged."""
+    price = facts.list_price
+    if price is None:
+        return facts.charged if facts.charged is not None else facts.amount
+    return price.subtotal if price.subtotal is not None else price.total - (price.tax or Decimal(0))
