@@ -47,9 +47,9 @@ def resets(world: WaffoWorld, customer_id: str) -> int:
 
 def test_bounded_runs_get_through_a_long_list_page_by_page(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given more failed deliveries than a run may read, and orders that it cannot read at all
-    monkeypatch.setattr(f"{USECASES}.reconcile_deliveries.PAGE_SIZE", 4)
-    monkeypatch.setattr(f"{USECASES}.reconcile_deliveries.PAGES_MAX", 1)
-    monkeypatch.setattr(f"{USECASES}.reconcile_orders.PAGES_MAX", 0)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.deliveries.PAGE_SIZE", 4)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.deliveries.PAGES_MAX", 1)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.orders.PAGES_MAX", 0)
     customers = lose_subscribers(world, 5)
     # When: two events each, four a run, newest first
     reports = [world.reconcile() for _ in range(4)]
@@ -60,9 +60,9 @@ def test_bounded_runs_get_through_a_long_list_page_by_page(world: WaffoWorld, mo
 
 
 def test_orders_are_compared_page_by_page_too(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{USECASES}.reconcile_deliveries.PAGES_MAX", 0)
-    monkeypatch.setattr(f"{USECASES}.reconcile_orders.PAGE_SIZE", 2)
-    monkeypatch.setattr(f"{USECASES}.reconcile_orders.PAGES_MAX", 1)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.deliveries.PAGES_MAX", 0)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.orders.PAGE_SIZE", 2)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.orders.PAGES_MAX", 1)
     customers = lose_subscribers(world, 5)
     assert [world.reconcile().passes["orders"].healed for _ in range(4)] == [2, 2, 1, 0]
     assert healed(world, customers) == 5
@@ -82,8 +82,8 @@ def test_one_page_that_cannot_be_read_leaves_the_others_and_is_read_again(
     world: WaffoWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given three pages, of which Waffo's second is nonsense
-    monkeypatch.setattr(f"{USECASES}.reconcile_deliveries.PAGE_SIZE", 4)
-    monkeypatch.setattr(f"{USECASES}.reconcile_orders.PAGES_MAX", 0)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.deliveries.PAGE_SIZE", 4)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.orders.PAGES_MAX", 0)
     customers = lose_subscribers(world, 6)
     whole = WaffoClient.failed_webhook_deliveries
 
@@ -108,7 +108,7 @@ def test_one_page_that_cannot_be_read_leaves_the_others_and_is_read_again(
 
 def test_an_order_that_fails_leaves_the_others(world: WaffoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given one order of which our own item is corrupt
-    monkeypatch.setattr(f"{USECASES}.reconcile_deliveries.PAGES_MAX", 0)
+    monkeypatch.setattr(f"{USECASES}.reconciliation.deliveries.PAGES_MAX", 0)
     customers = lose_subscribers(world, 3)
     world.use("acct_1", 5)
     world.table._client.update_item(
