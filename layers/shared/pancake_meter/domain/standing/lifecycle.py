@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.selling.plan import Plan
@@ -21,6 +22,11 @@ LifecycleKind = Literal[
 
 PAYING_KINDS: frozenset[LifecycleKind] = frozenset({"activated", "renewed", "recovered", "plan_changed"})
 """Kinds whose period is paid for. The others state periods too, but one that is past due may state an unpaid grace."""
+
+PeriodKey = tuple[datetime, int]
+"""What makes two periods of one order the same (``StatedPeriod.key``); a later period has a greater key."""
+
+BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
 
 _DAY = timedelta(days=1)
 
@@ -52,7 +58,7 @@ class StatedPeriod:
         return self.end.at if self.end.at > self.start.at else self.start.at + _DAY
 
     @property
-    def key(self) -> tuple[datetime, int]:
+    def key(self) -> PeriodKey:
         """What makes it the same period as another of its order; a later period has a greater key.
 
         A period is known by the day on which it starts: the same period comes as a day from webhooks and as an instant from
@@ -67,7 +73,8 @@ class StatedPeriod:
 class LifecycleEvent:
     """One step in the life of an order. ``at`` is Waffo's own time of it.
 
-    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``.
+    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. ``price`` is the list
+    price of the plan, where Waffo states it.
     """
 
     kind: LifecycleKind
@@ -75,6 +82,9 @@ class LifecycleEvent:
     at: datetime
     period: StatedPeriod | None = None
     plan: Plan | None = None
+    is_trial: bool = False
+    billing_period: BillingPeriod | None = None
+    price: Decimal | None = None
 
 
 ToldBy = Literal["webhook", "reconciliation"]
