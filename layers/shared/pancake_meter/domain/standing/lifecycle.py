@@ -22,6 +22,9 @@ LifecycleKind = Literal[
 PAYING_KINDS: frozenset[LifecycleKind] = frozenset({"activated", "renewed", "recovered", "plan_changed"})
 """Kinds whose period is paid for. The others state periods too, but one that is past due may state an unpaid grace."""
 
+BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
+"""How long a product's regular period is. A trial or a sandbox may make others."""
+
 _DAY = timedelta(days=1)
 
 
@@ -67,7 +70,8 @@ class StatedPeriod:
 class LifecycleEvent:
     """One step in the life of an order. ``at`` is Waffo's own time of it.
 
-    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``.
+    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. With ``is_trial`` the
+    stated period is one of a trial. ``billing_period`` is ``None`` where the event states none that we know.
     """
 
     kind: LifecycleKind
@@ -75,6 +79,8 @@ class LifecycleEvent:
     at: datetime
     period: StatedPeriod | None = None
     plan: Plan | None = None
+    is_trial: bool = False
+    billing_period: BillingPeriod | None = None
 
 
 ToldBy = Literal["webhook", "reconciliation"]
