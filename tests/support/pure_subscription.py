@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pancake_meter.catalog import Catalog, load_catalog
-from pancake_meter.domain.balance.advance import advance, open_balance
-from pancake_meter.domain.balance.balance import Balance, Policy, burn
+from pancake_meter.domain.balance.advance import advance
+from pancake_meter.domain.balance.balance import Balance, burn
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.selling.payment import Charge, Payment, Refund
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice
-from pancake_meter.domain.standing.coverage import Coverage
+from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.domain.standing.subscription import OrderFacts, RefundedShare, Subscription
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.domain.standing.standing import Covered, standing_of
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
@@ -77,8 +80,8 @@ def step(
 def refunded(order_id: str, payment_id: str, at: str, paid_at: str, share: str) -> Step:
     """A share of a payment that went back."""
     paid = utc(paid_at)
-    refund = RefundedShare(Decimal(share), paid, None)
-    return Step(utc(at), OrderFacts(order_id, (paid, paid), refunds={payment_id: refund}))
+    charge = Charged(Decimal(10), 10 * Decimal(share), paid, refunded_at=utc(at))
+    return Step(utc(at), OrderFacts.of_charge(order_id, payment_id, charge))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,9 @@ class PureCustomer:
 
     def open(self, *meters: str) -> None:
         """Open balances under what is known now."""
-        coverage = self.subscription.coverage(self.now) or Coverage.by_default(CATALOG.default_plan, self.now)
         for meter in meters:
-            self._write(open_balance(CUSTOMER, meter, Policy.of(coverage.plan, meter), coverage.term, self.now))
+            default = self.metering.fallback(meter)
+            self._write(open_following(CUSTOMER, meter, self.subscription, default, self.now, self.now))
 
     def take(self, step: Step | TopUp | TopUpRefund, at: datetime | None = None) -> None:
         """Learn of an event."""
@@ -202,15 +205,17 @@ class PureCustomer:
 
     def picture(self) -> dict[str, Any]:
         """Everything that must not depend on the order of events: not how many writes it took, nor when."""
-        governing = self.subscription.governing
         return {
             "orders": self.subscription.orders,
-            "governing": governing.order_id if governing else None,
-            "coverage": self.subscription.coverage(self.now),
+            "standing": {meter: self._standing(meter) for meter in CATALOG.meters},
             "bought_twice": bought_twice(self.subscription),
             "balances": {meter: _balance_picture(balance) for meter, balance in sorted(self.balances.items())},
             "ledger": {meter: self._ledger_totals(meter) for meter in sorted(self.balances)},
         }
+
+    def _standing(self, meter: str) -> object:
+        standing = standing_of(self.subscription, meter, self.now)
+        return (standing.place, standing.plan, standing.term) if isinstance(standing, Covered) else standing
 
     def _write(self, change: Change) -> None:
         if self.checks_store:

@@ -7,6 +7,7 @@ from typing import Any
 from pancake_meter.domain.balance.balance import Balance, burn
 from pancake_meter.domain.balance.quota import balance_at
 from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.store.balance.balances import read_balances, read_ledger
 from pancake_meter.store.selling.checkouts import list_checkouts
 from pancake_meter.store.selling.payments import read_payment
@@ -33,7 +34,7 @@ def _picture(world: WaffoWorld, customer_id: str, payments: Sequence[Payment]) -
     checkouts, _ = list_checkouts(world.table, customer_id, limit=ENTRIES_MAX)
     return {
         "orders": subscription.orders if subscription else (),
-        "coverage": subscription.coverage(world.now) if subscription else None,
+        "plans": {meter: plan_at(subscription, meter, world.now) for meter in metering.catalog.meters},
         "balances": {balance.meter: _balance(balance) for balance in balances},
         "available": {
             balance.meter: balance.available for balance in metering.current_balances(customer_id, world.now)

@@ -7,7 +7,7 @@ import pytest
 from local.waffo_simulator.graphql_rows import Row, Rows
 from local.waffo_simulator.model import Delivery, Order
 from pancake_meter.domain.balance.period import add_months
-from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
@@ -71,7 +71,7 @@ def test_a_lost_renewal_is_healed_once_and_its_webhook_says_nothing_new(world: W
     world.waffo.notifier.subscription("subscription.renewed", order, order.updated_at)
     # Then
     assert world.available("acct_1") == 99_995
-    assert len(facts(world, order.id).earlier) == 1
+    assert len(facts(world, order.id).periods) == 2
 
 
 @pytest.mark.parametrize("snapshot_first", [False, True])
@@ -94,7 +94,7 @@ def test_scenario_64_a_day_in_the_webhook_and_an_instant_in_graphql_are_one_peri
     assert world.available("acct_1") == 60_000
     known = facts(world, order.id)
     assert known.paid is not None
-    assert len(known.earlier) == 1
+    assert len(known.periods) == 2
     assert known.paid.period.start.is_day is not snapshot_first
     assert known.paid.period.start.at == (order.period_start if snapshot_first else known.paid.period.key[0])
 
@@ -187,7 +187,7 @@ def test_scenario_30_a_cancellation_of_an_unpaid_period_grants_nothing(world: Wa
     world.reconcile()
     # Then
     assert world.available("acct_1") == 10_000
-    assert facts(world, order.id).earlier == ()
+    assert len(facts(world, order.id).periods) == 1
 
 
 def test_a_cancellation_of_a_paid_period_brings_the_period_too(world: WaffoWorld) -> None:

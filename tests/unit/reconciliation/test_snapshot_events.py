@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.usecases.reconciliation.snapshot_events import missing_events, snapshot_body, snapshot_period
 from pancake_meter.waffo.events import parse_event
 from pancake_meter.waffo.fields import PeriodBound
@@ -154,7 +154,7 @@ def test_the_real_event_says_nothing_new_but_its_time() -> None:
     assert one == other
     paid = one.paid
     assert paid is not None
-    assert len(one.earlier) == 1
+    assert len(one.periods) == 2
     assert (paid.period.start, paid.sold_at) == (Bound(APRIL), APRIL + 3 * SECOND)
 
 

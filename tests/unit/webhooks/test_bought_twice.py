@@ -9,7 +9,8 @@ import pytest
 
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice, to_confirm
-from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.pure_subscription import CATALOG, CUSTOMER, Step, step
 from tests.support.webhook_world import utc
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pancake_meter.domain.balance.spend import Refusal, refusal
 from pancake_meter.domain.selling.plan import PastDueBlock, PastDueKeep, PastDueReduce, Plan, QuotaChangePolicy
 from tests.support.pure_subscription import CATALOG, PureCustomer, step
 from tests.support.webhook_world import utc
@@ -95,7 +96,7 @@ def test_past_due_keeps_a_fraction() -> None:
     assert customer.available() == 100_000
 
 
-def test_past_due_ends_access_after_the_grace() -> None:
+def test_past_due_block_ends_access_after_the_grace_and_opens_nothing_until_the_order_ends() -> None:
     # Given
     customer = subscriber(replace(STARTER, past_due=PastDueBlock(timedelta(days=3))), used=60_000)
     # When
@@ -104,6 +105,11 @@ def test_past_due_ends_access_after_the_grace() -> None:
     customer.pass_to(utc("2026-04-12T23:59:59"))
     assert customer.plan() == "starter"
     customer.pass_to(utc("2026-04-13T00:00:00"))
+    assert (customer.plan(), customer.available()) == ("starter", 0)
+    assert refusal(customer.balances["tokens"], Decimal(1)) == Refusal("past_due")
+    # When the order ends
+    customer.take(step("canceled", A, "2026-04-20T15:15:02", "2026-03-10", "2026-04-10"), utc("2026-04-20T15:15:03"))
+    # Then
     assert (customer.plan(), customer.available()) == ("free", 10_000)
 
 

@@ -94,6 +94,8 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
     plans = {key: _plan(key, plan, file, products, report) for key, plan in file.plans.items()}
     if file.default_plan is not None and file.default_plan not in file.plans:
         report.add("default_plan", _unknown("plan", file.default_plan, file.plans))
+    elif file.default_plan is not None and file.plans[file.default_plan].add_on:
+        report.add("default_plan", f"{file.default_plan} is an add-on: it comes on top of a plan, and is none itself")
     catalog = Catalog(
         version=version,
         meters=meters,
@@ -210,11 +212,15 @@ def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Pro
     path = f"plans.{key}"
     for meter in file.allowances.keys() - catalog.meters.keys():
         report.add(f"{path}.allowances.{meter}", _unknown("meter", meter, catalog.meters))
+    if file.add_on:
+        _check_add_on(path, file, report)
+    elif file.rank is None:
+        report.add(f"{path}.rank", "is missing")
     sold_as = next((product.product_ids for product in products if product.plan == key), {})
     return Plan(
         key=key,
         name=file.name,
-        rank=file.rank,
+        rank=file.rank or 0,
         allowances={
             meter: _allowance(f"{path}.allowances.{meter}", meter, allowance, catalog.checkout.currency, report)
             for meter, allowance in file.allowances.items()
@@ -223,7 +229,29 @@ def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Pro
         quota_change=file.quota_change,
         renewal_leeway=timedelta(hours=file.renewal_leeway_hours),
         product_ids=sold_as,
+        add_on=file.add_on,
+        trial=file.trial,
     )
+
+
+def _check_add_on(path: str, file: PlanFile, report: _Report) -> None:
+    """An add-on is one grant with each paid period: what governs a balance is the business of the plan beside it."""
+    if file.past_due.policy != "keep":
+        report.add(f"{path}.past_due", _not_of_add_on("its units stay until its paid period has ended"))
+    if file.quota_change != "carry":
+        report.add(f"{path}.quota_change", _not_of_add_on("nobody moves to it from another plan"))
+    for meter, allowance in file.allowances.items():
+        place = f"{path}.allowances.{meter}"
+        if allowance.cadence != "billing":
+            report.add(f"{place}.cadence", _not_of_add_on("it grants once in each paid period"))
+        if allowance.overage != "blocked":
+            report.add(f"{place}.overage", _not_of_add_on("the plan beside it decides on overage"))
+        if allowance.rollover_maximum:
+            report.add(f"{place}.rollover_maximum", _not_of_add_on("its units end with its paid period"))
+
+
+def _not_of_add_on(why: str) -> str:
+    return f"is no setting of an add-on: {why}"
 
 
 def _allowance(path: str, meter: str, file: AllowanceFile, default_currency: str, report: _Report) -> MeterAllowance:
@@ -414,7 +442,8 @@ def _check_product_ids(catalog: Catalog, report: _Report) -> None:
 
 def _check_top_ups(catalog: Catalog, report: _Report) -> None:
     for key, meter in catalog.meters.items():
-        is_priced = any(plan.allowances[key].prices for plan in catalog.plans.values() if key in plan.allowances)
+        plans = (plan for plan in catalog.plans.values() if key in plan.allowances and not plan.add_on)
+        is_priced = any(plan.allowances[key].prices for plan in plans)
         if meter.top_up and not meter.top_up.prices and not is_priced:
             report.add(f"meters.{key}.top_up.price", f"is needed: no plan has a price for {key} to fall back on")
         if meter.top_up and meter.top_up.prices and catalog.checkout.currency not in meter.top_up.prices:

@@ -12,10 +12,10 @@ from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
 from pancake_meter.domain.selling.plan import Environment, MeterAllowance, Plan
 from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.domain.standing.lifecycle import BillingPeriod
 from pancake_meter.domain.usage.llm_call import LlmCallSettings
 from pancake_meter.domain.usage.measuring import EventMapping, Measure, StatedQuantity
 
-BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
 PlanSource = Literal["product_metadata", "order_metadata", "product_name"]
 
 _PLAN_NAMES = ("plan", "planKey")
@@ -168,6 +168,7 @@ class Catalog:
     def upgrade_of(self, plan_key: str | None, meter: str, environment: Environment) -> Plan | None:
         """Return the next plan up that is for sale and grants more of ``meter``; the key of no plan is ``None``.
 
+        An add-on is no upgrade.
         A plan that the catalog does not know (a product's own allowance, or one since removed) has no upgrade.
         """
         if plan_key is not None and plan_key not in self.plans:
@@ -177,7 +178,8 @@ class Catalog:
         higher = [
             plan
             for plan in self.plans.values()
-            if (current is None or plan.rank > current.rank)
+            if not plan.add_on
+            and (current is None or plan.rank > current.rank)
             and environment in plan.product_ids
             and _granted(plan, meter) > granted
         ]

@@ -54,14 +54,27 @@ def _rate(value: Any) -> Decimal:
 
 def _share(value: Any) -> Decimal:
     share = _exact(value)
-    if not 0 < share <= 1:
+    if not share.is_finite() or not 0 < share <= 1:
         raise ValueError("must be above 0 and at most 1")
     return share
+
+
+def _trial(value: Any) -> Decimal:
+    if value in ("full", "none"):
+        return Decimal(value == "full")
+    try:
+        fraction = _exact(value)
+    except ValueError:
+        fraction = Decimal("NaN")
+    if not fraction.is_finite() or not 0 <= fraction <= 1:
+        raise ValueError('must be "full", "none" or a fraction from 0 to 1, such as "0.25"')
+    return fraction
 
 
 Quantity = Annotated[Decimal, PlainValidator(_quantity)]
 Rate = Annotated[Decimal, PlainValidator(_rate)]
 Share = Annotated[Decimal, PlainValidator(_share)]
+TrialFraction = Annotated[Decimal, PlainValidator(_trial)]
 MeterKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 PlanKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -145,10 +158,12 @@ class PastDueFile(_Strict):
 
 
 class PlanFile(_Strict):
-    """``[plans.<plan>]``."""
+    """``[plans.<plan>]``. Only an add-on does without ``rank``."""
 
     name: Name
-    rank: int = Field(ge=0, le=1_000_000)
+    rank: int | None = Field(default=None, ge=0, le=1_000_000)
+    add_on: bool = False
+    trial: TrialFraction | None = None
     allowances: dict[MeterKey, AllowanceFile] = Field(default={}, max_length=METERS_MAX)
     past_due: PastDueFile = PastDueFile(policy="keep")
     quota_change: QuotaChangePolicy = "carry"

@@ -6,7 +6,7 @@ from typing import get_args
 from pancake_meter.catalog.catalog import Catalog, Product
 from pancake_meter.catalog.errors import CatalogProblem
 from pancake_meter.domain.quantity import format_quantity
-from pancake_meter.domain.selling.plan import Environment, Plan
+from pancake_meter.domain.selling.plan import DEFAULT_ALERT_THRESHOLDS, Environment, MeterAllowance, Plan
 from pancake_meter.domain.selling.pricing import Price, Volume, cheaper_when_more
 
 ONE_TIME_CURRENCIES = frozenset({"USD", "EUR", "GBP", "HKD", "JPY", "CNY"})
@@ -40,11 +40,27 @@ def _ungranted_meters(catalog: Catalog) -> Iterator[CatalogProblem]:
 def _of_plan(path: str, plan: Plan, catalog: Catalog) -> Iterator[CatalogProblem]:
     if not plan.product_ids and plan.key != catalog.default_plan_key:
         yield CatalogProblem(path, "no product sells it")
+    if plan.add_on and plan.rank:
+        yield CatalogProblem(f"{path}.rank", "decides nothing: an add-on is bought beside a plan of any rank")
+    if plan.add_on and not plan.allowances:
+        yield CatalogProblem(f"{path}.allowances", "are none: the add-on grants only what its product states")
+    if plan.trial is not None and not plan.product_ids and plan.key == catalog.default_plan_key:
+        yield CatalogProblem(f"{path}.trial", "is never used: no product sells the plan")
     for meter, allowance in plan.allowances.items():
+        if plan.add_on:
+            yield from _unused_in_add_on(f"{path}.allowances.{meter}", allowance)
         prices_path = f"{path}.allowances.{meter}.prices"
         yield from _currencies(prices_path, allowance.prices, ONE_TIME_CURRENCIES)
         for currency, price in allowance.prices.items():
             yield from _drops(f"{prices_path}.{currency}", price, currency)
+
+
+def _unused_in_add_on(path: str, allowance: MeterAllowance) -> Iterator[CatalogProblem]:
+    why = "of an add-on decide nothing: those of the plan beside it count"
+    if allowance.prices:
+        yield CatalogProblem(f"{path}.prices", why)
+    if allowance.alert_thresholds != DEFAULT_ALERT_THRESHOLDS:
+        yield CatalogProblem(f"{path}.alert_thresholds", why)
 
 
 def _of_product(path: str, product: Product) -> Iterator[CatalogProblem]:

@@ -133,6 +133,12 @@ class TooManyGrants(DomainError):
     code = "too_many_grants"
 
 
+class TooManyOrders(DomainError):
+    """More orders of a customer stand than can be remembered."""
+
+    code = "too_many_orders"
+
+
 class UnknownPlan(DomainError):
     """The catalog has no such plan."""
 

@@ -10,8 +10,11 @@ from typing import Any, Final
 
 from pancake_meter.store.errors import NewerFormat
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The newest format that this code reads and writes."""
+
+_FORMATS: Final = {"SUBSCRIPTION": 2}
+"""Formats by sort key of the items whose shape has changed; all others are of format 1, and earlier code reads them."""
 
 ATTRIBUTE: Final = "fv"
 """Two letters: every byte of a name is stored, and charged, with each item."""
@@ -20,16 +23,17 @@ PLACEHOLDER: Final = f":{ATTRIBUTE}"
 KNOWN: Final = f"(attribute_not_exists({ATTRIBUTE}) OR {ATTRIBUTE} <= {PLACEHOLDER})"
 """Condition of every write: what is there is nothing, or of a format that this code knows."""
 
-_STAMP: Final = f"{ATTRIBUTE} = if_not_exists({ATTRIBUTE}, {PLACEHOLDER})"
+FIRST_PLACEHOLDER: Final = f":{ATTRIBUTE}1"
+_STAMP: Final = f"{ATTRIBUTE} = if_not_exists({ATTRIBUTE}, {FIRST_PLACEHOLDER})"
 
 
 def stamped(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole item with its format."""
-    return {**item, ATTRIBUTE: FORMAT}
+    return {**item, ATTRIBUTE: _FORMATS.get(item.get("SK", ""), 1)}
 
 
 def stamping(expression: str) -> str:
-    """Return the update expression that also gives a format to an item that has none: a new one, or one of format 1."""
+    """Return the update expression that also gives format 1 to an item that has none. No other item is updated in part."""
     if "SET " in expression:
         return expression.replace("SET ", f"SET {_STAMP}, ", 1)
     return f"SET {_STAMP} {expression}"
@@ -46,7 +50,7 @@ def readable(item: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises:
         NewerFormat: later code has written it.
     """
-    stored = int(item.get(ATTRIBUTE, FORMAT))
+    stored = int(item.get(ATTRIBUTE, 1))
     if stored > FORMAT:
         raise NewerFormat(f"{item.get('PK')} {item.get('SK')} is of format {stored}, this code knows {FORMAT}")
     return {name: value for name, value in item.items() if name != ATTRIBUTE}

@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful, WriteRefused
-from pancake_meter.store.item_format import FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
+from pancake_meter.store.item_format import FIRST_PLACEHOLDER, FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
 if TYPE_CHECKING:
@@ -233,6 +233,7 @@ class Table:
             request["Key"] = _marshal(write.key)
         if isinstance(write, Update):
             request["UpdateExpression"] = stamping(write.expression)
+            request["ExpressionAttributeValues"] |= _marshal({FIRST_PLACEHOLDER: 1})
         if write.names:
             request["ExpressionAttributeNames"] = dict(write.names)
         return request

@@ -16,9 +16,9 @@ from pancake_meter.domain.balance.balance import (
     Policy,
     Term,
     burn,
-    gone,
     left_over,
     rolled_over,
+    used_of_allowance,
     window_in,
 )
 from pancake_meter.domain.balance.change import Change
@@ -88,8 +88,9 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     """Open the last period of the term that has begun by ``now``, skipping idle ones; or, past the term, fall back."""
     term, policy = change.balance.term, change.balance.policy
     if term.end is not None and change.balance.period.end >= term.end:
-        lapsed = _lapse(change.balance, term.order_id, term.end)
-        change = start_term(change, fallback, Term(order_id=None, start=boundary), boundary)
+        lapsed = _lapse(change.balance, boundary)
+        after = Policy.unpaid(policy.plan or "") if term.is_unpaid_after else fallback
+        change = start_term(change, after, Term(order_id=None, start=boundary), boundary)
         return replace(change, balance=replace(change.balance, lapsed=lapsed))
     index, _ = window_in(term, policy.cadence, change.balance.period.start)
     target, period = window_in(term, policy.cadence, now)
@@ -102,11 +103,12 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     return _open_period(replace(closed, balance=begun), rolled)
 
 
-def _lapse(balance: Balance, order_id: str | None, end: datetime) -> Lapse | None:
-    """Return what a late event of the order must know of the period that lapses."""
-    if order_id is None:
+def _lapse(balance: Balance, boundary: datetime) -> Lapse | None:
+    """Return what the subscription has to file of the term that lapses."""
+    if balance.term.order_id is None:
         return None
-    return Lapse(order_id, balance.term.start, end, gone(balance), rolled_over(balance))
+    used = used_of_allowance(balance)
+    return Lapse(balance.term.order_id, balance.term.start, balance.period, boundary, used, rolled_over(balance))
 
 
 def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Change:
@@ -130,6 +132,7 @@ def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Chang
         days={},
         charts=0,
         line_start=None,
+        gone_before=ZERO,
     )
     return replace(change, balance=after, closed=_kept(change, summary))
 

@@ -50,6 +50,12 @@ class Policy:
     rollover_maximum: Decimal = ZERO
     alert_thresholds: tuple[Decimal, ...] = ()
     holds_per_minute: int | None = None
+    is_unpaid: bool = False
+
+    @classmethod
+    def unpaid(cls, plan: str) -> Self:
+        """Return the policy under a plan that is not paid any more, though its order still runs: nothing is granted."""
+        return cls(plan=plan, is_unpaid=True)
 
     @classmethod
     def of(cls, plan: Plan | None, meter: str) -> Self:
@@ -83,13 +89,15 @@ class Term:
     """The span in which the plan grants: what has been paid for, or without end for a plan that costs nothing.
 
     ``start`` anchors the periods. Past ``end`` no new period starts until a renewal brings a new term; until ``lapses_at``
-    what is left stays usable, so that a renewal whose webhook is late never stops a paying customer.
+    what is left stays usable, so that a renewal whose webhook is late never stops a paying customer. ``is_unpaid_after``:
+    what follows a lapse is nothing, and not the default plan, because a payment is overdue.
     """
 
     order_id: str | None
     start: datetime
     end: datetime | None = None
     lapses_at: datetime | None = None
+    is_unpaid_after: bool = False
 
     def __post_init__(self) -> None:
         """An end and a lapse come together, in that order."""
@@ -101,14 +109,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """The paid period after which a balance fell back, in case a late event brings it back or continues it.
+    """The paid term that time alone has ended, until the subscription files what was used of it.
 
-    ``gone`` units of what it gave had been used, ``rolled`` units had come over into it.
+    ``gone`` units of what it gave in its last ``window`` had been used by ``at``, ``rolled`` units had come over into that.
     """
 
     order_id: str
-    start: datetime
-    end: datetime
+    term_start: datetime
+    window: Period
+    at: datetime
     gone: Decimal
     rolled: Decimal
 
@@ -123,8 +132,9 @@ class Balance:
     that were bought, gone, and then refunded: nothing collects them, the seller sees them.
 
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
-    ``line_start`` is when the open period began as first known, where that has been corrected since. ``lapsed`` is the paid
-    period before a balance that has fallen back, until a paid one begins.
+    ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
+    of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
+    balance that has fallen back by itself.
     """
 
     customer_id: str
@@ -145,6 +155,7 @@ class Balance:
     charts: int = 0
     closed_until: datetime | None = None
     line_start: datetime | None = None
+    gone_before: Decimal = ZERO
     lapsed: Lapse | None = None
     blocked: str | None = None
 
@@ -212,9 +223,12 @@ class Balance:
         return min(self.period_ends_at, self.next_chart_at or NEVER, NEVER, *starts, *ends)
 
 
-def gone(balance: Balance) -> Decimal:
-    """Units used of all that the open period's plan gave."""
-    return sum((grant.quantity - grant.remaining for grant in burn(balance).grants if grant.is_periodic), ZERO)
+def used_of_allowance(balance: Balance) -> Decimal:
+    """Units used of what the open period's plan gave, since its grants were given."""
+    periodic = [grant for grant in burn(balance).grants if grant.is_periodic]
+    given = sum((grant.quantity for grant in periodic), ZERO)
+    left = sum((grant.remaining for grant in periodic), ZERO)
+    return max(ZERO, given - left - min(balance.gone_before, given))
 
 
 def left_over(balance: Balance) -> Decimal:

@@ -14,7 +14,7 @@ from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 
 RefusalReason = Literal[
-    "quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds", "past_due_throttled"
+    "quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds", "past_due_throttled", "past_due"
 ]
 
 
@@ -32,6 +32,8 @@ def refusal(balance: Balance, quantity: Decimal) -> Refusal | None:
         return Refusal("blocked", balance.blocked)
     if balance.policy.is_uncapped or quantity <= balance.headroom:
         return None
+    if balance.policy.is_unpaid:
+        return Refusal("past_due")
     if balance.policy.allowance == ZERO and not balance.grants:
         return Refusal("no_plan")
     return Refusal("overage_cap_reached" if balance.policy.overage_limit > ZERO else "quota_exhausted")

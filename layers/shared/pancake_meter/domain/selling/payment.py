@@ -108,6 +108,17 @@ class Payment:
         return replace(self, refunds={**self.refunds, refund.id: refund})
 
     @property
+    def paid_amount(self) -> Decimal | None:
+        """The money that came in; ``None`` when neither the charge nor a refund states it."""
+        return self._paid
+
+    @property
+    def refunded_amount(self) -> Decimal:
+        """The money that went back, no more than came in."""
+        refunded = sum((refund.amount for refund in self.refunds.values()), _ZERO)
+        return refunded if self._paid is None else min(refunded, self._paid)
+
+    @property
     def refunded_share(self) -> Decimal:
         """Share of the payment that went back, 0 to 1: refunds beyond what was paid count as all of it."""
         if not self.refunds:

@@ -94,6 +94,9 @@ class Plan:
     ``product_ids`` are the Waffo products that sell it, by environment; a plan without any cannot be bought.
     ``renewal_leeway`` is how long a paid period's units stay usable past its end while the renewal is awaited.
     ``holds_per_minute`` is no term of the sale: it is set on the plan as it counts while a payment is overdue.
+    An ``add_on`` is bought beside a plan and grants on top of it; its ``rank`` decides nothing.
+    ``trial`` is the fraction (0 to 1) of each allowance that a trial grants. With ``None`` the catalog knows of no trial; an
+    order that Waffo calls a trial then grants in full.
     """
 
     key: str
@@ -105,3 +108,5 @@ class Plan:
     renewal_leeway: timedelta = DEFAULT_RENEWAL_LEEWAY
     product_ids: Mapping[Environment, str] = field(default_factory=dict)
     holds_per_minute: int | None = None
+    add_on: bool = False
+    trial: Decimal | None = None

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
 
-from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
 
 PATIENCE: Final = timedelta(hours=1)
 """How long two orders may stand before they count as bought twice. Waffo's retries of a webhook end after about half."""

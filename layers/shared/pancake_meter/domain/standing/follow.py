@@ -1,436 +1,277 @@
 """How balances follow the subscription: pure, and the same whatever the order in which events came.
 
-The subscription says under which plan and term a customer stands (``subscription.py``). Here each balance is carried over
-from where it stands to there. A new period starts with its allowance, once per order and period. Whatever else changes
-inside a period (plan, fraction, order) carries along what is gone of the allowance, so that nothing is ever given twice.
+The facts say where a meter stands (``standing.py``), and what is gone there (``gone.py``). Here one balance is brought to
+that. A period that begins afresh closes the one before it; whatever else changes (plan, share, order) goes on in the open
+period, and its allowance is given anew, less what is gone of it.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import ROUND_DOWN, Decimal
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 
 from pancake_meter.domain.balance.adjust import resume_overage
-from pancake_meter.domain.balance.advance import make_due, start_term
-from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term, burn, gone, rolled_over, window_in
+from pancake_meter.domain.balance.advance import make_due, open_balance, start_term
+from pancake_meter.domain.balance.balance import (
+    ZERO,
+    Balance,
+    Policy,
+    Term,
+    rolled_over,
+    used_of_allowance,
+    window_in,
+)
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.balance.period import Period
-from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
 from pancake_meter.domain.selling.overage import Lines
-from pancake_meter.domain.selling.plan import Plan
-from pancake_meter.domain.standing.subscription import (
-    MAX_LEFT_PERIODS,
-    Carried,
-    Lead,
-    LeadPeriod,
-    LeftPeriod,
-    PeriodKey,
-    Subscription,
-)
-
-_STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
-_MILLISECOND = timedelta(milliseconds=1)
-_DAY = timedelta(days=1)
+from pancake_meter.domain.standing.add_ons import give_add_ons
+from pancake_meter.domain.standing.gone import gone_in, idle, rolled_into
+from pancake_meter.domain.standing.paid_period import CHANGE_MAX
+from pancake_meter.domain.standing.standing import Covered, Standing, Uncovered, place_of, standing_of
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.standing.use import PeriodUse
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """A customer under a paid period of an order.
-
-    ``inherits``: what was used under an earlier order counts. ``sold`` is the plan with nothing withheld. ``lead`` are the
-    paid periods right before: what was not used of them rolls over. Those that no balance went through, because their
-    events came late, roll over whole: nobody can have used their allowance.
-    """
-
-    order_id: str
-    period_key: PeriodKey
-    plan: Plan
-    term: Term
-    sold_at: datetime
-    inherits: bool
-    sold: Plan
-    lead: Lead
-    is_entered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Uncovered:
-    """A customer under the default plan, ``since`` the last coverage ended; ``None``: there never was one."""
-
-    since: datetime | None = None
-
-
-Standing = Covered | Uncovered
-
-
-def standing_of(subscription: Subscription | None, now: datetime) -> Standing:
-    """Return where the subscription puts the customer at ``now``."""
+def open_following(
+    customer_id: str, meter: str, subscription: Subscription | None, default: Policy, since: datetime, now: datetime
+) -> Change:
+    """Return the first state of a balance, where the facts put it; the default plan begins at ``since`` at the latest."""
+    standing = standing_of(subscription, meter, now)
+    if isinstance(standing, Covered):
+        change = open_balance(customer_id, meter, Policy.of(standing.plan, meter), standing.term, now)
+    else:
+        start = min(since, standing.since or since, now)
+        change = open_balance(customer_id, meter, standing.policy(default), Term(order_id=None, start=start), now)
     if subscription is None:
-        return Uncovered()
-    order, coverage = subscription.governing, subscription.coverage(now)
-    if order is None or order.paid is None or coverage is None or coverage.plan is None:
-        return Uncovered(subscription.uncovered_since)
-    entered = subscription.entered.get(order.order_id, ())
-    return Covered(
-        order.order_id,
-        order.paid.period.key,
-        coverage.plan,
-        coverage.term,
-        order.paid.sold_at,
-        inherits=subscription.inherits(order),
-        sold=order.paid.plan,
-        lead=order.lead(entered),
-        is_entered=order.paid.period.key in entered,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of a balance's periods: ``carried`` of the last one that was left, ``left`` of more."""
-
-    carried: Carried | None = None
-    left: tuple[LeftPeriod, ...] = ()
-
-    def leaving(self, period: LeftPeriod) -> "Memory":
-        """Return the memory of one period more."""
-        place = (period.order_id, period.period_start)
-        others = (known for known in self.left if (known.order_id, known.period_start) != place)
-        return replace(self, left=(period, *others)[:MAX_LEFT_PERIODS])
-
-    def gone(self, covered: "Covered") -> Decimal:
-        """What had gone of a period when it was left."""
-        place = (covered.order_id, covered.period_key[0])
-        return next((known.gone for known in self.left if (known.order_id, known.period_start) == place), ZERO)
+        return change
+    if isinstance(standing, Covered):
+        change = _give(change, *_target(change.balance, None, standing, subscription))
+    return give_add_ons(change, subscription, now)[0]
 
 
 def follow(
-    change: Change,
-    before: Standing,
-    after: Standing,
-    memory: Memory,
-    fallback: Policy,
-    lines: Lines,
-    now: datetime,
-) -> tuple[Change, Memory]:
-    """Carry a balance, already advanced to ``now``, from one standing to another; return also what is to be remembered.
+    change: Change, known: Subscription | None, learned: Subscription, default: Policy, lines: Lines, now: datetime
+) -> tuple[Change, Subscription]:
+    """Bring a balance, already advanced to ``now``, to where the facts put it; return also what is filed of it.
 
-    ``fallback`` is the default plan's policy for the meter, ``lines`` are its overage lines with units due.
+    ``known`` are the facts that it follows until now; ``default`` is the default plan's policy for the meter; ``lines`` are
+    its overage lines with units due.
     """
-    if isinstance(after, Covered):
-        change, memory = _recall(change, memory)
-    policy = change.balance.policy
-    if isinstance(before, Covered) and not _is_same_period(before, after):
-        gone = _left_behind(change.balance, memory.carried, before).inherited
-        memory = memory.leaving(LeftPeriod(before.order_id, before.period_key[0], gone, rolled_over(change.balance)))
-    change, carried = _move(change, before, after, memory, fallback, lines, now)
-    if isinstance(after, Covered):
-        change = _roll_over(change, before, after, policy, memory.left)
-    return change, replace(memory, carried=carried)
+    meter = change.balance.meter
+    was, standing = place_of(change.balance, known), standing_of(learned, meter, now)
+    if _agrees(change.balance, was, standing, known, learned):
+        if isinstance(standing, Covered):
+            change = _retime(change, standing.term)
+    else:
+        change = change.burn()
+        learned = _file_lapse(change.balance, learned)
+        learned = _file(change.balance, was, standing, learned, now)
+        change = replace(change, balance=replace(change.balance, lapsed=None))
+        if isinstance(standing, Covered):
+            # What has just been filed is gone there.
+            change = _enter(change, was, standing, known, learned, lines, now)
+        else:
+            change = _fall_back(change, was, standing, learned, default, lines, now)
+    return give_add_ons(change, learned, now)
 
 
-def _move(
-    change: Change,
-    before: Standing,
-    after: Standing,
-    memory: Memory,
-    fallback: Policy,
-    lines: Lines,
-    now: datetime,
-) -> tuple[Change, Carried | None]:
-    carried = memory.carried
-    if isinstance(before, Uncovered):
-        if isinstance(after, Uncovered):
-            return _move_default(change, before, after, carried, fallback, lines, now), carried
-        return _enter(change, after, carried, memory.gone(after), lines, now)
-    if isinstance(after, Uncovered):
-        return _drop(change, before, after, carried, fallback, lines, now)
-    if before.order_id != after.order_id:
-        left = _left_behind(change.balance, carried, before)
-        return _enter(change, after, left, memory.gone(after), lines, now)
-    if before.period_key != after.period_key:
-        return start_term(change, Policy.of(after.plan, change.balance.meter), after.term, now), None
-    return _stay(change, before, after, carried, lines, now)
+def _agrees(
+    balance: Balance, was: Standing, standing: Standing, known: Subscription | None, learned: Subscription
+) -> bool:
+    """Whether a balance stands there already, with just that allowance."""
+    if isinstance(standing, Uncovered):
+        is_unpaid = standing.unpaid is not None
+        is_there = standing.since is None or standing.since == balance.term.start
+        return isinstance(was, Uncovered) and is_there and balance.policy.is_unpaid == is_unpaid
+    if not isinstance(was, Covered) or was.place != standing.place:
+        return False
+    if balance.policy != Policy.of(standing.plan, balance.meter):
+        return False
+    before = (was, known) if known else None
+    return _target(balance, before, standing, learned) == (balance.gone_before, rolled_over(balance))
 
 
-def _is_same_period(before: Covered, after: Standing) -> bool:
-    return isinstance(after, Covered) and (before.order_id, before.period_key) == (after.order_id, after.period_key)
+def _target(
+    balance: Balance, before: tuple[Covered, Subscription] | None, standing: Covered, learned: Subscription
+) -> tuple[Decimal, Decimal]:
+    """Return what has to be gone in the open window before its grants were given, and what has to have come over into it.
 
-
-def _recall(change: Change, memory: Memory) -> tuple[Change, Memory]:
-    """Move what a balance knows of a period that lapsed into the memory: a late event proves that more was paid for."""
-    lapsed = change.balance.lapsed
-    if lapsed is None:
-        return change, memory
-    carried = memory.carried
-    charged = carried.own + carried.inherited if carried and carried.window_start == lapsed.start else ZERO
-    day = lapsed.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = day if lapsed.end - lapsed.start >= _DAY else lapsed.start
-    gone = lapsed.gone + charged
-    memory = memory.leaving(LeftPeriod(lapsed.order_id, start, gone, lapsed.rolled))
-    change = replace(change, balance=replace(change.balance, lapsed=None))
-    return change, replace(memory, carried=Carried(gone, lapsed.end))
-
-
-def _move_default(
-    change: Change,
-    before: Uncovered,
-    after: Uncovered,
-    carried: Carried | None,
-    fallback: Policy,
-    lines: Lines,
-    now: datetime,
-) -> Change:
-    """Begin the default plan where the coverage before it is now known to have ended.
-
-    Coverage that came and went before we knew of it ended what was before it, or went on with a period that still runs: the
-    default plan begins afresh. An end that is only known better moves the period, and gives nothing.
+    ``before`` is the same period of the same plan as known until now, where the balance is in it: later windows have what
+    came over into them from the windows before.
     """
-    balance = change.balance
-    if after.since is None or after.since in (before.since, balance.term.start):
-        return change
-    term = Term(order_id=None, start=after.since)
-    if before.since is None or before.since < after.since:
-        if carried is not None and carried.ends_at > after.since:
-            return _switch(change, fallback, term, ZERO, lines, now)
-        return start_term(_withdraw(change), fallback, term, now)
-    return _switch(change, fallback, term, _used(balance), lines, now)
+    meter = balance.meter
+    order, paid = standing.order, standing.paid
+    sold = paid.plan.allowances.get(meter)
+    if sold is None:
+        return ZERO, ZERO
+    _, window = window_in(standing.term, sold.cadence, max(balance.as_of, standing.term.start))
+    gone = gone_in(learned, order, paid, meter, window)
+    maximum = sold.rollover_maximum
+    rolled = rolled_into(learned, order, paid, meter, maximum)
+    if before is not None:
+        was, known = before
+        difference = rolled - rolled_into(known, was.order, was.paid, meter, maximum)
+        return gone, min(maximum, max(ZERO, rolled_over(balance) + difference))
+    # Windows of the paid period that went by before it was known were idle too.
+    index, _ = window_in(standing.term, sold.cadence, window.start)
+    return gone, idle(rolled, index, maximum, sold.quantity)
 
 
-def _drop(
-    change: Change,
-    before: Covered,
-    after: Uncovered,
-    carried: Carried | None,
-    fallback: Policy,
-    lines: Lines,
-    now: datetime,
-) -> tuple[Change, Carried | None]:
-    """Fall to the default plan. What the plan gave ends; what was bought stays."""
-    balance = change.balance
-    term = Term(order_id=None, start=after.since or now)
-    left = _left_behind(balance, carried, before)
-    if term.start < balance.period.end:
-        return _switch(change, fallback, term, ZERO, lines, now), left
-    return start_term(_withdraw(change), fallback, term, now), left
+def _file(balance: Balance, was: Standing, standing: Standing, learned: Subscription, now: datetime) -> Subscription:
+    """File what was used of the open period, before the balance leaves it or its allowance is given anew."""
+    if isinstance(was, Covered):
+        sold_at = was.paid.sales[-1].sold_at
+        use = PeriodUse(*was.place, sold_at, balance.period, now, used_of_allowance(balance), rolled_over(balance))
+        return learned.file(balance.meter, use)
+    if isinstance(standing, Covered) and _is_gap(balance, standing, learned):
+        # Between the end of the old order and the news of the new one, which had begun: it is used of the new one.
+        used, sold_at = used_of_allowance(balance), standing.paid.sales[0].sold_at
+        return learned.file(balance.meter, PeriodUse(*standing.place, sold_at, balance.period, now, used))
+    return learned
+
+
+def _is_gap(balance: Balance, standing: Covered, learned: Subscription) -> bool:
+    """Whether the default plan counted only because a plan change was not known yet."""
+    is_change = standing.order.order_id in learned.replaced
+    return is_change and balance.term.start >= standing.order.began[1] - CHANGE_MAX
+
+
+def _file_lapse(balance: Balance, learned: Subscription) -> Subscription:
+    """File what was used of a period that time alone has ended."""
+    lapsed = balance.lapsed
+    order = learned.order(lapsed.order_id) if lapsed else None
+    periods = order.all_periods if order else ()
+    day = lapsed.term_start.date() if lapsed else None
+    paid = next((period for period in periods if period.period.start.at.date() == day), None)
+    if lapsed is None or order is None or paid is None:
+        return learned
+    sold_at = paid.sales[-1].sold_at
+    use = PeriodUse(order.order_id, paid.key, sold_at, lapsed.window, lapsed.at, lapsed.gone, lapsed.rolled)
+    return learned.file(balance.meter, use)
 
 
 def _enter(
-    change: Change, after: Covered, left: Carried | None, gone_before: Decimal, lines: Lines, now: datetime
-) -> tuple[Change, Carried | None]:
-    """Begin under another order. What is gone of a period that still runs counts by the new plan's quota policy.
+    change: Change,
+    was: Standing,
+    standing: Covered,
+    known: Subscription | None,
+    learned: Subscription,
+    lines: Lines,
+    now: datetime,
+) -> Change:
+    """Go on in a paid period, or begin one."""
+    balance = change.balance
+    policy, term = Policy.of(standing.plan, balance.meter), standing.term
+    is_there = isinstance(was, Covered) and was.place == standing.place
+    goes_on = is_there and policy.plan == balance.policy.plan
+    gone, rolled = _target(
+        balance, (was, known) if goes_on and isinstance(was, Covered) and known else None, standing, learned
+    )
+    is_next = isinstance(was, Covered) and was.place[0] == standing.place[0] and not is_there
+    if is_next or not (is_there or _runs(learned, standing, balance.meter)):
+        # What is left of a plan rolls over into its next period only.
+        change = start_term(change if is_next else _withdraw(change), policy, term, now)
+    else:
+        owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
+        change = _switch(change, policy, term, lines, now, owes_here=owes_here)
+    return _give(change, gone, rolled)
 
-    ``gone_before`` had gone of the period already, where it was left and begins to count again.
+
+def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:
+    """Whether a balance has been in the period before, or in one of another order that still ran when it began."""
+    uses = learned.uses_of(meter)
+    return any((use.order_id, use.key) == standing.place or use.reaches(standing.term.start) for use in uses)
+
+
+def _fall_back(
+    change: Change,
+    was: Standing,
+    standing: Uncovered,
+    learned: Subscription,
+    default: Policy,
+    lines: Lines,
+    now: datetime,
+) -> Change:
+    """Fall to the default plan, or to nothing. What the plan gave ends; what was bought stays.
+
+    Coverage that came and went before we knew of it ended what was before it: the default plan begins afresh. An end that is
+    only known better moves the period, and gives nothing.
     """
-    old = change.balance
-    policy = Policy.of(after.plan, old.meter)
-    runs = left is not None and left.ends_at > after.term.start
-    if after.is_entered:
-        # Back in a period that was left: what went from it then, and elsewhere since, is gone from it now. Where it had
-        # lapsed, all of it went.
-        gone = max(left.inherited, gone_before) if left and runs else policy.allowance
-        begun = _switch(change, policy, after.term, gone, lines, now)
-        return begun, Carried(ZERO, begun.balance.period.end, gone, begun.balance.period.start)
-    if left is None or not runs:
-        return start_term(_withdraw(change), policy, after.term, now), None
-    inherited = _by_quota_policy(left.inherited, after, old, policy) if after.inherits else left.inherited
-    begun = _switch(change, policy, after.term, inherited if after.inherits else ZERO, lines, now)
-    return begun, Carried(inherited, left.ends_at, window_start=begun.balance.period.start)
+    balance = change.balance
+    policy, since = standing.policy(default), standing.since or now
+    term = Term(order_id=None, start=since)
+    if isinstance(was, Covered):
+        goes_on = since < balance.period.end
+    elif since > balance.term.start:
+        goes_on = any(use.reaches(since) for use in learned.uses_of(balance.meter))
+    else:
+        used = used_of_allowance(balance) if policy.plan == balance.policy.plan else ZERO
+        return _give(_switch(change, policy, term, lines, now), used, ZERO)
+    if not goes_on:
+        return start_term(_withdraw(change), policy, term, now)
+    return _give(_switch(change, policy, term, lines, now), ZERO, ZERO)
 
 
-def _stay(
-    change: Change, before: Covered, after: Covered, carried: Carried | None, lines: Lines, now: datetime
-) -> tuple[Change, Carried | None]:
-    """Go on in the same paid period: with better known bounds, or with a changed allowance."""
-    old = change.balance
-    policy = Policy.of(after.plan, old.meter)
-    charged = carried if carried and carried.window_start == old.period.start else None
-    if policy.holds_per_minute != old.policy.holds_per_minute:
-        change = _throttle(change, policy.holds_per_minute)
-        old = change.balance
-    if policy == old.policy and (charged is None or before.inherits == after.inherits):
-        moved = _retime(change, after.term)
-        return moved, replace(charged, window_start=moved.balance.period.start) if charged else carried
-    used = _used(old) if policy.plan == old.policy.plan else gone(old)
-    own, inherited = normal_quantity(used + (charged.own if charged else ZERO)), charged.inherited if charged else ZERO
-    if policy.plan != old.policy.plan:
-        own, inherited = _by_quota_policy(own + (inherited if after.inherits else ZERO), after, old, policy), ZERO
-    elif inherited and after.inherits and not before.inherits:
-        inherited = _by_quota_policy(inherited, after, old, policy)
-    counted = inherited if after.inherits else ZERO
-    begun = _switch(change, policy, after.term, own + counted, lines, now)
-    ends_at = charged.ends_at if charged else old.period.end
-    left = Carried(inherited, ends_at, own, begun.balance.period.start)
-    return begun, left
+def _switch(
+    change: Change, policy: Policy, term: Term, lines: Lines, now: datetime, *, owes_here: bool = False
+) -> Change:
+    """Put another policy in the place of the open period's. Usage stays counted in it.
 
-
-def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, lines: Lines, now: datetime) -> Change:
-    """Put another allowance, less what is ``gone`` of it, in the place of the open period's.
-
-    Usage stays counted in the open period. Overage under another plan is due as it stands: the new plan neither forgives
-    nor reprices it. Back under the plan and in the period of a line that has units due, those are open overage again.
+    Overage under another plan is due as it stands: the new plan neither forgives nor reprices it; unless the new policy
+    ``owes_here``, having been in force when the units were used. Back under the plan and in the period of a line that has
+    units due, those are open overage again.
     """
-    change = _withdraw(change)
     old = change.balance
     _, period = window_in(term, policy.cadence, now)
-    rolled = [grant for grant in old.grants if grant.kind == "rollover"]
-    if policy.plan != old.policy.plan:
-        for grant in rolled:
-            change = change.moved("expired", grant.remaining, grant.id)
-        rolled = []
     goes_on = policy.plan == old.policy.plan and term.order_id == old.term.order_id
-    if not goes_on:
+    if not (goes_on or owes_here):
         change = make_due(change, old.overage, old.period.end)
-    kept = tuple(grant for grant in old.grants if not grant.is_periodic)
+    if not goes_on or period.start != old.period.start:
+        change = _withdraw(change)
     begun = replace(
         change.balance,
         policy=policy,
         term=term,
         period=period,
-        charts=0,
+        charts=old.charts if period.start == old.period.start else 0,
         as_of=max(now, old.as_of),
-        grants=(*kept, *(_of_period(grant, period.start) for grant in rolled)),
         line_start=_line_start(old, period) if goes_on else None,
     )
-    resumed = resume_overage(replace(change, balance=begun), lines).burn()
-    return _give(resumed, "plan", max(ZERO, policy.allowance - gone))
+    return resume_overage(replace(change, balance=begun), lines)
 
 
-def _line_start(old: Balance, period: Period) -> datetime | None:
-    """Return the start under which the open period's line goes on when its bounds move."""
-    return old.line.period_start if old.line.period_start != period.start else None
+def _give(change: Change, gone: Decimal, rolled: Decimal) -> Change:
+    """Give the open period its allowance, and what came over into it, less what is ``gone``; the latter burns first.
 
-
-def _roll_over(
-    change: Change, before: Standing, after: Covered, policy_before: Policy, left: tuple[LeftPeriod, ...]
-) -> Change:
-    """Bring what rolled over into the open period to what it has to be, whatever the order in which events came."""
+    Only the difference to what it has left moves. What is given pays at once for open overage.
+    """
     balance = change.balance
-    policy = balance.policy
-    rolled = rolled_over(balance)
-    target = _rolled(after, policy, balance.meter, left)
-    if isinstance(before, Covered) and _is_same_period(before, after) and policy.plan == policy_before.plan:
-        target = min(policy.rollover_maximum, max(ZERO, rolled + target - _rolled(before, policy, balance.meter, left)))
-    else:
-        # Windows of the paid period that went by before it was known were idle too.
-        window, _ = window_in(after.term, policy.cadence, balance.period.start)
-        sold = after.sold.allowances.get(balance.meter)
-        target = _idle(target, window, policy, sold.quantity if sold else ZERO)
-    if target >= rolled:
-        return _give(change, "rollover", target - rolled)
-    return _take_rollover(change, rolled - target)
-
-
-def _rolled(covered: Covered, policy: Policy, meter: str, left: tuple[LeftPeriod, ...]) -> Decimal:
-    """Return what rolls over into a paid period from those that lead up to it, as all that is known of them has it."""
-    sold = covered.sold.allowances.get(meter)
-    if sold is None or policy.rollover_maximum == ZERO:
-        return ZERO
-    known = {period.period_start: period for period in left if period.order_id == covered.order_id}
-    rolled = None if covered.lead.is_cut else ZERO
-    for period in covered.lead.periods:
-        allowance = normal_quantity((sold.quantity * period.kept).quantize(_STEP, rounding=ROUND_DOWN))
-        last_window = _last_window(period, policy)
-        if (gone_through := known.get(period.start)) is not None:
-            came = gone_through.rolled if rolled is None or last_window else rolled
-            rolled = min(policy.rollover_maximum, max(ZERO, came + allowance - gone_through.gone))
-        else:
-            # A balance that went through it, longer ago than is remembered, had that counted in what is.
-            rolled = None if period.is_entered else _idle(rolled or ZERO, last_window + 1, policy, allowance)
-    return rolled or ZERO
-
-
-def _last_window(period: LeadPeriod, policy: Policy) -> int:
-    """Index of the last quota window of a paid period."""
-    term = Term(None, period.start, period.end, period.end)
-    return window_in(term, policy.cadence, period.end - _MILLISECOND)[0]
-
-
-def _idle(rolled: Decimal, windows: int, policy: Policy, allowance: Decimal) -> Decimal:
-    """Return what rolls over out of quota windows that nobody used."""
-    return min(policy.rollover_maximum, rolled + windows * allowance)
-
-
-def _take_rollover(change: Change, quantity: Decimal) -> Change:
-    """Take back rolled-over units. What was used of them was used of the other grants, then."""
-    change = change.burn()
-    grants, owed = [], ZERO
-    for grant in change.balance.grants:
-        if grant.kind != "rollover":
-            grants.append(grant)
-            continue
-        used = grant.quantity - grant.remaining
-        kept = grant.quantity - quantity
-        owed += max(ZERO, used - kept)
-        if kept > ZERO:
-            grants.append(replace(grant, quantity=kept, remaining=max(ZERO, kept - used)))
-    taken = replace(change.balance, grants=tuple(grants), overage=change.balance.overage + owed)
-    reference = periodic_grant_id("rollover", change.balance.period.start)
-    return replace(change, balance=burn(taken)).moved("clawed_back", quantity, reference)
-
-
-def _give(change: Change, kind: GrantKind, quantity: Decimal) -> Change:
-    """Give units that live as long as the open period, on top of those of the same kind."""
-    if quantity <= ZERO:
-        return change
-    change = change.burn()
-    start = change.balance.period.start
-    blank = Grant(periodic_grant_id(kind, start), kind, ZERO, ZERO, DEFAULT_PRIORITY[kind], starts_at=start)
-    given = next((grant for grant in change.balance.grants if grant.kind == kind), blank)
-    grown = replace(given, quantity=given.quantity + quantity, remaining=given.remaining + quantity)
-    grants = (*(grant for grant in change.balance.grants if grant.kind != kind), grown)
-    return replace(change, balance=burn(replace(change.balance, grants=grants))).moved("granted", quantity, grown.id)
-
-
-def _left_behind(balance: Balance, carried: Carried | None, before: Covered) -> Carried:
-    """Return what is gone of the allowance of a period that is left."""
-    charged = carried if carried and carried.window_start == balance.period.start else None
-    inherited = charged.inherited if charged and before.inherits else ZERO
-    own = normal_quantity(gone(balance) + (charged.own if charged else ZERO))
-    return Carried(own + inherited, balance.period.end)
-
-
-def _by_quota_policy(gone: Decimal, after: Covered, old: Balance, policy: Policy) -> Decimal:
-    """Return how much of the new plan's allowance is gone from the start."""
-    match after.plan.quota_change:
-        case "reset":
-            return ZERO
-        case "carry":
-            return gone
-        case "prorate":
-            return _prorated(gone, after, old, policy)
-
-
-def _prorated(gone: Decimal, after: Covered, old: Balance, policy: Policy) -> Decimal:
-    """Each plan's allowance for its share of the period, less what is gone; a period that begins anew is the new plan's."""
-    _, window = window_in(after.term, policy.cadence, after.sold_at)
-    if old.period.start < window.start:
-        return ZERO
-    elapsed = min(max(after.sold_at, window.start), window.end) - window.start
-    share = Decimal(elapsed // _MILLISECOND) / Decimal((window.end - window.start) // _MILLISECOND)
-    prorated = (old.policy.allowance * share + policy.allowance * (1 - share)).quantize(_STEP, rounding=ROUND_DOWN)
-    return normal_quantity(max(ZERO, policy.allowance - max(ZERO, prorated - gone)))
-
-
-def _used(balance: Balance) -> Decimal:
-    """Units of the open period's allowance that are used."""
-    return sum((grant.quantity - grant.remaining for grant in burn(balance).grants if grant.kind == "plan"), ZERO)
+    from_rolled = min(rolled, gone)
+    allowance = balance.policy.allowance
+    wanted: dict[GrantKind, tuple[Decimal, Decimal]] = {
+        "rollover": (rolled, rolled - from_rolled),
+        "plan": (allowance, max(ZERO, allowance - (gone - from_rolled))),
+    }
+    grants = [grant for grant in balance.grants if not grant.is_periodic]
+    for kind, (quantity, remaining) in wanted.items():
+        held = sum((grant.remaining for grant in balance.grants if grant.kind == kind), ZERO)
+        grant_id = periodic_grant_id(kind, balance.period.start)
+        change = change.moved("granted", max(ZERO, remaining - held), grant_id)
+        change = change.moved("clawed_back", max(ZERO, held - remaining), grant_id)
+        if quantity > ZERO:
+            start = balance.period.start
+            grants.append(Grant(grant_id, kind, quantity, remaining, DEFAULT_PRIORITY[kind], starts_at=start))
+    given = replace(balance, grants=tuple(grants), gone_before=gone)
+    return replace(change, balance=given).burn()
 
 
 def _withdraw(change: Change) -> Change:
-    """End the plan's allowance of the open period, so that none of it rolls over into one that begins inside it."""
-    change = change.burn()
+    """End what the open period gave, so that none of it rolls over into one that begins inside it."""
     for grant in change.balance.grants:
-        if grant.kind == "plan":
-            change = change.moved("clawed_back", grant.remaining, grant.id)
-    kept = tuple(grant for grant in change.balance.grants if grant.kind != "plan")
-    return replace(change, balance=replace(change.balance, grants=kept))
-
-
-def _throttle(change: Change, holds_per_minute: int | None) -> Change:
-    """Let so many holds through each minute, or with ``None`` all; what was given and used stays as it is."""
-    change = change.burn()
-    policy = replace(change.balance.policy, holds_per_minute=holds_per_minute)
-    return replace(change, balance=replace(change.balance, policy=policy))
+        if grant.is_periodic:
+            change = change.moved("clawed_back" if grant.kind == "plan" else "expired", grant.remaining, grant.id)
+    kept = tuple(grant for grant in change.balance.grants if not grant.is_periodic)
+    return replace(change, balance=replace(change.balance, grants=kept, gone_before=ZERO))
 
 
 def _retime(change: Change, term: Term) -> Change:
@@ -450,3 +291,8 @@ def _retime(change: Change, term: Term) -> Change:
 def _of_period(grant: Grant, start: datetime) -> Grant:
     """Return a periodic grant as that of the period that starts at ``start``."""
     return replace(grant, id=periodic_grant_id(grant.kind, start), starts_at=start)
+
+
+def _line_start(old: Balance, period: Period) -> datetime | None:
+    """Return the start under which the open period's line goes on when its bounds move."""
+    return old.line.period_start if old.line.period_start != period.start else None

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.plan import Plan
-from pancake_meter.domain.standing.subscription import OrderFacts, StatusKind, Subscription
+from pancake_meter.domain.standing.order import OrderFacts, StatusKind
+from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def held_by(
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
     beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
     """
-    orders = subscription.live_orders if subscription else ()
+    orders = subscription.live_plans if subscription else ()
     standing = [order for order in orders if not _has_run_out(order, now)]
     order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
     if order is None or order.paid is None:
@@ -57,8 +58,7 @@ def held_by(
 
 
 def _has_run_out(order: OrderFacts, now: datetime) -> bool:
-    lapses_at = order.coverage.term.lapses_at if order.coverage else None
-    return order.is_canceling and lapses_at is not None and lapses_at <= now
+    return order.is_canceling and has_lapsed(order, now)
 
 
 def _preference(order: OrderFacts, wanted: str | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:

@@ -27,6 +27,7 @@ PeriodKey = tuple[datetime, int]
 """What makes two periods of one order the same (``StatedPeriod.key``); a later period has a greater key."""
 
 BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
+"""How long a product's regular period is. A trial or a sandbox may make others."""
 
 _DAY = timedelta(days=1)
 
@@ -73,8 +74,9 @@ class StatedPeriod:
 class LifecycleEvent:
     """One step in the life of an order. ``at`` is Waffo's own time of it.
 
-    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. ``price`` is the list
-    price of the plan, where Waffo states it.
+    ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. With ``is_trial`` the
+    stated period is one of a trial. ``billing_period`` is ``None`` where the event states none that we know, ``price`` where
+    it states no list price of the plan.
     """
 
     kind: LifecycleKind

@@ -61,6 +61,8 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         attributes["lapsed"] = _lapse_item(balance.lapsed)
     if balance.refund_debt != ZERO:
         attributes["refund_debt"] = balance.refund_debt
+    if balance.gone_before != ZERO:
+        attributes["gone_before"] = balance.gone_before
     if balance.line_start is not None:
         attributes["line_start"] = to_ms(balance.line_start)
     return attributes
@@ -77,6 +79,7 @@ SPARSE_ATTRIBUTES = (
     "overage_due",
     "refund_debt",
     "line_start",
+    "gone_before",
     "lapsed",
 )
 """Attributes that are absent when they do not apply."""
@@ -117,6 +120,7 @@ def balance_from_item(item: Item) -> Balance:
         overage=item.get("overage", ZERO),
         overage_due=item.get("overage_due", ZERO),
         refund_debt=item.get("refund_debt", ZERO),
+        gone_before=item.get("gone_before", ZERO),
         lapsed=_lapse(item["lapsed"]) if "lapsed" in item else None,
         line_start=from_ms(item["line_start"]) if "line_start" in item else None,
         grants=tuple(_grant(grant) for grant in item["grants"]),
@@ -162,6 +166,8 @@ def _policy_item(policy: Policy) -> dict[str, Any]:
         item["rollover"] = policy.rollover_maximum
     if policy.holds_per_minute is not None:
         item["per_minute"] = policy.holds_per_minute
+    if policy.is_unpaid:
+        item["unpaid"] = True
     if policy.alert_thresholds:
         item["alerts"] = list(policy.alert_thresholds)
     return item
@@ -176,6 +182,7 @@ def _policy(item: Mapping[str, Any]) -> Policy:
         rollover_maximum=item.get("rollover", ZERO),
         alert_thresholds=tuple(item.get("alerts", ())),
         holds_per_minute=int(item["per_minute"]) if "per_minute" in item else None,
+        is_unpaid=item.get("unpaid", False),
     )
 
 
@@ -186,6 +193,8 @@ def _term_item(term: Term) -> dict[str, Any]:
     if term.end is not None and term.lapses_at is not None:
         item["end"] = to_ms(term.end)
         item["leeway"] = (term.lapses_at - term.end) // timedelta(milliseconds=1)
+    if term.is_unpaid_after:
+        item["unpaid_after"] = True
     return item
 
 
@@ -196,21 +205,27 @@ def _term(item: Mapping[str, Any]) -> Term:
         start=from_ms(item["start"]),
         end=end,
         lapses_at=end + timedelta(milliseconds=int(item["leeway"])) if end is not None else None,
+        is_unpaid_after=item.get("unpaid_after", False),
     )
 
 
 def _lapse_item(lapse: Lapse) -> dict[str, Any]:
     return {
         "order": lapse.order_id,
-        "from": to_ms(lapse.start),
-        "to": to_ms(lapse.end),
+        "term": to_ms(lapse.term_start),
+        "from": to_ms(lapse.window.start),
+        "to": to_ms(lapse.window.end),
+        "at": to_ms(lapse.at),
         "gone": lapse.gone,
         "rolled": lapse.rolled,
     }
 
 
 def _lapse(item: Mapping[str, Any]) -> Lapse:
-    return Lapse(item["order"], from_ms(item["from"]), from_ms(item["to"]), item["gone"], item["rolled"])
+    window = Period(from_ms(item["from"]), from_ms(item["to"]))
+    # Before format 2 the window was the whole term.
+    term_start, at = from_ms(item.get("term", item["from"])), from_ms(item.get("at", item["to"]))
+    return Lapse(item["order"], term_start, window, at, item["gone"], item["rolled"])
 
 
 def _grant_item(grant: Grant) -> dict[str, Any]:

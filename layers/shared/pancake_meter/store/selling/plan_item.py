@@ -25,7 +25,7 @@ _SECOND = timedelta(seconds=1)
 
 def plan_item(plan: Plan) -> dict[str, Any]:
     """Return the map of a plan."""
-    return {
+    item = {
         "key": plan.key,
         "name": plan.name,
         "rank": plan.rank,
@@ -35,6 +35,9 @@ def plan_item(plan: Plan) -> dict[str, Any]:
         "leeway_seconds": plan.renewal_leeway // _SECOND,
         "products": dict(plan.product_ids),
     }
+    if plan.add_on:
+        item["add_on"] = True
+    return item if plan.trial is None else {**item, "trial": plan.trial}
 
 
 def plan_from_item(item: Mapping[str, Any]) -> Plan:
@@ -48,6 +51,8 @@ def plan_from_item(item: Mapping[str, Any]) -> Plan:
         quota_change=item["quota_change"],
         renewal_leeway=int(item["leeway_seconds"]) * _SECOND,
         product_ids=dict(item["products"]),
+        add_on=item.get("add_on", False),
+        trial=item.get("trial"),
     )
 
 

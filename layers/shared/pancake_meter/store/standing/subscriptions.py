@@ -4,23 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
+from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice
-from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
-from pancake_meter.domain.standing.subscription import (
-    Carried,
-    EarlierPeriod,
-    LeftPeriod,
-    OrderFacts,
-    PaidPeriod,
-    PendingChange,
-    PeriodKey,
-    RefundedShare,
-    Status,
-    Subscription,
-)
+from pancake_meter.domain.standing.lifecycle import Bound, PeriodKey, StatedPeriod
+from pancake_meter.domain.standing.order import OrderFacts, PendingChange, Status
+from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod, Sale
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.standing.use import PeriodUse
 from pancake_meter.store.keys import customer_of, customer_partition, subscription_key
 from pancake_meter.store.selling.plan_item import plan_from_item, plan_item
+from pancake_meter.store.standing.first_format import order_of_first_format, uses_of_first_format
 from pancake_meter.store.table import Check, Item, Put, Table
 
 _LIVE_LISTING = "SUBSCRIPTIONS#live"
@@ -41,22 +36,25 @@ def subscription_unchanged(customer_id: str, subscription: Subscription | None) 
 
 def subscription_write(subscription: Subscription) -> Put:
     """Return the write of a grown subscription; its ``version`` is the one that was read."""
+    item = subscription_item(subscription)
+    if subscription.version == 0:
+        return Put(item, "attribute_not_exists(PK)")
+    return Put(item, "version = :version", {":version": subscription.version})
+
+
+def subscription_item(subscription: Subscription) -> dict[str, Any]:
+    """Return the item of a grown subscription."""
     item: dict[str, Any] = {
         **subscription_key(subscription.customer_id),
         "version": subscription.version + 1,
         "orders": [_order_item(order) for order in subscription.orders],
-        "entered": {order_id: [_key_item(key) for key in keys] for order_id, keys in subscription.entered.items()},
-        "carried": {meter: _carried_item(carried) for meter, carried in subscription.carried.items()},
+        "uses": {meter: [_use_item(use) for use in uses] for meter, uses in subscription.uses.items()},
         **_listed(subscription),
     }
-    if subscription.left:
-        item["left"] = {meter: [_left_item(period) for period in left] for meter, left in subscription.left.items()}
     if pairs := bought_twice(subscription):
         # For whoever looks at the item; it follows from the orders and is never read back.
         item["bought_twice"] = sorted({order_id for pair in pairs for order_id in pair})
-    if subscription.version == 0:
-        return Put(item, "attribute_not_exists(PK)")
-    return Put(item, "version = :version", {":version": subscription.version})
+    return item
 
 
 def live_subscriptions(
@@ -80,79 +78,136 @@ def _listed(subscription: Subscription) -> dict[str, str]:
 
 
 def _subscription(customer_id: str, item: Item) -> Subscription:
-    return Subscription(
-        customer_id=customer_id,
-        orders=tuple(_order(order) for order in item["orders"]),
-        carried={meter: _carried(carried) for meter, carried in item["carried"].items()},
-        entered={order_id: tuple(_key(key) for key in keys) for order_id, keys in item["entered"].items()},
-        left={meter: tuple(_left(period) for period in left) for meter, left in item.get("left", {}).items()},
-        version=int(item["version"]),
-    )
-
-
-def _left_item(period: LeftPeriod) -> dict[str, Any]:
-    start = to_ms(period.period_start)
-    return {"order": period.order_id, "start": start, "gone": period.gone, "rolled": period.rolled}
-
-
-def _left(item: Mapping[str, Any]) -> LeftPeriod:
-    return LeftPeriod(item["order"], from_ms(item["start"]), item["gone"], item["rolled"])
+    is_first = "carried" in item
+    orders = tuple((order_of_first_format if is_first else _order)(order) for order in item["orders"])
+    if is_first:
+        uses = uses_of_first_format(item, orders)
+    else:
+        uses = {meter: tuple(_use(use) for use in uses) for meter, uses in item["uses"].items()}
+    return Subscription(customer_id, orders, uses, version=int(item["version"]))
 
 
 def _order_item(order: OrderFacts) -> dict[str, Any]:
+    plans: list[Plan] = []
     item: dict[str, Any] = {
         "id": order.order_id,
         "began": [to_ms(instant) for instant in order.began],
         "is_plan_change": order.is_plan_change,
-        "refunds": {payment_id: _refund_item(refund) for payment_id, refund in order.refunds.items()},
+        "periods": [_period_item(paid, plans) for paid in order.periods],
+        "charges": {payment_id: _charge_item(charge) for payment_id, charge in order.charges.items()},
+        # Each plan once, however many periods it was sold in.
+        "plans": [plan_item(plan) for plan in plans],
+        "changed_at": _ms(order.changed_at),
+        "replaces": sorted(order.replaces) or None,
+        "seen_at": _ms(order.seen_at),
+        "billing_period": order.billing_period,
+        "status": _status_item(order.status) if order.status else None,
+        "ended_at": _ms(order.ended_at),
+        "pending": _pending_item(order.pending) if order.pending else None,
     }
-    if order.paid is not None:
-        item["paid"] = {
-            "start": _bound_item(order.paid.period.start),
-            "end": _bound_item(order.paid.period.end),
-            "number": order.paid.period.number,
-            "plan": plan_item(order.paid.plan),
-            "sold_at": to_ms(order.paid.sold_at),
-        }
-    if order.changed_at is not None:
-        item["changed_at"] = to_ms(order.changed_at)
-    if order.replaces:
-        item["replaces"] = sorted(order.replaces)
-    if order.seen_at is not None:
-        item["seen_at"] = to_ms(order.seen_at)
-    if order.earlier:
-        item["earlier"] = [_earlier_item(period) for period in order.earlier]
-    if order.status is not None:
-        item["status"] = _status_item(order.status)
-    if order.ended_at is not None:
-        item["ended_at"] = to_ms(order.ended_at)
-    if order.pending is not None:
-        pending = {"at": to_ms(order.pending.at), "is_scheduled": order.pending.is_scheduled}
-        item["pending"] = pending if order.pending.plan_key is None else {**pending, "plan": order.pending.plan_key}
-    return item
+    return _present(item)
 
 
 def _order(item: Mapping[str, Any]) -> OrderFacts:
     start, at = item["began"]
+    plans = [plan_from_item(plan) for plan in item["plans"]]
     return OrderFacts(
         order_id=item["id"],
         began=(from_ms(start), from_ms(at)),
-        paid=_paid(item["paid"]) if "paid" in item else None,
-        earlier=tuple(_earlier(period) for period in item.get("earlier", ())),
+        periods=tuple(_period(period, plans) for period in item["periods"]),
         status=_status(item["status"]) if "status" in item else None,
         ended_at=_instant(item, "ended_at"),
         is_plan_change=item["is_plan_change"],
         changed_at=_instant(item, "changed_at"),
         pending=_pending(item["pending"]) if "pending" in item else None,
-        refunds={payment_id: _refund(refund) for payment_id, refund in item["refunds"].items()},
+        charges={payment_id: _charge(charge) for payment_id, charge in item["charges"].items()},
         replaces=frozenset(item.get("replaces", ())),
         seen_at=_instant(item, "seen_at"),
+        billing_period=item.get("billing_period"),
     )
 
 
-def _paid(item: Mapping[str, Any]) -> PaidPeriod:
+def _period_item(paid: PaidPeriod, plans: list[Plan]) -> dict[str, Any]:
+    return {
+        "start": _bound_item(paid.period.start),
+        "end": _bound_item(paid.period.end),
+        "number": paid.period.number,
+        "numbers": sorted(paid.numbers),
+        "sold": [_sale_item(sale, plans) for sale in paid.statements],
+    }
+
+
+def _period(item: Mapping[str, Any], plans: Sequence[Plan]) -> PaidPeriod:
     period = StatedPeriod(_bound(item["start"]), _bound(item["end"]), int(item["number"]))
-    return PaidPeriod(period, plan_from_item(item["plan"]), from_ms(item["sold_at"]))
+    statements = tuple(_sale(sale, plans) for sale in item["sold"])
+    return PaidPeriod(period, statements, frozenset(int(number) for number in item["numbers"]))
+
+
+def _sale_item(sale: Sale, plans: list[Plan]) -> dict[str, Any]:
+    if sale.plan not in plans:
+        plans.append(sale.plan)
+    item = {"plan": plans.index(sale.plan), "at": to_ms(sale.sold_at), "price": sale.price}
+    return _present({**item, "trial": True} if sale.is_trial else item)
+
+
+def _sale(item: Mapping[str, Any], plans: Sequence[Plan]) -> Sale:
+    return Sale(plans[int(item["plan"])], from_ms(item["at"]), item.get("trial", False), item.get("price"))
+
+
+def _charge_item(charge: Charged) -> dict[str, Any]:
+    item = {
+        "charged": charge.charged,
+        "refunded": charge.refunded,
+        "paid_at": to_ms(charge.paid_at),
+        "number": charge.number,
+        "plan": charge.plan,
+        "price": charge.price,
+        "refunded_at": _ms(charge.refunded_at),
+        "facts": charge.revision,
+    }
+    return _present(item)
+
+
+def _charge(item: Mapping[str, Any]) -> Charged:
+    return Charged(
+        charged=item["charged"],
+        refunded=item["refunded"],
+        paid_at=from_ms(item["paid_at"]),
+        number=int(item["number"]) if "number" in item else None,
+        plan=item.get("plan"),
+        price=item.get("price"),
+        refunded_at=_instant(item, "refunded_at"),
+        revision=int(item["facts"]),
+    )
+
+
+def _use_item(use: PeriodUse) -> dict[str, Any]:
+    return {
+        "order": use.order_id,
+        "period": _key_item(use.key),
+        "sold_at": to_ms(use.sold_at),
+        "window": [to_ms(use.window.start), to_ms(use.window.end)],
+        "until": to_ms(use.until),
+        "gone": use.gone,
+        "rolled": use.rolled,
+    }
+
+
+def _use(item: Mapping[str, Any]) -> PeriodUse:
+    start, end = item["window"]
+    return PeriodUse(
+        order_id=item["order"],
+        key=_key(item["period"]),
+        sold_at=from_ms(item["sold_at"]),
+        window=Period(from_ms(start), from_ms(end)),
+        until=from_ms(item["until"]),
+        gone=item["gone"],
+        rolled=item["rolled"],
+    )
+
+
+def _pending_item(pending: PendingChange) -> dict[str, Any]:
+    return _present({"at": to_ms(pending.at), "is_scheduled": pending.is_scheduled, "plan": pending.plan_key})
 
 
 def _pending(item: Mapping[str, Any]) -> PendingChange:
@@ -160,28 +215,12 @@ def _pending(item: Mapping[str, Any]) -> PendingChange:
 
 
 def _status_item(status: Status) -> dict[str, Any]:
-    item = {"kind": status.kind, "period": _key_item(status.key), "at": to_ms(status.at)}
-    return item if status.until is None else {**item, "until": to_ms(status.until)}
+    item = {"kind": status.kind, "period": _key_item(status.key), "at": to_ms(status.at), "until": _ms(status.until)}
+    return _present(item)
 
 
 def _status(item: Mapping[str, Any]) -> Status:
     return Status(item["kind"], _key(item["period"]), from_ms(item["at"]), _instant(item, "until"))
-
-
-def _earlier_item(period: EarlierPeriod) -> dict[str, Any]:
-    return {
-        "period": _key_item(period.key),
-        "ends_at": to_ms(period.ends_at),
-        "number": period.number,
-        "plan": period.plan_key,
-        "sold_at": to_ms(period.sold_at),
-    }
-
-
-def _earlier(item: Mapping[str, Any]) -> EarlierPeriod:
-    return EarlierPeriod(
-        _key(item["period"]), from_ms(item["ends_at"]), int(item["number"]), item["plan"], from_ms(item["sold_at"])
-    )
 
 
 def _key_item(key: PeriodKey) -> list[int]:
@@ -194,31 +233,20 @@ def _key(item: Sequence[int]) -> PeriodKey:
     return from_ms(start), int(number)
 
 
-def _refund_item(refund: RefundedShare) -> dict[str, Any]:
-    item = {"share": refund.share, "paid_at": to_ms(refund.paid_at)}
-    return item if refund.number is None else {**item, "number": refund.number}
-
-
-def _refund(item: Mapping[str, Any]) -> RefundedShare:
-    number = item.get("number")
-    return RefundedShare(item["share"], from_ms(item["paid_at"]), None if number is None else int(number))
-
-
-def _carried_item(carried: Carried) -> dict[str, Any]:
-    item = {"inherited": carried.inherited, "own": carried.own, "ends_at": to_ms(carried.ends_at)}
-    return item if carried.window_start is None else {**item, "window_start": to_ms(carried.window_start)}
-
-
-def _carried(item: Mapping[str, Any]) -> Carried:
-    return Carried(item["inherited"], from_ms(item["ends_at"]), item["own"], _instant(item, "window_start"))
-
-
 def _bound_item(bound: Bound) -> dict[str, Any]:
     return {"at": to_ms(bound.at), "is_day": bound.is_day}
 
 
 def _bound(item: Mapping[str, Any]) -> Bound:
     return Bound(from_ms(item["at"]), item["is_day"])
+
+
+def _present(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _ms(instant: datetime | None) -> int | None:
+    return to_ms(instant) if instant is not None else None
 
 
 def _instant(item: Mapping[str, Any], name: str) -> datetime | None:

@@ -7,12 +7,12 @@ from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import drop_expired_holds
-from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, Policy
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.quota import balance_at
 from pancake_meter.domain.errors import UnknownMeter
-from pancake_meter.domain.standing.coverage import Coverage
+from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged
@@ -90,10 +90,7 @@ class Metering:
 
     def _opening(self, subscription: Subscription | None, customer_id: str, meter: str, now: datetime) -> Change:
         """Return the first state of a balance, under the customer's subscription or else the default plan."""
-        coverage = subscription.coverage(now) if subscription else None
-        if coverage is None:
-            coverage = Coverage.by_default(self.catalog.default_plan, now)
-        return open_balance(customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, now)
+        return open_following(customer_id, meter, subscription, self.fallback(meter), now, now)
 
 
 def _cause(change: Change) -> str:

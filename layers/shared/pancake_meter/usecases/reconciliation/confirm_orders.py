@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from pancake_meter.domain.standing.bought_twice import Pair, bought_twice, to_confirm
-from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.usecases.reconciliation.run import Judged, Run
 from pancake_meter.usecases.standing.customer_books import CustomerBooks

@@ -3,7 +3,8 @@
 from typing import Final
 
 from pancake_meter.domain.selling.plan import Plan
-from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.standing.subscriptions import live_subscriptions, read_subscription
 from pancake_meter.store.webhooks.deliveries import read_order_customer
 from pancake_meter.usecases.reconciliation.confirm_orders import confirm_orders

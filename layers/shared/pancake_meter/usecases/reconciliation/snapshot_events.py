@@ -15,7 +15,7 @@ from typing import Final
 from pancake_meter.domain.instant import floor_ms, timestamp
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.domain.standing.subscription import OrderFacts, StatusKind
+from pancake_meter.domain.standing.order import OrderFacts, StatusKind
 from pancake_meter.usecases.webhooks.reading import stated_period
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.platform_keys import Mode

@@ -18,6 +18,7 @@ from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.loopback import is_loopback_url
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.domain.standing.held_order import HeldOrder, held_by
+from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.checkouts import read_slot, write_new_checkout, write_session
@@ -177,11 +178,10 @@ def _quote_units(
     selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
 ) -> Quote:
     catalog, environment = selling.catalog, selling.environment
-    coverage = subscription.coverage(now) if subscription else None
-    plan = coverage.plan if coverage else catalog.default_plan
     if request.meter is None:
         raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
     selling.metering.check_meter(request.meter)
+    plan = plan_at(subscription, request.meter, now) or catalog.default_plan
     if request.kind == "top_up":
         return quote_top_up(catalog, environment, request, request.meter, plan)
     owed = owed_lines(selling.metering, customer_id, request.meter, now)

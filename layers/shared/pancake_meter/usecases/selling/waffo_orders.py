@@ -16,7 +16,7 @@ from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.domain.standing.held_order import HeldOrder
-from pancake_meter.domain.standing.subscription import StatusKind
+from pancake_meter.domain.standing.order import StatusKind
 from pancake_meter.waffo.client import GRAPHQL, WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WrongMode, WrongStore
 from pancake_meter.waffo.pinning import check_snapshot_pinned

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pancake_meter.domain.balance.advance import advance, open_balance
-from pancake_meter.domain.balance.balance import ZERO, Policy
+from pancake_meter.domain.balance.advance import advance
+from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.selling.overage import NO_LINES, Lines, OverageLine
-from pancake_meter.domain.standing.coverage import Coverage
-from pancake_meter.domain.standing.follow import Covered, Memory, follow, standing_of
-from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
+from pancake_meter.domain.standing.follow import follow, open_following
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.balance.structure import opening_writes, structure_writes
 from pancake_meter.store.keys import balance_key
@@ -52,29 +52,29 @@ class CustomerBooks:
         return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
 
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
-        """Return the books with the facts of an order known, and every balance following them."""
+        """Return the books with the facts of an order known, and every balance following them.
+
+        Raises:
+            TooManyOrders: more orders would stand than can be remembered.
+        """
         learned = self.learned.learn(facts)
         return self if learned == self.learned else self._follow(learned).keep_prices(self.learned)
 
     def _follow(self, learned: Subscription) -> "CustomerBooks":
-        before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
-        if before == after:
-            return replace(self, learned=learned)
-        changes, carried, left = dict(self.changes), dict(learned.carried), dict(learned.left)
+        known, changes = self.learned, dict(self.changes)
         for meter, change in self.changes.items():
-            fallback = self.metering.fallback(meter)
-            lines = self.due_lines(meter)
-            known = Memory(carried.pop(meter, None), left.pop(meter, ()))
-            changes[meter], memory = follow(change, before, after, known, fallback, lines, self.now)
-            if memory.carried is not None:
-                carried[meter] = memory.carried
-            if memory.left:
-                left[meter] = memory.left
-        learned = replace(learned, carried=carried, left=left)
-        if isinstance(after, Covered):
-            learned = learned.enter(after.order_id, after.period_key)
+            default, lines = self.metering.fallback(meter), self.due_lines(meter)
+            changes[meter], learned = follow(change, known, learned, default, lines, self.now)
         touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
-        return replace(self, learned=learned, changes=changes, touched=self.touched | touched, moved=True)
+        absent = (meter for meter in self.metering.catalog.meters if meter not in changes)
+        moved = bool(touched) or any(self._opened(meter, known) != self._opened(meter, learned) for meter in absent)
+        return replace(
+            self, learned=learned, changes=changes, touched=self.touched | touched, moved=self.moved or moved
+        )
+
+    def _opened(self, meter: str, subscription: Subscription) -> Balance:
+        default = self.metering.fallback(meter)
+        return open_following(self.customer_id, meter, subscription, default, self.now, self.now).balance
 
     def keep_prices(self, before: Subscription) -> "CustomerBooks":
         """Return the books with the old prices kept in every line that is due under a plan now sold at others."""
@@ -95,10 +95,8 @@ class CustomerBooks:
         change = self.changes.get(meter)
         if change is not None:
             return change
-        coverage = self.learned.coverage(self.now) or Coverage.by_default(
-            self.metering.catalog.default_plan, min(since or self.now, self.now)
-        )
-        return open_balance(self.customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, self.now)
+        default = self.metering.fallback(meter)
+        return open_following(self.customer_id, meter, self.learned, default, since or self.now, self.now)
 
     def due_lines(self, meter: str) -> Lines:
         """Return the overage lines of a meter with units due, as they are kept."""

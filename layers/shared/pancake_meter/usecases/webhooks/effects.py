@@ -13,7 +13,8 @@ from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.payment import Charge, Credit, Payment
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.lifecycle import PAYING_KINDS
-from pancake_meter.domain.standing.subscription import OrderFacts, RefundedShare
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.selling.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
@@ -305,17 +306,17 @@ def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
 def take_back_refunded(payment: Payment, books: CustomerBooks) -> tuple[Payment, CustomerBooks]:
     """Take back what a payment's refunds claim of all that it bought, as far as charge and refunds are both known."""
     share = payment.refunded_share
-    if payment.charge is None or share == ZERO:
+    if payment.charge is None:
         return payment, books
     claimed = []
-    for credit in payment.credits:
+    for credit in payment.credits if share else ():
         due = credit.due(share)
         change, shortfall = _take_back(books, credit, due)
         books = books.with_change(change)
         claimed.append(credit.took_back(due, shortfall))
-    if payment.charge.is_subscription:
-        books = books.learn(_refunded(payment, payment.charge, share))
-    return replace(payment, credits=tuple(claimed)), books
+    if payment.charge.is_subscription and payment.paid_amount is not None:
+        books = books.learn(OrderFacts.of_charge(payment.order_id, payment.payment_id, _money(payment, payment.charge)))
+    return replace(payment, credits=tuple(claimed) or payment.credits), books
 
 
 def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple[Change, Decimal]:
@@ -327,10 +328,18 @@ def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple
     return reopen_overage(change, credit.line, quantity, stored), ZERO
 
 
-def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:
-    """Return what a refund says of the order: the period that the payment paid is worth less."""
-    refund = RefundedShare(share, charge.paid_at, charge.number)
-    return OrderFacts(payment.order_id, (charge.paid_at, charge.paid_at), refunds={payment.payment_id: refund})
+def _money(payment: Payment, charge: Charge) -> Charged:
+    """Return what a payment says of its order: the period that it paid for stands by what is left of it."""
+    return Charged(
+        charged=payment.paid_amount or ZERO,
+        refunded=payment.refunded_amount,
+        paid_at=charge.paid_at,
+        number=charge.number,
+        plan=charge.plan,
+        price=charge.list_total,
+        refunded_at=max((refund.at for refund in payment.refunds.values()), default=None),
+        revision=1 + len(payment.refunds),
+    )
 
 
 def _bind(order: Order, customer_id: str, now: datetime) -> tuple[Write, ...]:

@@ -13,7 +13,7 @@ from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.payment import Credit, SoldKind
-from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write

@@ -9,7 +9,7 @@ from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import PAYING_KINDS, Bound, LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.waffo.events import EventKind, Order, SubscriptionFacts, WaffoEvent
 from pancake_meter.waffo.fields import PeriodBound
 
@@ -63,7 +63,8 @@ def lifecycle_event(
             return Parked("period_unknown")
         if plan is None:
             return Parked("plan_unknown")
-    return LifecycleEvent(kind, facts.order.id, floor_ms(event.timestamp), period, plan)
+    price = facts.plan_price.total if facts.plan_price else None
+    return LifecycleEvent(kind, facts.order.id, floor_ms(event.timestamp), period, plan, price=price)
 
 
 def _plan(order: Order, catalog: Catalog, known: OrderFacts | None) -> Plan | None:
