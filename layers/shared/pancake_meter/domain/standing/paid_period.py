@@ -144,7 +144,10 @@ class PaidPeriod:
         if sold is None:
             return Decimal(0)
         granted = _on_trial(sold.quantity, last)
-        kept = part_of(granted, self.kept(charges))
+        share = self.kept(charges)
+        kept = part_of(granted, share)
+        if share == _WHOLE:
+            return kept
         for sale in self.sales[:-1]:
             lower = sale.plan.allowances.get(meter)
             if lower is not None and sale.plan.rank < last.plan.rank:
