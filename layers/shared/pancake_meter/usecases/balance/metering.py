@@ -10,13 +10,13 @@ from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, Policy
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.quota import balance_at
 from pancake_meter.domain.errors import UnknownMeter
-from pancake_meter.domain.standing.follow import open_following
+from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
-from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged
-from pancake_meter.store.table import Table
+from pancake_meter.store.selling.overage_lines import read_due_lines
+from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
+from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.balance.recent_events import RecentEvents
 
 ATTEMPTS_MAX: Final = 8
@@ -59,7 +59,7 @@ class Metering:
         if balance is None:
             subscription = read_subscription(self.table, customer_id)
             return None, self._opening(subscription, customer_id, meter, now)
-        return balance, drop_expired_holds(advance(balance, now, self.fallback(meter)), now)
+        return balance, self._advanced(balance, now).change
 
     def current_balances(self, customer_id: str, now: datetime) -> list[Balance]:
         """Return the customer's balances for every meter of the catalog, as they are now, written or not."""
@@ -67,7 +67,7 @@ class Metering:
         missing = [meter for meter in self.catalog.meters if meter not in written]
         subscription = read_subscription(self.table, customer_id) if missing else None
         opened = [self._opening(subscription, customer_id, meter, now).balance for meter in missing]
-        current = [balance_at(balance, now, self.fallback(meter)) for meter, balance in written.items()]
+        current = [self._advanced(balance, now).change.balance for balance in written.values()]
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
     def open(self, customer_id: str, meter: str, now: datetime) -> None:
@@ -82,15 +82,44 @@ class Metering:
 
     def keep_current(self, balance: Balance, now: datetime) -> bool:
         """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything."""
-        change = drop_expired_holds(advance(balance, now, self.fallback(balance.meter)), now)
-        if change.is_empty:
+        advanced = self._advanced(balance, now)
+        if advanced.change.is_empty:
             return False
-        write_change(self.table, change, _cause(change), None, now)
+        write_change(self.table, advanced.change, _cause(advanced.change), None, now, demands=advanced.demands)
         return True
+
+    def _advanced(self, balance: Balance, now: datetime) -> "_Advanced":
+        """Return the balance as time alone makes it, whatever has been written.
+
+        Where a paid term has lapsed, another order may govern from then on: the subscription is read and followed.
+        """
+        change = advance(balance, now, self.fallback(balance.meter))
+        demands: tuple[Write, ...] = ()
+        if balance.term.order_id is not None and change.balance.term.order_id is None:
+            change, demands = self._after_lapse(change, now)
+        return _Advanced(drop_expired_holds(change, now), demands)
+
+    def _after_lapse(self, change: Change, now: datetime) -> tuple[Change, tuple[Write, ...]]:
+        customer_id, meter = change.balance.customer_id, change.balance.meter
+        known = read_subscription(self.table, customer_id)
+        if known is None:
+            return change, ()
+        lines = read_due_lines(self.table, customer_id, meter, change.before.overage_due)
+        change, learned = follow(change, known, known, self.fallback(meter), lines, now)
+        is_filed = learned != known
+        return change, (subscription_write(learned) if is_filed else subscription_unchanged(customer_id, known),)
 
     def _opening(self, subscription: Subscription | None, customer_id: str, meter: str, now: datetime) -> Change:
         """Return the first state of a balance, under the customer's subscription or else the default plan."""
         return open_following(customer_id, meter, subscription, self.fallback(meter), now, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Advanced:
+    """A balance as time alone makes it; ``demands`` are further writes of the same transaction."""
+
+    change: Change
+    demands: tuple[Write, ...] = ()
 
 
 def _cause(change: Change) -> str:
