@@ -77,7 +77,8 @@ class PriceBreakdown:
 class SubscriptionFacts:
     """A change in a subscription's life. The bounds are ``None`` where the event carries none (or an empty one).
 
-    ``period_number`` counts charges (1 = first) and is no key; ``plan_price`` is the plan's list price.
+    ``period_number`` counts charges (1 = first) and is no key; ``plan_price`` is the list price of the plan's current phase:
+    in a trial, the trial's. ``is_in_trial`` is GraphQL's: an event made of a snapshot has it, Waffo's own do not.
     """
 
     kind: EventKind
@@ -89,6 +90,12 @@ class SubscriptionFacts:
     period_number: int | None
     currency: str | None
     plan_price: PriceBreakdown | None
+    is_in_trial: bool = False
+
+    @property
+    def is_called_trial(self) -> bool:
+        """Whether Waffo itself calls the current period a trial. It may also call such an order ``active``."""
+        return self.is_in_trial or (self.order.status or "").strip().casefold() == "trialing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +283,7 @@ def _subscription(kind: EventKind, data: Fields) -> SubscriptionFacts:
         period_number=data.number("periodNumber"),
         currency=data.text("currency"),
         plan_price=_loose_price(data, "planPrice"),
+        is_in_trial=data.values.get("isInTrial") is True,
     )
 
 
