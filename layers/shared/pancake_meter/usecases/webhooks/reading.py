@@ -77,7 +77,7 @@ def lifecycle_event(
 
 
 def _starts_trial(facts: SubscriptionFacts, plan: Plan | None, period: StatedPeriod | None) -> bool:
-    """Whether an order that Waffo calls ``active`` begins with a trial: by the catalog, and by its price, number or length."""
+    """Whether an order that Waffo calls ``active`` begins with a trial, by the catalog and its price, number or length."""
     if plan is None or plan.trial is None:
         return False
     is_free = facts.plan_price is not None and facts.plan_price.total == 0
