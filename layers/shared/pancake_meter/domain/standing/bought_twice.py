@@ -5,8 +5,8 @@ another add-on, is no such pair: its units come on top. The same add-on twice is
 
 Two orders that stand for a moment are usual: a plan change makes a new order and ends the old one, and the events arrive in
 any order. So a pair is flagged only once both orders are known to have stood an hour after the newer one began. That is a
-fact of Waffo's own times: a renewal, another event of its life, or GraphQL asked by reconciliation. The flag follows from the
-facts alone, whatever the order in which they arrived, and is gone once one of the two ends.
+fact of Waffo's own times: a renewal, another event of its life, or GraphQL asked by reconciliation. The flag follows from
+the facts alone, whatever the order in which they arrived, and is gone once one of the two ends.
 """
 
 from collections.abc import Iterator

@@ -48,9 +48,9 @@ def held_by(
 ) -> HeldOrder | None:
     """Return the order that a sale of a plan would move, as far as we know; ``None``: the customer has none.
 
-    Orders that the sale does not have to mind (``stands_for``) are left out. Of several it is the one of the plan ``wanted``,
-    since nobody is sold what they have; else one that grants some of ``meters``; else any. Of several such, the one of the
-    highest rank, then the newest.
+    Orders that the sale does not have to mind (``stands_for``) are left out. Of several it is the one of the plan
+    ``wanted``, since nobody is sold what they have; else one that grants some of ``meters``; else any. Of several such, the
+    one of the highest rank, then the newest.
 
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
     beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
