@@ -121,10 +121,10 @@ class PaymentFacts:
 
     @property
     def is_card_check(self) -> bool:
-        """Whether this is the authorisation of a card: it pays for nothing. A charge of zero in a period is none, and
-        neither is money that was collected, whatever its number says.
+        """Whether this is the authorisation of a subscription's card: it pays for nothing. A charge of zero in a period is
+        none, nor a completed one-time order, nor money that was collected, whatever its number says.
         """
-        return self.period_number == 0 and not self.charged
+        return self.kind is not EventKind.ORDER_COMPLETED and self.period_number == 0 and not self.charged
 
     @property
     def is_free(self) -> bool:
