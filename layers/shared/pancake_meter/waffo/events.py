@@ -103,7 +103,8 @@ class PaymentFacts:
     """One charge: a receipt. It carries no period, whatever older events put into it.
 
     ``charged`` is what the channel collected, ``None`` when Waffo does not know; ``list_price`` the price of the order.
-    ``amount`` is the deprecated flat figure: ``charged`` where it is known, else the list price.
+    ``amount`` is the deprecated flat figure: ``charged`` where it is known, else the list price. ``period_number`` is of a
+    subscription's charges: a one-time order has none, whatever it states.
     """
 
     kind: EventKind
@@ -121,10 +122,10 @@ class PaymentFacts:
 
     @property
     def is_card_check(self) -> bool:
-        """Whether this is the authorisation of a subscription's card: it pays for nothing. A charge of zero in a period is
-        none, nor a completed one-time order, nor money that was collected, whatever its number says.
+        """Whether this is the authorisation of a card: it pays for nothing. A charge of zero in a period is none, and
+        neither is money that was collected, whatever its number says.
         """
-        return self.kind is not EventKind.ORDER_COMPLETED and self.period_number == 0 and not self.charged
+        return self.period_number == 0 and not self.charged
 
     @property
     def is_free(self) -> bool:
@@ -300,7 +301,7 @@ def _payment(kind: EventKind, data: Fields) -> PaymentFacts:
         paid_on=data.loose_bound("paymentDate"),
         method=data.text("paymentMethod"),
         failure_reason=data.text("paymentFailureReason"),
-        period_number=data.number("periodNumber"),
+        period_number=None if kind is EventKind.ORDER_COMPLETED else data.number("periodNumber"),
     )
 
 
