@@ -11,7 +11,7 @@ from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import Table
-from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, each_of_order, read_delivery
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, read_delivery
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.errors import WrongMode
 from tests.support.waffo_webhooks import DATA, encode, reference
@@ -77,7 +77,7 @@ ENDS = {
     "sandbox_simulated_renewal_short_period": [End("applied", has=PRO)],
     "trial_converted_by_a_charge_alone": [End("applied")],
     "trial_start_status_active_period_1": [End("applied", has=PRO)],
-    "trial_start_status_trialing_period_0": [End("parked", "trial_start")],
+    "trial_start_status_trialing_period_0": [End("applied", has=PRO)],
     "unknown_event_type": [End("ignored", "unknown_event_type")],
     "zero_amount_authorization_period_0": [End("ignored", "card_check")],
 }
@@ -178,17 +178,15 @@ def test_scenario_94_a_card_check_takes_nothing_from_a_plan_that_stands(world: W
     assert read_payment(world.table, "PAY_0000000000000000000000") is None
 
 
-def test_a_trial_start_waits_until_its_order_is_paid(world: World) -> None:
+def test_issue_11_point_8_a_trial_that_a_charge_alone_converts_grants_once_a_period(world: World) -> None:
     # Given a trial that started as period 0, and its conversion by a charge alone
     start, charge = quirk("trial_start_status_trialing_period_0")[0], quirk("trial_converted_by_a_charge_alone")[0]
-    take(world.table, start)
+    assert take(world.table, start).verdict == "applied"
     assert take(world.table, charge).verdict == "applied"
-    assert standing(world.table, charge) == FREE
-    # When the period is told, by a webhook or by reconciliation
-    assert take(world.table, activated()).verdict == "applied"
+    # When the same period is told as a paid one, by a webhook or by reconciliation
+    take(world.table, activated())
     # Then
     assert standing(world.table, charge) == PRO
-    assert {each.reason for each in each_of_order(world.table, ORDER)} == {None, "card_check"}
     assert not deliveries_by_verdict(world.table, "parked", limit=10).deliveries
 
 

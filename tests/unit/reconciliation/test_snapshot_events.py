@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from pancake_meter.catalog import Catalog
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.usecases.reconciliation.snapshot_events import missing_events, snapshot_body, snapshot_period
-from pancake_meter.waffo.events import parse_event
+from pancake_meter.usecases.webhooks.reading import lifecycle_event
+from pancake_meter.waffo.events import SubscriptionFacts, parse_event
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot
+from tests.support.catalogs import with_trial
 from tests.support.pure_subscription import CATALOG
 from tests.support.webhook_world import STORE_ID, utc
 
@@ -82,9 +85,8 @@ def kinds(seen: SubscriptionOrderSnapshot, known: OrderFacts | None) -> list[str
         (snapshot("canceled", MARCH, APRIL, APRIL), ACTIVATED, ["canceled"]),
         (snapshot("expired", MARCH, APRIL, APRIL), ACTIVATED, ["canceled"]),
         (snapshot("canceled", MARCH, APRIL, APRIL), None, []),
-        # Nothing is paid yet, and what a trial grants its events say.
+        # Nothing is paid yet.
         (snapshot("pending", MARCH, APRIL, MARCH), None, []),
-        (snapshot("trialing", MARCH, APRIL, MARCH), None, []),
         (snapshot("a status of next year", MARCH, APRIL, MARCH), ACTIVATED, []),
         # Without the time of the last change, a payment is proved and a status is not.
         (snapshot("active", APRIL, MAY, None), ACTIVATED, ["renewed"]),
@@ -166,3 +168,65 @@ def test_the_event_is_one_that_waffo_could_have_sent_and_always_the_same_bytes()
     event = parse_event(body, "reconciliation")
     assert (event.order_id, event.mode, event.store_id) == (ORDER, "test", STORE_ID)
     assert (event.cause, event.timestamp) == ("reconciliation:subscription.renewed", APRIL)
+
+
+def _trial(status: str, is_in_trial: bool = True, **other: object) -> SubscriptionOrderSnapshot:
+    """A trial of two weeks of a monthly plan."""
+    return snapshot(status, MARCH, MARCH + timedelta(days=14), MARCH, is_in_trial=is_in_trial, **other)
+
+
+def _read(seen: SubscriptionOrderSnapshot, known: OrderFacts | None, catalog: Catalog) -> list[LifecycleEvent]:
+    """What the code that takes webhooks makes of the events of a snapshot."""
+    read = []
+    for missing in missing_events(seen, known, catalog.plans["starter"]):
+        event = parse_event(snapshot_body(seen, missing, "test", STORE_ID), "reconciliation")
+        assert isinstance(event.facts, SubscriptionFacts)
+        lifecycle = lifecycle_event(event, event.facts, catalog, known)
+        assert isinstance(lifecycle, LifecycleEvent)
+        read.append(lifecycle)
+    return read
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(("status", "is_in_trial"), [("trialing", True), ("active", True), ("trialing", False)])
+def test_issue_11_point_8_an_order_in_its_trial_is_healed_as_a_trial(
+    status: str, is_in_trial: bool, number: int
+) -> None:
+    seen = _trial(status, is_in_trial, period_number=number)
+    (missing,) = missing_events(seen, None, STARTER)
+    assert missing.is_proved
+    (event,) = _read(seen, None, CATALOG)
+    assert (event.kind, event.is_trial, event.billing_period) == ("activated", True, "monthly")
+
+
+def test_issue_11_point_8_a_webhook_that_called_the_trial_an_active_order_is_put_right() -> None:
+    (event,) = _read(snapshot("active", MARCH, APRIL, MARCH, is_in_trial=True), ACTIVATED, CATALOG)
+    assert (event.kind, event.is_trial) == ("activated", True)
+
+
+def test_issue_11_point_8_a_cancelled_trial_goes_on_though_waffo_no_longer_calls_it_one() -> None:
+    """It was never charged, so nothing but the catalog and the length of its period proves it."""
+    catalog = with_trial("starter", "0.25")
+    cancelled = replace(_trial("canceling", is_in_trial=False), updated_at=MARCH + timedelta(days=3))
+    begun, ends = missing_events(cancelled, None, catalog.plans["starter"])
+    assert (begun.kind, begun.is_proved, ends.kind) == ("activated", True, "canceling")
+    assert [event.is_trial for event in _read(cancelled, None, catalog)] == [True, False]
+    # A plan without a trial: the period may be one whose payment failed.
+    assert not missing_events(cancelled, None, STARTER)[0].is_proved
+
+
+def test_issue_11_point_8_a_trial_converted_by_a_charge_alone_is_renewed_by_its_new_period() -> None:
+    end = MARCH + timedelta(days=14)
+    for number in (1, 2):
+        seen = snapshot("active", end, end + timedelta(days=31), end, period_number=number)
+        known = OrderFacts.of(
+            LifecycleEvent("activated", ORDER, MARCH, snapshot_period(_trial("trialing")), STARTER, is_trial=True)
+        )
+        (event,) = _read(seen, known, CATALOG)
+        assert (event.kind, event.is_trial) == ("renewed", False)
+
+
+def test_a_plan_that_was_changed_in_the_trial_is_still_one_of_the_trial() -> None:
+    seen = snapshot("trialing", MARCH, APRIL, MARCH + timedelta(days=2), is_in_trial=True)
+    (event,) = missing_events(seen, ACTIVATED, PRO)
+    assert event.kind == "plan_changed"

@@ -11,6 +11,7 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice, to_confirm
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
+from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, CUSTOMER, Step, step
 from tests.support.webhook_world import utc
 
@@ -23,6 +24,7 @@ AGENT = replace(
     key="agent",
     allowances={"agent_runs": replace(CATALOG.plans["starter"].allowances["tokens"], meter="agent_runs")},
 )
+BOOST, TURBO = WITH_ADD_ONS.plans["boost"], WITH_ADD_ONS.plans["turbo"]
 
 BOUGHT = step("activated", A, BEGAN, "2026-03-10", "2026-04-10")
 BOUGHT_AGAIN = step("activated", B, "2026-03-10T15:16:00", "2026-03-10", "2026-04-10", plan="pro")
@@ -74,6 +76,33 @@ HISTORIES: dict[str, tuple[list[Step], frozenset[tuple[str, str]]]] = {
             step("renewed", B, "2026-04-10T15:16:09", "2026-04-10", "2026-05-10", plan=AGENT),
         ],
         NOTHING,
+    ),
+    "issue 11, point 7: an add-on beside a plan": (
+        [
+            BOUGHT,
+            activated(B, "2026-03-10T15:16:00", BOOST),
+            RENEWED,
+            step("renewed", B, "2026-04-10T15:16:09", "2026-04-10", "2026-05-10", plan=BOOST),
+        ],
+        NOTHING,
+    ),
+    "issue 11, point 7: two different add-ons": (
+        [
+            activated(A, BEGAN, TURBO),
+            activated(B, "2026-03-10T15:16:00", BOOST),
+            step("renewed", A, "2026-04-10T15:14:41", "2026-04-10", "2026-05-10", plan=TURBO),
+            step("renewed", B, "2026-04-10T15:16:09", "2026-04-10", "2026-05-10", plan=BOOST),
+        ],
+        NOTHING,
+    ),
+    "issue 11, point 7: one add-on twice": (
+        [
+            activated(A, BEGAN, BOOST),
+            activated(B, "2026-03-10T15:16:00", BOOST),
+            step("renewed", A, "2026-04-10T15:14:41", "2026-04-10", "2026-05-10", plan=BOOST),
+            step("renewed", B, "2026-04-10T15:16:09", "2026-04-10", "2026-05-10", plan=BOOST),
+        ],
+        TWICE,
     ),
     "scenario 33: a plan change by a new order": (
         [

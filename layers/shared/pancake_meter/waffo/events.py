@@ -77,7 +77,8 @@ class PriceBreakdown:
 class SubscriptionFacts:
     """A change in a subscription's life. The bounds are ``None`` where the event carries none (or an empty one).
 
-    ``period_number`` counts charges (1 = first) and is no key; ``plan_price`` is the plan's list price.
+    ``period_number`` counts charges (1 = first) and is no key; ``plan_price`` is the list price of the plan's current phase:
+    in a trial, the trial's. ``is_in_trial`` is GraphQL's: an event made of a snapshot has it, Waffo's own do not.
     """
 
     kind: EventKind
@@ -89,6 +90,12 @@ class SubscriptionFacts:
     period_number: int | None
     currency: str | None
     plan_price: PriceBreakdown | None
+    is_in_trial: bool = False
+
+    @property
+    def is_called_trial(self) -> bool:
+        """Whether Waffo itself calls the current period a trial. It may also call such an order ``active``."""
+        return self.is_in_trial or (self.order.status or "").strip().casefold() == "trialing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,8 @@ class PaymentFacts:
     """One charge: a receipt. It carries no period, whatever older events put into it.
 
     ``charged`` is what the channel collected, ``None`` when Waffo does not know; ``list_price`` the price of the order.
-    ``amount`` is the deprecated flat figure: ``charged`` where it is known, else the list price.
+    ``amount`` is the deprecated flat figure: ``charged`` where it is known, else the list price. ``period_number`` is of a
+    subscription's charges: a one-time order has none, whatever it states.
     """
 
     kind: EventKind
@@ -276,6 +284,7 @@ def _subscription(kind: EventKind, data: Fields) -> SubscriptionFacts:
         period_number=data.number("periodNumber"),
         currency=data.text("currency"),
         plan_price=_loose_price(data, "planPrice"),
+        is_in_trial=data.values.get("isInTrial") is True,
     )
 
 
@@ -292,7 +301,7 @@ def _payment(kind: EventKind, data: Fields) -> PaymentFacts:
         paid_on=data.loose_bound("paymentDate"),
         method=data.text("paymentMethod"),
         failure_reason=data.text("paymentFailureReason"),
-        period_number=data.number("periodNumber"),
+        period_number=None if kind is EventKind.ORDER_COMPLETED else data.number("periodNumber"),
     )
 
 

@@ -3,7 +3,7 @@
 _ORDER_FIELDS = """
     id storeId testMode status currency buyerEmail orderMerchantExternalId merchantProvidedBuyerIdentity metadata
     billingPeriod currentPeriodStart currentPeriodEnd currentPeriodNumber canceledAt willRenew updatedAt
-    changeOriginOrderId supersededByOrderId
+    changeOriginOrderId supersededByOrderId isInTrial
     subscriptionProduct { id name }
     productVersion { id name metadata }
 """

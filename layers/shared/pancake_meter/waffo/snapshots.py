@@ -12,7 +12,10 @@ from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
 
 T = TypeVar("T")
 
-LIVE_STATUSES = ("pending", "active", "trialing", "past_due", "canceling")
+TRIALING = "trialing"
+"""Status of an order in its trial."""
+
+LIVE_STATUSES = ("pending", "active", TRIALING, "past_due", "canceling")
 """Statuses of a subscription order that may still change what a customer may use."""
 
 
@@ -34,7 +37,8 @@ class Page(Generic[T]):
 class SubscriptionOrderSnapshot:
     """A subscription order as it stood at ``updated_at``. A change known to be later is newer than this.
 
-    ``store_id`` and ``is_test`` are as said, ``None`` when not: see ``check_snapshot_pinned``.
+    ``store_id`` and ``is_test`` are as said, ``None`` when not: see ``check_snapshot_pinned``. ``is_in_trial`` proves a
+    trial. That it is false proves nothing: Waffo clears it when the order is cancelled, and the trial goes on.
     """
 
     id: str
@@ -58,6 +62,12 @@ class SubscriptionOrderSnapshot:
     updated_at: datetime | None
     origin_order_id: str | None
     superseded_by_order_id: str | None
+    is_in_trial: bool = False
+
+    @property
+    def is_called_trial(self) -> bool:
+        """Whether Waffo calls the current period a trial."""
+        return self.is_in_trial or self.status == TRIALING
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ def read_subscription_order(order: Fields) -> SubscriptionOrderSnapshot:
         updated_at=_instant(order, "updatedAt"),
         origin_order_id=order.optional_id("changeOriginOrderId"),
         superseded_by_order_id=order.optional_id("supersededByOrderId"),
+        is_in_trial=order.values.get("isInTrial") is True,
     )
 
 

@@ -110,3 +110,9 @@ class Plan:
     holds_per_minute: int | None = None
     add_on: bool = False
     trial: Decimal | None = None
+
+    def is_rival_of(self, other: "Plan") -> bool:
+        """Whether nobody should hold both: two plans that are no add-ons, or one add-on twice."""
+        if self.add_on or other.add_on:
+            return self.key == other.key
+        return True

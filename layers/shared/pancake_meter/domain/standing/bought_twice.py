@@ -1,10 +1,12 @@
 """Bought twice: two subscription orders of one customer that both stand and both grant one meter.
 
-The customer pays for both and gets what the better one gives, so a person has to look. Two orders that stand for a moment
-are usual: a plan change makes a new order and ends the old one, and the events arrive in any order. So a pair is flagged
-only once both orders are known to have stood an hour after the newer one began. That is a fact of Waffo's own times: a
-renewal, another event of its life, or GraphQL asked by reconciliation. The flag follows from the facts alone, whatever the
-order in which they arrived, and is gone once one of the two ends.
+The customer pays for both and gets what the better one gives, so a person has to look. An add-on beside a plan, or beside
+another add-on, is no such pair: its units come on top. The same add-on twice is one.
+
+Two orders that stand for a moment are usual: a plan change makes a new order and ends the old one, and the events arrive in
+any order. So a pair is flagged only once both orders are known to have stood an hour after the newer one began. That is a
+fact of Waffo's own times: a renewal, another event of its life, or GraphQL asked by reconciliation. The flag follows from
+the facts alone, whatever the order in which they arrived, and is gone once one of the two ends.
 """
 
 from collections.abc import Iterator
@@ -39,11 +41,14 @@ def to_confirm(subscription: Subscription, now: datetime) -> frozenset[Pair]:
 
 def _rivals(subscription: Subscription) -> Iterator[tuple[OrderFacts, OrderFacts]]:
     """Pairs of orders that stand as far as we know and grant one meter, the newer one first."""
-    return (pair for pair in combinations(subscription.live_orders, 2) if _meters(pair[0]) & _meters(pair[1]))
+    return (pair for pair in combinations(subscription.live_orders, 2) if _are_rivals(*pair))
 
 
-def _meters(order: OrderFacts) -> frozenset[str]:
-    return frozenset(order.paid.plan.allowances) if order.paid else frozenset()
+def _are_rivals(left: OrderFacts, right: OrderFacts) -> bool:
+    if left.paid is None or right.paid is None:
+        return False
+    one, other = left.paid.plan, right.paid.plan
+    return one.is_rival_of(other) and not one.allowances.keys().isdisjoint(other.allowances)
 
 
 def _waits_until(newer: OrderFacts, older: OrderFacts) -> datetime:

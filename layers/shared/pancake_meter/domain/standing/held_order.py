@@ -36,19 +36,29 @@ class HeldOrder:
         return timestamp(self.ends_at) if self.ends_at else None
 
 
+def stands_for(held: Plan, wanted: Plan | None) -> bool:
+    """Whether an order of ``held`` is what a sale of ``wanted`` has to mind; ``None``: the next plan up is wanted.
+
+    An add-on is bought beside any plan, and only once itself; a plan takes no notice of add-ons.
+    """
+    return not held.add_on if wanted is None else wanted.is_rival_of(held)
+
+
 def held_by(
-    subscription: Subscription | None, wanted: str | None, meters: Collection[str], now: datetime
+    subscription: Subscription | None, wanted: Plan | None, meters: Collection[str], now: datetime
 ) -> HeldOrder | None:
     """Return the order that a sale of a plan would move, as far as we know; ``None``: the customer has none.
 
-    Where several stand it is the one of the plan ``wanted``, since nobody is sold what they have; else one that grants some
-    of ``meters``; else any. Of several such, the one of the highest rank, then the newest.
+    Orders that the sale does not have to mind (``stands_for``) are left out. Of several it is the one of the plan
+    ``wanted``, since nobody is sold what they have; else one that grants some of ``meters``; else any. Of several such, the
+    one of the highest rank, then the newest.
 
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
     beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
     """
-    orders = subscription.live_plans if subscription else ()
-    standing = [order for order in orders if not _has_run_out(order, now)]
+    orders = subscription.live_orders if subscription else ()
+    minded = [order for order in orders if order.paid and stands_for(order.paid.plan, wanted)]
+    standing = [order for order in minded if not _has_run_out(order, now)]
     order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
     if order is None or order.paid is None:
         return None
@@ -61,8 +71,9 @@ def _has_run_out(order: OrderFacts, now: datetime) -> bool:
     return order.is_canceling and has_lapsed(order, now)
 
 
-def _preference(order: OrderFacts, wanted: str | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:
+def _preference(order: OrderFacts, wanted: Plan | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:
     plan = order.paid.plan if order.paid else None
     if plan is None:
         return False, False, 0, order.began
-    return plan.key == wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank, order.began
+    is_wanted = wanted is not None and plan.key == wanted.key
+    return is_wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank, order.began

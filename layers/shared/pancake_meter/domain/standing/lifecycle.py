@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
+from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import Plan
 
 LifecycleKind = Literal[
@@ -29,7 +30,9 @@ PeriodKey = tuple[datetime, int]
 BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
 """How long a product's regular period is. A trial or a sandbox may make others."""
 
+_MONTHS: Final = {"monthly": 1, "quarterly": 3, "yearly": 12}
 _DAY = timedelta(days=1)
+_WEEK = timedelta(weeks=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,12 @@ class Bound:
 
     at: datetime
     is_day: bool = False
+
+    def after(self, billing_period: BillingPeriod) -> "Bound":
+        """Return the end of a regular period that starts here."""
+        if billing_period == "weekly":
+            return Bound(self.at + _WEEK, self.is_day)
+        return Bound(add_months(self.at, _MONTHS[billing_period]), self.is_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,16 @@ class StatedPeriod:
     def is_short(self) -> bool:
         """Whether it lasts less than a day. Only sandboxes make such periods, and several may start on one day."""
         return self.end.at - self.start.at < _DAY
+
+    def is_regular(self, billing_period: BillingPeriod | None) -> bool:
+        """Whether it lasts about as long as ``billing_period``: give or take an eighth, and a day at least.
+
+        Nobody can say so without a billing period, nor of a sandbox's short period: they count as regular.
+        """
+        if billing_period is None or self.is_short:
+            return True
+        regular_end = self.start.after(billing_period).at
+        return abs(self.end.at - regular_end) <= max(_DAY, (regular_end - self.start.at) / 8)
 
     @property
     def ends_at(self) -> datetime:

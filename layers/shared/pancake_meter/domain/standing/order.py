@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Final, Literal, TypeVar
 
 from pancake_meter.domain.balance.balance import Term
-from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.plan import PastDueBlock, PastDueReduce, PastDueThrottle, Plan
 from pancake_meter.domain.standing.lifecycle import (
@@ -55,8 +54,6 @@ _STATUS_OF: Mapping[str, StatusKind] = {
 }
 _STATUS_RANK: Mapping[StatusKind, int] = {"active": 0, "canceling": 1, "past_due": 2}
 _PENDING_KINDS = frozenset({"plan_change_scheduled", "plan_change_failed", "plan_changed", "canceled"})
-_MONTHS: Mapping[BillingPeriod, int] = {"monthly": 1, "quarterly": 3, "yearly": 12}
-_WEEK = timedelta(weeks=1)
 _DAY = timedelta(days=1)
 _NO_PERIOD: PeriodKey = (datetime.min.replace(tzinfo=UTC), 0)
 
@@ -183,9 +180,8 @@ class OrderFacts:
         if first is None:
             return None
         start = Bound(trial.period.ends_at, trial.period.end.is_day)
-        end = Bound(_after(start.at, self.billing_period), start.is_day)
         sale = replace(trial.statements[-1], sold_at=first.paid_at, is_trial=False)
-        return PaidPeriod.of(StatedPeriod(start, end, first.number or 0), sale)
+        return PaidPeriod.of(StatedPeriod(start, start.after(self.billing_period), first.number or 0), sale)
 
     @property
     def came_by_change(self) -> bool:
@@ -279,11 +275,6 @@ def _paid_by(event: LifecycleEvent) -> tuple[PaidPeriod, ...]:
     if event.kind not in PAYING_KINDS or event.period is None or event.plan is None:
         return ()
     return (PaidPeriod.of(event.period, Sale(event.plan, event.at, event.is_trial, event.price)),)
-
-
-def _after(start: datetime, billing_period: BillingPeriod) -> datetime:
-    months = _MONTHS.get(billing_period)
-    return add_months(start, months) if months else start + _WEEK
 
 
 def _join_periods(left: Iterable[PaidPeriod], right: Iterable[PaidPeriod]) -> tuple[PaidPeriod, ...]:

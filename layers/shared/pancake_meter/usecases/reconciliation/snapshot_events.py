@@ -16,15 +16,20 @@ from pancake_meter.domain.instant import floor_ms, timestamp
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, StatusKind
-from pancake_meter.usecases.webhooks.reading import stated_period
+from pancake_meter.usecases.webhooks.reading import is_trial_period, stated_period
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.platform_keys import Mode
-from pancake_meter.waffo.snapshots import OrderPayment, PaymentSnapshot, SubscriptionOrderSnapshot
+from pancake_meter.waffo.snapshots import TRIALING, OrderPayment, PaymentSnapshot, SubscriptionOrderSnapshot
 
 ENDED_STATUSES: Final = frozenset({"canceled", "expired", "closed"})
 
-_STANDING: Final[Mapping[str, StatusKind]] = {"active": "active", "canceling": "canceling", "past_due": "past_due"}
-"""Statuses that we compare. ``pending`` is not paid yet; of a trial, Waffo's events alone say what it grants."""
+_STANDING: Final[Mapping[str, StatusKind]] = {
+    "active": "active",
+    TRIALING: "active",
+    "canceling": "canceling",
+    "past_due": "past_due",
+}
+"""Statuses that we compare. ``pending`` is not paid yet."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -65,7 +70,7 @@ def missing_events(
     paid = _payment_missing(snapshot, standing, period, changed_at, known, plan)
     if paid is not None:
         missing.append(paid)
-        known = _learned(known, snapshot.id, paid, period, plan)
+        known = _learned(known, snapshot, paid, period, plan)
     moved = _status_missing(standing, period, changed_at, known)
     if moved is not None:
         missing.append(moved)
@@ -100,19 +105,22 @@ def _payment_missing(
         return None
     started_at = _started_at(period, changed_at)
     paid = known.paid if known else None
-    # A cancellation may be of a period whose payment failed: the status does not say that it is paid.
-    is_proved = standing == "active"
+    # A cancellation may be of a period whose payment failed: the status does not say that it is paid. A trial needs none.
+    is_proved = standing == "active" or snapshot.is_called_trial
     if snapshot.origin_order_id is not None and not (known and known.is_plan_change):
         return Missing("plan_changed", started_at, is_proved)
     if paid is None:
-        return Missing("activated", started_at, is_proved)
+        is_trial = is_trial_period(plan, period, snapshot.billing_period)
+        return Missing("activated", started_at, is_proved or is_trial)
     is_other_plan = plan is not None and plan.key != paid.plan.key
-    if paid.period.key < period.key:
-        return Missing("plan_changed" if is_other_plan else "renewed", started_at, is_proved)
-    if paid.period.key > period.key or changed_at is None or changed_at <= paid.sold_at:
-        return None
+    if paid.period.key != period.key:
+        kind: LifecycleKind = "plan_changed" if is_other_plan else "renewed"
+        return Missing(kind, started_at, is_proved) if paid.period.key < period.key else None
     is_longer = period.ends_at > paid.period.ends_at + _DAY
-    return Missing("plan_changed", changed_at, is_proved) if is_other_plan or is_longer else None
+    if changed_at is not None and changed_at > paid.sold_at and (is_other_plan or is_longer):
+        return Missing("plan_changed", changed_at, is_proved)
+    # A webhook may have called the trial an active order.
+    return Missing("activated", started_at) if snapshot.is_called_trial else None
 
 
 def _status_missing(
@@ -138,10 +146,15 @@ def _started_at(period: StatedPeriod, changed_at: datetime | None) -> datetime:
 
 
 def _learned(
-    known: OrderFacts | None, order_id: str, event: Missing, period: StatedPeriod, plan: Plan | None
+    known: OrderFacts | None,
+    snapshot: SubscriptionOrderSnapshot,
+    event: Missing,
+    period: StatedPeriod,
+    plan: Plan | None,
 ) -> OrderFacts:
     sold = plan or (known.paid.plan if known and known.paid else None)
-    facts = OrderFacts.of(LifecycleEvent(event.kind, order_id, event.at, period, sold))
+    is_trial = snapshot.is_called_trial
+    facts = OrderFacts.of(LifecycleEvent(event.kind, snapshot.id, event.at, period, sold, is_trial=is_trial))
     return known.join(facts) if known else facts
 
 
@@ -161,6 +174,7 @@ def snapshot_body(snapshot: SubscriptionOrderSnapshot, event: Missing, mode: Mod
         "currentPeriodEnd": _wire(snapshot.period_end),
         "periodNumber": snapshot.period_number,
         "canceledAt": _wire(snapshot.canceled_at),
+        "isInTrial": snapshot.is_called_trial or None,
     }
     return _envelope(f"subscription.{event.kind}", snapshot.id, snapshot.id, event.at, data, mode, store_id)
 

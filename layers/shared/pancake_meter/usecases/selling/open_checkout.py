@@ -88,6 +88,10 @@ class Selling:
         """What Waffo says of a customer's orders."""
         return WaffoOrders(self.waffo, self.catalog, self.environment, self.store_id, self.on_lookup_failure)
 
+    def orders_minded(self, request: SaleRequest) -> WaffoOrders:
+        """What Waffo says of the orders that a sale of a plan has to mind."""
+        return replace(self.orders, wanted=self.catalog.plans.get(request.plan or ""))
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedCheckout:
@@ -128,12 +132,12 @@ def _held_for(
     """Return the order that a sale of a plan would change. Webhooks may be late: so Waffo is asked before there is none."""
     wanted = selling.catalog.plans.get(request.plan) if request.plan else None
     meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
-    held = held_by(subscription, request.plan, meters, now)
+    held = held_by(subscription, wanted, meters, now)
     if held is None:
-        return selling.orders.of_buyer(customer_id)
+        return selling.orders_minded(request).of_buyer(customer_id)
     if request.currency is None and selling.catalog.sells_plans_in_several_currencies:
         # A change keeps the order's currency, which events do not tell.
-        return selling.orders.as_it_stands(held, customer_id)
+        return selling.orders_minded(request).as_it_stands(held, customer_id)
     return held
 
 
@@ -146,7 +150,7 @@ def _quote_plan(
     except (AlreadySubscribed, HighestPlan):
         if held is None or held.is_of_waffo:
             raise
-        standing = selling.orders.as_it_stands(held, customer_id)
+        standing = selling.orders_minded(request).as_it_stands(held, customer_id)
     return quote_plan(selling.catalog, selling.environment, request, standing), standing
 
 
@@ -167,7 +171,7 @@ def _sell_plan(
     except WaffoRejected:
         if held is None:
             raise
-        instead = selling.orders.after_refusal(held, customer_id)
+        instead = selling.orders_minded(request).after_refusal(held, customer_id)
         again = quote_plan(selling.catalog, selling.environment, request, instead)
         if again == quote:
             raise

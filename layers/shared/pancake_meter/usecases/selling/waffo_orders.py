@@ -14,8 +14,8 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.domain.errors import PlanNotChangeable
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.selling.checkout import Checkout
-from pancake_meter.domain.selling.plan import Environment
-from pancake_meter.domain.standing.held_order import HeldOrder
+from pancake_meter.domain.selling.plan import Environment, Plan
+from pancake_meter.domain.standing.held_order import HeldOrder, stands_for
 from pancake_meter.domain.standing.order import StatusKind
 from pancake_meter.waffo.client import GRAPHQL, WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WrongMode, WrongStore
@@ -43,13 +43,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class WaffoOrders:
-    """Asks Waffo about orders of one store and mode. ``on_failure`` hears of each question that failed."""
+    """Asks Waffo about orders of one store and mode. ``on_failure`` hears of each question that failed.
+
+    A customer's orders are those that a sale of the plan ``wanted`` has to mind (``held_order.stands_for``).
+    """
 
     waffo: WaffoClient
     catalog: Catalog
     environment: Environment
     store_id: str
     on_failure: Callable[[Exception], None]
+    wanted: Plan | None = None
 
     def of_buyer(self, customer_id: str, *, besides: str | None = None) -> HeldOrder | None:
         """Return the buyer's live order, the best plan where there are several; ``None``: none, or the question failed.
@@ -131,7 +135,9 @@ class WaffoOrders:
         if self.catalog.not_ours.covers(order.product_name or "", order.product_metadata, order.metadata):
             return None
         resolved = self.catalog.resolve_plan(order.product_metadata, order.metadata, order.product_name or "")
-        return HeldOrder(order.id, resolved.plan, status, ends_at, order.currency) if resolved else None
+        if resolved is None or not stands_for(resolved.plan, self.wanted):
+            return None
+        return HeldOrder(order.id, resolved.plan, status, ends_at, order.currency)
 
     def _ask(self, question: Callable[[], Answer]) -> Answer | None:
         """Return Waffo's answer, or ``None`` when there is none in time. A thread that is late ends by itself."""
