@@ -22,8 +22,8 @@ from pancake_meter.domain.standing.subscription import OrderFacts, RefundedShare
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
-from pancake_meter.usecases.webhooks.effects import take_back_refunded
 from pancake_meter.usecases.webhooks.purchase import buy_stated
+from pancake_meter.usecases.webhooks.refund import take_back_refunded
 from pancake_meter.waffo.events import EventKind, Order, PaymentFacts
 from tests.support.webhook_world import utc
 

@@ -1,4 +1,4 @@
-"""Which refund is it? Two parts of one payment are two refunds; the same refund told twice is one."""
+"""Which refund is it, and of which payment? Two parts of one payment are two refunds; one that is told twice is one."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,8 +6,13 @@ from typing import Literal
 
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.selling.payment import Payment, Refund
-from pancake_meter.waffo.events import RefundFacts, WaffoEvent
+from pancake_meter.store.selling.payments import payment_ids_of_order, read_payment
+from pancake_meter.store.table import Table
+from pancake_meter.store.webhooks.deliveries import each_of_order, read_delivery
+from pancake_meter.waffo.errors import WebhookRefused
+from pancake_meter.waffo.events import EventKind, PaymentFacts, RefundFacts, WaffoEvent, kind_of, parse_event
 
+_PAYING = (EventKind.ORDER_COMPLETED, EventKind.SUBSCRIPTION_PAYMENT_SUCCEEDED)
 News = Literal["new", "known", "uncertain"]
 
 
@@ -54,3 +59,42 @@ class ToldRefund:
         if known.amount != self.refund.amount:
             return "new"
         return "known" if known.at == self.refund.at else "uncertain"
+
+
+def find_payment(table: Table, facts: RefundFacts) -> str | None:
+    """Return the payment of a refund that names none, or ``None`` where it is not certain.
+
+    A subscription's charge is found by its number, a one-time order has one payment. Payments that were written before
+    orders listed them are looked for among the order's deliveries.
+    """
+    listed = _fitting(table, facts, payment_ids_of_order(table, facts.order.id))
+    return listed or _fitting(table, facts, _paid_by_deliveries(table, facts.order.id))
+
+
+def _fitting(table: Table, facts: RefundFacts, payments: dict[str, int | None]) -> str | None:
+    if facts.period_number is not None:
+        fitting = [payment_id for payment_id, number in payments.items() if number == facts.period_number]
+        return fitting[0] if len(fitting) == 1 else None
+    if len(payments) != 1:
+        return None
+    (payment_id,) = payments
+    payment = read_payment(table, payment_id)
+    # Of a subscription's charges the only one that we know need not be the one that was refunded.
+    is_one_time = payment is not None and payment.charge is not None and not payment.charge.is_subscription
+    return payment_id if is_one_time else None
+
+
+def _paid_by_deliveries(table: Table, order_id: str) -> dict[str, int | None]:
+    """Return the payments that applied deliveries of an order tell of, with their numbers."""
+    payments: dict[str, int | None] = {}
+    for listed in each_of_order(table, order_id):
+        if listed.verdict != "applied" or kind_of(listed.event_type) not in _PAYING:
+            continue
+        kept = read_delivery(table, listed.digest)
+        try:
+            facts = parse_event(kept.body).facts if kept else None
+        except WebhookRefused:
+            continue
+        if isinstance(facts, PaymentFacts):
+            payments[facts.payment_id] = facts.period_number
+    return payments
