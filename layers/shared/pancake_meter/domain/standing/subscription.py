@@ -130,11 +130,15 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class RefundedShare:
-    """``share`` (0 to 1) of one payment was given back. The payment is of the period with ``number``, or of ``paid_at``."""
+    """``share`` (0 to 1) of one payment was given back. The payment is of the period with ``number``, or of ``paid_at``.
+
+    ``rank`` grows with what is known of its refunds: the share falls again where one of them failed after all.
+    """
 
     share: Decimal
     paid_at: datetime
     number: int | None
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,10 +465,10 @@ def _join_earlier(paid: PaidPeriod | None, left: OrderFacts, right: OrderFacts) 
 
 
 def _join_refunds(left: Mapping[str, RefundedShare], right: Mapping[str, RefundedShare]) -> dict[str, RefundedShare]:
-    """Per payment the greater share: refunds only add up. The newest payments are kept."""
+    """Per payment the statement that knows more, and of two of one rank the greater share. The newest payments are kept."""
     joined = dict(left)
     for payment_id, refund in right.items():
-        joined[payment_id] = max(joined.get(payment_id, refund), refund, key=lambda known: known.share)
+        joined[payment_id] = max(joined.get(payment_id, refund), refund, key=lambda known: (known.rank, known.share))
     newest = sorted(joined.items(), key=lambda entry: (entry[1].paid_at, entry[0]), reverse=True)
     return dict(newest[:MAX_REFUNDED_PAYMENTS])
 

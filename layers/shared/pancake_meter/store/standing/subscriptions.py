@@ -196,12 +196,14 @@ def _key(item: Sequence[int]) -> PeriodKey:
 
 def _refund_item(refund: RefundedShare) -> dict[str, Any]:
     item = {"share": refund.share, "paid_at": to_ms(refund.paid_at)}
-    return item if refund.number is None else {**item, "number": refund.number}
+    optional = {"number": refund.number, "rank": refund.rank or None}
+    return item | {name: value for name, value in optional.items() if value is not None}
 
 
 def _refund(item: Mapping[str, Any]) -> RefundedShare:
     number = item.get("number")
-    return RefundedShare(item["share"], from_ms(item["paid_at"]), None if number is None else int(number))
+    paid_at, rank = from_ms(item["paid_at"]), int(item.get("rank", 0))
+    return RefundedShare(item["share"], paid_at, None if number is None else int(number), rank)
 
 
 def _carried_item(carried: Carried) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""What a refund does: its share of what the payment bought is taken back."""
+"""What a refund does: its share of what the payment bought is taken back, and given back if the refund failed after all."""
 
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from pancake_meter.domain.balance.adjust import claw_back, reopen_overage
+from pancake_meter.domain.balance.adjust import claw_back, give_back, reopen_overage, settle_again
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.selling.payment import Charge, Credit, Payment
+from pancake_meter.domain.balance.credit import lot_of
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.selling.overage import Lines
+from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
+from pancake_meter.domain.selling.refund import Refund, find_refund
 from pancake_meter.domain.standing.subscription import OrderFacts, RefundedShare
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.selling.payments import payment_writes, read_payment
@@ -16,7 +19,7 @@ from pancake_meter.store.table import Write
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
-from pancake_meter.usecases.webhooks.refund_identity import ToldRefund, find_payment
+from pancake_meter.usecases.webhooks.refund_identity import find_payment, told_refund
 from pancake_meter.waffo.events import EventKind, RefundFacts, WaffoEvent
 
 CHARGE_UNKNOWN: Final = "charge_unknown"
@@ -43,40 +46,45 @@ def refund_effects(
     now: datetime,
     told_payment_id: str | None,
 ) -> Effects:
-    """Take back in proportion what the payment bought. A refund that failed changed nothing and changes nothing."""
-    if facts.kind is EventKind.REFUND_FAILED:
-        return Effects("ignored", "refund_failed", customer_id, order_bound(facts.order.id, customer_id, now))
-    amount = facts.refunded if facts.refunded is not None else facts.amount
-    if amount is None:
+    """Take back in proportion what the payment bought, or give it back where a refund failed after all.
+
+    The last word on a refund counts, by Waffo's time (``domain/selling/refund.py``). A word that changes nothing is kept
+    too: an older one may come later.
+    """
+    has_failed, bound = facts.kind is EventKind.REFUND_FAILED, order_bound(facts.order.id, customer_id, now)
+    if not has_failed and facts.refunded is None and facts.amount is None:
         return Effects("parked", "amount_unknown", customer_id)
     payment_id = facts.payment_id or find_payment(metering.table, facts) or told_payment_id
     if payment_id is None:
         return Effects("parked", PAYMENT_UNKNOWN, customer_id)
     known = read_payment(metering.table, payment_id) or Payment(payment_id, facts.order.id, customer_id)
-    told = ToldRefund.of(event, facts, payment_id, amount)
-    news, bound = told.news_to(known), order_bound(facts.order.id, customer_id, now)
-    if news == "known":
-        return Effects("ignored", "no_news", customer_id, bound)
-    grown = known.with_refund(told.refund)
-    unfit = REFUND_NOT_TOLD_APART if news == "uncertain" else _unfit(known, grown, facts, customer_id)
+    told = told_refund(event, facts, payment_id)
+    same = find_refund(told, known.refunds.values())
+    if same == "unclear":
+        return Effects("parked", REFUND_NOT_TOLD_APART, customer_id)
+    unfit = _unfit(known, told, same, facts, customer_id)
     if unfit is not None:
         return Effects("parked", unfit, customer_id)
+    grown = known.with_refund(told, same)
+    if len(grown.standing_refunds) == len(known.standing_refunds):
+        kept = tuple(payment_writes(known, grown)) if grown != known else ()
+        return Effects("ignored", "refund_failed" if has_failed else "no_news", customer_id, (*bound, *kept))
     written = settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
-    return replace(written, reason=CHARGE_UNKNOWN) if grown.charge is None else written
+    return replace(written, reason=CHARGE_UNKNOWN) if grown.charge is None and grown.standing_refunds else written
 
 
-def _unfit(known: Payment, grown: Payment, facts: RefundFacts, customer_id: str) -> str | None:
-    """Why a refund that is news cannot be taken from the payment as it is known, or ``None``."""
+def _unfit(known: Payment, told: Refund, same: Refund | None, facts: RefundFacts, customer_id: str) -> str | None:
+    """Why a refund cannot be taken from the payment as it is known, or ``None``."""
     if known.customer_id != customer_id:
         return PAYMENT_OF_ANOTHER
     if known.charge is not None and known.charge.currency != facts.currency:
         return "currency_mismatch"
-    return "too_many_refunds" if grown == known else None
+    return None if known.has_place_for(told, same) else "too_many_refunds"
 
 
 def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
-    """Write a payment and the books, after taking back what refunds claim."""
-    payment, books = take_back_refunded(payment, books)
+    """Write a payment and the books, after the balances have followed its refunds."""
+    payment, books = follow_refunds(payment, books)
     writes = books.writes(cause, payment.payment_id)
     flag = REFUND_OF_NO_PERIOD if _misses_its_period(payment, books) else None
     return Effects("applied", flag, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
@@ -87,32 +95,70 @@ def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
     return order is not None and order.misses_period_of(payment.payment_id)
 
 
-def take_back_refunded(payment: Payment, books: CustomerBooks) -> tuple[Payment, CustomerBooks]:
-    """Take back what a payment's refunds claim of all that it bought, as far as charge and refunds are both known."""
-    share = payment.refunded_share
-    if payment.charge is None or share == ZERO:
+def follow_refunds(payment: Payment, books: CustomerBooks) -> tuple[Payment, CustomerBooks]:
+    """Bring all that a payment bought to where its refunds leave it, as far as charge and refunds are both known.
+
+    What is taken is a function of the refunds that stand: repeating it is nothing, and less refunded gives units back.
+    """
+    charge, share = payment.charge, payment.refunded_share
+    if charge is None or not payment.refunds:
         return payment, books
-    claimed = []
+    bought: list[Credit] = []
     for credit in payment.credits:
-        due = credit.due(share)
-        change, shortfall = _take_back(books, credit, due)
-        books = books.with_change(change)
-        claimed.append(credit.took_back(due, shortfall))
-    if payment.charge.is_subscription:
-        books = books.learn(_refunded(payment, payment.charge, share))
-    return replace(payment, credits=tuple(claimed)), books
+        more = credit.refunded(share) - credit.taken_back
+        if more > ZERO:
+            books = _take_back(books, credit, more)
+            bought.append(replace(credit, taken_back=credit.taken_back + more))
+        elif more < ZERO:
+            books, given = _give_back(books, credit, -more, charge.paid_at)
+            bought.extend(given)
+        else:
+            bought.append(credit)
+    if charge.is_subscription:
+        books = books.learn(_refunded(payment, charge))
+    return replace(payment, credits=tuple(bought)), books
 
 
-def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> tuple[Change, Decimal]:
-    """Take units back that a refund claims; return the shortfall too. Settled overage has none: it is owed again."""
+def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> CustomerBooks:
+    """Take units back that refunds claim. Settled overage is owed again."""
     change = books.change_of(credit.meter)
     if credit.line is None:
-        return claw_back(change, credit.grant_id, quantity)
-    stored = read_lines(books.metering.table, books.customer_id, credit.meter, [credit.line])
-    return reopen_overage(change, credit.line, quantity, stored), ZERO
+        return books.with_change(claw_back(change, credit.grant_id, quantity))
+    return books.with_change(reopen_overage(change, credit.line, quantity, _lines_of(books, credit)))
 
 
-def _refunded(payment: Payment, charge: Charge, share: Decimal) -> OrderFacts:
-    """Return what a refund says of the order: the period that the payment paid is worth less."""
-    refund = RefundedShare(share, charge.paid_at, charge.number)
+def _give_back(
+    books: CustomerBooks, credit: Credit, quantity: Decimal, paid_at: datetime
+) -> tuple[CustomerBooks, list[Credit]]:
+    """Give units back whose refund failed; return what the payment has bought now.
+
+    Units of a line that are not owed any more (another payment settled them, or the seller let them go) become a grant.
+    """
+    change = books.change_of(credit.meter)
+    if credit.line is None:
+        lot = lot_of(credit, quantity, paid_at)
+        change = give_back(change, lot, books.now, books.due_lines(credit.meter))
+        return books.with_change(change), [replace(credit, taken_back=credit.taken_back - quantity)]
+    change, settled_units = settle_again(change, credit.line, quantity, _lines_of(books, credit))
+    rest = quantity - settled_units
+    kept = replace(credit, quantity=credit.quantity - rest, taken_back=credit.taken_back - quantity)
+    if rest == ZERO:
+        return books.with_change(change), [kept]
+    terms = LotTerms("credit", DEFAULT_PRIORITY["credit"], min(paid_at, books.now), None)
+    more = Credit(credit.meter, credit.grant_id, rest, terms=terms)
+    change = give_back(change, lot_of(more, rest, paid_at), books.now, books.due_lines(credit.meter))
+    return books.with_change(change), [each for each in (kept, more) if each.quantity]
+
+
+def _lines_of(books: CustomerBooks, credit: Credit) -> Lines:
+    """Return the line that a credit settled, as it is kept, and those with units due."""
+    keys = [credit.line] if credit.line is not None else []
+    return {**books.due_lines(credit.meter), **read_lines(books.metering.table, books.customer_id, credit.meter, keys)}
+
+
+def _refunded(payment: Payment, charge: Charge) -> OrderFacts:
+    """Return what refunds say of the order: the period that the payment paid is worth less."""
+    share = payment.refunded_share
+    part = Decimal(share.numerator) / share.denominator
+    refund = RefundedShare(part, charge.paid_at, charge.number, payment.refunds_rank)
     return OrderFacts(payment.order_id, (charge.paid_at, charge.paid_at), refunds={payment.payment_id: refund})
