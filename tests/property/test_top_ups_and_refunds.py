@@ -65,6 +65,12 @@ def picture(customer: PureCustomer) -> dict[str, Any]:
     return customer.picture()["balances"]["tokens"]
 
 
+def in_sum(customer: PureCustomer) -> dict[str, Any]:
+    """The picture without which lot is left: a lot that was used up is dropped, and cannot be exchanged any more."""
+    seen = picture(customer)
+    return {**seen, "grants": sum(left for _, _, left in seen["grants"])}
+
+
 def in_every_order(events: Sequence[Event], *, late: bool = False) -> Iterator[PureCustomer]:
     for order in permutations(events):
         yield told(order, late=late)
@@ -135,7 +141,7 @@ def test_point_10_left_less_debt_is_bought_less_refunded_less_used(
     for _ in range(4):
         dice.shuffle(events)
         customers.append(told([Use(used), *events], late=late))
-    assert all(picture(customer) == picture(customers[0]) for customer in customers)
+    assert all(in_sum(customer) == in_sum(customers[0]) for customer in customers)
     customer = customers[0]
     balance, payments = customer.balances["tokens"], customer.payments.values()
     units = sum((credit.quantity - credit.taken_back for each in payments for credit in each.credits), Decimal(0))
