@@ -18,7 +18,7 @@ from pancake_meter.http.webhooks.deliveries import (
     replay_body,
 )
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order
-from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import Outcome, dismiss_delivery, kept_delivery, replay_delivery
 
 router = APIGatewayHttpRouter()

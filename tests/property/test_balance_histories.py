@@ -249,9 +249,7 @@ class Story:
             case Give(quantity, starts_in_hours, lasts_hours):
                 self._give(quantity, starts_in_hours, lasts_hours)
             case TakeBack(number, quantity):
-                change, shortfall = claw_back(self.current(), f"n{number}", quantity)
-                assert ZERO <= shortfall <= quantity
-                self.apply(change)
+                self.apply(claw_back(self.current(), f"n{number}", quantity))
             case Offer(quantity):
                 self.apply(self.current())
                 self.offers.insert(0, self._offer(quantity))

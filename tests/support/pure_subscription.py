@@ -13,8 +13,9 @@ from pancake_meter.domain.balance.balance import Balance, burn
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
-from pancake_meter.domain.selling.payment import Charge, Payment, Refund
+from pancake_meter.domain.selling.payment import Charge, Payment
 from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.selling.refund import Refund, RefundMarks, find_refund
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
@@ -25,8 +26,8 @@ from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
-from pancake_meter.usecases.webhooks.effects import take_back_refunded
 from pancake_meter.usecases.webhooks.purchase import buy_stated
+from pancake_meter.usecases.webhooks.refund import follow_refunds
 from pancake_meter.waffo.events import EventKind, Order, PaymentFacts
 from tests.support.webhook_world import utc
 
@@ -95,12 +96,13 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class TopUpRefund:
-    """A share of a top-up's payment that went back."""
+    """A share of a top-up's payment that went back, or did not after all."""
 
     at: datetime
     payment_id: str
     id: str
     share: str
+    has_failed: bool = False
 
 
 @dataclass
@@ -150,8 +152,18 @@ class PureCustomer:
             return
         payment = self.payments.get(step.payment_id) or Payment(step.payment_id, step.payment_id, CUSTOMER)
         if isinstance(step, TopUpRefund):
-            refund = Refund(step.id, _TOP_UP_PRICE * Decimal(step.share), _TOP_UP_PRICE, step.at)
-            self._settle(payment.with_refund(refund), self._books())
+            refund = Refund(
+                step.id,
+                None if step.has_failed else _TOP_UP_PRICE * Decimal(step.share),
+                _TOP_UP_PRICE,
+                step.at,
+                RefundMarks(step.id),
+                None if step.has_failed else step.at,
+                step.at if step.has_failed else None,
+            )
+            known = find_refund(refund, payment.refunds.values())
+            assert known != "unclear"
+            self._settle(payment.with_refund(refund, known), self._books())
         elif payment.charge is None:
             bought = buy_stated(self._books(), CATALOG, _top_up_facts(step), min(step.at, self.now))
             assert bought is not None
@@ -168,7 +180,7 @@ class PureCustomer:
         )
 
     def _settle(self, payment: Payment, books: CustomerBooks) -> None:
-        payment, books = take_back_refunded(payment, books)
+        payment, books = follow_refunds(payment, books)
         self.payments[payment.payment_id] = payment
         self._keep(books)
 

@@ -10,7 +10,7 @@ from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_delivery
-from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import replay_delivery
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.waffo_webhooks import encode

@@ -8,7 +8,7 @@ import pytest
 
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, each_of_order, read_delivery
-from pancake_meter.usecases.webhooks.effects import Told
+from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import replay_delivery
 from pancake_meter.usecases.webhooks.take import take_webhook
 from pancake_meter.waffo.errors import StaleSignature, WrongMode, WrongStore

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +110,10 @@ def test_a_plain_link_credits_what_its_product_states(world: World, metadata: di
     assert world.available() == 60_000
 
 
+def refund_debt(world: World) -> int:
+    return int(world.metering.current_balance(CUSTOMER, "tokens", world.now).refund_debt)
+
+
 REFUNDED: list[Document] = [
     order_completed(productMetadata={"top_up_tokens": "100000"}),
     refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="0.825", of="3.30"),
@@ -125,8 +130,8 @@ def test_scenario_78_refunds_claw_back_in_proportion_in_any_order(world: World, 
     assert world.available() == 35_000
     payment = read_payment(world.table, "PAY_1")
     assert payment is not None
-    assert payment.refunded_share == Decimal("0.75")
-    assert payment.credits[0].shortfall == 0
+    assert payment.refunded_share == Fraction(3, 4)
+    assert refund_debt(world) == 0
 
 
 def test_scenario_78_more_than_was_paid_takes_back_no_more_than_was_bought(world: World) -> None:
@@ -143,11 +148,8 @@ def test_scenario_79_used_units_are_a_debt_and_never_a_negative_balance(world: W
     world.take(refund(ORDER, "PAY_1", "REF_1", "2026-03-11", amount="3.30", of="3.30"))
     # Then
     balance = read_balance(world.table, CUSTOMER, "tokens")
-    payment = read_payment(world.table, "PAY_1")
     assert balance is not None
-    assert payment is not None
     assert balance.available == balance.current_overage == 0
-    assert payment.credits[0].shortfall == 60_000
     # And: the seller sees it in the quota and in the ledger
     assert quota_body(balance, {})["refund_debt"] == 60_000
     (refunded, *_) = read_ledger(world.table, CUSTOMER, "tokens", limit=1)

@@ -1,11 +1,13 @@
 """Two parts of a payment that go back are two refunds, one told twice is one, and what is unclear is shown to a person."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from pancake_meter.domain.selling.payment import MAX_REFUNDS, Refund
+from pancake_meter.domain.selling.payment import MAX_REFUNDS
+from pancake_meter.domain.selling.refund import Refund
 from pancake_meter.store.selling.payments import payment_writes, read_payment
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
@@ -81,7 +83,7 @@ def test_a_refund_that_an_earlier_version_kept_is_not_counted_again(
     known = read_payment(sold.table, PAYMENT)
     assert known is not None
     at = utc("2026-03-10T15:14:30" if made_at == INSTANT else "2026-03-10T15:14:31")
-    kept = known.with_refund(Refund(f"{ORDER}@{when}", known.refunded_share + 3, None, at))
+    kept = known.with_refund(Refund(f"{ORDER}@{when}", Decimal(3), None, at))
     sold.table.transact(payment_writes(known, kept))
     # When
     outcome = sold.take(part(refundCreatedAt=made_at, refundTicketMerchantExternalId=ticket))
@@ -95,7 +97,7 @@ def test_a_refund_that_an_earlier_version_kept_is_not_counted_again(
 def test_a_refund_beyond_what_a_payment_keeps_is_shown_to_a_person(sold: World) -> None:
     known = read_payment(sold.table, PAYMENT)
     assert known is not None
-    many = {f"R{number}": Refund(f"R{number}", known.refunded_share, None, sold.now) for number in range(MAX_REFUNDS)}
+    many = {f"R{number}": Refund(f"R{number}", Decimal(0), None, sold.now) for number in range(MAX_REFUNDS)}
     sold.table.transact(payment_writes(replace(known, refunds={}), replace(known, refunds=many))[:1])
     outcome = sold.take(part("REF_1"))
     assert (outcome.verdict, outcome.reason) == ("parked", "too_many_refunds")

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from pancake_meter.domain.reports.revenue import RevenueTotal, new_facts, revenue_facts
-from pancake_meter.domain.selling.payment import Charge, Payment, Refund
+from pancake_meter.domain.selling.payment import Charge, Payment
+from pancake_meter.domain.selling.refund import Refund
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import combinations
 
 from pancake_meter.domain.balance.advance import make_due
-from pancake_meter.domain.balance.balance import ZERO, burn
+from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
@@ -20,24 +21,70 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     """Add a grant. It pays at once for overage of the open period: overage is what lies beyond *every* grant.
 
     So does one whose news comes late: of ``lines`` (those with units due), it first pays those whose period had not ended
-    when the grant started.
+    when the grant started. What was bought then pays for units that were refunded and gone (``claw_back``).
 
     Raises:
         TooManyGrants: the balance has ``MAX_GRANTS`` live grants already.
     """
     change = change.burn()
-    live = tuple(held for held in change.balance.grants if held.remaining > ZERO or held.is_periodic)
-    if len(live) >= MAX_GRANTS:
+    if sum(held.remaining > ZERO or held.is_periodic for held in change.balance.grants) >= MAX_GRANTS:
         raise TooManyGrants("the balance has as many grants as it can carry", limit=MAX_GRANTS)
     change = change.moved("granted", grant.quantity, grant.id)
+    grown = replace(change.balance, grants=(*change.balance.grants, grant), as_of=max(change.balance.as_of, now))
+    change = _cover_due(replace(change, balance=grown), grant.id, lines)
+    change = _pay_refund_debt(replace(change, balance=_in_turn(burn(change.balance))))
+    live = (held for held in change.balance.grants if held.remaining > ZERO or held.is_periodic or held.id == grant.id)
+    return replace(change, balance=replace(change.balance, grants=tuple(live)))
+
+
+def _cover_due(change: Change, grant_id: str, lines: Lines) -> Change:
+    """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first."""
     for line in change.lines_over(lines).values():
-        covered = min(grant.remaining, line.due)
-        if covered > ZERO and grant.starts_at < line.ends_at:
+        grant = next((each for each in change.balance.grants if each.id == grant_id), None)
+        covered = min(grant.remaining, line.due) if grant is not None and grant.starts_at < line.ends_at else ZERO
+        if covered > ZERO:
             change = _take_from_due(change, replace(line, closed=-covered, settled=ZERO, forgiven=ZERO), covered)
-            change = change.moved("overage_covered", covered, grant.id)
-            grant = replace(grant, remaining=grant.remaining - covered)
-    grown = replace(change.balance, grants=(*live, grant), as_of=max(change.balance.as_of, now))
-    return replace(change, balance=burn(grown))
+            change = _take_from_grant(change, grant_id, covered).moved("overage_covered", covered, grant_id)
+    return change
+
+
+def _take_from_grant(change: Change, grant_id: str, quantity: Decimal) -> Change:
+    grants = tuple(
+        replace(grant, remaining=grant.remaining - quantity) if grant.id == grant_id else grant
+        for grant in change.balance.grants
+    )
+    return replace(change, balance=replace(change.balance, grants=grants))
+
+
+def _pay_refund_debt(change: Change) -> Change:
+    """Take what is owed for refunds out of the bought units that are left."""
+    owed = change.balance.refund_debt
+    left, change = _take_bought(change, owed)
+    cleared = replace(change.balance, refund_debt=left)
+    return replace(change, balance=cleared).moved("refund_cleared", owed - left)
+
+
+def _take_bought(change: Change, quantity: Decimal) -> tuple[Decimal, Change]:
+    """Take units back out of whatever was bought, in burn order; return how many were not there too."""
+    for grant in change.balance.active_grants:
+        taken = min(quantity, grant.remaining) if grant.is_bought else ZERO
+        change = _take_from_grant(change, grant.id, taken).moved("clawed_back", taken, grant.id)
+        quantity -= taken
+    return quantity, change
+
+
+def _in_turn(balance: Balance) -> Balance:
+    """Return the balance with its bought units used in their turn, in whatever order we heard of them.
+
+    Of two lots, one that burns first and was there first has units left only while nothing of the other is used.
+    """
+    lots = {grant.id: grant for grant in balance.active_grants if grant.is_bought}
+    for earlier, later in combinations(lots, 2):
+        moved = min(lots[earlier].remaining, lots[later].quantity - lots[later].remaining)
+        if moved > ZERO and lots[earlier].starts_at <= lots[later].starts_at:
+            lots[earlier] = replace(lots[earlier], remaining=lots[earlier].remaining - moved)
+            lots[later] = replace(lots[later], remaining=lots[later].remaining + moved)
+    return replace(balance, grants=tuple(lots.get(grant.id, grant) for grant in balance.grants))
 
 
 def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple[Change, tuple[SettledUnits, ...]]:
@@ -64,7 +111,10 @@ def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple
 
 
 def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> Change:
-    """Make up to ``quantity`` settled units of a line due again: their payment was refunded."""
+    """Make up to ``quantity`` settled units of a line due again: their payment was refunded.
+
+    What was bought before the end of its period pays for them, as it does when it is told of only now.
+    """
     change = change.burn()
     line = change.lines_over(lines).get(key)
     reopened = min(quantity, line.settled) if line else ZERO
@@ -72,7 +122,25 @@ def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines
         return change
     due = replace(change.balance, overage_due=change.balance.overage_due + reopened)
     change = replace(change, balance=due).line_moved(replace(line, closed=ZERO, settled=-reopened, forgiven=ZERO))
-    return resume_overage(change.moved("overage_reopened", reopened, str(key)), lines)
+    change = resume_overage(change.moved("overage_reopened", reopened, str(key)), lines)
+    reopened_line = {key: lines[key]} if key in lines else NO_LINES
+    for grant in change.balance.active_grants:
+        change = _cover_due(change, grant.id, reopened_line) if grant.is_bought else change
+    return change
+
+
+def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> tuple[Change, Decimal]:
+    """Settle up to ``quantity`` owed units of a line again: the refund of their payment failed. Return how many were."""
+    change = change.burn()
+    line = change.lines_over(lines).get(key) or OverageLine(key, change.balance.period.end)
+    if key == change.balance.line:
+        change = make_due(change, min(change.balance.overage, quantity), change.balance.period.end)
+        line = change.lines_over(lines).get(key, line)
+    settled = min(quantity, line.due)
+    if settled <= ZERO:
+        return change, ZERO
+    change = _take_from_due(change, replace(line, closed=ZERO, settled=settled, forgiven=ZERO), settled)
+    return change.moved("overage_paid", settled, str(key)), settled
 
 
 def resume_overage(change: Change, lines: Lines) -> Change:
@@ -117,23 +185,45 @@ def _take_from_due(change: Change, more: OverageLine, quantity: Decimal) -> Chan
     return replace(change, balance=balance).line_moved(more)
 
 
-def claw_back(change: Change, grant_id: str, quantity: Decimal) -> tuple[Change, Decimal]:
-    """Take up to ``quantity`` unused units of a grant back; return the change and the shortfall that was gone already.
+def claw_back(change: Change, grant_id: str, quantity: Decimal) -> Change:
+    """Take refunded units back: of their own lot first, then of whatever else was bought, in burn order.
 
-    The shortfall stays with the balance as a debt: never below zero, and never forgotten.
+    What none of it has left was used, or has expired: it stays with the balance as a debt, never below zero and never
+    forgotten, which what is bought next pays. So at any time, whatever the order of purchases and refunds,
+    ``left - debt = bought - refunded - used beyond the plan``, and there is no debt while there are bought units.
     """
     change = change.burn()
-    taken = min(quantity, sum((grant.remaining for grant in change.balance.grants if grant.id == grant_id), ZERO))
-    grants = tuple(
-        replace(grant, remaining=grant.remaining - taken) if grant.id == grant_id else grant
-        for grant in change.balance.grants
-    )
-    shortfall = quantity - taken
-    after = replace(change.balance, grants=grants, refund_debt=change.balance.refund_debt + shortfall)
-    change = (
-        replace(change, balance=after).moved("clawed_back", taken, grant_id).moved("refund_owed", shortfall, grant_id)
-    )
-    return change, shortfall
+    own = next((grant for grant in change.balance.grants if grant.id == grant_id), None)
+    missing = quantity
+    if own is not None:
+        taken = min(quantity, own.remaining)
+        missing -= taken
+        less = replace(own, quantity=max(ZERO, own.quantity - quantity), remaining=own.remaining - taken)
+        grants = tuple(less if grant.id == grant_id else grant for grant in change.balance.grants)
+        change = replace(change, balance=replace(change.balance, grants=grants)).moved("clawed_back", taken, grant_id)
+    missing, change = _take_bought(change, missing)
+    owed = replace(change.balance, refund_debt=change.balance.refund_debt + missing)
+    return replace(change, balance=_in_turn(owed)).moved("refund_owed", missing, grant_id)
+
+
+def give_back(change: Change, lot: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
+    """Give back the units of ``lot``, which a refund took and which failed after all: as if they were bought now.
+
+    They pay for overage and for the debt of refunds first, as in ``add_grant``, and join what is left of their lot.
+
+    Raises:
+        TooManyGrants: the lot is gone, and the balance cannot carry another grant.
+    """
+    change = change.burn()
+    held = next((grant for grant in change.balance.grants if grant.id == lot.id), None)
+    if held is None:
+        return add_grant(change, lot, now, lines)
+    others = tuple(grant for grant in change.balance.grants if grant is not held)
+    change = add_grant(replace(change, balance=replace(change.balance, grants=others)), lot, now, lines)
+    left = next((grant.remaining for grant in change.balance.grants if grant.id == lot.id), ZERO)
+    whole = replace(held, quantity=held.quantity + lot.quantity, remaining=held.remaining + left)
+    others = tuple(grant for grant in change.balance.grants if grant.id != lot.id)
+    return replace(change, balance=_in_turn(replace(change.balance, grants=(*others, whole))))
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from pancake_meter.domain.balance.adjust import add_grant, pay_overage
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import Grant, GrantKind
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutStatus, Flag
 from pancake_meter.domain.selling.overage import Lines, SettledUnits
+from pancake_meter.domain.selling.payment import BoughtKind, Credit, LotTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,30 @@ class PaidOrder:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a payment made of a checkout. ``settled`` units were owed, ``granted`` ones became a grant."""
+    """What a payment made of a checkout. ``settled`` units were owed, the rest became a ``grant``."""
 
     checkout: Checkout
     change: Change
     settled: tuple[SettledUnits, ...] = ()
-    granted: Decimal = ZERO
+    grant: Grant | None = None
 
 
 def payment_grant_id(payment_id: str) -> str:
     """Return the id of the grant that a payment buys: one payment, one grant."""
     return f"payment:{payment_id}"
+
+
+def lot_credit(meter: str, grant: Grant) -> Credit:
+    """Return what a payment's record says of a bought grant: enough to give it back."""
+    kind: BoughtKind = "credit" if grant.kind == "credit" else "top_up"
+    terms = LotTerms(kind, grant.priority, grant.starts_at, grant.expires_at)
+    return Credit(meter, grant.id, grant.quantity, terms=terms)
+
+
+def lot_of(credit: Credit, quantity: Decimal, paid_at: datetime) -> Grant:
+    """Return ``quantity`` units of a credit as the grant that they were; ``paid_at`` is when, if no terms were kept."""
+    terms = credit.terms or LotTerms("top_up", DEFAULT_PRIORITY["top_up"], paid_at, None)
+    return Grant(credit.grant_id, terms.kind, quantity, quantity, terms.priority, terms.starts_at, terms.expires_at)
 
 
 def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
@@ -57,9 +71,10 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     change, settled = pay_overage(change, checkout.lines, lines)
     rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
     status, flag, kind = _judge(checkout, rest)
-    if rest != ZERO:
-        change = add_grant(change, _grant(checkout, paid, kind, rest, now), now, lines)
-    return Settlement(replace(seen, status=status, flag=flag), change, settled, rest)
+    grant = _grant(checkout, paid, kind, rest, now) if rest != ZERO else None
+    if grant is not None:
+        change = add_grant(change, grant, now, lines)
+    return Settlement(replace(seen, status=status, flag=flag), change, settled, grant)
 
 
 def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:

@@ -13,6 +13,9 @@ GrantKind = Literal["plan", "rollover", "add_on", "top_up", "trial", "promotion"
 PERIODIC_KINDS: frozenset[GrantKind] = frozenset({"plan", "rollover"})
 """Kinds that live exactly as long as the period that gave them, however long its renewal is awaited."""
 
+BOUGHT_KINDS: frozenset[GrantKind] = frozenset({"top_up", "credit"})
+"""Kinds that money buys. For refunds they are one pool: see ``claw_back``."""
+
 DEFAULT_PRIORITY: dict[GrantKind, int] = {
     "rollover": 10,
     "trial": 20,
@@ -32,8 +35,9 @@ MAX_GRANTS = 32
 class Grant:
     """Units given to a balance.
 
-    ``quantity`` is what was given, ``remaining`` what is left of it at the start of the present segment. ``expires_at`` is
-    ``None`` for a grant that never expires and for the periodic kinds, which end with their period.
+    ``quantity`` is what was given, less what a refund took back; ``remaining`` is what is left of it at the start of the
+    present segment. ``expires_at`` is ``None`` for a grant that never expires and for the periodic kinds, which end with
+    their period.
     """
 
     id: str
@@ -48,6 +52,11 @@ class Grant:
     def is_periodic(self) -> bool:
         """Whether the grant ends with its period."""
         return self.kind in PERIODIC_KINDS
+
+    @property
+    def is_bought(self) -> bool:
+        """Whether money bought it."""
+        return self.kind in BOUGHT_KINDS
 
 
 def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:

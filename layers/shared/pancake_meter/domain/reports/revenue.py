@@ -1,16 +1,17 @@
-"""Revenue: what payments and refunds came to, as facts that are made once and never change.
+"""Revenue: what payments and refunds came to, as facts that never change; a refund that failed after all withdraws its own.
 
 A payment's facts begin with its charge. A refund that is told of first waits for it: only the charge says what was sold.
 Amounts are as Waffo states them, tax included, and are never rounded; only the tax in a part of a payment is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
 
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
-from pancake_meter.domain.selling.payment import Charge, Payment, Refund, SoldKind
+from pancake_meter.domain.selling.payment import Charge, Payment, SoldKind
+from pancake_meter.domain.selling.refund import Refund
 
 FactKind = Literal["payment", "refund"]
 
@@ -73,6 +74,10 @@ class RevenueTotal:
             unstated=self.unstated + more.unstated,
         )
 
+    def minus(self, less: "RevenueTotal") -> "RevenueTotal":
+        """Return the difference; the caller sees to it that both are in one currency."""
+        return RevenueTotal(**{each.name: getattr(self, each.name) - getattr(less, each.name) for each in fields(self)})
+
     @property
     def net(self) -> Decimal:
         """What is left after refunds and tax."""
@@ -86,18 +91,23 @@ def revenue_facts(payment: Payment) -> tuple[RevenueFact, ...]:
         return ()
     amount, tax = charge.amount, _tax(charge)
     received = _fact(payment, charge, "payment", payment.payment_id, amount, tax, charge.paid_at)
-    refunds = sorted(payment.refunds.values(), key=lambda refund: refund.id)
+    refunds = sorted(payment.standing_refunds, key=lambda refund: refund.id)
     return (received, *(_refund_fact(payment, charge, refund, amount, tax) for refund in refunds))
 
 
 def new_facts(before: Payment, after: Payment) -> tuple[RevenueFact, ...]:
     """Return what ``after`` knows and ``before`` did not."""
-    known = {(fact.kind, fact.id) for fact in revenue_facts(before)}
-    return tuple(fact for fact in revenue_facts(after) if (fact.kind, fact.id) not in known)
+    known = revenue_facts(before)
+    return tuple(fact for fact in revenue_facts(after) if fact not in known)
+
+
+def withdrawn_facts(before: Payment, after: Payment) -> tuple[RevenueFact, ...]:
+    """Return the facts that stand no more: refunds of which the last word now is that they failed."""
+    return new_facts(after, before)
 
 
 def _refund_fact(payment: Payment, charge: Charge, refund: Refund, amount: Decimal | None, tax: Decimal) -> RevenueFact:
-    part = _part(tax, refund.amount, amount, charge.currency)
+    part = _part(tax, refund.amount or _ZERO, amount, charge.currency)
     return _fact(payment, charge, "refund", refund.id, refund.amount, part, refund.at)
 
 

@@ -6,21 +6,24 @@ A payment too is a join: charge and refunds may become known in any order, and t
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
-from pancake_meter.domain.quantity import QUANTITY_DECIMAL_PLACES, normal_quantity
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY, normal_quantity
 from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.selling.refund import Refund
 
 MAX_REFUNDS = 50
-"""Refunds of one payment."""
+"""Refunds of one payment that succeeded, and as many that only failed: its item must hold them."""
 
 SoldKind = Literal["subscription", "overage", "top_up"]
 """What a payment is for."""
 
-_STEP = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
+BoughtKind = Literal["top_up", "credit"]
+"""The kinds of grants that money buys: a top-up, and what a payment had no other use for."""
+
 _ZERO = Decimal(0)
-_ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +55,36 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
-    """Money that went back at ``at``: ``amount`` of a payment that had collected ``of``, ``None`` when not stated."""
+class LotTerms:
+    """How bought units are kept as a grant: what it takes to give them back after a refund that failed."""
 
-    id: str
-    amount: Decimal
-    of: Decimal | None
-    at: datetime
+    kind: BoughtKind
+    priority: int
+    starts_at: datetime
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Units that a payment bought. ``taken_back`` were refunded; ``shortfall`` of them were used already: a debt.
+    """Units that a payment bought; ``taken_back`` of them were refunded.
 
-    With a ``line`` they are units of that overage line, which the payment settled; else they are a grant.
+    With a ``line`` they are units of that overage line, which the payment settled. Else they are a grant, kept under
+    ``terms``: ``None`` in what earlier versions stored.
     """
 
     meter: str
     grant_id: str
     quantity: Decimal
     taken_back: Decimal = _ZERO
-    shortfall: Decimal = _ZERO
     line: LineKey | None = None
+    terms: LotTerms | None = None
 
-    def due(self, share: Decimal) -> Decimal:
-        """Units still to be taken back when ``share`` of the payment is refunded: absolute, so repeating it is nothing."""
-        owed = normal_quantity((self.quantity * share).quantize(_STEP, rounding=ROUND_DOWN))
-        return max(_ZERO, owed - self.taken_back)
-
-    def took_back(self, quantity: Decimal, shortfall: Decimal) -> "Credit":
-        """Return the credit after ``quantity`` units were claimed back, of which ``shortfall`` were not there any more."""
-        return replace(self, taken_back=self.taken_back + quantity, shortfall=self.shortfall + shortfall)
+    def refunded(self, share: Fraction) -> Decimal:
+        """Units that go back with ``share`` of the payment: rounded down, to whole units where whole ones were sold."""
+        is_whole = self.quantity == self.quantity.to_integral_value()
+        step = Fraction(1) if is_whole else Fraction(SMALLEST_QUANTITY)
+        steps = Fraction(self.quantity) * share // step
+        return normal_quantity(Decimal(steps) * Decimal(step.numerator) / step.denominator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,37 +103,50 @@ class Payment:
         """Return the payment with its charge; the first statement of it stands."""
         return self if self.charge is not None else replace(self, charge=charge)
 
-    def with_refund(self, refund: Refund) -> "Payment":
-        """Return the payment with one more refund; one that is known changes nothing."""
-        if refund.id in self.refunds or len(self.refunds) >= MAX_REFUNDS:
-            return self
-        return replace(self, refunds={**self.refunds, refund.id: refund})
+    def with_refund(self, told: Refund, known: Refund | None = None) -> "Payment":
+        """Return the payment with what an event says of a refund: a new one, or one that is ``known``."""
+        joined = told.join(known) if known is not None else told
+        return replace(self, refunds={**self._besides(known), joined.id: joined})
+
+    def has_place_for(self, told: Refund, known: Refund | None = None) -> bool:
+        """Whether the payment can keep it: ``MAX_REFUNDS`` that succeeded, and as many that only failed."""
+        joined = told.join(known) if known is not None else told
+        like = [each for each in self._besides(known).values() if (each.done_at is None) == (joined.done_at is None)]
+        return len(like) < MAX_REFUNDS
+
+    def _besides(self, known: Refund | None) -> dict[str, Refund]:
+        return {key: refund for key, refund in self.refunds.items() if known is None or key != known.id}
 
     @property
-    def paid_amount(self) -> Decimal | None:
-        """The money that came in; ``None`` when neither the charge nor a refund states it."""
-        return self._paid
+    def standing_refunds(self) -> tuple[Refund, ...]:
+        """Refunds of which the last word is that the money went back."""
+        return tuple(refund for refund in self.refunds.values() if refund.stands)
 
     @property
     def refunded_amount(self) -> Decimal:
-        """The money that went back, no more than came in."""
-        refunded = sum((refund.amount for refund in self.refunds.values()), _ZERO)
-        return refunded if self._paid is None else min(refunded, self._paid)
+        """Money that went back: the refunds that stand, never more than was paid."""
+        refunded = sum((refund.amount for refund in self.standing_refunds if refund.amount is not None), _ZERO)
+        paid = self.paid_amount
+        return refunded if paid is None else min(paid, refunded)
 
     @property
-    def refunded_share(self) -> Decimal:
-        """Share of the payment that went back, 0 to 1: refunds beyond what was paid count as all of it."""
-        if not self.refunds:
-            return _ZERO
-        refunded = sum((refund.amount for refund in self.refunds.values()), _ZERO)
-        paid = self._paid
-        if refunded == _ZERO or paid is None:
-            return _ZERO
-        return min(_ONE, refunded / paid) if paid > _ZERO else _ONE
-
-    @property
-    def _paid(self) -> Decimal | None:
+    def paid_amount(self) -> Decimal | None:
+        """Money that came in, of which refunds are parts; ``None`` while nobody says how much."""
         stated = (refund.of for refund in self.refunds.values() if refund.of is not None)
         if self.charge is None:
             return max(stated, default=None)
         return self.charge.collected or max(stated, default=None) or self.charge.list_total
+
+    @property
+    def refunded_share(self) -> Fraction:
+        """Share of the payment that went back, 0 to 1: refunds beyond what was paid count as all of it."""
+        paid = self.paid_amount
+        has_gone_back = any(refund.amount for refund in self.standing_refunds)
+        if paid is None or not has_gone_back:
+            return Fraction(0)
+        return Fraction(self.refunded_amount) / Fraction(paid) if paid > _ZERO else Fraction(1)
+
+    @property
+    def refunds_rank(self) -> int:
+        """Grows with every word on its refunds: of two states of one payment, the greater knows more."""
+        return sum(refund.rank for refund in self.refunds.values())

@@ -3,7 +3,7 @@
 A month has four partitions, by customer, so that a report is a few queries and a busy month spreads over the table.
 ``PK REPORT#REVENUE#<month>#<shard>``:
 
-- ``SK FACT#<customer>#<kind>#<payment>#<id>``: one payment or refund;
+- ``SK FACT#<customer>#<kind>#<payment>#<id>``: one payment or refund; of a refund that failed after all it is ``withdrawn``;
 - ``SK TOTAL#<currency>#<sold>#<plan>``: what they come to, by what was sold;
 - ``SK CUSTOMER#<customer>#<currency>``: what they come to, by customer.
 """
@@ -61,17 +61,30 @@ Place = tuple[int, str]
 """Where a page of customers goes on: the shard, and the sort key of the last one shown (nothing: from its start)."""
 
 
-def revenue_writes(facts: Sequence[RevenueFact]) -> list[Write]:
-    """Return the writes of new facts. They belong into the transaction that makes them known, which counts them once."""
+def revenue_writes(facts: Sequence[RevenueFact], withdrawn: Sequence[RevenueFact] = ()) -> list[Write]:
+    """Return the writes of new facts, and of facts that are ``withdrawn``.
+
+    They belong into the transaction that makes them known, which counts them once.
+    """
     totals: dict[tuple[str, str], tuple[RevenueTotal, dict[str, Any]]] = {}
-    for fact in facts:
-        total = RevenueTotal.of(fact)
+    for fact, total in (
+        *((fact, RevenueTotal.of(fact)) for fact in facts),
+        *((fact, RevenueTotal().minus(RevenueTotal.of(fact))) for fact in withdrawn),
+    ):
         for key, names in ((_total_key(fact), _sold_names(fact)), (_customer_key(fact), _customer_names(fact))):
             place = key["PK"], key["SK"]
             known, _ = totals.get(place, (RevenueTotal(), names))
             totals[place] = known.plus(total), names
-    puts = [Put(_fact_item(fact), "attribute_not_exists(PK)") for fact in facts]
-    return [*puts, *(_total_update(place, total, names) for place, (total, names) in totals.items())]
+    kept = {(put.item["PK"], put.item["SK"]): put for put in (_withdrawal(fact) for fact in withdrawn)}
+    for fact in facts:
+        put = Put(_fact_item(fact), "attribute_not_exists(PK) OR withdrawn = :yes", {":yes": True})
+        place = put.item["PK"], put.item["SK"]
+        kept[place] = Put(put.item) if place in kept else put
+    return [*kept.values(), *(_total_update(place, total, names) for place, (total, names) in totals.items())]
+
+
+def _withdrawal(fact: RevenueFact) -> Put:
+    return Put({**_fact_item(fact), "withdrawn": True}, "attribute_exists(PK)")
 
 
 def read_sold(table: Table, month: str) -> list[SoldTotal]:
@@ -99,7 +112,7 @@ def read_sold(table: Table, month: str) -> list[SoldTotal]:
                 totals[name] = totals.get(name, RevenueTotal()).plus(_total(item))
             if start is None:
                 break
-    return [SoldTotal(*name, total) for name, total in totals.items()]
+    return [SoldTotal(*name, total) for name, total in totals.items() if total != RevenueTotal()]
 
 
 def read_customers(
@@ -116,7 +129,7 @@ def read_customers(
             limit=limit - len(page),
             start={"PK": partition, "SK": last} if last else None,
         )
-        page += [_customer_total(item) for item in items]
+        page += _customer_totals(items)
         if following is not None:
             return page, (shard, following["SK"])
         shard, last = shard + 1, ""
@@ -135,11 +148,14 @@ def read_customer(table: Table, month: str, customer_id: str) -> list[CustomerTo
         },
         limit=_CURRENCIES_MAX,
     )
-    return [_customer_total(item) for item in items]
+    return _customer_totals(items)
 
 
 def read_facts(table: Table, month: str, customer_id: str) -> list[RevenueFact]:
-    """Return the first facts of a customer in a month, payments before refunds: one query, at most 200."""
+    """Return the first facts of a customer in a month, payments before refunds: one query, at most 200.
+
+    What was withdrawn is left out.
+    """
     items, _ = table.query(
         "PK = :partition AND begins_with(SK, :prefix)",
         {
@@ -148,7 +164,7 @@ def read_facts(table: Table, month: str, customer_id: str) -> list[RevenueFact]:
         },
         limit=_FACTS_PAGE,
     )
-    return [_fact(item) for item in items]
+    return [_fact(item) for item in items if "withdrawn" not in item]
 
 
 def _partition(fact: RevenueFact) -> str:
@@ -227,8 +243,10 @@ def _fact(item: Item) -> RevenueFact:
     )
 
 
-def _customer_total(item: Item) -> CustomerTotal:
-    return CustomerTotal(item["customer_id"], item["currency"], _total(item))
+def _customer_totals(items: Sequence[Item]) -> list[CustomerTotal]:
+    """Return what customers came to; all that withdrew is nothing, as if it had never been."""
+    totals = [CustomerTotal(item["customer_id"], item["currency"], _total(item)) for item in items]
+    return [each for each in totals if each.total != RevenueTotal()]
 
 
 def _total(item: Item) -> RevenueTotal:

@@ -1,11 +1,15 @@
 """Payments as items: one per payment id, versioned. With them go the revenue facts that they bring."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any, Final
 
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
-from pancake_meter.domain.reports.revenue import new_facts
-from pancake_meter.domain.selling.payment import Charge, Credit, Payment, Refund
+from pancake_meter.domain.reports.revenue import new_facts, withdrawn_facts
+from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
+from pancake_meter.domain.selling.refund import NO_MARKS, Refund, RefundMarks
 from pancake_meter.store.keys import Key
 from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
@@ -15,6 +19,8 @@ _PREFIX = "PAYMENT#"
 _UNCHARGED = "PAYMENTS#uncharged"
 _ORDER_PREFIX = "ORDER#"
 _PAYMENTS_OF_ORDER_MAX = 1000
+_FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*))?", re.DOTALL)
+"""How an earlier version made a refund's id."""
 
 
 def read_payment(table: Table, payment_id: str) -> Payment | None:
@@ -24,11 +30,12 @@ def read_payment(table: Table, payment_id: str) -> Payment | None:
 
 
 def payment_writes(before: Payment, after: Payment) -> list[Write]:
-    """Return the writes that carry a payment from what was read to what is known now, and count its new money.
+    """Return the writes that carry a payment from what was read to what is known now, and count what is new of its money.
 
     The version guards them all: each payment and each refund is counted once, whatever told of it.
     """
-    return [_payment_put(after), Put(_pointer_item(after)), *revenue_writes(new_facts(before, after))]
+    revenue = revenue_writes(new_facts(before, after), withdrawn_facts(before, after))
+    return [_payment_put(after), Put(_pointer_item(after)), *revenue]
 
 
 def payment_ids_of_order(table: Table, order_id: str) -> dict[str, int | None]:
@@ -67,7 +74,7 @@ def _payment_put(payment: Payment) -> Put:
     if payment.charge is not None:
         item["charge"] = _charge_item(payment.charge)
     else:
-        first = min((refund.at for refund in payment.refunds.values()), default=None)
+        first = min((refund.at for refund in payment.standing_refunds), default=None)
         item |= {"listing": _UNCHARGED, "listed_at": f"{timestamp(first)}#{payment.payment_id}"} if first else {}
     if payment.version == 0:
         return Put(item, "attribute_not_exists(PK)")
@@ -98,7 +105,7 @@ def _payment(item: Item) -> Payment:
         customer_id=item["customer_id"],
         charge=_charge(item["charge"]) if "charge" in item else None,
         refunds={
-            refund_id: Refund(refund_id, refund["amount"], refund.get("of"), from_ms(refund["at"]))
+            refund_id: _refund(refund_id, refund, (item["order_id"], item["PK"].removeprefix(_PREFIX)))
             for refund_id, refund in item["refunds"].items()
         },
         credits=tuple(_credit(credit) for credit in item["credits"]),
@@ -137,8 +144,57 @@ def _charge(item: Mapping[str, Any]) -> Charge:
 
 
 def _refund_item(refund: Refund) -> dict[str, Any]:
-    item: dict[str, Any] = {"amount": refund.amount, "at": to_ms(refund.at)}
-    return item if refund.of is None else {**item, "of": refund.of}
+    marks = refund.marks
+    optional = {
+        "amount": refund.amount,
+        "of": refund.of,
+        "event_id": marks.event_id,
+        "ticket": marks.ticket,
+        "made_at": to_ms(marks.made_at) if marks.made_at else None,
+        "made_on_day": marks.is_day or None,
+        "succeeded_at": to_ms(refund.succeeded_at) if refund.succeeded_at else None,
+        "failed_at": to_ms(refund.failed_at) if refund.failed_at else None,
+    }
+    return {"at": to_ms(refund.at), **{name: value for name, value in optional.items() if value is not None}}
+
+
+def _refund(refund_id: str, item: Mapping[str, Any], not_its_own: Collection[str]) -> Refund:
+    is_marked = "succeeded_at" in item or "failed_at" in item
+    return Refund(
+        id=refund_id,
+        amount=item.get("amount"),
+        of=item.get("of"),
+        at=from_ms(item["at"]),
+        marks=_marks(item) if is_marked else _marks_of_id(refund_id, item["amount"], not_its_own),
+        succeeded_at=_instant(item, "succeeded_at"),
+        failed_at=_instant(item, "failed_at"),
+    )
+
+
+def _marks(item: Mapping[str, Any]) -> RefundMarks:
+    return RefundMarks(item.get("event_id"), item.get("ticket"), _instant(item, "made_at"), "made_on_day" in item)
+
+
+def _marks_of_id(refund_id: str, amount: Decimal, not_its_own: Collection[str]) -> RefundMarks:
+    """Return the marks of a refund that an earlier version kept: ``<event id>@<made at>``, and maybe a ticket or amount.
+
+    A day was kept as its midnight.
+    """
+    found = _FORMER_ID.fullmatch(refund_id)
+    if found is None:
+        return NO_MARKS
+    event_id, made, more = found.groups()
+    made_at = datetime.fromisoformat(made) if made else None
+    return RefundMarks(
+        event_id=event_id if event_id not in not_its_own else None,
+        ticket=more if more != f"{amount:f}" else None,
+        made_at=made_at,
+        is_day=made_at is not None and made_at.time() == time(0),
+    )
+
+
+def _instant(item: Mapping[str, Any], name: str) -> datetime | None:
+    return from_ms(item[name]) if name in item else None
 
 
 def _credit_item(credit: Credit) -> dict[str, Any]:
@@ -147,9 +203,12 @@ def _credit_item(credit: Credit) -> dict[str, Any]:
         "grant_id": credit.grant_id,
         "quantity": credit.quantity,
         "taken_back": credit.taken_back,
-        "shortfall": credit.shortfall,
     }
-    return item if credit.line is None else {**item, "line": line_key_item(credit.line)}
+    if credit.line is not None:
+        item["line"] = line_key_item(credit.line)
+    if credit.terms is not None:
+        item["terms"] = _terms_item(credit.terms)
+    return item
 
 
 def _credit(item: Mapping[str, Any]) -> Credit:
@@ -158,6 +217,15 @@ def _credit(item: Mapping[str, Any]) -> Credit:
         grant_id=item["grant_id"],
         quantity=item["quantity"],
         taken_back=item["taken_back"],
-        shortfall=item["shortfall"],
         line=line_key(item["line"]) if "line" in item else None,
+        terms=_terms(item["terms"]) if "terms" in item else None,
     )
+
+
+def _terms_item(terms: LotTerms) -> dict[str, Any]:
+    item = {"kind": terms.kind, "priority": terms.priority, "from": to_ms(terms.starts_at)}
+    return item if terms.expires_at is None else {**item, "until": to_ms(terms.expires_at)}
+
+
+def _terms(item: Mapping[str, Any]) -> LotTerms:
+    return LotTerms(item["kind"], int(item["priority"]), from_ms(item["from"]), _instant(item, "until"))

@@ -16,9 +16,10 @@ from pancake_meter.store.webhooks.deliveries import (
     read_order_learned_at,
 )
 from pancake_meter.usecases.reconciliation.run import Judged, Run, Tally
-from pancake_meter.usecases.webhooks.effects import NOTHING_TOLD, PAYMENT_UNKNOWN, Told
+from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Told
 from pancake_meter.usecases.webhooks.judge import kept_event, retry_delivery
 from pancake_meter.usecases.webhooks.judged_with import judged_with
+from pancake_meter.usecases.webhooks.refund import PAYMENT_UNKNOWN
 from pancake_meter.waffo.events import RefundFacts, WaffoEvent
 from pancake_meter.waffo.snapshots import OrderPayment
 

@@ -23,7 +23,8 @@ from pancake_meter.store.webhooks.deliveries import (
     read_delivery,
 )
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.webhooks.effects import NOTHING_TOLD, Effects, Told, effects_of
+from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told
+from pancake_meter.usecases.webhooks.effects import effects_of
 from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event

@@ -8,7 +8,7 @@ from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import add_grant
-from pancake_meter.domain.balance.credit import PaidOrder, payment_grant_id, settle_payment
+from pancake_meter.domain.balance.credit import PaidOrder, lot_credit, payment_grant_id, settle_payment
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
@@ -85,7 +85,7 @@ def buy_checkout(
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
     grant_id = payment_grant_id(facts.payment_id)
     settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
-    granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
+    granted = (lot_credit(meter, settlement.grant),) if settlement.grant else ()
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
         _sold(checkout),
@@ -100,6 +100,7 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
     stated = stated_units(facts.order.product_metadata, catalog)
     if not stated:
         return None
+    bought: list[Credit] = []
     for meter, quantity in stated.items():
         top_up = catalog.meters[meter].top_up
         grant = Grant(
@@ -112,9 +113,8 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
             expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
         )
         books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
-    grant_id = payment_grant_id(facts.payment_id)
-    credited = tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items())
-    return Purchase(books, Sold("top_up"), credited)
+        bought.append(lot_credit(meter, grant))
+    return Purchase(books, Sold("top_up"), tuple(bought))
 
 
 def _sold(checkout: Checkout) -> Sold:

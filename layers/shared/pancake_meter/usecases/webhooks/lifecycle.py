@@ -1,0 +1,60 @@
+"""What an event of a subscription's life does: the order's facts are learned, and every balance follows them."""
+
+from datetime import datetime
+
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.standing.bought_twice import bought_twice
+from pancake_meter.domain.standing.lifecycle import PAYING_KINDS
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.usecases.webhooks.decision import Effects, order_bound
+from pancake_meter.usecases.webhooks.purchase import plan_checkout_write, replacing
+from pancake_meter.usecases.webhooks.reading import Ignored, Parked, lifecycle_event
+from pancake_meter.waffo.events import SubscriptionFacts, WaffoEvent
+
+
+def lifecycle_effects(
+    metering: Metering,
+    event: WaffoEvent,
+    facts: SubscriptionFacts,
+    customer_id: str,
+    checkout: Checkout | None,
+    now: datetime,
+) -> Effects:
+    """Learn what the event says of its order. Without an effect that anybody could see it is ignored, with the reason."""
+    books = CustomerBooks.read(metering, customer_id, now)
+    read = lifecycle_event(event, facts, metering.catalog, books.learned.order(facts.order.id))
+    if isinstance(read, Parked):
+        return Effects("parked", read.reason, customer_id)
+    if isinstance(read, Ignored):
+        return Effects("ignored", read.reason, customer_id, order_bound(facts.order.id, customer_id, now))
+    learned = books.learn(replacing(OrderFacts.of(read), checkout))
+    is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
+    reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
+    writes = learned.writes(event.cause, facts.order.id) if learned.learned != books.learned else []
+    closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
+    flag = "bought_twice" if is_flagged else None
+    done = (*order_bound(facts.order.id, customer_id, now), *writes, *closed)
+    return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done)
+
+
+def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
+    """Return why an event has no effect that anybody could see, or ``None`` when it has one."""
+    if after.learned == before.learned:
+        return "no_news"
+    was, order = before.learned.order(order_id), after.learned.order(order_id)
+    if order is None:
+        return "order_too_old"
+    if was is not None and was.ended_at is not None and not after.moved:
+        return "order_ended"
+    if order.order_id in after.learned.superseded and not after.moved:
+        return "order_superseded"
+    if was is not None and (was.paid, was.status, was.ended_at, was.pending) == (
+        order.paid,
+        order.status,
+        order.ended_at,
+        order.pending,
+    ):
+        return "out_of_date"
+    return None
