@@ -122,6 +122,9 @@ class Balance:
     before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
     that were bought, gone, and then refunded: nothing collects them, the seller sees them.
 
+    ``told`` counts the hot writes that brought usage of days gone by into the open chart: whoever takes the chart away rests
+    on it. It is the store's, and no part of what a balance equals.
+
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``lapsed`` is the paid
     period before a balance that has fallen back, until a paid one begins.
@@ -143,6 +146,7 @@ class Balance:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
+    told: int = field(default=0, compare=False)
     closed_until: datetime | None = None
     line_start: datetime | None = None
     lapsed: Lapse | None = None
