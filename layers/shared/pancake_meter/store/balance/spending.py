@@ -20,7 +20,13 @@ from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.balance.throttle import Throttle, minute_of
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
-from pancake_meter.store.balance.balance_item import MINUTE_HOLDS, TOLD, balance_from_item, hold_item, throttle_from_item
+from pancake_meter.store.balance.balance_item import (
+    MINUTE_HOLDS,
+    TOLD,
+    balance_from_item,
+    hold_item,
+    throttle_from_item,
+)
 from pancake_meter.store.balance.ledger_item import summary_item
 from pancake_meter.store.balance.structure import structure_writes
 from pancake_meter.store.errors import WriteRefused
@@ -284,7 +290,7 @@ def _transact(
 
 
 def _counted_as(item: Item) -> CountedAs:
-    return CountedAs(str(item["fingerprint"]), item["quantity"])
+    return CountedAs(str(item["fingerprint"]), item["quantity"], hold_was_over=item.get("hold") == "over")
 
 
 def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
@@ -297,6 +303,8 @@ def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
         "fingerprint": event.fingerprint if event.stated_at is not None else "",
         "expires_at": _seconds(now + RETENTION),
     }
+    if event.hold_was_over:
+        item["hold"] = "over"
     return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
 
 
