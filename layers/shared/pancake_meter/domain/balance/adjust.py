@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.domain.balance.advance import make_due
-from pancake_meter.domain.balance.balance import ZERO, burn
+from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
+from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.selling.overage import NO_LINES, LineKey, Lines, OverageLine, SettledUnits, SoldLine
 
@@ -22,11 +22,14 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     So does one whose news comes late: of ``lines`` (those with units due), it first pays those whose period had not ended
     when the grant started.
 
+    A lot takes in what is given to it. Of what is left then, it first pays the units that were refunded and gone.
+
     Raises:
-        TooManyGrants: the balance has ``MAX_GRANTS`` live grants already.
+        TooManyGrants: the balance has ``MAX_GRANTS`` live grants already, none of which is the grant's lot.
     """
     change = change.burn()
-    live = tuple(held for held in change.balance.grants if held.remaining > ZERO or held.is_periodic)
+    lot = next((held for held in change.balance.grants if grant.is_lot and held.id == grant.id), None)
+    live = tuple(held for held in change.balance.grants if held.is_live and held is not lot)
     if len(live) >= MAX_GRANTS:
         raise TooManyGrants("the balance has as many grants as it can carry", limit=MAX_GRANTS)
     change = change.moved("granted", grant.quantity, grant.id)
@@ -36,8 +39,33 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
             change = _take_from_due(change, replace(line, closed=-covered, settled=ZERO, forgiven=ZERO), covered)
             change = change.moved("overage_covered", covered, grant.id)
             grant = replace(grant, remaining=grant.remaining - covered)
-    grown = replace(change.balance, grants=(*live, grant), as_of=max(change.balance.as_of, now))
-    return replace(change, balance=burn(grown))
+    grown = replace(
+        change.balance, grants=(*live, lot.plus(grant) if lot else grant), as_of=max(change.balance.as_of, now)
+    )
+    return _repay_refunds(replace(change, balance=burn(grown)), grant.id)
+
+
+def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
+    """Whether units may be sold that will come as this grant, without their payment meeting a balance that is full.
+
+    Some places stay free for payments that nobody asks us about: those of old checkouts, or of one that is paid twice.
+    """
+    live = [held for held in balance.grants if held.is_live and (held.expires_at is None or held.expires_at > now)]
+    return any(grant.is_lot and held.id == grant.id for held in live) or len(live) < MAX_GRANTS - GRANTS_NOT_SOLD
+
+
+def _repay_refunds(change: Change, lot_id: str) -> Change:
+    """Let a lot's units pay those that were refunded and gone, after all overage."""
+    lot = next(grant for grant in change.balance.grants if grant.id == lot_id)
+    repaid = min(lot.owed, lot.remaining)
+    less = replace(lot, remaining=lot.remaining - repaid, owed=lot.owed - repaid)
+    grants = tuple(less if grant is lot else grant for grant in change.balance.grants)
+    after = replace(change.balance, grants=grants, refund_debt=change.balance.refund_debt - repaid)
+    return (
+        replace(change, balance=after).moved("clawed_back", repaid, lot_id).moved("refund_repaid", repaid, lot_id)
+        if repaid
+        else change
+    )
 
 
 def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple[Change, tuple[SettledUnits, ...]]:
@@ -120,15 +148,17 @@ def _take_from_due(change: Change, more: OverageLine, quantity: Decimal) -> Chan
 def claw_back(change: Change, grant_id: str, quantity: Decimal) -> tuple[Change, Decimal]:
     """Take up to ``quantity`` unused units of a grant back; return the change and the shortfall that was gone already.
 
-    The shortfall stays with the balance as a debt: never below zero, and never forgotten.
+    The shortfall stays with the balance as a debt: never below zero, and never forgotten. A lot's next units pay it.
     """
     change = change.burn()
     taken = min(quantity, sum((grant.remaining for grant in change.balance.grants if grant.id == grant_id), ZERO))
+    shortfall = quantity - taken
     grants = tuple(
-        replace(grant, remaining=grant.remaining - taken) if grant.id == grant_id else grant
+        replace(grant, remaining=grant.remaining - taken, owed=grant.owed + (shortfall if grant.is_lot else ZERO))
+        if grant.id == grant_id
+        else grant
         for grant in change.balance.grants
     )
-    shortfall = quantity - taken
     after = replace(change.balance, grants=grants, refund_debt=change.balance.refund_debt + shortfall)
     change = (
         replace(change, balance=after).moved("clawed_back", taken, grant_id).moved("refund_owed", shortfall, grant_id)

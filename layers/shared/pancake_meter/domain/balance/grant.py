@@ -1,6 +1,6 @@
 """Grants: lots of units, and the order in which they burn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -26,6 +26,11 @@ DEFAULT_PRIORITY: dict[GrantKind, int] = {
 MAX_GRANTS = 32
 """Bound on the grants of one balance: its item must stay small, each write costs a unit per KB."""
 
+GRANTS_NOT_SOLD = 8
+"""Places among these that no sale fills."""
+
+_LOT = "lot:"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -33,6 +38,10 @@ class Grant:
 
     ``quantity`` is what was given, ``remaining`` what is left of it at the start of the present segment. ``expires_at`` is
     ``None`` for a grant that never expires and for the periodic kinds, which end with their period.
+
+    A *lot* is one grant for all that was given of one kind, priority and expiry, by however many payments. Its units are
+    alike: a refund of any of the payments takes units of the lot. ``owed`` are units of it that were refunded and gone; the
+    lot's next units pay them. So the order of payments and refunds makes no difference.
     """
 
     id: str
@@ -42,6 +51,26 @@ class Grant:
     priority: int
     starts_at: datetime
     expires_at: datetime | None = None
+    owed: Decimal = Decimal(0)
+
+    @property
+    def is_lot(self) -> bool:
+        """Whether more grants may be added to it."""
+        return self.id.startswith(_LOT)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has to be kept: it has units, or stands for a period, or is a lot that more may be added to."""
+        return self.remaining > 0 or self.is_periodic or (self.is_lot and self.expires_at is None)
+
+    def plus(self, more: "Grant") -> "Grant":
+        """Return the lot with one more grant of its kind, priority and expiry in it; what is owed is not paid yet."""
+        return replace(
+            self,
+            quantity=self.quantity + more.quantity,
+            remaining=self.remaining + more.remaining,
+            starts_at=min(self.starts_at, more.starts_at),
+        )
 
     @property
     def is_periodic(self) -> bool:
@@ -52,6 +81,11 @@ class Grant:
 def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:
     """Id of what a period gives: the same however often the period is opened."""
     return f"{kind}:{timestamp(starts_at)}"
+
+
+def lot_id(kind: GrantKind, priority: int, expires_at: datetime | None) -> str:
+    """Id of the one lot of this kind, priority and expiry."""
+    return f"{_LOT}{kind}:{priority}:{timestamp(expires_at) if expires_at else 'never'}"
 
 
 def burn_order(grant: Grant, period_end: datetime) -> tuple[int, bool, datetime, datetime, str]:

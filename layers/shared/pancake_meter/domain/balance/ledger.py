@@ -16,6 +16,7 @@ MovementKind = Literal[
     "restored",  # expired units of a closed period that late usage of that period still found
     "clawed_back",  # units of a grant taken back by a refund
     "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
+    "refund_repaid",  # such units that later units of the same lot paid, which were clawed back for it
     "overage_closed",  # overage that became due: its period closed, or it is being paid
     "overage_paid",  # due units that a payment settled
     "overage_covered",  # due units that a grant paid for which was bought before their period ended

@@ -233,6 +233,8 @@ def _grant_item(grant: Grant) -> dict[str, Any]:
         item["priority"] = grant.priority
     if grant.expires_at is not None:
         item["until"] = to_ms(grant.expires_at)
+    if grant.owed != ZERO:
+        item["owed"] = grant.owed
     return item
 
 
@@ -246,4 +248,5 @@ def _grant(item: Mapping[str, Any]) -> Grant:
         priority=int(item.get("priority", DEFAULT_PRIORITY[kind])),
         starts_at=starts_at,
         expires_at=from_ms(item["until"]) if "until" in item else None,
+        owed=item.get("owed", ZERO),
     )

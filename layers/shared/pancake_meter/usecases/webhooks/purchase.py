@@ -8,8 +8,8 @@ from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import add_grant
-from pancake_meter.domain.balance.credit import PaidOrder, payment_grant_id, settle_payment
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.balance.credit import PaidOrder, bought_lot, settle_payment
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.payment import Credit, SoldKind
@@ -83,9 +83,8 @@ def buy_checkout(
     paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
     sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
-    grant_id = payment_grant_id(facts.payment_id)
-    settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
-    granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
+    settled = tuple(Credit(meter, settlement.grant_id, part.quantity, line=part.key) for part in settlement.settled)
+    granted = (Credit(meter, settlement.grant_id, settlement.granted),) if settlement.granted else ()
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
         _sold(checkout),
@@ -100,21 +99,14 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
     stated = stated_units(facts.order.product_metadata, catalog)
     if not stated:
         return None
+    credited: list[Credit] = []
     for meter, quantity in stated.items():
         top_up = catalog.meters[meter].top_up
-        grant = Grant(
-            id=payment_grant_id(facts.payment_id),
-            kind="top_up",
-            quantity=quantity,
-            remaining=quantity,
-            priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
-            starts_at=paid_at,
-            expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
-        )
-        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
-    grant_id = payment_grant_id(facts.payment_id)
-    credited = tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items())
-    return Purchase(books, Sold("top_up"), credited)
+        priority = top_up.priority if top_up else DEFAULT_PRIORITY["top_up"]
+        lot = bought_lot("top_up", quantity, priority, paid_at, top_up.expires_after if top_up else None)
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), lot, paid_at, books.due_lines(meter)))
+        credited.append(Credit(meter, lot.id, quantity))
+    return Purchase(books, Sold("top_up"), tuple(credited))
 
 
 def _sold(checkout: Checkout) -> Sold:
