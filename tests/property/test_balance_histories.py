@@ -25,6 +25,7 @@ from pancake_meter.domain.balance.adjust import (
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.balance.hold import Hold
 from pancake_meter.domain.balance.ledger import PeriodSummary
@@ -69,6 +70,20 @@ class Give:
     quantity: Decimal
     starts_in_hours: int
     lasts_hours: int | None
+
+
+@dataclass(frozen=True)
+class Buy:
+    """A pack without expiry, or with one that others share: it goes to a lot."""
+
+    quantity: Decimal
+    expires: bool
+
+
+@dataclass(frozen=True)
+class RefundPack:
+    expires: bool
+    quantity: Decimal
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,8 @@ Step = (
     | Release
     | Settle
     | Give
+    | Buy
+    | RefundPack
     | TakeBack
     | Offer
     | Pay
@@ -154,6 +171,8 @@ steps = st.one_of(
     st.builds(Release, numbers),
     st.builds(Settle, numbers, units),
     st.builds(Give, some_units, st.integers(-24 * 60, 24 * 40), st.none() | st.integers(1, 24 * 60)),
+    st.builds(Buy, some_units, st.booleans()),
+    st.builds(RefundPack, st.booleans(), units),
     st.builds(TakeBack, numbers, units),
     st.builds(Offer, some_units),
     st.builds(Pay, st.integers(0, 3)),
@@ -248,6 +267,12 @@ class Story:
                 self.balance = settle_hold(self.balance, f"n{number}", quantity, self.now)
             case Give(quantity, starts_in_hours, lasts_hours):
                 self._give(quantity, starts_in_hours, lasts_hours)
+            case Buy(quantity, expires):
+                lot = self.pack(quantity, expires=expires)
+                if lot.expires_at is None or lot.expires_at > self.now:
+                    self.apply(add_grant(self.current(), lot, self.now, self.lines))
+            case RefundPack(expires, quantity):
+                self.apply(claw_back(self.current(), self.pack(ZERO, expires=expires).id, quantity))
             case TakeBack(number, quantity):
                 self.apply(claw_back(self.current(), f"n{number}", quantity))
             case Offer(quantity):
@@ -335,6 +360,11 @@ class Story:
         grant = Grant(self.next_name(), "top_up", quantity, quantity, 90, starts, ends)
         self.apply(add_grant(self.current(), grant, self.now, self.lines))
 
+    def pack(self, quantity: Decimal, *, expires: bool) -> Grant:
+        """What a payment buys now."""
+        lasts = BEGIN + timedelta(days=20) - self.now if expires else None
+        return bought_lot("top_up", quantity, 90, self.now, lasts)
+
     @property
     def policy_now(self) -> Policy:
         """The policy in force."""
@@ -366,6 +396,8 @@ class Story:
         assert sum((line.settled for line in lines), ZERO) == sold
         assert sum((line.due for line in lines), ZERO) == balance.overage_due
         assert sum((line.forgiven for line in lines), ZERO) == totals["overage_forgiven"]
+        # What was refunded and gone is owed until the lot's next units pay it.
+        assert totals["refund_owed"] - totals["refund_cleared"] == balance.refund_debt
         # A hold is what it was when it was placed, until it ends.
         assert all(self.held[name] == hold.quantity for name, hold in balance.holds.items())
 

@@ -14,6 +14,11 @@ TRANSACTION_BYTES_MAX: Final = 4_000_000
 ITEM_BYTES_MAX: Final = 400_000
 PARTITION_KEY_BYTES_MAX: Final = 2_048
 SORT_KEY_BYTES_MAX: Final = 1_024
+BATCH_GET_KEYS_MAX: Final = 100
+PLACEHOLDER_BYTES_MAX: Final = 255
+SUBSTITUTED_BYTES_MAX: Final = 2_000_000
+NUMBER_DIGITS_MAX: Final = 38
+DEPTH_MAX: Final = 32
 
 _EXPRESSIONS: Final = (
     "ConditionExpression",
@@ -40,7 +45,19 @@ def violations(operation: str, request: Mapping[str, Any]) -> list[str]:
         for item in items:
             ((_, write),) = item.items()
             found += _of_write(write)
+        keys = [_key(write) for item in items for write in item.values()]
+        if len(keys) != len(set(keys)):
+            found.append("one item twice in a transaction")
+    if operation == "BatchGetItem":
+        for table in request["RequestItems"].values():
+            if len(table["Keys"]) > BATCH_GET_KEYS_MAX:
+                found.append(f"{len(table['Keys'])} keys in a request")
     return found
+
+
+def _key(write: Mapping[str, Any]) -> tuple[str, str, str]:
+    item = write.get("Item") or write["Key"]
+    return write.get("TableName", ""), item["PK"]["S"], item.get("SK", {}).get("S", "")
 
 
 def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
@@ -52,6 +69,13 @@ def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
         operators += len(_OPERATOR.findall(expression))
     if operators > OPERATORS_MAX:
         yield f"{operators} operators in the expressions of one write"
+    substituted = [write.get(name, {}) for name in ("ExpressionAttributeNames", "ExpressionAttributeValues")]
+    for placeholder in (placeholder for each in substituted for placeholder in each):
+        if len(placeholder.encode()) > PLACEHOLDER_BYTES_MAX:
+            yield f"a placeholder of {len(placeholder.encode())} bytes"
+    if _bytes(substituted) > SUBSTITUTED_BYTES_MAX:
+        yield f"{_bytes(substituted)} bytes of names and values"
+    yield from _of_values([write.get("Item", {}), write.get("ExpressionAttributeValues", {})], depth=-1)
     key = write.get("Item") or write.get("Key") or {}
     for name, most in (("PK", PARTITION_KEY_BYTES_MAX), ("SK", SORT_KEY_BYTES_MAX)):
         size = len(key.get(name, {}).get("S", "").encode())
@@ -59,6 +83,26 @@ def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} of {size} bytes"
     if _bytes(write.get("Item", {})) > ITEM_BYTES_MAX:
         yield f"an item of {_bytes(write['Item'])} bytes"
+
+
+def _of_values(value: Any, depth: int) -> Iterator[str]:
+    """Hold numbers to 38 digits and maps and lists to 32 levels. ``value`` is in the low-level client's form."""
+    match value:
+        case {"N": str(number)} if len(value) == 1:
+            digits = len(number.split("e")[0].split("E")[0].lstrip("+-").replace(".", "").strip("0"))
+            if digits > NUMBER_DIGITS_MAX:
+                yield f"a number of {digits} digits"
+        case {"M": Mapping() as inner} if len(value) == 1:
+            yield from _of_values(list(inner.values()), depth + 1)
+        case {"L": list() as inner} if len(value) == 1:
+            yield from _of_values(inner, depth + 1)
+        case Mapping():
+            yield from _of_values(list(value.values()), depth)
+        case list() if depth > DEPTH_MAX:
+            yield f"more than {DEPTH_MAX} levels"
+        case list():
+            for each in value:
+                yield from _of_values(each, depth)
 
 
 def _bytes(value: Any) -> int:

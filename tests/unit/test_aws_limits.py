@@ -22,7 +22,24 @@ KEY = {"PK": {"S": "p"}, "SK": {"S": "s"}}
         ),
         ("PutItem", {"Item": {"PK": {"S": "é" * 1_025}, "SK": {"S": "s" * 1_025}}}, ["PK of 2050", "SK of 1025"]),
         ("PutItem", {"Item": {**KEY, "a": {"S": "a" * 400_000}}}, ["an item of"]),
-        ("TransactWriteItems", {"TransactItems": [{"Put": {"Item": KEY}}] * 101}, ["101 items in a transaction"]),
+        (
+            "TransactWriteItems",
+            {"TransactItems": [{"Put": {"Item": {"PK": {"S": f"{n}"}}}} for n in range(101)]},
+            ["101 it"],
+        ),
+        (
+            "TransactWriteItems",
+            {"TransactItems": [{"Put": {"Item": KEY}}, {"Update": {"Key": KEY}}]},
+            ["one item twice in a transaction"],
+        ),
+        ("BatchGetItem", {"RequestItems": {"t": {"Keys": [KEY] * 101}}}, ["101 keys in a request"]),
+        ("PutItem", {"Item": {**KEY, "a": {"M": {"b": {"L": [{"N": "-0." + "1" * 39}]}}}}}, ["a number of 39 digits"]),
+        ("PutItem", {"Item": {**KEY, "a": {"N": "1" + "0" * 40}}}, []),
+        (
+            "UpdateItem",
+            {"Key": KEY, "ExpressionAttributeValues": {":" + "v" * 255: {"N": "1"}}},
+            ["a placeholder of 256 bytes"],
+        ),
         ("TransactWriteItems", {"TransactItems": [{"Put": {"Item": {"PK": {"S": "p" * 2_049}}}}]}, ["PK of 2049"]),
     ],
 )

@@ -12,40 +12,52 @@ from itertools import combinations
 from pancake_meter.domain.balance.advance import make_due
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
+from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.selling.overage import NO_LINES, LineKey, Lines, OverageLine, SettledUnits, SoldLine
 
 
 def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
-    """Add a grant. It pays at once for overage of the open period: overage is what lies beyond *every* grant.
+    """Add a grant, or add its units to the lot that is there.
 
-    So does one whose news comes late: of ``lines`` (those with units due), it first pays those whose period had not ended
-    when the grant started. What was bought then pays for units that were refunded and gone (``claw_back``).
+    It pays at once for overage of the open period: overage is what lies beyond *every* grant. So does one whose news comes
+    late: of ``lines`` (those with units due), it first pays those whose period had not ended when the grant started. What
+    was bought then pays for units that were refunded and gone (``claw_back``).
 
     Raises:
-        TooManyGrants: the balance has ``MAX_GRANTS`` live grants already.
+        TooManyGrants: the balance has ``MAX_GRANTS`` live grants already, none of which is the grant's lot.
     """
     change = change.burn()
-    if sum(held.remaining > ZERO or held.is_periodic for held in change.balance.grants) >= MAX_GRANTS:
+    held = next((held for held in change.balance.grants if held.id == grant.id), None)
+    others = tuple(other for other in change.balance.grants if other is not held)
+    if held is None and sum(other.is_live for other in others) >= MAX_GRANTS:
         raise TooManyGrants("the balance has as many grants as it can carry", limit=MAX_GRANTS)
-    change = change.moved("granted", grant.quantity, grant.id)
-    grown = replace(change.balance, grants=(*change.balance.grants, grant), as_of=max(change.balance.as_of, now))
-    change = _cover_due(replace(change, balance=grown), grant.id, lines)
-    change = _pay_refund_debt(replace(change, balance=_in_turn(burn(change.balance))))
-    live = (held for held in change.balance.grants if held.remaining > ZERO or held.is_periodic or held.id == grant.id)
+    change, grant = _cover_due(change.moved("granted", grant.quantity, grant.id), grant, lines)
+    whole = held.plus(grant) if held else grant
+    grown = replace(change.balance, grants=(*others, whole), as_of=max(change.balance.as_of, now))
+    change = _pay_refund_debt(replace(change, balance=_in_turn(burn(grown))))
+    live = (kept for kept in change.balance.grants if kept.is_live or kept.id == grant.id)
     return replace(change, balance=replace(change.balance, grants=tuple(live)))
 
 
-def _cover_due(change: Change, grant_id: str, lines: Lines) -> Change:
+def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
+    """Whether units may be sold that will come as this grant, without their payment meeting a balance that is full.
+
+    Some places stay free for payments that nobody asks us about: those of old checkouts, or of one that is paid twice.
+    """
+    live = [held for held in balance.grants if held.is_live and (held.expires_at is None or held.expires_at > now)]
+    return any(held.id == grant.id for held in live) or len(live) < MAX_GRANTS - GRANTS_NOT_SOLD
+
+
+def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Grant]:
     """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first."""
     for line in change.lines_over(lines).values():
-        grant = next((each for each in change.balance.grants if each.id == grant_id), None)
-        covered = min(grant.remaining, line.due) if grant is not None and grant.starts_at < line.ends_at else ZERO
+        covered = min(grant.remaining, line.due) if grant.starts_at < line.ends_at else ZERO
         if covered > ZERO:
             change = _take_from_due(change, replace(line, closed=-covered, settled=ZERO, forgiven=ZERO), covered)
-            change = _take_from_grant(change, grant_id, covered).moved("overage_covered", covered, grant_id)
-    return change
+            change = change.moved("overage_covered", covered, grant.id)
+            grant = replace(grant, remaining=grant.remaining - covered)
+    return change, grant
 
 
 def _take_from_grant(change: Change, grant_id: str, quantity: Decimal) -> Change:
@@ -125,7 +137,9 @@ def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines
     change = resume_overage(change.moved("overage_reopened", reopened, str(key)), lines)
     reopened_line = {key: lines[key]} if key in lines else NO_LINES
     for grant in change.balance.active_grants:
-        change = _cover_due(change, grant.id, reopened_line) if grant.is_bought else change
+        if grant.is_bought:
+            change, less = _cover_due(change, grant, reopened_line)
+            change = _take_from_grant(change, grant.id, grant.remaining - less.remaining)
     return change
 
 
@@ -207,23 +221,18 @@ def claw_back(change: Change, grant_id: str, quantity: Decimal) -> Change:
 
 
 def give_back(change: Change, lot: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
-    """Give back the units of ``lot``, which a refund took and which failed after all: as if they were bought now.
+    """Give back the units of ``lot``, which a refund took and which failed after all.
 
-    They pay for overage and for the debt of refunds first, as in ``add_grant``, and join what is left of their lot.
+    They first clear the debt that the refund may have left, and then are as if they were bought now (``add_grant``).
 
     Raises:
         TooManyGrants: the lot is gone, and the balance cannot carry another grant.
     """
     change = change.burn()
-    held = next((grant for grant in change.balance.grants if grant.id == lot.id), None)
-    if held is None:
-        return add_grant(change, lot, now, lines)
-    others = tuple(grant for grant in change.balance.grants if grant is not held)
-    change = add_grant(replace(change, balance=replace(change.balance, grants=others)), lot, now, lines)
-    left = next((grant.remaining for grant in change.balance.grants if grant.id == lot.id), ZERO)
-    whole = replace(held, quantity=held.quantity + lot.quantity, remaining=held.remaining + left)
-    others = tuple(grant for grant in change.balance.grants if grant.id != lot.id)
-    return replace(change, balance=_in_turn(replace(change.balance, grants=(*others, whole))))
+    cleared = min(change.balance.refund_debt, lot.remaining)
+    less = replace(change.balance, refund_debt=change.balance.refund_debt - cleared)
+    change = replace(change, balance=less).moved("clawed_back", cleared, lot.id).moved("refund_cleared", cleared)
+    return add_grant(change, replace(lot, remaining=lot.remaining - cleared), now, lines)
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:

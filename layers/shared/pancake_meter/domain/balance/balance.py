@@ -129,7 +129,10 @@ class Balance:
     ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
     away. ``charts`` counts those that were: the item stays small however long the period. ``closed_until`` is the instant
     before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
-    that were bought, gone, and then refunded: nothing collects them, the seller sees them.
+    that were bought, gone, and then refunded: the next units of their lot pay them, else the seller sees them.
+
+    ``told`` counts the hot writes that brought usage of days gone by into the open chart: whoever takes the chart away rests
+    on it. It is the store's, and no part of what a balance equals.
 
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
@@ -153,6 +156,7 @@ class Balance:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
+    told: int = field(default=0, compare=False)
     closed_until: datetime | None = None
     line_start: datetime | None = None
     gone_before: Decimal = ZERO

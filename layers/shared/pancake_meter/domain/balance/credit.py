@@ -1,13 +1,13 @@
 """A payment as units: what a checkout's money settles and grants on a balance."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pancake_meter.domain.balance.adjust import add_grant, pay_overage
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, lot_id
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutStatus, Flag
 from pancake_meter.domain.selling.overage import Lines, SettledUnits
 from pancake_meter.domain.selling.payment import BoughtKind, Credit, LotTerms
@@ -32,9 +32,12 @@ class Settlement:
     grant: Grant | None = None
 
 
-def payment_grant_id(payment_id: str) -> str:
-    """Return the id of the grant that a payment buys: one payment, one grant."""
-    return f"payment:{payment_id}"
+def bought_lot(
+    kind: GrantKind, quantity: Decimal, priority: int, paid_at: datetime, expires_after: timedelta | None
+) -> Grant:
+    """Return what a payment buys, as units of its lot."""
+    expires_at = paid_at + expires_after if expires_after else None
+    return Grant(lot_id(kind, priority, expires_at), kind, quantity, quantity, priority, paid_at, expires_at)
 
 
 def lot_credit(meter: str, grant: Grant) -> Credit:
@@ -71,10 +74,10 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     change, settled = pay_overage(change, checkout.lines, lines)
     rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
     status, flag, kind = _judge(checkout, rest)
-    grant = _grant(checkout, paid, kind, rest, now) if rest != ZERO else None
-    if grant is not None:
-        change = add_grant(change, grant, now, lines)
-    return Settlement(replace(seen, status=status, flag=flag), change, settled, grant)
+    if rest == ZERO:
+        return Settlement(replace(seen, status=status, flag=flag), change, settled)
+    lot = bought_lot(kind, rest, checkout.priority, now, checkout.expires_after)
+    return Settlement(replace(seen, status=status, flag=flag), add_grant(change, lot, now, lines), settled, lot)
 
 
 def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:
@@ -93,15 +96,3 @@ def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
     if paid.subtotal is not None and paid.subtotal != checkout.amount.amount:
         return "amount_differs"
     return None
-
-
-def _grant(checkout: Checkout, paid: PaidOrder, kind: GrantKind, quantity: Decimal, now: datetime) -> Grant:
-    return Grant(
-        id=payment_grant_id(paid.payment_id),
-        kind=kind,
-        quantity=quantity,
-        remaining=quantity,
-        priority=checkout.priority,
-        starts_at=now,
-        expires_at=now + checkout.expires_after if checkout.expires_after else None,
-    )

@@ -1,6 +1,6 @@
 """Grants: lots of units, and the order in which they burn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -30,6 +30,11 @@ DEFAULT_PRIORITY: dict[GrantKind, int] = {
 MAX_GRANTS = 32
 """Bound on the grants of one balance: its item must stay small, each write costs a unit per KB."""
 
+GRANTS_NOT_SOLD = 8
+"""Places among these that no sale fills."""
+
+_LOT = "lot:"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -38,6 +43,9 @@ class Grant:
     ``quantity`` is what was given, less what a refund took back; ``remaining`` is what is left of it at the start of the
     present segment. ``expires_at`` is ``None`` for a grant that never expires and for the periodic kinds, which end with
     their period.
+
+    A *lot* is one grant for all that was bought of one kind, priority and expiry, by however many payments. Its units are
+    alike: a refund of any of the payments takes units of the lot.
     """
 
     id: str
@@ -54,6 +62,21 @@ class Grant:
         return self.kind in PERIODIC_KINDS
 
     @property
+    def is_live(self) -> bool:
+        """Whether it has to be kept: it has units, or stands for a period, or is a lot that more may be added to."""
+        is_open_lot = self.id.startswith(_LOT) and self.expires_at is None
+        return self.remaining > 0 or self.is_periodic or self.kind == "add_on" or is_open_lot
+
+    def plus(self, more: "Grant") -> "Grant":
+        """Return the grant with more units of its kind, priority and expiry in it."""
+        return replace(
+            self,
+            quantity=self.quantity + more.quantity,
+            remaining=self.remaining + more.remaining,
+            starts_at=min(self.starts_at, more.starts_at),
+        )
+
+    @property
     def is_bought(self) -> bool:
         """Whether money bought it."""
         return self.kind in BOUGHT_KINDS
@@ -62,6 +85,11 @@ class Grant:
 def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:
     """Id of what a period gives: the same however often the period is opened."""
     return f"{kind}:{timestamp(starts_at)}"
+
+
+def lot_id(kind: GrantKind, priority: int, expires_at: datetime | None) -> str:
+    """Id of the one lot of this kind, priority and expiry."""
+    return f"{_LOT}{kind}:{priority}:{timestamp(expires_at) if expires_at else 'never'}"
 
 
 def burn_order(grant: Grant, period_end: datetime) -> tuple[int, bool, datetime, datetime, str]:

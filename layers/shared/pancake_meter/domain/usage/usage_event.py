@@ -1,7 +1,7 @@
 """Usage events: one fact each, "this customer used q of this meter at t", under an id that the caller made."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,10 +20,14 @@ EVENT_ID_LENGTH_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class CountedAs:
-    """What an id was counted as: the event's fingerprint, which may be empty where no time was stated, and the units."""
+    """What an id was counted as: the event's fingerprint, which may be empty where no time was stated, and the units.
+
+    ``hold_was_over`` is the event's.
+    """
 
     fingerprint: str
     quantity: Decimal
+    hold_was_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,15 @@ class UsageEvent:
     """``quantity`` units of a meter, used at ``used_at``.
 
     Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
-    ``None`` when it gave none.
+    ``None`` when it gave none. ``hold_was_over``: it settles a hold that was not there any more. This is kept with the
+    event, so that a repeated settlement gets the first answer.
     """
 
     id: str
     quantity: Decimal
     used_at: datetime
     stated_at: datetime | None = None
+    hold_was_over: bool = field(default=False, compare=False)
 
     @property
     def fingerprint(self) -> str:

@@ -26,7 +26,9 @@ _PREFIX = "BALANCE#"
 
 def balance_item(balance: Balance) -> dict[str, Any]:
     """Return the whole item, as it is first written."""
-    counters = {"headroom": balance.headroom, "used": balance.used, "holds": _holds_item(balance.holds)}
+    counters: dict[str, Any] = {"headroom": balance.headroom, "used": balance.used, "holds": _holds_item(balance.holds)}
+    if balance.told:
+        counters[TOLD] = balance.told
     return {
         **balance_key(balance.customer_id, balance.meter),
         **counters,
@@ -71,6 +73,9 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
 MINUTE_HOLDS = "minute_holds"
 """Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
 
+TOLD = "told"
+"""How many hot writes counted usage of days gone by on the open chart. Absent while none did."""
+
 SPARSE_ATTRIBUTES = (
     "due_shard",
     "uncapped",
@@ -112,6 +117,7 @@ def balance_from_item(item: Item) -> Balance:
         term=_term(item["term"]),
         period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
         charts=int(item["period"].get("charts", 0)),
+        told=int(item.get(TOLD, 0)),
         closed_until=_closed_until(item["period"]),
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),

@@ -7,11 +7,11 @@ Cost in write units while the balance is within 1 KB: hold 1, release 1, record 
 an event in a batch of 99), settle 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
@@ -20,7 +20,13 @@ from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.balance.throttle import Throttle, minute_of
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
-from pancake_meter.store.balance.balance_item import MINUTE_HOLDS, balance_from_item, hold_item, throttle_from_item
+from pancake_meter.store.balance.balance_item import (
+    MINUTE_HOLDS,
+    TOLD,
+    balance_from_item,
+    hold_item,
+    throttle_from_item,
+)
 from pancake_meter.store.balance.ledger_item import summary_item
 from pancake_meter.store.balance.structure import structure_writes
 from pancake_meter.store.errors import WriteRefused
@@ -30,6 +36,9 @@ from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, It
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
+
+RECORD_DAYS_MAX: Final = 60
+"""Days that one transaction counts events of: each takes 57 bytes and 3 operators of an expression."""
 
 LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
 """Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""
@@ -124,6 +133,21 @@ def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> B
     return _write(table, update)
 
 
+def transactions_of(events: Sequence[UsageEvent]) -> Iterator[list[UsageEvent]]:
+    """Yield the events in portions that one transaction can count: at most 99, of at most 60 days."""
+    portion: list[UsageEvent] = []
+    days: set[str] = set()
+    for event in events:
+        day = day_key(event.used_at)
+        if len(portion) == RECORD_EVENTS_MAX or (day not in days and len(days) == RECORD_DAYS_MAX):
+            yield portion
+            portion, days = [], set()
+        portion.append(event)
+        days.add(day)
+    if portion:
+        yield portion
+
+
 def write_events(
     table: Table,
     customer_id: str,
@@ -133,7 +157,7 @@ def write_events(
     *,
     of_any_time: bool = False,
 ) -> EventsRefused | None:
-    """Count events of one balance, at most 99, with distinct ids; ``None`` when they are counted.
+    """Count one of ``transactions_of`` the events of one balance, with distinct ids; ``None`` when they are counted.
 
     Events from before the open period stand in the way, unless they may be ``of_any_time``.
     """
@@ -148,7 +172,7 @@ def write_events(
     for event in events:
         day = day_key(event.used_at)
         by_day[day] = by_day.get(day, ZERO) + event.quantity
-    sets, names, values = _count(total, by_day)
+    sets, names, values = _count(total, by_day, now)
     update = Update(
         balance_key(customer_id, meter),
         f"SET headroom = headroom - :quantity, {sets}",
@@ -196,7 +220,7 @@ def write_settlement(
         condition += " AND #period.#start <= :used_at"
         names |= {"#period": "period", "#start": "start"}
         values[":used_at"] = to_ms(event.used_at)
-    sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity})
+    sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity}, now)
     update = Update(
         balance_key(customer_id, meter),
         f"SET headroom = headroom + :given_back, {sets} REMOVE holds.#id",
@@ -224,12 +248,18 @@ def known_usage(
     return known
 
 
-def _count(total: Decimal, by_day: dict[str, Decimal]) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return the clauses that count usage, in total and by day, with their names and values."""
+def _count(total: Decimal, by_day: dict[str, Decimal], now: datetime) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return the clauses that count usage, in total and by day, with their names and values.
+
+    Days but those around ``now`` are counted as told: a structure change takes such a day away without looking at it.
+    """
     days = list(enumerate(sorted(by_day)))
     clauses = ["used = used + :quantity"]
     clauses += [f"days.#day{i} = if_not_exists(days.#day{i}, :zero) + :day{i}" for i, _ in days]
-    values = {":quantity": total, ":zero": ZERO, **{f":day{i}": by_day[day] for i, day in days}}
+    values: dict[str, Any] = {":quantity": total, ":zero": ZERO, **{f":day{i}": by_day[day] for i, day in days}}
+    if not by_day.keys() <= {day_key(now + timedelta(days=days_away)) for days_away in (-1, 0, 1)}:
+        clauses.append(f"{TOLD} = if_not_exists({TOLD}, :zero) + :one")
+        values[":one"] = 1
     return ", ".join(clauses), {f"#day{i}": day for i, day in days}, values
 
 
@@ -260,7 +290,7 @@ def _transact(
 
 
 def _counted_as(item: Item) -> CountedAs:
-    return CountedAs(str(item["fingerprint"]), item["quantity"])
+    return CountedAs(str(item["fingerprint"]), item["quantity"], hold_was_over=item.get("hold") == "over")
 
 
 def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
@@ -273,6 +303,8 @@ def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
         "fingerprint": event.fingerprint if event.stated_at is not None else "",
         "expires_at": _seconds(now + RETENTION),
     }
+    if event.hold_was_over:
+        item["hold"] = "over"
     return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
 
 

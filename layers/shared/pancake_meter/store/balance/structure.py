@@ -4,18 +4,28 @@ The balance's counters are written as differences, because hot writes go on betw
 touch ``segment``. Whatever they add lands in the new segment: nothing is lost, and a busy balance cannot starve a change.
 """
 
+import string
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.store.balance.balance_item import MINUTE_HOLDS, SPARSE_ATTRIBUTES, balance_item, structure_attributes
+from pancake_meter.store.balance.balance_item import (
+    MINUTE_HOLDS,
+    SPARSE_ATTRIBUTES,
+    TOLD,
+    balance_item,
+    hold_item,
+    structure_attributes,
+)
 from pancake_meter.store.balance.ledger_item import ledger_item, summary_item
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
 from pancake_meter.store.table import Put, Update, Write
+
+_CHARACTERS: Final = string.digits + string.ascii_letters
 
 
 def opening_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
@@ -46,7 +56,11 @@ def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime
 
 
 def _update(before: Balance, after: Balance, now: datetime) -> Update:
-    """Build the update: absolute for what only structure changes write, differences for what hot writes share."""
+    """Build the update: absolute for what only structure changes write, differences for what hot writes share.
+
+    It stays within an expression's 4,096 bytes and 300 operators for a chart of a whole year and ``MAX_HOLDS`` holds that
+    end: a hold takes two operators, a day of the chart none, but for the few days that are being counted now.
+    """
     expression = _Expression()
     expression.add_difference("headroom", after.headroom - before.headroom)
     expression.add_difference("used", after.used - before.used)
@@ -59,18 +73,34 @@ def _update(before: Balance, after: Balance, now: datetime) -> Update:
     if after.policy.holds_per_minute is None:
         expression.remove(MINUTE_HOLDS)
     for hold_id in before.holds.keys() - after.holds.keys():
-        expression.remove_if_equal("holds", hold_id, "q", before.holds[hold_id].quantity)
-    busy = {day_key(now + timedelta(days=days)) for days in (-1, 0, 1)}
-    for day, quantity in before.days.items():
-        if quantity != ZERO and day in after.days:
-            continue
-        # A day that is being counted now is brought down by what its chart took; any other can go if it stands still.
+        # The whole hold is compared: one that was released and placed again under its id has another expiry.
+        expression.remove("holds", hold_id)
+        expression.demand(hold_item(before.holds[hold_id]), "holds", hold_id)
+    _take_days_away(expression, before, after, now)
+    expression.demand(before.segment, "segment")
+    return expression.update(balance_key(before.customer_id, before.meter))
+
+
+def _take_days_away(expression: "_Expression", before: Balance, after: Balance, now: datetime) -> None:
+    """Take the days that leave the chart, and days of nothing, out of the item.
+
+    A day that may be counted right now is brought down by what its chart took. Any other is removed: hot writes count in
+    ``told`` whenever they bring usage of such a day, so it suffices that ``told`` stands still.
+    """
+    # One day wider on both sides than what hot writes call now: their clock is another.
+    busy = {day_key(now + timedelta(days=days)) for days in (-2, -1, 0, 1, 2)}
+    over = {day: quantity for day, quantity in before.days.items() if quantity == ZERO or day not in after.days}
+    for day, quantity in over.items():
         if day not in busy:
-            expression.remove_if_equal("days", day, None, quantity)
+            expression.remove("days", day)
         elif quantity != ZERO:
             expression.subtract("days", day, quantity)
-    expression.demand("segment", before.segment)
-    return expression.update(balance_key(before.customer_id, before.meter))
+    if not over.keys() <= busy:
+        if before.told:
+            expression.demand(before.told, TOLD)
+            expression.remove(TOLD)
+        else:
+            expression.demand_absent(TOLD)
 
 
 class _Expression:
@@ -84,43 +114,42 @@ class _Expression:
         self._values: dict[str, Any] = {}
 
     def set(self, name: str, value: object) -> None:
-        self._sets.append(f"{self._name(name)} = {self._value(value)}")
+        self._sets.append(f"{self._path(name)}={self._value(value)}")
 
     def add_difference(self, name: str, difference: Decimal) -> None:
-        placeholder = self._name(name)
-        self._sets.append(f"{placeholder} = {placeholder} + {self._value(difference)}")
+        path = self._path(name)
+        self._sets.append(f"{path}={path}+{self._value(difference)}")
 
     def subtract(self, map_name: str, key: str, quantity: Decimal) -> None:
-        path = f"{self._name(map_name)}.{self._name(key)}"
-        self._sets.append(f"{path} = {path} - {self._value(quantity)}")
+        path = self._path(map_name, key)
+        self._sets.append(f"{path}={path}-{self._value(quantity)}")
 
-    def remove(self, name: str) -> None:
-        self._removes.append(self._name(name))
+    def remove(self, *names: str) -> None:
+        self._removes.append(self._path(*names))
 
-    def remove_if_equal(self, map_name: str, key: str, field: str | None, expected: Decimal) -> None:
-        path = f"{self._name(map_name)}.{self._name(key)}"
-        self._removes.append(path)
-        compared = path if field is None else f"{path}.{self._name(field)}"
-        self._conditions.append(f"{compared} = {self._value(expected)}")
+    def demand(self, value: object, *names: str) -> None:
+        self._conditions.append(f"{self._path(*names)}={self._value(value)}")
 
-    def demand(self, name: str, value: object) -> None:
-        self._conditions.append(f"{self._name(name)} = {self._value(value)}")
+    def demand_absent(self, name: str) -> None:
+        self._conditions.append(f"attribute_not_exists({self._path(name)})")
 
     def update(self, key: dict[str, str]) -> Update:
-        expression = f"SET {', '.join(self._sets)}"
+        expression = f"SET {','.join(self._sets)}"
         if self._removes:
-            expression += f" REMOVE {', '.join(self._removes)}"
-        return Update(key, expression, " AND ".join(self._conditions), self._values, self._names)
+            expression += f" REMOVE {','.join(self._removes)}"
+        names = {placeholder: name for name, placeholder in self._names.items()}
+        return Update(key, expression, " AND ".join(self._conditions), self._values, names)
 
-    def _name(self, name: str) -> str:
-        for placeholder, known in self._names.items():
-            if known == name:
-                return placeholder
-        placeholder = f"#{len(self._names)}"
-        self._names[placeholder] = name
-        return placeholder
+    def _path(self, *names: str) -> str:
+        return ".".join(self._names.setdefault(name, f"#{_short(len(self._names))}") for name in names)
 
     def _value(self, value: object) -> str:
-        placeholder = f":{len(self._values)}"
+        placeholder = f":{_short(len(self._values))}"
         self._values[placeholder] = value
         return placeholder
+
+
+def _short(number: int) -> str:
+    """Return a name of two characters for each of 3,844 numbers: every byte of an expression counts."""
+    tens, ones = divmod(number, len(_CHARACTERS))
+    return _CHARACTERS[tens] + _CHARACTERS[ones]

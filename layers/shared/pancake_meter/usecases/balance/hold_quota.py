@@ -1,6 +1,6 @@
 """Holds: reserve before the work, settle with the truth after it, or release."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -45,7 +45,10 @@ class HoldRefused:
 
 @dataclass(frozen=True, slots=True)
 class HoldSettled:
-    """The usage is counted. ``was_held`` is false when the hold had expired, been released, or never was."""
+    """The usage is counted. ``was_held`` is false when the hold had expired, been released, or never was.
+
+    A repeated settlement has the ``was_held`` of the first.
+    """
 
     handle: HoldHandle
     quantity: Decimal
@@ -125,9 +128,10 @@ def settle_hold(
         if balance is not None and metering.keep_current(balance, now):
             continue
         hold = balance.holds.get(handle.id) if balance is not None else None
-        if hold is None:
-            return _settle_without_hold(metering, customer_id, handle, event, now)
-        held = hold.quantity
+        if hold is not None:
+            held = hold.quantity
+        elif _count_without_hold(metering, customer_id, handle, event, now):
+            return HoldSettled(handle, event.quantity, was_held=False)
     raise StoreBusy("the balance kept changing")
 
 
@@ -178,15 +182,17 @@ def _replay(handle: HoldHandle, held: Hold, balance: Balance) -> HoldPlaced:
 def _settled_before(handle: HoldHandle, event: UsageEvent, counted: CountedAs) -> HoldSettled:
     if not event.is_repeat_of(counted):
         raise EventConflict("the hold was settled with another quantity", event_id=event.id)
-    return HoldSettled(handle, event.quantity, was_held=True, is_replay=True)
+    return HoldSettled(handle, event.quantity, was_held=not counted.hold_was_over, is_replay=True)
 
 
-def _settle_without_hold(
+def _count_without_hold(
     metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
-) -> HoldSettled:
-    result = record_events(metering, customer_id, handle.meter, [event], now)[event.id]
+) -> bool:
+    """Count the usage of a hold that is not there; return false when another request has counted it meanwhile."""
+    told = replace(event, hold_was_over=True)
+    result = record_events(metering, customer_id, handle.meter, [told], now)[event.id]
     if result == "conflict":
         raise EventConflict("the hold was settled with another quantity", event_id=event.id)
     if result == "period_closed":
         raise PeriodClosed("the event's period closed too long ago")
-    return HoldSettled(handle, event.quantity, was_held=False, is_replay=result == "duplicate")
+    return result == "counted"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pancake_meter.domain.errors import UnknownMeter
 from pancake_meter.domain.usage.usage_event import CountedAs, UsageEvent
-from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX, known_usage, write_events
+from pancake_meter.store.balance.spending import known_usage, transactions_of, write_events
 from pancake_meter.store.errors import OutOfTime, StoreBusy
 from pancake_meter.store.table import READ_ITEMS_MAX
 from pancake_meter.usecases.balance.event_result import EventResult, already_known, known_result
@@ -76,7 +76,9 @@ def record_batch(
 def record_events(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> dict[str, EventResult]:
-    """Count events of one balance: one transaction for up to 99; return what became of the first event of each id.
+    """Count events of one balance; return what became of the first event of each id.
+
+    One transaction counts up to 99 events of up to 60 days.
 
     ``duplicate``: the same event was counted before. ``conflict``: its id belongs to another event; nothing was counted.
     ``period_closed``: its period closed longer ago than the catalog's grace; nothing was counted.
@@ -135,11 +137,10 @@ def _record(
     while waiting:
         results |= {event: known_result(event, counted[event.id]) for event in waiting if event.id in counted}
         new = _first_of_each_id(event for event in waiting if event not in results)
-        for first in range(0, len(new), RECORD_EVENTS_MAX):
+        for chunk in transactions_of(new):
             if not (is_first or may_go_on()):
                 raise OutOfTime("the batch has more events than there is time for")
             is_first = False
-            chunk = new[first : first + RECORD_EVENTS_MAX]
             told, met = _record_batch(metering, customer_id, meter, chunk, now)
             results |= {event: told[event.id] for event in chunk}
             counted |= met | {e.id: CountedAs(e.fingerprint, e.quantity) for e in chunk if told[e.id] == "counted"}
@@ -165,7 +166,7 @@ def _repeated(result: EventResult, event: UsageEvent, seen: set[UsageEvent]) -> 
 def _record_batch(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> tuple[dict[str, EventResult], dict[str, CountedAs]]:
-    """Count up to 99 events with distinct ids; return what became of each id, and what ids met here were counted as.
+    """Count the events of one transaction, with distinct ids; return what became of each, and what known ids stand for.
 
     Ids already known and late events drop out, and the rest is tried again.
     """

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.store.balance.balances import due_balances, read_balance
-from pancake_meter.store.errors import CorruptItem, StoreBusy
 from pancake_meter.usecases.balance.metering import Metering
 
 
@@ -32,8 +31,9 @@ def sweep_due(
 ) -> Swept:
     """Advance every due balance while ``may_go_on`` says so.
 
-    One balance that fails is reported to ``on_failure`` (customer id, meter, error) and left for the next sweep; the others
-    go on. An unreachable store ends the sweep with ``StoreUnavailable``.
+    One balance that fails, for whatever reason, is reported to ``on_failure`` (customer id, meter, error) and left for the
+    next sweep; the others go on. Where the store cannot be reached, the next page of due balances ends the sweep with
+    ``StoreUnavailable``.
     """
     advanced = current = failed = 0
     for customer_id, meter in due_balances(metering.table, now):
@@ -45,7 +45,7 @@ def sweep_due(
                 advanced += 1
             else:
                 current += 1
-        except (CorruptItem, StoreBusy) as error:
+        except Exception as error:  # noqa: BLE001 - a bug that one balance meets must not keep the others from their period
             failed += 1
             on_failure(customer_id, meter, error)
     return Swept(advanced, current, failed, is_complete=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import add_grant
-from pancake_meter.domain.balance.credit import PaidOrder, lot_credit, payment_grant_id, settle_payment
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.balance.credit import PaidOrder, bought_lot, lot_credit, settle_payment
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.payment import Credit, SoldKind
@@ -83,8 +83,7 @@ def buy_checkout(
     paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
     sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
-    grant_id = payment_grant_id(facts.payment_id)
-    settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
+    settled = tuple(Credit(meter, str(part.key), part.quantity, line=part.key) for part in settlement.settled)
     granted = (lot_credit(meter, settlement.grant),) if settlement.grant else ()
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
@@ -103,17 +102,10 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
     bought: list[Credit] = []
     for meter, quantity in stated.items():
         top_up = catalog.meters[meter].top_up
-        grant = Grant(
-            id=payment_grant_id(facts.payment_id),
-            kind="top_up",
-            quantity=quantity,
-            remaining=quantity,
-            priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
-            starts_at=paid_at,
-            expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
-        )
-        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
-        bought.append(lot_credit(meter, grant))
+        priority = top_up.priority if top_up else DEFAULT_PRIORITY["top_up"]
+        lot = bought_lot("top_up", quantity, priority, paid_at, top_up.expires_after if top_up else None)
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), lot, paid_at, books.due_lines(meter)))
+        bought.append(lot_credit(meter, lot))
     return Purchase(books, Sold("top_up"), tuple(bought))
 
 
