@@ -43,8 +43,8 @@ class OverageLine:
     """One line, or what a change adds to one: there the quantities are differences, and may be negative.
 
     ``forgiven`` units no longer count as overage; the number is kept to be seen. ``ends_at`` is when the period ended, or
-    will: what was bought before then still pays for what is due here. ``prices`` are those under which the units were
-    used, by currency, kept once the plan is sold to the customer at others.
+    will: what was bought before then still pays for what is due here. ``prices``, by currency, are those of the plan when
+    units of the line first became due, and stay. Only a line of earlier code, or of a plan without a price, has none.
     """
 
     key: LineKey

@@ -33,7 +33,7 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
         sets += ", #plan = :plan"
         names["#plan"] = "plan"
         values[":plan"] = more.key.plan
-    if more.prices is not None:
+    if more.prices:
         sets += ", prices = if_not_exists(prices, :prices)"
         values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
     expression = f"SET {sets} ADD closed :closed, settled :settled, forgiven :forgiven"
@@ -67,9 +67,11 @@ def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> 
 
 
 def read_lines(table: Table, customer_id: str, meter: str, keys: Collection[LineKey]) -> dict[LineKey, OverageLine]:
-    """Return the lines with these keys, as far as they are there: one read each."""
-    items = (table.get(overage_line_key(customer_id, meter, key)) for key in keys)
-    return {line.key: line for line in (_line(item) for item in items if item is not None)}
+    """Return the lines with these keys, at most 100, as far as they are there: one request."""
+    if not keys:
+        return {}
+    items = table.get_all([overage_line_key(customer_id, meter, key) for key in dict.fromkeys(keys)])
+    return {line.key: line for line in map(_line, items)}
 
 
 def line_key_item(key: LineKey) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pancake_meter.domain.balance.advance import advance, open_balance
-from pancake_meter.domain.balance.balance import ZERO, Policy
+from pancake_meter.domain.balance.advance import open_balance
+from pancake_meter.domain.balance.balance import Policy
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.selling.overage import NO_LINES, Lines, OverageLine
+from pancake_meter.domain.selling.overage import NO_LINES, Lines
 from pancake_meter.domain.standing.coverage import Coverage
 from pancake_meter.domain.standing.follow import Covered, Memory, follow, standing_of
 from pancake_meter.domain.standing.subscription import OrderFacts, Subscription
@@ -44,7 +44,7 @@ class CustomerBooks:
         """Read the books, every balance advanced to ``now``: one read and one query, and one more where units are due."""
         known = read_subscription(metering.table, customer_id)
         balances = read_balances(metering.table, customer_id)
-        changes = {balance.meter: advance(balance, now, metering.fallback(balance.meter)) for balance in balances}
+        changes = {balance.meter: metering.advanced(balance, now, known) for balance in balances}
         lines = {
             balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
             for balance in balances
@@ -54,7 +54,7 @@ class CustomerBooks:
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
         """Return the books with the facts of an order known, and every balance following them."""
         learned = self.learned.learn(facts)
-        return self if learned == self.learned else self._follow(learned).keep_prices(self.learned)
+        return self if learned == self.learned else self._follow(learned)
 
     def _follow(self, learned: Subscription) -> "CustomerBooks":
         before, after = standing_of(self.learned, self.now), standing_of(learned, self.now)
@@ -75,17 +75,6 @@ class CustomerBooks:
             learned = learned.enter(after.order_id, after.period_key)
         touched = {meter for meter, change in changes.items() if change is not self.changes[meter]}
         return replace(self, learned=learned, changes=changes, touched=self.touched | touched, moved=True)
-
-    def keep_prices(self, before: Subscription) -> "CustomerBooks":
-        """Return the books with the old prices kept in every line that is due under a plan now sold at others."""
-        books = self
-        for meter in self.changes:
-            for line in self.changes[meter].lines_over(self.due_lines(meter)).values():
-                prices = before.prices_sold(line.key.plan, meter)
-                if line.due > ZERO and prices not in (None, self.learned.prices_sold(line.key.plan, meter)):
-                    kept = OverageLine(line.key, line.ends_at, prices=prices)
-                    books = books.with_change(books.changes[meter].line_moved(kept))
-        return books
 
     def change_of(self, meter: str, since: datetime | None = None) -> Change:
         """Return the change of a balance so far; a balance that is not there yet is opened under what is learned.
