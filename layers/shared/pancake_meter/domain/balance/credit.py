@@ -7,7 +7,7 @@ from decimal import Decimal
 from pancake_meter.domain.balance.adjust import add_grant, pay_overage
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import Grant, GrantKind
+from pancake_meter.domain.balance.grant import GrantKind, bought_grant
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutStatus, Flag
 from pancake_meter.domain.selling.overage import Lines, SettledUnits
 
@@ -23,12 +23,16 @@ class PaidOrder:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a payment made of a checkout. ``settled`` units were owed, ``granted`` ones became a grant."""
+    """What a payment made of a checkout. ``settled`` units were owed, ``granted`` ones became a grant.
+
+    ``remainder`` of the sale is carried to the customer's next one. Where not all that was sold was still owed, none is.
+    """
 
     checkout: Checkout
     change: Change
     settled: tuple[SettledUnits, ...] = ()
     granted: Decimal = ZERO
+    remainder: Decimal = ZERO
 
 
 def payment_grant_id(payment_id: str) -> str:
@@ -58,8 +62,11 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
     status, flag, kind = _judge(checkout, rest)
     if rest != ZERO:
-        change = add_grant(change, _grant(checkout, paid, kind, rest, now), now, lines)
-    return Settlement(replace(seen, status=status, flag=flag), change, settled, rest)
+        grant_id = payment_grant_id(paid.payment_id)
+        grant = bought_grant(grant_id, kind, rest, checkout.priority, now, checkout.expires_after)
+        change = add_grant(change, grant, now, lines)
+    remainder = checkout.remainder if rest == ZERO else ZERO
+    return Settlement(replace(seen, status=status, flag=flag), change, settled, rest, remainder)
 
 
 def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:
@@ -78,15 +85,3 @@ def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
     if paid.subtotal is not None and paid.subtotal != checkout.amount.amount:
         return "amount_differs"
     return None
-
-
-def _grant(checkout: Checkout, paid: PaidOrder, kind: GrantKind, quantity: Decimal, now: datetime) -> Grant:
-    return Grant(
-        id=payment_grant_id(paid.payment_id),
-        kind=kind,
-        quantity=quantity,
-        remaining=quantity,
-        priority=checkout.priority,
-        starts_at=now,
-        expires_at=now + checkout.expires_after if checkout.expires_after else None,
-    )

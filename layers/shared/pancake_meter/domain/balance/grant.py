@@ -1,7 +1,7 @@
 """Grants: lots of units, and the order in which they burn."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -26,6 +26,9 @@ DEFAULT_PRIORITY: dict[GrantKind, int] = {
 MAX_GRANTS = 32
 """Bound on the grants of one balance: its item must stay small, each write costs a unit per KB."""
 
+SPARE_GRANTS = 8
+"""Grants for which a sale leaves room: checkouts that were replaced, and second payments of one, may be paid after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -47,6 +50,14 @@ class Grant:
     def is_periodic(self) -> bool:
         """Whether the grant ends with its period."""
         return self.kind in PERIODIC_KINDS
+
+
+def bought_grant(
+    grant_id: str, kind: GrantKind, quantity: Decimal, priority: int, starts_at: datetime, lasts: timedelta | None
+) -> Grant:
+    """Return the grant of units that were bought at ``starts_at``; it ``lasts`` for good, or for so long."""
+    expires_at = starts_at + lasts if lasts else None
+    return Grant(grant_id, kind, quantity, quantity, priority, starts_at, expires_at)
 
 
 def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:

@@ -66,16 +66,13 @@ class Metering:
             return None, self._opening(subscription, customer_id, meter, now)
         return balance, drop_expired_holds(advance(balance, now, self.fallback(meter)), now)
 
-    def begin_change(self, customer_id: str, meter: str, now: datetime) -> tuple[Change, Decimal]:
-        """Return the change that makes the balance what it is now, to be grown and written, and the units due as written.
-
-        Two reads: units may become due on the way, at the prices of the subscription.
-        """
+    def begin_change(self, customer_id: str, meter: str, now: datetime) -> "Begun":
+        """Return the change that makes the balance what it is now, to be grown and written: two reads."""
         balance = read_balance(self.table, customer_id, meter)
         subscription = read_subscription(self.table, customer_id)
         if balance is None:
-            return self._opening(subscription, customer_id, meter, now), ZERO
-        return drop_expired_holds(self.advanced(balance, now, subscription), now), balance.overage_due
+            return Begun(self._opening(subscription, customer_id, meter, now), subscription)
+        return Begun(drop_expired_holds(self.advanced(balance, now, subscription), now), subscription)
 
     def advanced(self, balance: Balance, now: datetime, subscription: Subscription | None) -> Change:
         """Return the change that carries a stored balance up to ``now``, to be grown and written.
@@ -133,6 +130,19 @@ class Metering:
         if coverage is None:
             coverage = Coverage.by_default(self.catalog.default_plan, now)
         return open_balance(customer_id, meter, Policy.of(coverage.plan, meter), coverage.term, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change of one balance, begun, and the subscription that it was begun with."""
+
+    change: Change
+    subscription: Subscription | None
+
+    @property
+    def due(self) -> Decimal:
+        """Units that are due in the lines as they are kept."""
+        return self.change.before.overage_due
 
 
 def _cause(change: Change) -> str:

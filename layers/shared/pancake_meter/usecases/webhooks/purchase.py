@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.credit import PaidOrder, payment_grant_id, settle_payment
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, bought_grant
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
+from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES
 from pancake_meter.domain.selling.payment import Credit, SoldKind
 from pancake_meter.domain.standing.subscription import OrderFacts
 from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
-from pancake_meter.store.selling.overage_lines import read_lines
+from pancake_meter.store.selling.overage_lines import read_lines, remainder_write
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.waffo.events import Order, PaymentFacts
@@ -86,11 +88,16 @@ def buy_checkout(
     grant_id = payment_grant_id(facts.payment_id)
     settled = tuple(Credit(meter, grant_id, part.quantity, line=part.key) for part in settlement.settled)
     granted = (Credit(meter, grant_id, settlement.granted),) if settlement.granted else ()
+    remainder = (
+        (remainder_write(books.customer_id, meter, checkout.amount.currency, settlement.remainder),)
+        if settlement.remainder
+        else ()
+    )
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
         _sold(checkout),
         (*settled, *granted),
-        (settled_write(checkout, settlement.checkout),),
+        (settled_write(checkout, settlement.checkout), *remainder),
         settlement.checkout.flag,
     )
 
@@ -101,17 +108,12 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
     if not stated:
         return None
     for meter, quantity in stated.items():
+        lines = dict(islice(books.due_lines(meter).items(), MAX_CHANGED_LINES // len(stated)))
         top_up = catalog.meters[meter].top_up
-        grant = Grant(
-            id=payment_grant_id(facts.payment_id),
-            kind="top_up",
-            quantity=quantity,
-            remaining=quantity,
-            priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
-            starts_at=paid_at,
-            expires_at=paid_at + top_up.expires_after if top_up and top_up.expires_after else None,
-        )
-        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, books.due_lines(meter)))
+        priority = top_up.priority if top_up else DEFAULT_PRIORITY["top_up"]
+        lasts = top_up.expires_after if top_up else None
+        grant = bought_grant(payment_grant_id(facts.payment_id), "top_up", quantity, priority, paid_at, lasts)
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), grant, paid_at, lines))
     grant_id = payment_grant_id(facts.payment_id)
     credited = tuple(Credit(meter, grant_id, quantity) for meter, quantity in stated.items())
     return Purchase(books, Sold("top_up"), credited)
