@@ -306,7 +306,7 @@ class Story:
             end = min(line.closed, line.settled + quantity)
             quantity -= end - line.settled
             if end > line.settled:
-                sold.append(SoldLine(line.key, line.settled, end, free))
+                sold.append(SoldLine(line.key, line.settled, end, free, ZERO))
         return tuple(sold)
 
     def owed(self) -> list[OverageLine]:

@@ -1,11 +1,23 @@
 """Promise 10 for every price that a catalog can state, not only the worked examples."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.domain.selling.overage import (
+    LineKey,
+    OverageLine,
+    PricedLine,
+    exact_sum,
+    merged_line,
+    price_due,
+    sale_of,
+    worth_most,
+)
 from pancake_meter.domain.selling.pricing import (
     Graduated,
     Package,
@@ -14,12 +26,12 @@ from pancake_meter.domain.selling.pricing import (
     Tier,
     Volume,
     cheaper_when_more,
-    line_amount,
     price_of,
 )
 
 WIDE = Context(prec=100)
 ZERO = Decimal(0)
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 quantities = st.decimals(0, 10**15, places=6)
 whole_quantities = st.integers(0, 10**6).map(Decimal)
@@ -101,19 +113,6 @@ def test_selling_in_parts_costs_what_selling_at_once_does(price: Price, parts: l
     assert paid == price_of(price, sold)
 
 
-@given(graduated, st.lists(whole_quantities, min_size=1, max_size=6), st.sampled_from(["USD", "JPY", "KWD"]))
-def test_rounded_parts_differ_from_the_whole_by_at_most_one_rounding_each(
-    price: Graduated, parts: list[Decimal], currency: str
-) -> None:
-    sold = ZERO
-    paid = line_amount(price, ZERO, currency)
-    for part in parts:
-        paid += line_amount(price, part, currency, sold)
-        sold += part
-    half = Decimal("0.5").scaleb(-{"USD": 2, "JPY": 0, "KWD": 3}[currency])
-    assert abs(paid.amount - line_amount(price, sold, currency).amount) <= half * (len(parts) + 1)
-
-
 @given(in_parts, quantities, quantities)
 def test_more_never_costs_less(price: Price, quantity: Decimal, more: Decimal) -> None:
     assert price_of(price, quantity + more) >= price_of(price, quantity)
@@ -146,3 +145,63 @@ def test_a_warning_of_a_volume_price_names_a_real_drop(price: Volume) -> None:
 def test_packages_are_counted_in_whole_numbers(size: int, quantity: int, rate: Decimal) -> None:
     packages = Decimal(-(-quantity // size))
     assert price_of(Package(Decimal(size), rate), Decimal(quantity)) == WIDE.multiply(packages, rate)
+
+
+@st.composite
+def months(draw: st.DrawFn) -> list[list[PricedLine]]:
+    """Sales, one after another: each of some lines, and of some lines what was used since the sale before."""
+    lines = draw(st.lists(in_parts, min_size=1, max_size=4))
+    settled = [ZERO] * len(lines)
+    sales = []
+    for _ in range(draw(st.integers(1, 6))):
+        sale = []
+        for number, price in enumerate(lines):
+            quantity = draw(st.one_of(st.just(ZERO), st.integers(1, 300).map(Decimal), quantities))
+            if quantity:
+                key = LineKey(BEGIN + timedelta(days=number), "pro")
+                line = OverageLine(key, BEGIN, settled[number] + quantity, settled[number])
+                sale.append(price_due(line, price))
+                settled[number] += quantity
+        sales.append(sale)
+    return sales
+
+
+@given(months(), st.sampled_from(["USD", "JPY", "KWD"]))
+def test_promise_10_money_in_parts_is_money_at_once(sales: list[list[PricedLine]], currency: str) -> None:
+    """Issue 11, point 17: after each sale, all that was charged is the exact price of all that was sold, rounded once."""
+    remainder, exact, charged = ZERO, ZERO, Money(ZERO, currency)
+    for priced in sales:
+        sold = sale_of(priced, remainder, currency)
+        exact = exact_sum(exact, *(part.price for part in sold))
+        amount = sum((part.amount for part in sold), start=Money(ZERO, currency))
+        charged += amount
+        remainder = exact_sum(remainder, -amount.amount, *(part.price for part in sold))
+        assert charged == round_half_up(exact, currency)
+        assert all(part.amount.amount >= 0 for part in sold)
+
+
+@given(st.lists(st.tuples(in_parts, quantities.filter(bool)), min_size=1, max_size=80))
+def test_point_11_a_merged_line_costs_what_its_lines_cost(lines: list[tuple[Price, Decimal]]) -> None:
+    due = [
+        OverageLine(LineKey(BEGIN + timedelta(days=number), "pro"), BEGIN, quantity, prices={"USD": price})
+        for number, (price, quantity) in enumerate(lines)
+    ]
+    merged = merged_line(due, segment=7)
+    assert merged.prices is not None
+    assert merged.due == sum((line.due for line in due), ZERO)
+    exact = exact_sum(*(price_of(price, quantity) for price, quantity in lines))
+    difference = WIDE.subtract(price_due(merged, merged.prices["USD"]).price, exact)
+    assert abs(difference) <= Decimal("0.000000000001")
+
+
+@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 6))
+def test_point_11_no_line_waits_behind_one_that_is_worth_less(worths: list[int], lines_max: int) -> None:
+    priced = [
+        PricedLine(OverageLine(LineKey(BEGIN + timedelta(days=number), None), BEGIN, Decimal(1)), Decimal(worth))
+        for number, worth in enumerate(worths)
+    ]
+    chosen = worth_most(priced, lines_max)
+    assert len(chosen) == min(lines_max, len(priced))
+    assert list(chosen) == [each for each in priced if each in chosen]
+    waiting = [each.price for each in priced if each not in chosen]
+    assert max(waiting, default=ZERO) <= min((each.price for each in chosen), default=ZERO)

@@ -21,14 +21,14 @@ from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.errors import BelowMinimum, NotForSale, NothingOwed
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money, parse_display, round_half_up
-from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.domain.selling.overage import LineKey, OverageLine, exact_sum
 from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.domain.selling.pricing import price_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.keys import customer_partition
 from pancake_meter.store.selling.checkouts import read_checkout
-from pancake_meter.store.selling.overage_lines import line_key
+from pancake_meter.store.selling.overage_lines import line_key, read_remainder
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_delivery
@@ -447,7 +447,7 @@ class Walk:
         return amounts
 
     def _check_prices(self, checkouts: Iterable[Checkout]) -> None:
-        """What was paid for a line in parts is what it costs at once, within one rounding a part."""
+        """What was paid for a line in parts is what it costs at once, and what rounding left of all sales is carried."""
         parts: dict[LineKey, list[Any]] = defaultdict(list)
         for checkout in checkouts:
             for part in checkout.lines if checkout.status == "paid" else ():
@@ -461,9 +461,13 @@ class Walk:
             follows = all(a.end == b.start for a, b in itertools.pairwise(ordered)) and ordered[0].start == 0
             if whole and follows and len(currencies) == 1 and key.plan is not None:
                 price = self.metering.catalog.plans[key.plan].allowances[METER].prices[currencies.pop()]
-                paid = sum((part.amount.amount for part in sold), ZERO)
-                cent = Decimal(1).scaleb(sold[0].amount.amount.as_tuple().exponent)
-                assert abs(paid - price_of(price, line.settled)) <= cent * len(sold) / 2, self.story()
+                assert exact_sum(*(part.price for part in sold)) == price_of(price, line.settled), self.story()
+        overage = [checkout for checkout in checkouts if checkout.kind == "overage" and checkout.payment_ids]
+        for currency in ("USD", "JPY"):
+            sales = [checkout for checkout in overage if checkout.amount.currency == currency]
+            if all(checkout.status == "paid" for checkout in sales):
+                remainder = read_remainder(self.table, CUSTOMER, METER, currency)
+                assert remainder == exact_sum(*(checkout.remainder for checkout in sales)), self.story()
 
     def _stored_checkouts(self) -> list[Checkout]:
         found = (read_checkout(self.table, checkout.id) for checkout in self.checkouts)

@@ -11,16 +11,21 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
 from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.balance.hold_quota import (
+    HoldPlaced,
+    hold_quota,
+    release_hold,
+    settle_hold,
+    settle_with_event,
+)
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.balance.record_usage import UsageLine, record_events
+from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.balance.sweep_due import sweep_due
-from pancake_meter.usecases.usage.settle_line import settle_line
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 from tests.support.table import create_table
@@ -101,8 +106,8 @@ def settle_a_measured_call_after_a_reset(stack: Metering) -> None:
 
 
 def settle_measured(stack: Metering, used_at: datetime, now: datetime) -> None:
-    line = UsageLine(CUSTOMER, "tokens", dated_usage_event("h1", Decimal(60), used_at, now))
-    assert settle_line(stack, line, CustomerHold(CUSTOMER, HANDLE), now).result in {"counted", "duplicate"}
+    event = dated_usage_event("h1", Decimal(60), used_at, now)
+    assert settle_with_event(stack, CUSTOMER, HANDLE, event, now, of_any_time=False).result in {"counted", "duplicate"}
 
 
 def release(stack: Metering) -> None:

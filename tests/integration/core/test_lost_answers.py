@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
 from pancake_meter.store.reconciliation.progress import write_place
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import dismiss, parked_usage
-from pancake_meter.usecases.balance.hold_quota import hold_quota, release_hold, settle_hold
+from pancake_meter.usecases.balance.hold_quota import hold_quota, release_hold, settle_hold, settle_with_event
 from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch, record_events
 from pancake_meter.usecases.balance.sweep_due import sweep_due
 from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
-from pancake_meter.usecases.usage.settle_line import settle_line
 from pancake_meter.usecases.usage.sources import OPENMETER
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery, replay_delivery
 from tests.support.aws import dynamodb_client
@@ -90,8 +89,8 @@ def settle(world: World) -> Any:
 
 
 def settle_a_call(world: World) -> Any:
-    line = UsageLine(CUSTOMER, "tokens", dated_usage_event("h1", Decimal(60), NOW, NOW))
-    return settle_line(world.metering, line, CustomerHold(CUSTOMER, HANDLE), NOW)
+    event = dated_usage_event("h1", Decimal(60), NOW, NOW)
+    return settle_with_event(world.metering, CUSTOMER, HANDLE, event, NOW, of_any_time=False)
 
 
 def release(world: World) -> Any:

@@ -9,13 +9,10 @@ import pytest
 
 from pancake_meter.domain.errors import BelowMinimum, NothingOwed
 from pancake_meter.domain.selling.checkout import Checkout
-from pancake_meter.domain.selling.overage import MAX_SOLD_LINES
 from pancake_meter.domain.selling.pricing import PerUnit
 from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.balance.metering import Metering
 from tests.support.billing import BEGAN, Billing
-from tests.support.meters import catalog_of
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, refund
 
 if TYPE_CHECKING:
@@ -298,28 +295,6 @@ def test_the_cap_counts_overage_again_after_a_second_order_came_and_went(billing
     assert billing.owes() == (0, 400_000, 0)
     assert billing.metering.current_balance(CUSTOMER, "tokens", billing.now).headroom == 100_000
     assert ranges(billing.ask()) == [("pro", 0, 400_000, "8.00")]
-
-
-def test_many_periods_are_sold_twenty_at_a_time_the_oldest_first(dynamodb: "DynamoDBClient", table: str) -> None:
-    # Given 25 days, each with 100 tokens too many at a cent
-    overage = 'overage = "allowed"\nprices = { USD = { model = "per_unit", unit_price = "0.01" } }'
-    world = World(Table(dynamodb, table), BEGAN)
-    billing = Billing(world, Metering(world.table, catalog_of(1000, cadence="day", overage=overage)))
-    for _ in range(25):
-        billing.use(1100)
-        billing.wait(1)
-
-    # When the first twenty are sold and paid
-    first = billing.ask()
-    assert (len(first.lines), first.amount.display) == (MAX_SOLD_LINES, "20.00")
-    assert billing.pay(first) is None
-
-    # Then the other five follow
-    assert billing.owes() == (500, 0, 1000)
-    rest = billing.ask()
-    assert (len(rest.lines), rest.amount.display) == (5, "5.00")
-    assert billing.pay(rest) is None
-    assert billing.owes() == (0, 0, 1000)
 
 
 def stored(billing: Billing, checkout: Checkout) -> Checkout:

@@ -213,7 +213,7 @@ def overage_checkout(world: World, key: LineKey, units: int) -> Checkout:
         status="open",
         created_at=world.now,
         expires_at=world.now + timedelta(minutes=45),
-        lines=(SoldLine(key, Decimal(0), Decimal(units), amount),),
+        lines=(SoldLine(key, Decimal(0), Decimal(units), amount, amount.amount),),
     )
     assert write_new_checkout(world.table, made, None)
     return made

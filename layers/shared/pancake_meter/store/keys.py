@@ -74,6 +74,11 @@ def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:
     return {"PK": customer_partition(customer_id), "SK": f"{overage_line_prefix(meter)}{line}"}
 
 
+def remainder_key(customer_id: str, meter: str) -> Key:
+    """Key of what the rounding of a meter's sales left."""
+    return {"PK": customer_partition(customer_id), "SK": f"REMAINDER#{meter}"}
+
+
 def usage_event_key(customer_id: str, meter: str, event_id: str) -> Key:
     """Key of a usage event: a partition of its own, so that a busy customer's events spread over the table."""
     return {"PK": f"USAGE#{key_part(customer_id)}#{meter}#{event_id}", "SK": "USAGE"}

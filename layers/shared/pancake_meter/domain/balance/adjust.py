@@ -3,7 +3,7 @@
 Every function takes a balance already advanced to ``now`` (inside the same ``Change``) and returns the grown change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,15 +14,25 @@ from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
-from pancake_meter.domain.selling.overage import NO_LINES, LineKey, Lines, OverageLine, SettledUnits, SoldLine
+from pancake_meter.domain.selling.overage import (
+    MAX_CHANGED_LINES,
+    NO_LINES,
+    LineKey,
+    Lines,
+    OverageLine,
+    SettledUnits,
+    SoldLine,
+    merged_line,
+)
 
 
 def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
     """Add a grant, or add its units to the lot that is there.
 
     It pays at once for overage of the open period: overage is what lies beyond *every* grant. So does one whose news comes
-    late: of ``lines`` (those with units due), it first pays those whose period had not ended when the grant started. What
-    was bought then pays for units that were refunded and gone (``claw_back``).
+    late: of ``lines`` (those with units due), it first pays those whose period had not ended when the grant started, the
+    oldest first. A change has room for so many: beyond them the units stay in the grant. What was bought then pays for
+    units that were refunded and gone (``claw_back``).
 
     Raises:
         TooManyGrants: the balance has ``MAX_GRANTS`` live grants already, none of which is the grant's lot.
@@ -53,7 +63,8 @@ def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Gran
     """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first."""
     for line in change.lines_over(lines).values():
         covered = min(grant.remaining, line.due) if grant.starts_at < line.ends_at else ZERO
-        if covered > ZERO:
+        has_room = line.key in change.lines or len(change.lines) < MAX_CHANGED_LINES
+        if covered > ZERO and has_room:
             change = _take_from_due(change, replace(line, closed=-covered, settled=ZERO, forgiven=ZERO), covered)
             change = change.moved("overage_covered", covered, grant.id)
             grant = replace(grant, remaining=grant.remaining - covered)
@@ -173,20 +184,33 @@ def resume_overage(change: Change, lines: Lines) -> Change:
 def forgive_overage(change: Change, quantity: Decimal, lines: Lines) -> tuple[Change, Decimal]:
     """Let go up to ``quantity`` owed units, the oldest line first; return the grown change and how many there were.
 
-    They no longer count as overage: in their line, later units move down into their place.
+    They no longer count as overage: in their line, later units move down into their place. A change has room for so many
+    lines: where more have units due, fewer units are let go than are owed, and the rest is for another change.
     """
     change = change.burn()
     left = quantity
-    for line in change.lines_over(lines).values():
+    due = [line for line in change.lines_over(lines).values() if line.due > ZERO]
+    for line in due[:MAX_CHANGED_LINES]:
         forgiven = min(left, line.due)
         if forgiven > ZERO:
             change = _forgive(change, line, forgiven)
             left -= forgiven
-    forgiven = min(left, change.balance.overage)
+    forgiven = min(left, change.balance.overage) if len(due) <= MAX_CHANGED_LINES else ZERO
     if forgiven > ZERO:
         change = make_due(change, forgiven, change.balance.period.end)
         change = _forgive(change, change.lines[change.balance.line], forgiven)
     return change, quantity - left + forgiven
+
+
+def merge_lines(change: Change, lines: Sequence[OverageLine]) -> Change:
+    """Put one line in the place of several of one plan, the oldest first: as many units due, at the same price.
+
+    Each of ``lines`` is as it is kept, with the prices that it has. So lines of little worth, more of them than one checkout
+    can sell, can be sold all the same.
+    """
+    for line in lines:
+        change = change.line_moved(replace(line, closed=-line.due, settled=ZERO, forgiven=ZERO))
+    return change.line_moved(merged_line(lines, change.before.segment + 1))
 
 
 def _forgive(change: Change, line: OverageLine, quantity: Decimal) -> Change:

@@ -138,12 +138,18 @@ def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Chang
 
 
 def make_due(change: Change, quantity: Decimal, ends_at: datetime) -> Change:
-    """Make units of the open period's overage due, in its line, which ends at ``ends_at``; ``change`` is burned."""
+    """Make units of the open period's overage due, in its line, which ends at ``ends_at``; ``change`` is burned.
+
+    This is where a line gets its prices: those of the plan as sold at this moment, for good. What the plan costs later does
+    not reprice units that were due before. A balance that was read has the prices of its plan from ``Metering.advanced``.
+    """
     balance = change.balance
     if quantity == ZERO:
         return change
     due = replace(balance, overage=balance.overage - quantity, overage_due=balance.overage_due + quantity)
-    closed = replace(change, balance=due).line_moved(OverageLine(balance.line, ends_at, closed=quantity))
+    closed = replace(change, balance=due).line_moved(
+        OverageLine(balance.line, ends_at, closed=quantity, prices=balance.policy.prices or None)
+    )
     return closed.moved("overage_closed", quantity)
 
 

@@ -30,6 +30,7 @@ from pancake_meter.domain.selling.plan import (
     OveragePolicy,
     Plan,
 )
+from pancake_meter.domain.selling.pricing import Price
 
 _CHART_MIN = timedelta(days=16)
 """A rest of a period that is shorter gets no chart of its own."""
@@ -41,7 +42,11 @@ NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The part of a plan that governs one meter, kept with the balance: later edits of the catalog do not reach it."""
+    """The part of a plan that governs one meter, kept with the balance: later edits of the catalog do not reach it.
+
+    ``prices``, by currency, are not kept with the balance: each KB of its item costs every hot write a unit. ``Policy.of``
+    takes them from the plan, ``at_prices`` puts them on a balance that was read. ``make_due`` fixes them in the line.
+    """
 
     plan: str | None
     allowance: Decimal = ZERO
@@ -51,6 +56,7 @@ class Policy:
     alert_thresholds: tuple[Decimal, ...] = ()
     holds_per_minute: int | None = None
     is_unpaid: bool = False
+    prices: Mapping[str, Price] = field(default_factory=dict, compare=False)
 
     @classmethod
     def unpaid(cls, plan: str) -> Self:
@@ -71,6 +77,7 @@ class Policy:
             rollover_maximum=allowance.rollover_maximum,
             alert_thresholds=allowance.alert_thresholds,
             holds_per_minute=plan.holds_per_minute,
+            prices=allowance.prices,
         )
 
     @property
@@ -162,6 +169,10 @@ class Balance:
     gone_before: Decimal = ZERO
     lapsed: Lapse | None = None
     blocked: str | None = None
+
+    def at_prices(self, prices: Mapping[str, Price]) -> Self:
+        """Return the balance with the prices of its plan, as the plan was sold to the customer."""
+        return replace(self, policy=replace(self.policy, prices=prices))
 
     @property
     def active_grants(self) -> tuple[Grant, ...]:

@@ -9,6 +9,7 @@ from typing import Self
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind, PeriodSummary
 from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
+from pancake_meter.domain.selling.pricing import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class Change:
         """Return the change with differences added to a line."""
         known = self.lines.get(more.key)
         return replace(self, lines={**self.lines, more.key: known.plus(more) if known else more})
+
+    def at_prices(self, prices: Mapping[str, Price]) -> Self:
+        """Return the change with the prices fixed of the lines whose units it makes due without any."""
+        return replace(
+            self, lines={key: replace(more, prices=more.prices or prices or None) for key, more in self.lines.items()}
+        )
 
     def lines_over(self, stored: Lines) -> dict[LineKey, OverageLine]:
         """Return the lines as they will be, oldest first: those ``stored``, with what this change adds so far."""

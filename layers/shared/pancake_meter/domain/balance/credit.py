@@ -24,12 +24,16 @@ class PaidOrder:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a payment made of a checkout. ``settled`` units were owed, the rest became a ``grant``."""
+    """What a payment made of a checkout. ``settled`` units were owed, the rest became a ``grant``.
+
+    ``remainder`` of the sale is carried to the customer's next one. Where not all that was sold was still owed, none is.
+    """
 
     checkout: Checkout
     change: Change
     settled: tuple[SettledUnits, ...] = ()
     grant: Grant | None = None
+    remainder: Decimal = ZERO
 
 
 def bought_lot(
@@ -74,10 +78,11 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     change, settled = pay_overage(change, checkout.lines, lines)
     rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
     status, flag, kind = _judge(checkout, rest)
+    done = replace(seen, status=status, flag=flag)
     if rest == ZERO:
-        return Settlement(replace(seen, status=status, flag=flag), change, settled)
+        return Settlement(done, change, settled, remainder=checkout.remainder)
     lot = bought_lot(kind, rest, checkout.priority, now, checkout.expires_after)
-    return Settlement(replace(seen, status=status, flag=flag), add_grant(change, lot, now, lines), settled, lot)
+    return Settlement(done, add_grant(change, lot, now, lines), settled, lot)
 
 
 def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:

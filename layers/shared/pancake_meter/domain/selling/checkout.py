@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from pancake_meter.domain.selling.money import Money
-from pancake_meter.domain.selling.overage import SoldLine
+from pancake_meter.domain.selling.overage import SoldLine, exact_sum
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
 WantedKind = CheckoutKind | Literal["plan"]
@@ -57,6 +57,13 @@ class Checkout:
     url: str | None = None
     payment_ids: tuple[str, ...] = ()
     flag: Flag | None = None
+
+    @property
+    def remainder(self) -> Decimal:
+        """What the exact price of the lines exceeds the amount by; negative where it falls short. Zero of other kinds."""
+        if not self.lines:
+            return Decimal(0)
+        return exact_sum(-self.amount.amount, *(part.price for part in self.lines))
 
     def sells_as(self, other: "Checkout") -> bool:
         """Whether both sell the same for the same money."""

@@ -2,40 +2,55 @@
 
 The units of a line are numbered in the order in which they were used. Up to ``settled`` they are paid, from there to
 ``closed`` they are due, and in the line of the open period those above ``closed`` are the balance's own ``overage``, not yet
-due. A price always counts from the start of the line, so a line that is sold in parts costs what it costs at once.
+due.
+
+**Money in parts is money at once.** A price always counts from the start of the line: units cost what all units of the line
+up to them cost, less what the units before them cost, exactly (``price_of``). A sale adds up the exact prices of its parts
+and the *remainder* of the sales before it, and rounds once. What the rounding left out or added is the new remainder. It is
+carried to the customer's next sale of the meter in the currency. So all that was sold, in one checkout or in many, of one
+line or of many, costs the exact price of all of it, rounded once (``sale_of``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Final
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.selling.money import Money
-from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.domain.selling.pricing import EXACT, Price, lump_price, price_of
 
 _ZERO = Decimal(0)
 
-MAX_SOLD_LINES = 20
-"""Lines of one checkout, the oldest first: settling it is one transaction."""
+MAX_SOLD_LINES: Final = 60
+"""Lines of one checkout: settling it is one transaction, of at most 100 items."""
+
+MAX_CHANGED_LINES: Final = 70
+"""Lines that one change of a balance touches: beside them its transaction has room for all else that goes with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineKey:
-    """Names a line: when its period began, as first known, and the plan that governed it."""
+    """Names a line: when its period began, as first known, and the plan that governed it.
+
+    A line that others were merged into is named after the oldest of them, and after the balance's segment in which they
+    were ``merged``; that of a period has 0 there.
+    """
 
     period_start: datetime
     plan: str | None
+    merged: int = 0
 
     @property
-    def order(self) -> tuple[datetime, str]:
+    def order(self) -> tuple[datetime, str, int]:
         """Sort key: oldest first."""
-        return self.period_start, self.plan or ""
+        return self.period_start, self.plan or "", self.merged
 
     def __str__(self) -> str:
-        """Return the name of the line in keys and in the ledger; it sorts as ``order`` does."""
-        return f"{timestamp(self.period_start)}#{self.plan or ''}"
+        """Return the name of the line in keys and in the ledger; it sorts as ``order`` does, the merged lines by text."""
+        name = f"{timestamp(self.period_start)}#{self.plan or ''}"
+        return f"{name}#{self.merged}" if self.merged else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +58,8 @@ class OverageLine:
     """One line, or what a change adds to one: there the quantities are differences, and may be negative.
 
     ``forgiven`` units no longer count as overage; the number is kept to be seen. ``ends_at`` is when the period ended, or
-    will: what was bought before then still pays for what is due here. ``prices`` are those under which the units were
-    used, by currency, kept once the plan is sold to the customer at others.
+    will: what was bought before then still pays for what is due here. ``prices``, by currency, are those of the plan when
+    units of the line first became due, and stay. Only a line of earlier code, or of a plan without a price, has none.
     """
 
     key: LineKey
@@ -77,17 +92,86 @@ NO_LINES: Final[Lines] = {}
 
 @dataclass(frozen=True, slots=True)
 class SoldLine:
-    """What a checkout sells of a line: the units above ``start``, up to and with ``end``, for ``amount``."""
+    """What a checkout sells of a line: the units above ``start``, up to and with ``end``.
+
+    ``price`` is their exact price. ``amount`` is the line's share of the checkout's amount: the shares add up to it.
+    """
 
     key: LineKey
     start: Decimal
     end: Decimal
     amount: Money
+    price: Decimal
 
     @property
     def quantity(self) -> Decimal:
         """Units sold."""
         return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    """A line and the exact price of its units due, in one currency."""
+
+    line: OverageLine
+    price: Decimal
+
+
+def price_due(line: OverageLine, price: Price) -> PricedLine:
+    """Return the line with the exact price of its units due."""
+    return PricedLine(line, price_of(price, line.due, line.settled))
+
+
+def worth_most(priced: Sequence[PricedLine], lines_max: int = MAX_SOLD_LINES) -> tuple[PricedLine, ...]:
+    """Return at most so many lines, in the order given: those worth most, and of several worth the same the first.
+
+    So no line waits behind others that are worth less, or that round to nothing.
+    """
+    best = sorted(range(len(priced)), key=lambda index: (-priced[index].price, index))[:lines_max]
+    return tuple(priced[index] for index in sorted(best))
+
+
+def sale_of(priced: Iterable[PricedLine], remainder: Decimal, currency: str) -> tuple[SoldLine, ...]:
+    """Return the parts of a checkout that sells all units due in the lines, with the ``remainder`` of the sales before it.
+
+    The module's docstring has the rule. Each line's amount is what the sum up to it comes to, less the sum before it.
+
+    Raises:
+        UnknownCurrency: the currency is unknown.
+    """
+    sold: list[SoldLine] = []
+    before = Money(_ZERO, currency)
+    for each in priced:
+        remainder = exact_sum(remainder, each.price)
+        after = round_half_up(max(_ZERO, remainder), currency)
+        sold.append(SoldLine(each.line.key, each.line.settled, each.line.closed, after - before, each.price))
+        before = after
+    return tuple(sold)
+
+
+def exact_sum(*amounts: Decimal) -> Decimal:
+    """Return the sum of exact prices, exactly."""
+    with localcontext(EXACT):
+        return sum(amounts, _ZERO)
+
+
+def merged_line(lines: Sequence[OverageLine], segment: int) -> OverageLine:
+    """Return one line with all units that are due in ``lines`` of one plan, at what they cost there.
+
+    It has the currencies in which all of them have a price. It is named after the first, the oldest.
+    """
+    quantity = sum((line.due for line in lines), _ZERO)
+    currencies = set.intersection(*(set(line.prices or ()) for line in lines))
+    totals = {
+        currency: exact_sum(*(price_due(line, line.prices[currency]).price for line in lines if line.prices))
+        for currency in sorted(currencies)
+    }
+    return OverageLine(
+        LineKey(lines[0].key.period_start, lines[0].key.plan, segment),
+        max(line.ends_at for line in lines),
+        closed=quantity,
+        prices={currency: lump_price(quantity, total) for currency, total in totals.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ Definitions: docs.stripe.com "tiered pricing"; getlago.com "charge models".
 """
 
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
-from typing import ClassVar, Literal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
+from typing import ClassVar, Final, Literal
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.quantity import format_quantity
@@ -24,8 +24,8 @@ MAX_TIERS = 50
 
 _ZERO = Decimal(0)
 _RATE_STEP = Decimal(1).scaleb(-RATE_DECIMAL_PLACES)
-# Room for the longest product: 22 digits of quantity by 22 of rate. An inexact result is our fault and must not pass.
-_EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation])
+"""Room for the longest product: 22 digits of quantity by 22 of rate. An inexact result is our fault and must not pass."""
 
 
 class InvalidPrice(DomainError):
@@ -128,7 +128,7 @@ def price_of(price: Price, quantity: Decimal, from_quantity: Decimal = _ZERO) ->
     """
     if quantity < _ZERO or from_quantity < _ZERO:
         raise ValueError("units are sold in quantities of zero or more, from zero or more")
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return max(_ZERO, _charged(price, from_quantity + quantity) - _charged(price, from_quantity))
 
 
@@ -142,13 +142,25 @@ def line_amount(price: Price, quantity: Decimal, currency: str, from_quantity: D
     return round_half_up(price_of(price, quantity, from_quantity), currency)
 
 
+def lump_price(quantity: Decimal, total: Decimal) -> PerUnit:
+    """Return a price at which all of ``quantity`` units cost ``total``, exact to 12 decimal places, and parts cost a share.
+
+    What the price of a unit cannot state is a flat fee, less than a thousandth of the currency's unit for a billion units.
+    """
+    with localcontext(EXACT) as context:
+        context.traps[Inexact] = False
+        unit_price = min(MAX_RATE, (total / quantity).quantize(_RATE_STEP, rounding=ROUND_DOWN))
+        flat = (total - unit_price * quantity).quantize(_RATE_STEP, rounding=ROUND_HALF_UP)
+    return PerUnit(unit_price, flat)
+
+
 def model_total(price: Price, paid_units: Decimal) -> Decimal:
     """Return the model's own figure for ``paid_units`` counted from zero, free units set aside.
 
     Here the first tier is always reached, so its flat fee stands at zero units too (as Lago bills it). What we sell
     goes through ``price_of``, which charges nothing for nothing.
     """
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         match price:
             case PerUnit():
                 return price.flat + paid_units * price.unit_price
@@ -164,7 +176,7 @@ def model_total(price: Price, paid_units: Decimal) -> Decimal:
 def cheaper_when_more(price: Volume) -> tuple[PriceDrop, ...]:
     """Return every place where a larger quantity costs less than a smaller one."""
     drops: list[PriceDrop] = []
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         for tier, above in zip(price.tiers, price.tiers[1:], strict=False):
             quantity = tier.up_to or _ZERO
             total_at = tier.flat + quantity * tier.unit_price
@@ -183,7 +195,7 @@ def check_rate(rate: Decimal, field: str = "") -> None:
     if not rate.is_finite() or not _ZERO <= rate <= MAX_RATE:
         raise InvalidPrice(f"a price is from 0 to {format_quantity(MAX_RATE)}", field=field)
     try:
-        rate.quantize(_RATE_STEP, context=_EXACT)
+        rate.quantize(_RATE_STEP, context=EXACT)
     except (Inexact, InvalidOperation):
         raise InvalidPrice(f"a price has at most {RATE_DECIMAL_PLACES} decimal places", field=field) from None
 

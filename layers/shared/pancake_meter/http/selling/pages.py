@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable
+from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable, TooManyGrants
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -98,6 +98,11 @@ PLAN_CANCELLED = Page(
     "It ends {when}, and cannot be changed until then. Nothing has been charged. To change the plan now, first withdraw the"
     " cancellation, where you cancelled. Or come back when it has ended to buy a new one.",
 )
+NO_ROOM_FOR_A_PACK = Page(
+    HTTPStatus.CONFLICT,
+    "You have as many packs as your account can hold",
+    "Nothing has been charged. Please use up one of your packs, or wait until one expires, and open this link again.",
+)
 TRY_AGAIN = Page(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Please try again in a moment",
@@ -113,6 +118,8 @@ def page_of_refusal(error: Exception) -> Page:
             return _by_standing(error, HIGHEST_PLAN, HIGHEST_PLAN_OVERDUE, HIGHEST_PLAN_CANCELLED)
         case PlanNotChangeable():
             return _by_standing(error, PLAN_CANCELLED, PAYMENT_OVERDUE, PLAN_CANCELLED)
+        case TooManyGrants():
+            return NO_ROOM_FOR_A_PACK
         case _:
             return NOTHING_TO_PAY
 

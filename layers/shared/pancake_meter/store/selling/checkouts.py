@@ -220,8 +220,18 @@ def _checkout(item: Item) -> Checkout:
 
 
 def _sold_item(part: SoldLine) -> dict[str, Any]:
-    return {"line": line_key_item(part.key), "start": part.start, "end": part.end, "amount": part.amount.display}
+    """The price is text: it may have more digits than a number of DynamoDB's."""
+    return {
+        "line": line_key_item(part.key),
+        "start": part.start,
+        "end": part.end,
+        "amount": part.amount.display,
+        "price": format(part.price, "f"),
+    }
 
 
 def _sold(item: Mapping[str, Any], currency: str) -> SoldLine:
-    return SoldLine(line_key(item["line"]), item["start"], item["end"], Money(Decimal(item["amount"]), currency))
+    """Earlier code rounded each line by itself, and kept no exact price: there the amount is the price."""
+    amount = Money(Decimal(item["amount"]), currency)
+    price = Decimal(item["price"]) if "price" in item else amount.amount
+    return SoldLine(line_key(item["line"]), item["start"], item["end"], amount, price)

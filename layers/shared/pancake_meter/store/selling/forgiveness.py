@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pancake_meter.domain.instant import to_ms
 from pancake_meter.store.keys import Key, customer_partition
@@ -14,29 +15,35 @@ from pancake_meter.store.table import Put, Table
 
 @dataclass(frozen=True, slots=True)
 class Forgiveness:
-    """Up to ``asked`` units were to be let go; ``forgiven`` were owed."""
+    """Up to ``asked`` units are to be let go; ``forgiven`` were so far. There may be more until it ``is_done``."""
 
     asked: Decimal
     forgiven: Decimal
+    is_done: bool = True
 
 
 def read_forgiveness(table: Table, customer_id: str, meter: str, forgiveness_id: str) -> Forgiveness | None:
     """Return what became of a forgiveness, or ``None``: one read."""
     item = table.get(_key(customer_id, meter, forgiveness_id))
-    return Forgiveness(item["asked"], item["forgiven"]) if item is not None else None
+    return Forgiveness(item["asked"], item["forgiven"], "unfinished" not in item) if item is not None else None
 
 
 def forgiveness_write(
-    customer_id: str, meter: str, forgiveness_id: str, asked: Decimal, forgiven: Decimal, now: datetime
+    customer_id: str, meter: str, forgiveness_id: str, before: Forgiveness | None, after: Forgiveness, now: datetime
 ) -> Put:
-    """Return the write that marks a forgiveness as done, unless it is."""
-    item = {
+    """Return the write that carries a forgiveness from what was read to what it is now, unless another step did."""
+    item: dict[str, Any] = {
         **_key(customer_id, meter, forgiveness_id),
-        "asked": asked,
-        "forgiven": forgiven,
+        "asked": after.asked,
+        "forgiven": after.forgiven,
         "at": to_ms(now),
     }
-    return Put(item, "attribute_not_exists(PK)")
+    if not after.is_done:
+        item["unfinished"] = True
+    if before is None:
+        return Put(item, "attribute_not_exists(PK)")
+    condition = "forgiven = :forgiven AND attribute_exists(unfinished)"
+    return Put(item, condition, {":forgiven": before.forgiven})
 
 
 def _key(customer_id: str, meter: str, forgiveness_id: str) -> Key:

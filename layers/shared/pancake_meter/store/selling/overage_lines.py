@@ -1,7 +1,10 @@
-"""Overage lines as items: ``PK CUSTOMER#<customer> SK OVERAGE#<meter>#<period start>#<plan>``.
+"""Overage lines as items, and the remainder that the rounding of sales left.
+
+``PK CUSTOMER#<customer> SK OVERAGE#<meter>#<period start>#<plan>``, of a merged line with ``#<segment>`` after it.
+``PK CUSTOMER#<customer> SK REMAINDER#<meter>``: an attribute for each currency.
 
 A line changes only in a transaction that carries its balance to the next segment. So what is read after the balance is
-still so when the balance's write succeeds, and the writes here need no condition of their own.
+still so when the balance's write succeeds, and the writes here need no condition of their own. So it is with remainders.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +13,7 @@ from typing import Any, Final
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
-from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix
+from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix, remainder_key
 from pancake_meter.store.selling.plan_item import price_from_item, price_item
 from pancake_meter.store.table import Item, Table, Update
 
@@ -33,7 +36,10 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
         sets += ", #plan = :plan"
         names["#plan"] = "plan"
         values[":plan"] = more.key.plan
-    if more.prices is not None:
+    if more.key.merged:
+        sets += ", merged = :merged"
+        values[":merged"] = more.key.merged
+    if more.prices:
         sets += ", prices = if_not_exists(prices, :prices)"
         values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
     expression = f"SET {sets} ADD closed :closed, settled :settled, forgiven :forgiven"
@@ -67,20 +73,35 @@ def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> 
 
 
 def read_lines(table: Table, customer_id: str, meter: str, keys: Collection[LineKey]) -> dict[LineKey, OverageLine]:
-    """Return the lines with these keys, as far as they are there: one read each."""
-    items = (table.get(overage_line_key(customer_id, meter, key)) for key in keys)
-    return {line.key: line for line in (_line(item) for item in items if item is not None)}
+    """Return the lines with these keys, at most 100, as far as they are there: one request."""
+    if not keys:
+        return {}
+    items = table.get_all([overage_line_key(customer_id, meter, key) for key in dict.fromkeys(keys)])
+    return {line.key: line for line in map(_line, items)}
+
+
+def read_remainder(table: Table, customer_id: str, meter: str, currency: str) -> Decimal:
+    """Return what the exact prices of all that was sold exceed the amounts by, in one currency: one read."""
+    item = table.get(remainder_key(customer_id, meter)) or {}
+    return Decimal(item.get(currency, 0))
+
+
+def remainder_write(customer_id: str, meter: str, currency: str, more: Decimal) -> Update:
+    """Return the write that adds the remainder of a sale to those before it."""
+    return Update(
+        remainder_key(customer_id, meter), "ADD #currency :more", None, {":more": more}, {"#currency": currency}
+    )
 
 
 def line_key_item(key: LineKey) -> dict[str, Any]:
     """Return a line's key as an attribute."""
-    item: dict[str, Any] = {"period_start": to_ms(key.period_start)}
-    return item if key.plan is None else {**item, "plan": key.plan}
+    item: dict[str, Any] = {"period_start": to_ms(key.period_start), "plan": key.plan, "merged": key.merged or None}
+    return {name: value for name, value in item.items() if value is not None}
 
 
 def line_key(item: Mapping[str, Any]) -> LineKey:
     """Return the line's key of an attribute, or of the line's own item."""
-    return LineKey(from_ms(item["period_start"]), item.get("plan"))
+    return LineKey(from_ms(item["period_start"]), item.get("plan"), int(item.get("merged", 0)))
 
 
 def _line(item: Item) -> OverageLine:

@@ -14,6 +14,7 @@ from pancake_meter.domain.usage.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.balance.spending import write_hold, write_release, write_settlement
 from pancake_meter.store.errors import StoreBusy
+from pancake_meter.usecases.balance.event_result import EventResult, known_result
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.briefly import briefly
@@ -54,6 +55,19 @@ class HoldSettled:
     quantity: Decimal
     was_held: bool
     is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The result of the event that settles a hold, and whether that ended the hold.
+
+    ``was_held`` is false when the hold had expired, been released, or never was. ``counted_before`` is what the event was
+    counted as, where its id is not new.
+    """
+
+    result: EventResult
+    was_held: bool
+    counted_before: CountedAs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +127,55 @@ def settle_hold(
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     metering.check_meter(handle.meter)
-    held = handle.quantity
+    settled = settle_with_event(metering, customer_id, handle, event, now, of_any_time=True)
+    if settled.result == "conflict":
+        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
+    if settled.result == "period_closed":
+        raise PeriodClosed("the event's period closed too long ago")
+    before = settled.counted_before
+    # A repeat gets the first answer.
+    was_held = settled.was_held if before is None else not before.hold_was_over
+    return HoldSettled(handle, event.quantity, was_held, is_replay=before is not None)
+
+
+def settle_with_event(
+    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime, *, of_any_time: bool
+) -> Settled:
+    """Count ``event`` and end the hold: one transaction, where nothing is odd. It is the one way in which holds are settled.
+
+    ``of_any_time``: an event of a closed period counts to the open one, in which the work ends, as long as its hold is live.
+    Otherwise such an event counts to its own period, and the hold is released after it.
+
+    An event that was counted before, by this settlement or by another report of the same call, releases the hold if it is
+    still live. An event that cannot be counted leaves the hold to its expiry.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
+    table, meter, held = metering.table, handle.meter, handle.quantity
     for _ in range(ATTEMPTS_MAX):
-        refused = write_settlement(metering.table, customer_id, handle.meter, handle.id, held, event, now)
+        refused = write_settlement(table, customer_id, meter, handle.id, held, event, now, of_any_time=of_any_time)
         if refused is None:
-            return HoldSettled(handle, event.quantity, was_held=True)
-        balance = refused.balance
-        if event.id in refused.known:
-            settled = _settled_before(handle, event, refused.known[event.id])
-            if refused.balance_stands or (balance is not None and handle.id in balance.holds):
-                # Something else told of the same usage first, a gateway's callback say: the hold is over all the same.
-                release_hold(metering, customer_id, handle)
-            return settled
-        if balance is not None and metering.keep_current(balance, now):
+            return Settled("counted", was_held=True)
+        balance, known = refused.balance, refused.known.get(event.id)
+        if known is None and balance is not None and metering.keep_current(balance, now):
             continue
         hold = balance.holds.get(handle.id) if balance is not None else None
-        if hold is not None:
+        if known is None and hold is not None and (of_any_time or hold.quantity != held):
             held = hold.quantity
-        elif _count_without_hold(metering, customer_id, handle, event, now):
-            return HoldSettled(handle, event.quantity, was_held=False)
+            continue
+        if known is not None:
+            result = known_result(event, known)
+        else:
+            told = event if hold is not None else replace(event, hold_was_over=True)
+            result = record_events(metering, customer_id, meter, [told], now)[event.id]
+            if result == "duplicate":
+                # Another request has counted it meanwhile: its answer is the first.
+                continue
+        is_live = hold is not None or refused.balance_stands
+        releases = is_live and result in {"counted", "duplicate"}
+        was_held = releases and release_hold(metering, customer_id, handle).was_held
+        return Settled(result, was_held, counted_before=known)
     raise StoreBusy("the balance kept changing")
 
 
@@ -177,22 +221,3 @@ def _replay(handle: HoldHandle, held: Hold, balance: Balance) -> HoldPlaced:
     if held.quantity != handle.quantity:
         raise HoldConflict("the hold id is in use for another quantity", held=held.quantity)
     return HoldPlaced(handle, held, balance, is_replay=True)
-
-
-def _settled_before(handle: HoldHandle, event: UsageEvent, counted: CountedAs) -> HoldSettled:
-    if not event.is_repeat_of(counted):
-        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
-    return HoldSettled(handle, event.quantity, was_held=not counted.hold_was_over, is_replay=True)
-
-
-def _count_without_hold(
-    metering: Metering, customer_id: str, handle: HoldHandle, event: UsageEvent, now: datetime
-) -> bool:
-    """Count the usage of a hold that is not there; return false when another request has counted it meanwhile."""
-    told = replace(event, hold_was_over=True)
-    result = record_events(metering, customer_id, handle.meter, [told], now)[event.id]
-    if result == "conflict":
-        raise EventConflict("the hold was settled with another quantity", event_id=event.id)
-    if result == "period_closed":
-        raise PeriodClosed("the event's period closed too long ago")
-    return result == "counted"

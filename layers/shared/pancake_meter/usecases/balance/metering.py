@@ -1,16 +1,18 @@
 """What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance
-from pancake_meter.domain.balance.balance import Balance, Policy
+from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
@@ -54,12 +56,41 @@ class Metering:
         return self.current_change(customer_id, meter, now)[1].balance
 
     def current_change(self, customer_id: str, meter: str, now: datetime) -> tuple[Balance | None, Change]:
-        """Return the balance as written, if it is, and the change that makes it what it is now."""
+        """Return the balance as written, if it is, and the change that makes it what it is now: to look at, not to write.
+
+        One read for a balance that exists.
+        """
         balance = read_balance(self.table, customer_id, meter)
         if balance is None:
             subscription = read_subscription(self.table, customer_id)
             return None, self._opening(subscription, customer_id, meter, now)
         return balance, self._advanced(balance, now).change
+
+    def begin_change(self, customer_id: str, meter: str, now: datetime) -> "Begun":
+        """Return the change that makes the balance what it is now, to be grown and written: two reads."""
+        balance = read_balance(self.table, customer_id, meter)
+        subscription = read_subscription(self.table, customer_id)
+        if balance is None:
+            return Begun(self._opening(subscription, customer_id, meter, now), subscription)
+        return Begun(drop_expired_holds(self.advanced(balance, now, subscription), now), subscription)
+
+    def advanced(self, balance: Balance, now: datetime, subscription: Subscription | None) -> Change:
+        """Return the change that carries a stored balance up to ``now``, to be grown and written.
+
+        Every written change of a stored balance begins here. So the balance has the prices of its plan before any of its
+        units become due. ``subscription`` is read after the balance: one with other prices would come with a new segment.
+        """
+        prices = self.prices(subscription, balance.policy.plan, balance.meter)
+        return advance(balance.at_prices(prices), now, self.fallback(balance.meter))
+
+    def prices(self, subscription: Subscription | None, plan: str | None, meter: str) -> Mapping[str, Price]:
+        """Return the prices of a meter in a plan: as last sold to the customer, else as the catalog has them now."""
+        sold = subscription.prices_sold(plan, meter) if subscription else None
+        if sold is not None:
+            return sold
+        listed = self.catalog.plans.get(plan) if plan is not None else None
+        allowance = listed.allowances.get(meter) if listed else None
+        return allowance.prices if allowance else {}
 
     def current_balances(self, customer_id: str, now: datetime) -> list[Balance]:
         """Return the customer's balances for every meter of the catalog, as they are now, written or not."""
@@ -81,19 +112,24 @@ class Metering:
             self.on_unprovisioned(customer_id, meter)
 
     def keep_current(self, balance: Balance, now: datetime) -> bool:
-        """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything."""
-        advanced = self._advanced(balance, now)
+        """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything.
+
+        The subscription is read only where a period closes with overage, whose prices are fixed then, or a term lapses.
+        """
+        may_owe = balance.period_ends_at <= now and balance.current_overage > ZERO
+        subscription = read_subscription(self.table, balance.customer_id) if may_owe else None
+        advanced = self._advanced(balance, now, subscription)
         if advanced.change.is_empty:
             return False
         write_change(self.table, advanced.change, _cause(advanced.change), None, now, demands=advanced.demands)
         return True
 
-    def _advanced(self, balance: Balance, now: datetime) -> "_Advanced":
+    def _advanced(self, balance: Balance, now: datetime, subscription: Subscription | None = None) -> "_Advanced":
         """Return the balance as time alone makes it, whatever has been written.
 
         Where a paid term has lapsed, another order may govern from then on: the subscription is read and followed.
         """
-        change = advance(balance, now, self.fallback(balance.meter))
+        change = self.advanced(balance, now, subscription)
         demands: tuple[Write, ...] = ()
         if balance.term.order_id is not None and change.balance.term.order_id is None:
             change, demands = self._after_lapse(change, now)
@@ -120,6 +156,19 @@ class _Advanced:
 
     change: Change
     demands: tuple[Write, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change of one balance, begun, and the subscription that it was begun with."""
+
+    change: Change
+    subscription: Subscription | None
+
+    @property
+    def due(self) -> Decimal:
+        """Units that are due in the lines as they are kept."""
+        return self.change.before.overage_due
 
 
 def _cause(change: Change) -> str:

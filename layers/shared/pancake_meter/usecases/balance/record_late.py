@@ -11,6 +11,7 @@ from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import read_balance, read_summaries
 from pancake_meter.store.balance.spending import LATE_EVENTS_MAX, write_late_events
 from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.event_result import EventResult, already_known
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
@@ -60,6 +61,9 @@ def _record_to_period(
         if current is None or metering.keep_current(current, now):
             continue
         change, told = count_late(Change.begin(current), summary, pending)
+        if change.lines:
+            subscription = read_subscription(metering.table, balance.customer_id)
+            change = change.at_prices(metering.prices(subscription, summary.line.plan, balance.meter))
         refused = write_late_events(metering.table, change, summary, told, pending, now)
         if refused is None:
             return results | {event.id: "counted" for event in pending}

@@ -16,7 +16,7 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, now: datetime) ->
     customer has now: as a change of a live order, else as a subscription.
 
     Raises:
-        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum: there is nothing to sell.
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants: there is nothing to sell.
         HighestPlan: there is no plan up from the customer's.
         PlanNotChangeable: the customer's order is overdue, or was cancelled and still runs.
         WaffoApiError: Waffo did not make the session.

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from pancake_meter.catalog import Catalog
+from pancake_meter.domain.balance.adjust import can_carry
 from pancake_meter.domain.balance.balance import ZERO, Balance
+from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.quota import alert_threshold
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
@@ -51,7 +53,7 @@ class Offers:
 
     def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
         links: Links = {}
-        units = self._units(balance)
+        units = self._units(balance, now)
         upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
         if units is not None:
             links["purchase_url"] = self._link(balance, units, base_url, now)
@@ -60,18 +62,26 @@ class Offers:
             links.setdefault("purchase_url", links["upgrade_url"])
         return links
 
-    def _units(self, balance: Balance) -> LinkKind | None:
+    def _units(self, balance: Balance, now: datetime) -> LinkKind | None:
         """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
         catalog, meter = self.catalog, balance.meter
         if catalog.usage_product is None or self.environment not in catalog.usage_product.product_ids:
             return None
         plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
         currency = catalog.checkout.currency
-        has_pack = bool(catalog.meters[meter].top_up and catalog.top_up_price(meter, plan, currency))
+        has_pack = bool(catalog.top_up_price(meter, plan, currency)) and self._can_carry_pack(balance, now)
         owes = balance.overage_due + balance.current_overage > ZERO
         if owes and plan and catalog.overage_price(meter, plan, currency):
             return "overage" if balance.policy.overage_limit or not has_pack else "top_up"
         return "top_up" if has_pack else None
+
+    def _can_carry_pack(self, balance: Balance, now: datetime) -> bool:
+        """Return whether a pack is sold of the meter, and the balance can carry it."""
+        pack = self.catalog.meters[balance.meter].top_up
+        if pack is None:
+            return False
+        lot = bought_lot("top_up", pack.quantity, pack.priority, now, pack.expires_after)
+        return can_carry(balance, lot, now)
 
     def _link(self, balance: Balance, kind: LinkKind, base_url: str, now: datetime) -> str:
         link = PurchaseLink(balance.customer_id, kind, balance.meter)

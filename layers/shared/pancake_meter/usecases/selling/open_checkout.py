@@ -12,7 +12,17 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pancake_meter.catalog import Catalog
-from pancake_meter.domain.errors import AlreadySubscribed, HighestPlan, NothingOwed, SuccessUrlNotAllowed, UnknownMeter
+from pancake_meter.domain.balance.adjust import can_carry
+from pancake_meter.domain.balance.credit import bought_lot
+from pancake_meter.domain.errors import (
+    AlreadySubscribed,
+    BelowMinimum,
+    HighestPlan,
+    NothingOwed,
+    SuccessUrlNotAllowed,
+    TooManyGrants,
+    UnknownMeter,
+)
 from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.loopback import is_loopback_url
@@ -24,7 +34,7 @@ from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.checkouts import read_slot, write_new_checkout, write_session
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.selling.owed_overage import owed_lines, price_lines
+from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
 from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
 from pancake_meter.usecases.selling.waffo_orders import WaffoOrders
 from pancake_meter.waffo.checkout import (
@@ -108,21 +118,21 @@ def open_checkout(
     """Open a checkout for what is asked, or find the open one that sells just that.
 
     Raises:
-        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed, AlreadySubscribed,
-        PlanNotChangeable: see their classes.
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, SuccessUrlNotAllowed,
+        AlreadySubscribed, PlanNotChangeable: see their classes.
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
-    subscription = read_subscription(selling.metering.table, customer_id)
 
     def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
         checkout, is_new = _take_slot(selling, customer_id, quote, held, now)
         return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
 
     if request.kind in UNIT_KINDS:
-        return sell(_quote_units(selling, customer_id, request, subscription, now))
+        return sell(_quote_units(selling, customer_id, request, now))
+    subscription = read_subscription(selling.metering.table, customer_id)
     return _sell_plan(selling, customer_id, request, _held_for(selling, customer_id, request, subscription, now), sell)
 
 
@@ -178,22 +188,45 @@ def _sell_plan(
     return sell(again, instead)
 
 
-def _quote_units(
-    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
-) -> Quote:
-    catalog, environment = selling.catalog, selling.environment
+def _quote_units(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> Quote:
     if request.meter is None:
-        raise UnknownMeter("units are sold of a meter: name one", meters=sorted(catalog.meters))
+        raise UnknownMeter("units are sold of a meter: name one", meters=sorted(selling.catalog.meters))
     selling.metering.check_meter(request.meter)
-    plan = plan_at(subscription, request.meter, now) or catalog.default_plan
     if request.kind == "top_up":
-        return quote_top_up(catalog, environment, request, request.meter, plan)
-    owed = owed_lines(selling.metering, customer_id, request.meter, now)
-    if not owed:
-        raise NothingOwed("the customer owes no overage of this meter", meter=request.meter)
+        return _quote_top_up(selling, customer_id, request, request.meter, now)
+    return _quote_overage(selling, customer_id, request, request.meter, now)
+
+
+def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quote:
+    """Quote units ahead.
+
+    Raises:
+        TooManyGrants: the balance could not carry them: nothing is sold that could not be credited.
+    """
+    begun = selling.metering.begin_change(customer_id, meter, now)
+    plan = plan_at(begun.subscription, meter, now) or selling.catalog.default_plan
+    quote = quote_top_up(selling.catalog, selling.environment, request, meter, plan)
+    pack = bought_lot("top_up", quote.quantity, quote.priority, now, quote.expires_after)
+    if not can_carry(begun.change.balance, pack, now):
+        raise TooManyGrants("the customer has as many packs as the balance can carry; use up one first", meter=meter)
+    return quote
+
+
+def _quote_overage(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quote:
+    """Quote what is owed. Where it takes more lines than one checkout has to make an amount, lines are merged."""
+    metering, catalog = selling.metering, selling.catalog
     currency = request.currency or catalog.checkout.currency
-    sold = price_lines(catalog, subscription, request.meter, owed, currency)
-    return quote_overage(catalog, environment, request, request.meter, sold)
+    owed = read_owed(metering, customer_id, meter, currency, now)
+    if not owed.lines:
+        raise NothingOwed("the customer owes no overage of this meter", meter=meter)
+    try:
+        return quote_overage(catalog, selling.environment, request, meter, owed.sold)
+    except BelowMinimum:
+        if owed.total < catalog.minimum_charge(currency).amount:
+            raise
+    merge_owed(metering, customer_id, meter, currency, now)
+    merged = read_owed(metering, customer_id, meter, currency, now)
+    return quote_overage(catalog, selling.environment, request, meter, merged.sold)
 
 
 def _take_slot(

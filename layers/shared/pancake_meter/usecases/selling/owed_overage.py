@@ -1,60 +1,115 @@
-"""What a customer owes of a meter, line by line, and what it costs under the plans that it was used under."""
+"""What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
-from pancake_meter.catalog import Catalog
-from pancake_meter.domain.selling.overage import MAX_SOLD_LINES, OverageLine, SoldLine
-from pancake_meter.domain.selling.pricing import Price, line_amount
-from pancake_meter.domain.standing.subscription import Subscription
-from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines
-from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.domain.balance.adjust import merge_lines
+from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.selling.overage import (
+    MAX_CHANGED_LINES,
+    MAX_SOLD_LINES,
+    Lines,
+    OverageLine,
+    PricedLine,
+    SoldLine,
+    exact_sum,
+    price_due,
+    sale_of,
+    worth_most,
+)
+from pancake_meter.store.balance.balances import write_change
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines, read_remainder
+from pancake_meter.usecases.balance.metering import Begun, Metering
+
+_MERGES_MAX: Final = 12
+"""Transactions of one request that merge lines, each of 70: the same request goes on where they were not enough."""
 
 
-def owed_lines(metering: Metering, customer_id: str, meter: str, now: datetime) -> tuple[OverageLine, ...]:
-    """Return the lines with units owed, oldest first, as if the open period's overage were due already.
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """``lines`` with units owed, oldest first, and the ``remainder`` of earlier sales in one currency."""
 
-    One read of the balance and one of its line; one query more where units are due.
+    lines: tuple[OverageLine, ...]
+    currency: str
+    remainder: Decimal
+
+    @property
+    def priced(self) -> tuple[PricedLine, ...]:
+        """The lines that have a price in the currency, and what they cost. One without is not sold in it."""
+        prices = ((line, (line.prices or {}).get(self.currency)) for line in self.lines)
+        return tuple(price_due(line, price) for line, price in prices if price is not None)
+
+    @property
+    def sold(self) -> tuple[SoldLine, ...]:
+        """What one checkout sells: all lines, or those worth most where there are more than it can hold."""
+        return sale_of(worth_most(self.priced), self.remainder, self.currency)
+
+    @property
+    def total(self) -> Decimal:
+        """The exact price of all of it."""
+        return exact_sum(self.remainder, *(each.price for each in self.priced))
+
+
+def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> Owed:
+    """Return what is owed, as if the open period's overage were due already.
+
+    One read each of the balance, the subscription, the open period's line and the remainder, and a query for each 100 lines
+    where units are due.
     """
-    written, change = metering.current_change(customer_id, meter, now)
-    due = written.overage_due if written is not None else Decimal(0)
-    balance = change.balance
+    begun = metering.begin_change(customer_id, meter, now)
+    change, balance = begun.change, begun.change.balance
     stored = {
-        **read_due_lines(metering.table, customer_id, meter, due),
+        **read_due_lines(metering.table, customer_id, meter, begun.due),
         **read_lines(metering.table, customer_id, meter, {balance.line, *change.lines}),
     }
     if balance.current_overage:
-        change = change.line_moved(OverageLine(balance.line, balance.period.end, closed=balance.current_overage))
-    return tuple(line for line in change.lines_over(stored).values() if line.due > 0)
+        open_line = OverageLine(balance.line, balance.period.end, balance.current_overage, prices=balance.policy.prices)
+        change = change.line_moved(open_line)
+    lines = _due(metering, begun, change, stored)
+    remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
+    return Owed(lines, currency, remainder)
 
 
-def price_lines(
-    catalog: Catalog, subscription: Subscription | None, meter: str, lines: Iterable[OverageLine], currency: str
-) -> tuple[SoldLine, ...]:
-    """Return what a checkout can sell of ``lines``: the oldest, each from where its billing stopped, rounded once.
+def merge_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> None:
+    """Merge lines of closed periods, the oldest first, until one checkout can hold all that are priced in the currency.
 
-    A line has the prices of its plan as it was sold to the customer then, else as it stands in the catalog. One without a
-    price in the currency is not sold in it.
+    Lines are merged by plan and currencies; what they cost does not change.
 
     Raises:
-        UnknownCurrency: the currency is unknown.
+        StoreBusy: there are more lines than one request merges; the same request goes on.
     """
-    sold: list[SoldLine] = []
+    for _ in range(_MERGES_MAX):
+        begun = metering.begin_change(customer_id, meter, now)
+        stored = read_due_lines(metering.table, customer_id, meter, begun.due)
+        lines = _due(metering, begun, begun.change, stored)
+        closed = [line for line in lines if line.key != begun.change.balance.line and currency in (line.prices or {})]
+        alike = max(_alike(closed), key=len, default=[])
+        has_twins = len(alike) > 1
+        if len(closed) < MAX_SOLD_LINES or not has_twins:
+            return
+        merged = merge_lines(begun.change, alike[:MAX_CHANGED_LINES])
+        write_change(metering.table, merged, "lines_merged", None, now)
+    raise StoreBusy("the customer owes more lines than one request can merge")
+
+
+def _due(metering: Metering, begun: Begun, change: Change, stored: Lines) -> tuple[OverageLine, ...]:
+    """Return the lines with units due, with prices: a line of earlier code may have none, and has its plan's of today."""
+    meter = change.balance.meter
+    return tuple(
+        replace(line, prices=line.prices or metering.prices(begun.subscription, line.key.plan, meter))
+        for line in change.lines_over(stored).values()
+        if line.due > ZERO
+    )
+
+
+def _alike(lines: Iterable[OverageLine]) -> list[list[OverageLine]]:
+    """Return the lines by plan and currencies, each group in the order given."""
+    groups: dict[tuple[str | None, frozenset[str]], list[OverageLine]] = {}
     for line in lines:
-        price = _prices(catalog, subscription, meter, line).get(currency)
-        if price is not None and len(sold) < MAX_SOLD_LINES:
-            amount = line_amount(price, line.due, currency, line.settled)
-            sold.append(SoldLine(line.key, line.settled, line.closed, amount))
-    return tuple(sold)
-
-
-def _prices(catalog: Catalog, subscription: Subscription | None, meter: str, line: OverageLine) -> Mapping[str, Price]:
-    if line.prices is not None:
-        return line.prices
-    sold = subscription.prices_sold(line.key.plan, meter) if subscription else None
-    if sold is not None:
-        return sold
-    plan = catalog.plans.get(line.key.plan or "")
-    allowance = plan.allowances.get(meter) if plan else None
-    return allowance.prices if allowance else {}
+        groups.setdefault((line.key.plan, frozenset(line.prices or {})), []).append(line)
+    return list(groups.values())

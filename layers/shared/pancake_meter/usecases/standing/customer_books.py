@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pancake_meter.domain.balance.advance import advance
-from pancake_meter.domain.balance.balance import ZERO, Balance
+from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.selling.overage import NO_LINES, Lines, OverageLine
+from pancake_meter.domain.selling.overage import NO_LINES, Lines
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
@@ -44,7 +43,7 @@ class CustomerBooks:
         """Read the books, every balance advanced to ``now``: one read and one query, and one more where units are due."""
         known = read_subscription(metering.table, customer_id)
         balances = read_balances(metering.table, customer_id)
-        changes = {balance.meter: advance(balance, now, metering.fallback(balance.meter)) for balance in balances}
+        changes = {balance.meter: metering.advanced(balance, now, known) for balance in balances}
         lines = {
             balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
             for balance in balances
@@ -58,7 +57,7 @@ class CustomerBooks:
             TooManyOrders: more orders would stand than can be remembered.
         """
         learned = self.learned.learn(facts)
-        return self if learned == self.learned else self._follow(learned).keep_prices(self.learned)
+        return self if learned == self.learned else self._follow(learned)
 
     def _follow(self, learned: Subscription) -> "CustomerBooks":
         known, changes = self.learned, dict(self.changes)
@@ -75,17 +74,6 @@ class CustomerBooks:
     def _opened(self, meter: str, subscription: Subscription) -> Balance:
         default = self.metering.fallback(meter)
         return open_following(self.customer_id, meter, subscription, default, self.now, self.now).balance
-
-    def keep_prices(self, before: Subscription) -> "CustomerBooks":
-        """Return the books with the old prices kept in every line that is due under a plan now sold at others."""
-        books = self
-        for meter in self.changes:
-            for line in self.changes[meter].lines_over(self.due_lines(meter)).values():
-                prices = before.prices_sold(line.key.plan, meter)
-                if line.due > ZERO and prices not in (None, self.learned.prices_sold(line.key.plan, meter)):
-                    kept = OverageLine(line.key, line.ends_at, prices=prices)
-                    books = books.with_change(books.changes[meter].line_moved(kept))
-        return books
 
     def change_of(self, meter: str, since: datetime | None = None) -> Change:
         """Return the change of a balance so far; a balance that is not there yet is opened under what is learned.

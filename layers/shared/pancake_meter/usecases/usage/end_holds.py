@@ -7,11 +7,10 @@ from datetime import datetime
 from pancake_meter.domain.balance.hold import CustomerHold
 from pancake_meter.store.balance.balances import read_live_holds
 from pancake_meter.usecases.balance.event_result import EventResult, known_result
-from pancake_meter.usecases.balance.hold_quota import release_hold
+from pancake_meter.usecases.balance.hold_quota import release_hold, settle_with_event
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import Known
 from pancake_meter.usecases.side_by_side import side_by_side
-from pancake_meter.usecases.usage.settle_line import settle_line
 from pancake_meter.usecases.usage.sources import Measured
 
 
@@ -45,7 +44,7 @@ def end_holds(
         _, item, hold = one
         line = item.held_line
         if line is not None and line.identity not in known:
-            settled = settle_line(metering, line, hold, now)
+            settled = settle_with_event(metering, hold.customer_id, hold.handle, line.event, now, of_any_time=False)
             return HoldEnded((settled.result,), settled.was_held)
         results = (known_result(line.event, known[line.identity]),) if line is not None else ()
         # A call that was counted with other units keeps its hold until it expires: which telling is right is not known.

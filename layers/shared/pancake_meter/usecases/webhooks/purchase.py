@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from pancake_meter.catalog import Catalog
@@ -12,10 +13,11 @@ from pancake_meter.domain.balance.credit import PaidOrder, bought_lot, lot_credi
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
+from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES
 from pancake_meter.domain.selling.payment import Credit, SoldKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
-from pancake_meter.store.selling.overage_lines import read_lines
+from pancake_meter.store.selling.overage_lines import read_lines, remainder_write
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.waffo.events import Order, PaymentFacts
@@ -85,11 +87,16 @@ def buy_checkout(
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
     settled = tuple(Credit(meter, str(part.key), part.quantity, line=part.key) for part in settlement.settled)
     granted = (lot_credit(meter, settlement.grant),) if settlement.grant else ()
+    remainder = (
+        (remainder_write(books.customer_id, meter, checkout.amount.currency, settlement.remainder),)
+        if settlement.remainder
+        else ()
+    )
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
         _sold(checkout),
         (*settled, *granted),
-        (settled_write(checkout, settlement.checkout),),
+        (settled_write(checkout, settlement.checkout), *remainder),
         settlement.checkout.flag,
     )
 
@@ -101,10 +108,11 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
         return None
     bought: list[Credit] = []
     for meter, quantity in stated.items():
+        lines = dict(islice(books.due_lines(meter).items(), MAX_CHANGED_LINES // len(stated)))
         top_up = catalog.meters[meter].top_up
         priority = top_up.priority if top_up else DEFAULT_PRIORITY["top_up"]
         lot = bought_lot("top_up", quantity, priority, paid_at, top_up.expires_after if top_up else None)
-        books = books.with_change(add_grant(books.change_of(meter, paid_at), lot, paid_at, books.due_lines(meter)))
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), lot, paid_at, lines))
         bought.append(lot_credit(meter, lot))
     return Purchase(books, Sold("top_up"), tuple(bought))
 
