@@ -21,6 +21,7 @@ from local.waffo_simulator.simulator import Simulator
 TOKEN_LIFE = timedelta(minutes=5)
 PRODUCT_NAME_LENGTH_MAX = 64
 BILLING_PERIODS = ("weekly", "monthly", "quarterly", "yearly")
+TRIAL_DAYS_MAX = 730
 CHANNELS = ("http", "feishu", "discord", "telegram", "slack")
 
 
@@ -119,6 +120,8 @@ def _create_product(simulator: Simulator, call: Call, kind: Kind) -> Answer:
     if prices is None or not prices.values:
         raise body.refuse("Missing required field: prices")
     read = {currency: _price(prices, currency) for currency in prices.values}
+    metadata = body.scalar_map("metadata")
+    trial_days = _trial_days(body, metadata) if kind == "subscription" else None
     if kind == "subscription":
         body.required("billingPeriod")
     product = Product(
@@ -126,10 +129,12 @@ def _create_product(simulator: Simulator, call: Call, kind: Kind) -> Answer:
         name=body.required("name", PRODUCT_NAME_LENGTH_MAX),
         kind=kind,
         prices={currency: amount for currency, (amount, _) in read.items()},
-        metadata=body.text_map("metadata"),
+        metadata=metadata,
         billing_period=body.choice("billingPeriod", BILLING_PERIODS) if kind == "subscription" else None,  # type: ignore[arg-type]
         description=body.text("description", TEXT_LENGTH_MAX),
         tax_category=next(iter(read.values()))[1],
+        trial_days=trial_days,
+        trial_prices=_trial_prices(prices, read, trial_days),
     )
     simulator.state.products[product.id] = product
     return Answer({"product": _product_detail(simulator, product)})
@@ -142,6 +147,31 @@ def _price(prices: Body, currency: str) -> tuple[Decimal, str]:
     return price.price(currency)
 
 
+def _trial_days(body: Body, metadata: Mapping[str, str]) -> int | None:
+    text = metadata.get("trialDays")
+    if text is None:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= TRIAL_DAYS_MAX:
+        raise body.refuse(f"Invalid metadata.trialDays: expected a whole number from 1 to {TRIAL_DAYS_MAX}")
+    return int(text)
+
+
+def _trial_prices(prices: Body, read: Mapping[str, tuple[Decimal, str]], trial_days: int | None) -> dict[str, Decimal]:
+    """What the trial costs, by currency."""
+    trials: dict[str, Decimal] = {}
+    for currency, (amount, _) in read.items():
+        price = prices.nested(currency)
+        trial = price.amount("trialAmount", currency) if price else None
+        if trial is None:
+            continue
+        if trial_days is None:
+            raise prices.refuse(f"prices.{currency}.trialAmount requires metadata.trialDays")
+        if trial >= amount:
+            raise prices.refuse(f"prices.{currency}.trialAmount must be lower than amount")
+        trials[currency] = trial
+    return trials
+
+
 def _product_detail(simulator: Simulator, product: Product) -> Json:
     stamp = wire(simulator.clock.now())
     return {
@@ -151,7 +181,11 @@ def _product_detail(simulator: Simulator, product: Product) -> Json:
         "description": product.description,
         **({"billingPeriod": product.billing_period} if product.billing_period else {}),
         "prices": {
-            currency: {"amount": display(amount, currency), "taxCategory": product.tax_category}
+            currency: {
+                "amount": display(amount, currency),
+                "taxCategory": product.tax_category,
+                **({"trialAmount": display(trial, currency)} if (trial := product.trial_prices.get(currency)) else {}),
+            }
             for currency, amount in product.prices.items()
         },
         "media": [],

@@ -122,6 +122,15 @@ class Body:
             raise self._wrong(name, "a flat object of strings")
         return value
 
+    def scalar_map(self, name: str) -> dict[str, str]:
+        """A flat map of texts, numbers and booleans, all as texts; absent is empty."""
+        value = self._get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(entry, str | int | float) for entry in value.values()):
+            raise self._wrong(name, "a flat object")
+        return {key: entry if isinstance(entry, str) else json.dumps(entry) for key, entry in value.items()}
+
     def nested(self, name: str) -> "Body | None":
         """An object within this one."""
         value = self._get(name)

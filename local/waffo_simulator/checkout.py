@@ -1,6 +1,6 @@
 """Paying: a session becomes an order, or changes one; a payment is given back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,11 +16,15 @@ DEFAULT_EMAIL = "buyer@example.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """Who pays. `rebuilt`: the buyer made the checkout anew, and the merchant's metadata and external id are lost."""
+    """Who pays. `rebuilt`: the buyer made the checkout anew, and the merchant's metadata and external id are lost.
+
+    `charged`: what a discount leaves to pay, tax included.
+    """
 
     identity: str | None = None
     email: str | None = None
     rebuilt: bool = False
+    charged: Decimal | None = None
 
 
 class Checkout:
@@ -43,7 +47,9 @@ class Checkout:
         if session.plan_change:
             order = self._change_plan(session, session.plan_change, at)
         elif session.product.kind == "subscription":
-            order = self._subscriptions.start(_purchase(session, payer), at)
+            purchase = _purchase(session, payer)
+            trial = self._subscriptions.trial_of(purchase, session.with_trial)
+            order = self._subscriptions.start(replace(purchase, trial=trial), at)
         else:
             order = self._buy_once(_purchase(session, payer), at)
         session.order_ids.append(order.id)
@@ -96,7 +102,8 @@ class Checkout:
             updated_at=at,
         )
         self._state.orders[order.id] = order
-        self._notifier.payment(add_payment(self._state, self._ids, order, at, order.price.total), at)
+        charged = order.price.total if purchase.charged is None else purchase.charged
+        self._notifier.payment(add_payment(self._state, self._ids, order, at, charged), at)
         return order
 
     def _change_plan(self, session: Session, change: PlanChange, at: datetime) -> Order:
@@ -132,4 +139,5 @@ def _purchase(session: Session, payer: Payer) -> Purchase:
         billing_detail=session.billing_detail,
         external_id=None if payer.rebuilt else session.external_id,
         metadata={} if payer.rebuilt else session.metadata,
+        charged=payer.charged,
     )

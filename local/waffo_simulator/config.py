@@ -14,7 +14,11 @@ BillingPeriod = Literal["weekly", "monthly", "quarterly", "yearly"]
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product of the store. `prices` are amounts before tax by currency; one without a price needs a priceSnapshot."""
+    """A product of the store. `prices` are amounts before tax by currency; one without a price needs a priceSnapshot.
+
+    `trial_days` is how long a subscription's trial lasts (`None`: it has none), `trial_prices` what the trial costs by
+    currency, nothing where none is given.
+    """
 
     id: str
     name: str
@@ -24,6 +28,8 @@ class Product:
     billing_period: BillingPeriod | None = None
     description: str | None = None
     tax_category: str = "saas"
+    trial_days: int | None = None
+    trial_prices: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

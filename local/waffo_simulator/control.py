@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from local.waffo_simulator.actions import TRIAL_DAYS_MAX
 from local.waffo_simulator.body import Body, parse
 from local.waffo_simulator.checkout import DEFAULT_EMAIL, Payer
 from local.waffo_simulator.clock import wire
+from local.waffo_simulator.config import Product
 from local.waffo_simulator.envelope import ApiError, Json
 from local.waffo_simulator.faults import Faults
 from local.waffo_simulator.model import EVENT_TYPES, Settings
@@ -80,7 +82,10 @@ async def _pass_time(simulator: Simulator, now: datetime) -> int:
 
 
 async def add_subscription(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:
-    """An active subscription without a checkout: `product` (id or name), `buyer_identity`, `start`, and so on."""
+    """A subscription without a checkout: `product` (id or name), `buyer_identity`, `start`, and so on.
+
+    It starts with its product's trial as by a checkout; `with_trial`: forced (true), or without (false).
+    """
     at = body.instant("start") or simulator.clock.now()
     purchase = Purchase(
         **_product_and_price(simulator, body, "subscription", body.text("currency") or "USD"),
@@ -89,7 +94,21 @@ async def add_subscription(simulator: Simulator, body: Body, _path: Mapping[str,
         external_id=body.text("external_id", EXTERNAL_ID_LENGTH_MAX),
         metadata=body.text_map("metadata"),
     )
-    return order_view(simulator.subscriptions.start(purchase, at))
+    trial = simulator.subscriptions.trial_of(purchase, body.boolean("with_trial"))
+    return order_view(simulator.subscriptions.start(replace(purchase, trial=trial), at))
+
+
+async def trial(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:
+    """Give `product` (id or name) a trial of `days`, for `amounts` by currency (default: free); without days, end it."""
+    product = _product(simulator, body.required("product"), "subscription")
+    stated = body.nested("amounts")
+    prices = {currency: stated.amount(currency, currency) or Decimal(0) for currency in stated.values} if stated else {}
+    for currency, amount in prices.items():
+        if currency not in product.prices or amount >= product.prices[currency]:
+            raise body.refuse(f"a trial of {product.name} costs less than its price in {currency}")
+    days = body.integer("days", 1, TRIAL_DAYS_MAX)
+    simulator.state.products[product.id] = replace(product, trial_days=days, trial_prices=prices)
+    return {"product_id": product.id, "days": days, "amounts": {name: str(amount) for name, amount in prices.items()}}
 
 
 async def renew(simulator: Simulator, body: Body, path: Mapping[str, str]) -> Json:
@@ -158,7 +177,7 @@ async def plan_change(simulator: Simulator, body: Body, _path: Mapping[str, str]
 
 
 async def pay(simulator: Simulator, body: Body, path: Mapping[str, str]) -> Json:
-    """Pay a session as `token` says, else as `buyer_identity`. `again`: a second order. `rebuilt`: see `Payer`."""
+    """Pay a session as `token` says, else as `buyer_identity`. `again`: a second order. See `Payer` for the rest."""
     session = simulator.state.sessions.get(path["session_id"])
     if session is None:
         raise ApiError(404, "No such session", "sim")
@@ -172,6 +191,7 @@ async def pay(simulator: Simulator, body: Body, path: Mapping[str, str]) -> Json
         identity=buyer.identity if buyer else body.text("buyer_identity"),
         email=body.text("buyer_email"),
         rebuilt=body.boolean("rebuilt") or False,
+        charged=body.amount("charged", session.price.currency),
     )
     return {
         **order_view(simulator.checkout.pay(session, payer, _at(simulator, body))),
@@ -257,7 +277,7 @@ async def settings(simulator: Simulator, body: Body, _path: Mapping[str, str]) -
     now = simulator.state.settings
     rate = body.number("tax_rate_percent", 0, 100)
     charged, self_service = body.boolean("charged_amount"), body.boolean("self_service_plan_change")
-    payment_id = body.boolean("refund_payment_id")
+    payment_id, number = body.boolean("refund_payment_id"), body.integer("trial_number", 0, 1)
     changed = replace(
         now,
         tax=now.tax if rate is None else Tax(Decimal(str(rate)), body.text("tax_name") or now.tax.name),
@@ -266,6 +286,9 @@ async def settings(simulator: Simulator, body: Body, _path: Mapping[str, str]) -
         charged_amount=now.charged_amount if charged is None else charged,
         refund_payment_id=now.refund_payment_id if payment_id is None else payment_id,
         plan_change=body.choice("plan_change", ("new_order", "same_order")) or now.plan_change,
+        trial_number=now.trial_number if number is None else number,
+        trial_status=body.choice("trial_status", ("trialing", "active")) or now.trial_status,
+        trial_conversion=body.choice("trial_conversion", ("renewed", "charge")) or now.trial_conversion,
         self_service_plan_change=now.self_service_plan_change if self_service is None else self_service,
     )
     simulator.state.settings = changed
@@ -276,12 +299,16 @@ def _at(simulator: Simulator, body: Body) -> datetime:
     return body.instant("at") or simulator.clock.now()
 
 
-def _product_and_price(simulator: Simulator, body: Body, kind: str, currency: str) -> Json:
-    wanted = body.required("product")
+def _product(simulator: Simulator, wanted: str, kind: str) -> Product:
     fitting = (p for p in simulator.state.products.values() if wanted in (p.id, p.name) and p.kind == kind)
     product = next(fitting, None)
     if product is None:
         raise ApiError(404, f"No {kind} product {wanted!r}", "sim")
+    return product
+
+
+def _product_and_price(simulator: Simulator, body: Body, kind: str, currency: str) -> Json:
+    product = _product(simulator, body.required("product"), kind)
     if currency not in product.prices:
         raise body.refuse(f"{product.name} has no price in {currency}")
     return {"product": product, "price": taxed(product.prices[currency], currency, simulator.state.settings.tax)}
@@ -292,14 +319,18 @@ Handler = Callable[[Simulator, Body, Mapping[str, str]], Awaitable[Json]]
 READS: dict[str, Handler] = {"/state": state, "/public-key": public_key, "/deliveries": deliveries}
 WRITES: dict[str, tuple[Handler, str]] = {
     "/clock": (clock, "now advance_seconds stopped"),
-    "/subscriptions": (add_subscription, "product buyer_identity buyer_email currency start external_id metadata"),
+    "/subscriptions": (
+        add_subscription,
+        "product buyer_identity buyer_email currency start external_id metadata with_trial",
+    ),
+    "/trial": (trial, "product days amounts"),
     "/orders/{order_id}/renew": (renew, "at period_start period_end"),
     "/orders/{order_id}/cancel": (cancel, "at immediately"),
     "/orders/{order_id}/uncancel": (uncancel, "at"),
     "/orders/{order_id}/past-due": (past_due, "at period grace_days"),
     "/orders/{order_id}/recover": (recover, "at"),
     "/plan-change": (plan_change, "at order_id product timing fail external_id metadata"),
-    "/checkout/{session_id}/pay": (pay, "at token buyer_identity buyer_email again rebuilt"),
+    "/checkout/{session_id}/pay": (pay, "at token buyer_identity buyer_email again rebuilt charged"),
     "/payments/{payment_id}/refund": (refund, "at amount reason external_id fail"),
     "/faults": (faults, " ".join(field.name for field in fields(Faults))),
     "/flush": (flush, ""),

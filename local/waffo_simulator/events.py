@@ -35,8 +35,8 @@ def subscription_event(event_type: str, order: SubscriptionOrder, settings: Sett
     """`data` of every other subscription event: the status, the plan's price, the period."""
     return {
         **_order(order, with_status=True),
-        **_flat(order.price),
-        "planPrice": breakdown(order.price),
+        **_flat(order.phase_price),
+        "planPrice": breakdown(order.phase_price),
         **_product(order),
         **({} if event_type in WITHOUT_NUMBER else {"periodNumber": order.period_number}),
         "billingPeriod": order.product.billing_period,

@@ -40,7 +40,11 @@ class Rows:
             "prices": [
                 {
                     "currency": currency,
-                    "priceInfo": {"amount": display(amount, currency), "taxCategory": product.tax_category},
+                    "priceInfo": {
+                        "amount": display(amount, currency),
+                        "taxCategory": product.tax_category,
+                        "trialAmount": _trial_amount(product, currency),
+                    },
                 }
                 for currency, amount in product.prices.items()
             ],
@@ -76,9 +80,14 @@ class Rows:
         return {
             **row,
             "subscriptionProduct": self.product(product),
-            "priceSnapshot": {"currency": price.currency, "regularPhase": _amounts(price, product)},
+            "priceSnapshot": {
+                "currency": price.currency,
+                "specialPhaseDays": order.trial.days if order.trial else None,
+                "specialPhase": _amounts(order.trial.price, product) if order.trial else None,
+                "regularPhase": _amounts(price, product),
+            },
             "billingPeriod": product.billing_period,
-            "isInTrial": False,
+            "isInTrial": order.is_in_trial,
             "willRenew": order.status in WILL_RENEW,
             "currentPeriodStart": wire(order.period_start),
             "currentPeriodEnd": wire(order.period_end),
@@ -186,6 +195,11 @@ def _amounts(price: Price, product: Product) -> Row:
         "total": display(price.total, price.currency),
         "taxCategory": product.tax_category,
     }
+
+
+def _trial_amount(product: Product, currency: str) -> str | None:
+    amount = product.trial_prices.get(currency)
+    return None if amount is None else display(amount, currency)
 
 
 def _money(amount: str, currency: str) -> Row:

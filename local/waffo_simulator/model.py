@@ -37,6 +37,14 @@ class PlanChange:
     credit: Decimal | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The trial that a subscription begins with."""
+
+    days: int
+    price: Price
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """A hosted checkout."""
@@ -53,6 +61,7 @@ class Session:
     metadata: Mapping[str, str]
     dark_mode: bool | None
     plan_change: PlanChange | None
+    with_trial: bool | None = None
     order_ids: list[str] = field(default_factory=list)
 
 
@@ -72,10 +81,19 @@ class Order:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def phase_price(self) -> Price:
+        """The price of what is charged now."""
+        return self.price
+
 
 @dataclass(slots=True, kw_only=True)
 class SubscriptionOrder(Order):
-    """A subscription. Its period is the one with `index` counted from `anchor`, unless a test gave it other bounds."""
+    """A subscription. Its period is the one with `index` counted from `anchor`, unless a test gave it other bounds.
+
+    `trial` is the trial that it began with, and `is_trialing` says whether that still runs. `is_in_trial` is what GraphQL
+    says of it: Waffo clears that when the order is cancelled, while the trial goes on.
+    """
 
     anchor: datetime
     index: int
@@ -87,6 +105,14 @@ class SubscriptionOrder(Order):
     next_price: Price | None = None
     origin_order_id: str | None = None
     superseded_by_order_id: str | None = None
+    trial: Trial | None = None
+    is_trialing: bool = False
+    is_in_trial: bool = False
+
+    @property
+    def phase_price(self) -> Price:
+        """The trial's price while that runs."""
+        return self.trial.price if self.trial and self.is_trialing else self.price
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,6 +183,9 @@ class Settings:
     refund_payment_id: bool = False
     plan_change: str = "new_order"
     self_service_plan_change: bool = False
+    trial_number: int = 0
+    trial_status: str = "trialing"
+    trial_conversion: str = "renewed"
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from local.waffo_simulator.envelope import ApiError, Notice
 from local.waffo_simulator.ids import Ids
 from local.waffo_simulator.model import PlanChange, Session, State, SubscriptionOrder
 from local.waffo_simulator.money import PAYMENT_METHODS, taxed
+from local.waffo_simulator.subscriptions import RENEWING
 
 EXPIRES_DEFAULT_SECONDS = 2700
 EXPIRES_MAX_SECONDS = 7 * 24 * 3600
@@ -38,7 +39,7 @@ def create_session(
     change = _plan_change(body, state, product, currency, customer)
     subtotal = _subtotal(body, product, currency)
     _check_methods(body, product, currency)
-    body.boolean("withTrial")
+    with_trial = body.boolean("withTrial")
     body.choice("language", LANGUAGES)
     seconds = body.integer("expiresInSeconds", 1, EXPIRES_MAX_SECONDS) or EXPIRES_DEFAULT_SECONDS
     email = body.text("buyerEmail", 254)
@@ -57,6 +58,7 @@ def create_session(
         metadata=body.text_map("metadata"),
         dark_mode=body.boolean("darkMode"),
         plan_change=change,
+        with_trial=with_trial,
     )
     state.sessions[session.id] = session
     return session, tuple(Notice(f"{name} field ignored", "order") for name in body.unread())
@@ -96,7 +98,7 @@ def _plan_change(body: Body, state: State, product: Product, currency: str, cust
         raise ApiError(403, "Subscription order does not belong to this credential", "order")
     if customer is not None and not state.settings.self_service_plan_change:
         raise ApiError(403, "Self-service plan change is not enabled for this product group", "order")
-    if order.status != "active":
+    if order.status not in RENEWING:
         raise body.refuse(f"Subscription plan cannot be changed, current status: {order.status}")
     if product.kind != "subscription" or product.id == order.product.id:
         raise body.refuse("The target plan must be a subscription product other than the current one")

@@ -9,18 +9,19 @@ from local.waffo_simulator.calendar_periods import bound
 from local.waffo_simulator.config import Product
 from local.waffo_simulator.envelope import ApiError
 from local.waffo_simulator.ids import Ids
-from local.waffo_simulator.model import Order, Payment, State, SubscriptionOrder
-from local.waffo_simulator.money import Price
+from local.waffo_simulator.model import Order, Payment, State, SubscriptionOrder, Trial
+from local.waffo_simulator.money import Price, taxed
 from local.waffo_simulator.notifying import Notifier
 
 GRACE = timedelta(days=7)
 STEPS_MAX = 10_000
-LIVE = ("active", "past_due", "canceling")
+RENEWING = ("active", "trialing")
+LIVE = (*RENEWING, "past_due", "canceling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """What is bought and by whom."""
+    """What is bought and by whom. `charged`: what the buyer pays at once instead of the price, by a discount."""
 
     product: Product
     price: Price
@@ -29,6 +30,8 @@ class Purchase:
     billing_detail: Mapping[str, object] | None = None
     external_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    trial: Trial | None = None
+    charged: Decimal | None = None
 
 
 class Subscriptions:
@@ -47,19 +50,38 @@ class Subscriptions:
         return order
 
     def start(self, purchase: Purchase, at: datetime) -> SubscriptionOrder:
-        """Buy one: the first charge, then `activated`."""
+        """Buy one: the first charge, then `activated`. How a trial is told is a matter of the settings."""
         order = self._new(purchase, at)
-        self._charge(order, at)
+        if purchase.trial is not None:
+            settings = self._state.settings
+            order.trial, order.is_trialing, order.is_in_trial = purchase.trial, True, True
+            order.status, order.period_number = settings.trial_status, settings.trial_number
+            order.period_end = at + timedelta(days=purchase.trial.days)
+        self._charge(order, at, purchase.charged)
         self._changed(order, "subscription.activated", at)
         return order
+
+    def trial_of(self, purchase: Purchase, wanted: bool | None) -> Trial | None:  # noqa: FBT001 - the wire's own three states
+        """The trial that a purchase comes with: the product's, once a buyer; forced or left out as `wanted`."""
+        product, price = purchase.product, purchase.price
+        if product.trial_days is None or wanted is False:
+            return None
+        had = (order for order in self._state.subscriptions() if order.trial and order.product.id == product.id)
+        identity = purchase.buyer_identity
+        if wanted is None and identity is not None and any(order.buyer_identity == identity for order in had):
+            return None
+        amount = product.trial_prices.get(price.currency, Decimal(0))
+        return Trial(days=product.trial_days, price=taxed(amount, price.currency, self._state.settings.tax))
 
     def renew(self, order: SubscriptionOrder, at: datetime, custom: tuple[datetime, datetime] | None = None) -> None:
         """Roll the period forward, or to the `custom` bounds that a sandbox may give it; apply a scheduled plan.
 
+        A trial becomes the paid period; by the settings, its charge alone tells.
         By the settings, a scheduled plan comes with a new order, which ends this one.
         """
-        self._expect(order, "renewed", "active", "past_due")
+        self._expect(order, "renewed", *RENEWING, "past_due")
         changes = order.next_product is not None
+        converts = order.is_trialing
         if changes and self._state.settings.plan_change == "new_order":
             self._replace(order, _scheduled(order), at)
             return
@@ -73,15 +95,18 @@ class Subscriptions:
         self._roll(order, custom)
         order.status = "active"
         self._charge(order, at)
+        if converts and not changes and self._state.settings.trial_conversion == "charge":
+            _touch(order, at)
+            return
         self._changed(order, "subscription.plan_changed" if changes else "subscription.renewed", at)
 
     def fail_renewal(self, order: SubscriptionOrder, at: datetime, grace: timedelta | None = GRACE) -> None:
         """The renewal's charge fails: past_due. Its new period ends with the grace; without, the period stays."""
-        self._expect(order, "renewed", "active")
+        self._expect(order, "renewed", *RENEWING)
         if grace is not None:
             self._roll(order, None)
             order.period_end = order.period_start + grace
-        order.status = "past_due"
+        order.status, order.is_trialing, order.is_in_trial = "past_due", False, False
         payment = self._payment(order, at, order.price.total, "failed")
         payment.failure_reason = "card_declined"
         self._changed(order, "subscription.past_due", at)
@@ -99,11 +124,12 @@ class Subscriptions:
         if immediately:
             self._expect(order, "canceled", *LIVE, "pending")
             order.canceled_at = order.canceled_at or at
+            order.is_trialing = order.is_in_trial = False
             order.status = "canceled"
             self._changed(order, "subscription.canceled", at)
             return
-        self._expect(order, "canceled", "active", "past_due")
-        order.status, order.canceled_at = "canceling", at
+        self._expect(order, "canceled", *RENEWING, "past_due")
+        order.status, order.canceled_at, order.is_in_trial = "canceling", at, False
         self._changed(order, "subscription.canceling", at)
 
     def uncancel(self, order: SubscriptionOrder, at: datetime) -> None:
@@ -111,7 +137,8 @@ class Subscriptions:
         if order.status == "past_due":
             raise ApiError(400, "Subscription with an unpaid balance cannot be reactivated", "order")
         self._expect(order, "reactivated", "canceling")
-        order.status, order.canceled_at = "active", None
+        order.status = self._state.settings.trial_status if order.is_trialing else "active"
+        order.canceled_at, order.is_in_trial = None, order.is_trialing
         self._changed(order, "subscription.uncanceled", at)
 
     def schedule_change(self, order: SubscriptionOrder, purchase: Purchase, at: datetime) -> None:
@@ -129,11 +156,15 @@ class Subscriptions:
     def change_now(
         self, order: SubscriptionOrder, purchase: Purchase, at: datetime, charged: Decimal
     ) -> SubscriptionOrder:
-        """Change the plan at once. By the settings, a new order takes the place of this one, or this one goes on."""
+        """Change the plan at once, and end its trial. By the settings, a new order takes its place, or this one goes on."""
         self._expect_changeable(order)
         if self._state.settings.plan_change == "same_order":
             order.product, order.price = purchase.product, purchase.price
             order.next_product = order.next_price = None
+            if order.is_trialing:
+                order.period_end = at
+                self._roll(order, None)
+                order.status = "active"
             self._charge(order, at, charged)
             self._changed(order, "subscription.plan_changed", at)
             return order
@@ -159,7 +190,7 @@ class Subscriptions:
         """Renew the order whose period ends first by `now`, or end it when it has run out."""
         due = [order for order in self._state.subscriptions() if order.status in LIVE and order.period_end <= now]
         order = min(due, key=lambda order: order.period_end)
-        if order.status == "active":
+        if order.status in RENEWING:
             self.renew(order, order.period_end)
         else:
             self.cancel(order, order.period_end, immediately=True)
@@ -202,6 +233,7 @@ class Subscriptions:
 
     def _roll(self, order: SubscriptionOrder, custom: tuple[datetime, datetime] | None) -> None:
         billing_period = _period_of(order)
+        order.is_trialing = order.is_in_trial = False
         order.index += 1
         order.period_number += 1
         start = custom[0] if custom else order.period_end
@@ -211,19 +243,18 @@ class Subscriptions:
         order.period_end = custom[1] if custom else bound(order.anchor, billing_period, order.index + 1)
 
     def _charge(self, order: SubscriptionOrder, at: datetime, charged: Decimal | None = None) -> None:
-        amount = order.price.total if charged is None else charged
+        amount = order.phase_price.total if charged is None else charged
         self._notifier.payment(self._payment(order, at, amount, "succeeded"), at)
 
     def _payment(self, order: SubscriptionOrder, at: datetime, charged: Decimal, status: str) -> Payment:
         return add_payment(self._state, self._ids, order, at, charged, failed=status == "failed")
 
     def _changed(self, order: SubscriptionOrder, event_type: str, at: datetime) -> None:
-        # Strictly later than the last change: the time is part of the eventId, and tells newer from older.
-        order.updated_at = max(at, order.updated_at + timedelta(milliseconds=1))
+        _touch(order, at)
         self._notifier.subscription(event_type, order, order.updated_at)
 
     def _expect_changeable(self, order: SubscriptionOrder) -> None:
-        if order.status != "active":
+        if order.status not in RENEWING:
             raise ApiError(400, f"Subscription plan cannot be changed, current status: {order.status}", "order")
 
     def _expect(self, order: SubscriptionOrder, verb: str, *statuses: str) -> None:
@@ -238,7 +269,7 @@ def add_payment(
     payment = Payment(
         id=ids.short("PAY"),
         order=order,
-        price=order.price,
+        price=order.phase_price,
         charged=charged,
         status="failed" if failed else "succeeded",
         created_at=at,
@@ -246,6 +277,11 @@ def add_payment(
     )
     state.payments[payment.id] = payment
     return payment
+
+
+def _touch(order: SubscriptionOrder, at: datetime) -> None:
+    """Note a change, strictly later than the last one: the time is part of the eventId, and tells newer from older."""
+    order.updated_at = max(at, order.updated_at + timedelta(milliseconds=1))
 
 
 def _scheduled(order: SubscriptionOrder) -> Purchase:

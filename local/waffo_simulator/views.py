@@ -82,6 +82,8 @@ def order_view(order: Order) -> Json:
             "period_start": wire(order.period_start),
             "period_end": wire(order.period_end),
             "canceled_at": wire(order.canceled_at) if order.canceled_at else None,
+            "trial_days": order.trial.days if order.trial else None,
+            "is_trialing": order.is_trialing,
             "next_product_id": order.next_product.id if order.next_product else None,
             "origin_order_id": order.origin_order_id,
             "superseded_by_order_id": order.superseded_by_order_id,
@@ -137,6 +139,7 @@ def _product(product: Product) -> Json:
         "billing_period": product.billing_period,
         "prices": {currency: display(amount, currency) for currency, amount in product.prices.items()},
         "metadata": dict(product.metadata),
+        "trial_days": product.trial_days,
     }
 
 

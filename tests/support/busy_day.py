@@ -7,9 +7,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from local.waffo_simulator.model import Order, SubscriptionOrder
+from local.waffo_simulator.model import Order, SubscriptionOrder, Trial
+from local.waffo_simulator.money import taxed
 from pancake_meter.usecases.selling.open_checkout import OpenedCheckout
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import utc
@@ -20,6 +22,7 @@ OUTAGE = (DAY + timedelta(hours=13), DAY + timedelta(hours=14))
 HEALED = OUTAGE[1] + timedelta(minutes=10)
 END = DAY + timedelta(hours=23)
 MINUTE = timedelta(minutes=1)
+TRIAL_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,20 @@ def new_subscriber(script: Script) -> None:
 def renews(script: Script) -> None:
     script.a_month_ago(script.random.choice(("Starter", "Pro", "Agent", "Scale")), ends=True)
     script.act(script.when, lambda _: None)
+
+
+def tries(script: Script) -> None:
+    _begin_trial(script, script.when)
+
+
+def pays_after_a_trial(script: Script) -> None:
+    _begin_trial(script, script.when - timedelta(days=TRIAL_DAYS))
+    script.act(script.when, lambda _: None)
+
+
+def gives_up_a_trial(script: Script) -> None:
+    _begin_trial(script, script.when - timedelta(days=TRIAL_DAYS - 1))
+    script.on_subscription(script.when, "cancel")
 
 
 def cancels_at_once(script: Script) -> None:
@@ -189,6 +206,9 @@ STORIES = (
     *(
         new_subscriber,
         renews,
+        tries,
+        pays_after_a_trial,
+        gives_up_a_trial,
         cancels_at_once,
         cancels,
         hesitates,
@@ -236,6 +256,14 @@ def live(world: WaffoWorld, acts: Sequence[Act], until: datetime, lives: dict[st
         world.at(act.at)
         act.do(lives.setdefault(act.customer_id, Life(world, act.customer_id)))
     world.at(until)
+
+
+def _begin_trial(script: Script, at: datetime) -> None:
+    def do(life: Life) -> None:
+        trial = Trial(days=TRIAL_DAYS, price=taxed(Decimal(0), "USD", life.world.waffo.state.settings.tax))
+        life.order = life.world.subscribe(life.customer_id, "Starter", trial=trial)
+
+    script.act(at, do)
 
 
 def _open(script: Script, at: datetime | None = None) -> None:

@@ -440,6 +440,7 @@ def test_subscription_orders_are_read_typed() -> None:
     assert order.period_start == PeriodBound(datetime(2026, 4, 10, 15, 14, 30, tzinfo=UTC), is_date_only=False)
     assert order.updated_at == datetime(2026, 4, 10, 15, 14, 41, 102_000, tzinfo=UTC)
     assert (order.period_number, order.will_renew, order.superseded_by_order_id) == (2, True, None)
+    assert (order.is_in_trial, order.is_called_trial) == (False, False)
     (request,) = waffo.requests
     sent = json.loads(request.content)
     assert request.url.path == "/v1/graphql"

@@ -26,7 +26,7 @@ class CheckoutRequest(WireModel):
 
     Without a ``kind``, a ``quantity`` asks for a top-up and a bare ``meter`` for what is owed. A ``plan`` asks for a plan
     change where the customer has a live subscription, else for a subscription; the answer's ``kind`` says which.
-    ``subscription`` is refused where there is a live one.
+    ``subscription`` is refused where there is a live one. An add-on is a subscription of its own, whatever else there is.
     ``timing`` says when a plan change happens; without it upgrades happen now, downgrades with the next period.
     """
 

@@ -45,11 +45,15 @@ _OF_THE_ORDER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One event that would close a difference. ``is_proved`` is false of a payment that the status alone does not prove."""
+    """One event that would close a difference. ``is_proved`` is false of a payment that the status alone does not prove.
+
+    It states the snapshot's period, or ``period``, where that is known and how precisely is no news.
+    """
 
     kind: LifecycleKind
     at: datetime
     is_proved: bool = True
+    period: StatedPeriod | None = None
 
 
 def missing_events(
@@ -119,8 +123,8 @@ def _payment_missing(
     is_longer = period.ends_at > paid.period.ends_at + _DAY
     if changed_at is not None and changed_at > paid.sold_at and (is_other_plan or is_longer):
         return Missing("plan_changed", changed_at, is_proved)
-    # A webhook may have called the trial an active order.
-    return Missing("activated", started_at) if snapshot.is_called_trial else None
+    # A webhook may have called the trial an active order. Time and period are those that we know: nothing else is news.
+    return Missing("activated", paid.sold_at, period=paid.period) if snapshot.is_called_trial else None
 
 
 def _status_missing(
@@ -160,6 +164,9 @@ def _learned(
 
 def snapshot_body(snapshot: SubscriptionOrderSnapshot, event: Missing, mode: Mode, store_id: str) -> bytes:
     """Return an event of the snapshot as Waffo would have written it: the same snapshot gives the same bytes."""
+    start, end = snapshot.period_start, snapshot.period_end
+    if event.period is not None:
+        start, end = (PeriodBound(bound.at, bound.is_day) for bound in (event.period.start, event.period.end))
     data = {
         "orderStatus": snapshot.status,
         "buyerEmail": snapshot.buyer_email,
@@ -170,8 +177,8 @@ def snapshot_body(snapshot: SubscriptionOrderSnapshot, event: Missing, mode: Mod
         "productName": snapshot.product_name,
         "productMetadata": dict(snapshot.product_metadata) or None,
         "billingPeriod": snapshot.billing_period,
-        "currentPeriodStart": _wire(snapshot.period_start),
-        "currentPeriodEnd": _wire(snapshot.period_end),
+        "currentPeriodStart": _wire(start),
+        "currentPeriodEnd": _wire(end),
         "periodNumber": snapshot.period_number,
         "canceledAt": _wire(snapshot.canceled_at),
         "isInTrial": snapshot.is_called_trial or None,
