@@ -34,7 +34,7 @@ def over(prices: dict[str, Price], units: int = 5) -> Balance:
 
 def test_a_period_that_closes_by_time_has_the_prices_of_its_plan() -> None:
     change = advance(over(CHEAP), START + DAY, policy(DEAR, "free"))
-    assert [(line.closed, line.prices) for line in change.lines.values()] == [(5, CHEAP)]
+    assert [(int(line.closed), line.prices) for line in change.lines.values()] == [(5, CHEAP)]
 
 
 def test_a_period_that_a_renewal_at_another_price_closes_has_the_prices_before_it() -> None:

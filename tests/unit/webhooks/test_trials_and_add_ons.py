@@ -19,7 +19,7 @@ import pytest
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.lifecycle import LifecycleEvent, LifecycleKind, StatedPeriod
-from pancake_meter.domain.standing.subscription import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, bound, deliver, refunded, step
 from tests.support.webhook_world import utc

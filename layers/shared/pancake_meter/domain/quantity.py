@@ -72,11 +72,10 @@ def _number(value: object) -> Decimal:
 def part_of(quantity: Decimal, share: Fraction) -> Decimal:
     """Return ``share`` (0 to 1) of a quantity, multiplied before it is divided: two thirds of 300 are 200.
 
-    What does not come out even is rounded up, in favour of who keeps it: to whole units where the quantity is whole, else to
-    the smallest amount.
+    What does not come out even is rounded down: to whole units where the quantity is whole, else to the smallest amount.
     """
     if share == 1:
         return quantity
     step = Decimal(1) if quantity == quantity.to_integral_value() else SMALLEST_QUANTITY
     steps = Fraction(quantity) * share / Fraction(step)
-    return normal_quantity(Decimal(-(-steps.numerator // steps.denominator)) * step)
+    return normal_quantity(Decimal(steps.numerator // steps.denominator) * step)

@@ -31,7 +31,8 @@ def give_add_ons(change: Change, subscription: Subscription, now: datetime) -> t
         more = (wanted[grant_id].remaining if grant_id in wanted else ZERO) - left
         change = change.moved("granted", max(ZERO, more), grant_id).moved("clawed_back", max(ZERO, -more), grant_id)
     others = (grant for grant in change.balance.grants if grant.kind != "add_on")
-    given = replace(change.balance, grants=(*others, *wanted.values()))
+    as_of = max(change.balance.as_of, now)
+    given = replace(change.balance, grants=(*others, *wanted.values()), as_of=as_of)
     return replace(change, balance=burn(given)), subscription
 
 

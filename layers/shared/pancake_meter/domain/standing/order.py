@@ -274,7 +274,9 @@ def _earliest(instants: Iterable[_Instant | None]) -> _Instant | None:
 def _paid_by(event: LifecycleEvent) -> tuple[PaidPeriod, ...]:
     if event.kind not in PAYING_KINDS or event.period is None or event.plan is None:
         return ()
-    return (PaidPeriod.of(event.period, Sale(event.plan, event.at, event.is_trial, event.price)),)
+    says_paid = None if event.kind == "activated" else False
+    is_trial = True if event.is_trial else says_paid
+    return (PaidPeriod.of(event.period, Sale(event.plan, event.at, is_trial, event.price)),)
 
 
 def _join_periods(left: Iterable[PaidPeriod], right: Iterable[PaidPeriod]) -> tuple[PaidPeriod, ...]:

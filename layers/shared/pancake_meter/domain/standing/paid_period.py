@@ -62,16 +62,15 @@ Charges = Mapping[str, Charged]
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A plan as it was sold at ``sold_at``, on trial or not; ``price`` is its list price where Waffo states one."""
+    """A plan as it was sold at ``sold_at``; ``price`` is its list price where Waffo states one.
+
+    ``is_trial`` says that the period is one of a trial, or that it is not; ``None``: an ``activated`` that does not tell.
+    """
 
     plan: Plan
     sold_at: datetime
-    is_trial: bool = False
+    is_trial: bool | None = None
     price: Decimal | None = None
-
-    def goes_on_as(self, later: "Sale") -> bool:
-        """Whether a later statement says nothing new of what is sold."""
-        return (self.plan, self.is_trial) == (later.plan, later.is_trial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class PaidPeriod:
         """What was sold in it, oldest first: statements that only repeat the one before are left out."""
         sales: list[Sale] = []
         for statement in self.statements:
-            if not sales or not sales[-1].goes_on_as(statement):
+            if not sales or sales[-1].plan != statement.plan:
                 sales.append(statement)
         return tuple(sales)
 
@@ -113,8 +112,9 @@ class PaidPeriod:
 
     @property
     def is_trial(self) -> bool:
-        """Whether nothing was paid for it yet."""
-        return self.statements[-1].is_trial
+        """Whether nothing was paid for it yet: some statement calls it a trial, and none says that it is paid."""
+        told = {statement.is_trial for statement in self.statements}
+        return True in told and False not in told
 
     def join(self, other: "PaidPeriod") -> "PaidPeriod":
         """Return all that two values of one period say: the finer bounds, and every statement."""
@@ -143,16 +143,16 @@ class PaidPeriod:
         sold = last.plan.allowances.get(meter)
         if sold is None:
             return Decimal(0)
-        granted = _on_trial(sold.quantity, last)
+        granted = self._on_trial(sold.quantity, last.plan)
         share = self.kept(charges)
-        kept = part_of(granted, share)
         if share == _WHOLE:
-            return kept
+            return granted
+        kept = _kept_of(granted, share)
         for sale in self.sales[:-1]:
             lower = sale.plan.allowances.get(meter)
             if lower is not None and sale.plan.rank < last.plan.rank:
                 share = _share_left(self._charges_of(sale, charges) or charges)
-                kept = max(kept, min(granted, part_of(_on_trial(lower.quantity, sale), share)))
+                kept = max(kept, min(granted, _kept_of(self._on_trial(lower.quantity, sale.plan), share)))
         return kept
 
     def kept(self, charges: Collection[Charged]) -> Fraction:
@@ -168,6 +168,11 @@ class PaidPeriod:
             if self._plan_of(charge) == last.plan.key and _is_in_full(charge, paid[:index], last):
                 shares.append(_share_left([charge]))
         return max(shares)
+
+    def _on_trial(self, quantity: Decimal, plan: Plan) -> Decimal:
+        """Return what a plan grants here: on trial, what it says; a plan that says nothing grants all."""
+        is_cut = self.is_trial and plan.trial is not None
+        return part_of(quantity, Fraction(plan.trial or 0)) if is_cut else quantity
 
     def _charges_of(self, sale: Sale, charges: Iterable[Charged]) -> list[Charged]:
         return [charge for charge in charges if self._plan_of(charge) == sale.plan.key]
@@ -218,14 +223,13 @@ def _share_left(charges: Collection[Charged]) -> Fraction:
     return Fraction(left) / Fraction(charged) if charged else _WHOLE
 
 
-def _on_trial(quantity: Decimal, sale: Sale) -> Decimal:
-    """Return what a sale grants: of a trial, what the plan says; a plan that says nothing grants all."""
-    if not sale.is_trial or sale.plan.trial is None:
-        return quantity
-    return part_of(quantity, Fraction(sale.plan.trial))
+def _kept_of(quantity: Decimal, share: Fraction) -> Decimal:
+    """Return what a share of the money keeps of a quantity: what is taken is rounded down."""
+    return quantity - part_of(quantity, 1 - share)
 
 
 def _both(left: Sale, right: Sale) -> Sale:
     """Return two readings of one statement as one: known as a trial, and with a price, as soon as one of them says so."""
     price = left.price if left.price is not None else right.price
-    return replace(left, is_trial=left.is_trial or right.is_trial, price=price)
+    told = [is_trial for is_trial in (left.is_trial, right.is_trial) if is_trial is not None]
+    return replace(left, is_trial=any(told) if told else None, price=price)

@@ -146,12 +146,12 @@ def _period(item: Mapping[str, Any], plans: Sequence[Plan]) -> PaidPeriod:
 def _sale_item(sale: Sale, plans: list[Plan]) -> dict[str, Any]:
     if sale.plan not in plans:
         plans.append(sale.plan)
-    item = {"plan": plans.index(sale.plan), "at": to_ms(sale.sold_at), "price": sale.price}
-    return _present({**item, "trial": True} if sale.is_trial else item)
+    item = {"plan": plans.index(sale.plan), "at": to_ms(sale.sold_at), "price": sale.price, "trial": sale.is_trial}
+    return _present(item)
 
 
 def _sale(item: Mapping[str, Any], plans: Sequence[Plan]) -> Sale:
-    return Sale(plans[int(item["plan"])], from_ms(item["at"]), item.get("trial", False), item.get("price"))
+    return Sale(plans[int(item["plan"])], from_ms(item["at"]), item.get("trial"), item.get("price"))
 
 
 def _charge_item(charge: Charged) -> dict[str, Any]:
