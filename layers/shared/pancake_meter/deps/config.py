@@ -6,11 +6,14 @@ A function that lacks a setting refuses to start: it must never answer a caller 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from pancake_meter.domain.selling.loopback import is_loopback_url
-from pancake_meter.domain.selling.plan import Environment
+
+if TYPE_CHECKING:
+    # Left out at run time: the authorizer reads one setting, and knows no plans.
+    from pancake_meter.domain.selling.plan import Environment
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
 DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
@@ -23,17 +26,21 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class MeteringSettings:
-    """What every function needs: the table and the catalog."""
+class TableSettings:
+    """The name of the table."""
 
-    table_name: str
-    catalog_path: str
+    name: str
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "MeteringSettings":
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TableSettings":
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
-        (table_name,) = _required(environ, "TABLE_NAME")
-        return cls(table_name, environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH)
+        (name,) = _required(environ, "TABLE_NAME")
+        return cls(name)
+
+
+def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where the catalog is."""
+    return environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class WebhookSettings:
     ``public_keys`` is empty where Waffo's built-in key of the mode applies.
     """
 
-    environment: Environment
+    environment: "Environment"
     store_id: str
     public_keys: str
 
@@ -104,7 +111,7 @@ class WaffoApiSettings:
     Waffo fails at the payment otherwise; where Waffo is a simulator on this machine, it may be an address of this machine.
     """
 
-    environment: Environment
+    environment: "Environment"
     api_url: str
     merchant_id: str
     store_id: str
@@ -134,7 +141,7 @@ class WaffoApiSettings:
 class LinkSettings:
     """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
 
-    environment: Environment
+    environment: "Environment"
     secret_id: str
     public_base_url: str | None
 
@@ -161,7 +168,7 @@ def _required(environ: Mapping[str, str], *names: str) -> list[str]:
     return [environ[name] for name in names]
 
 
-def _environment(environ: Mapping[str, str]) -> Environment:
+def _environment(environ: Mapping[str, str]) -> "Environment":
     (name,) = _required(environ, "WAFFO_ENVIRONMENT")
     if name not in ("test", "prod"):
         raise ConfigurationError("WAFFO_ENVIRONMENT must be test or prod")
