@@ -113,7 +113,9 @@ def add_by(metric: Metric, values: Mapping[str, Decimal]) -> None:
 
     Each is a line of its own: a dimension added to the invocation's metrics would split all of them.
     """
+    if metric.by is None:
+        raise ValueError(f"{metric.name} has no second dimension")
     service = str(Metrics().service)
     for name, value in values.items():
         with single_metric(metric.name, metric.unit, float(value), default_dimensions={"service": service}) as line:
-            line.add_dimension(str(metric.by), name)
+            line.add_dimension(metric.by, name)
