@@ -1,4 +1,4 @@
-"""Overage that the seller lets go."""
+"""Overage that the seller forgives."""
 
 from http import HTTPStatus
 
@@ -15,7 +15,7 @@ router = Router[CheckoutDeps]()
 
 @router.post("/v1/customers/<customer_id>/overage/<meter>/forgive")
 def post_forgiveness(customer_id: str, meter: str) -> Response[str]:
-    """Let owed units go, once for each id of the caller's."""
+    """Forgive owed units, once for each id that the caller makes."""
     request = ForgiveRequest.model_validate(body(router))
     deps = router.deps
     forgiven = forgive(deps.selling.metering, customer_id, meter, request.id, request.quantity, deps.clock())

@@ -1,4 +1,4 @@
-"""Holds: reserve before the work, settle with the truth after it, or release."""
+"""Holds: reserve before the work, settle with the true quantity after it, or release."""
 
 from http import HTTPStatus
 from uuid import uuid4
@@ -55,7 +55,7 @@ def post_hold(customer_id: str) -> Response[str]:
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")
 def post_settle(customer_id: str, hold_id: str) -> Response[str]:
-    """Count what was really used and end the hold, whatever has become of it; answer the quota that is left."""
+    """Count what was really used and end the hold, also one that has expired; answer the quota that is left."""
     request = SettleRequest.model_validate(body(router))
     deps = router.deps
     now = deps.clock()

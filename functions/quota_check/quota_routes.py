@@ -1,4 +1,4 @@
-"""What may be spent, and whether a given amount is within it."""
+"""Quotas: how much a customer may spend, and whether a given amount is within it."""
 
 from http import HTTPStatus
 

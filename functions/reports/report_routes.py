@@ -1,4 +1,4 @@
-"""Routes of the reports: queries of what other functions have added up, and nothing that scans."""
+"""Routes of the reports: they query totals that other functions have added up, and scan nothing."""
 
 from http import HTTPStatus
 

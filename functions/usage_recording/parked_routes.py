@@ -1,4 +1,4 @@
-"""Parked usage for the operator: what could not be counted and why, and trying it again."""
+"""Usage that could not be counted, for the operator: list it with the reason, replay it, dismiss it."""
 
 from http import HTTPStatus
 
@@ -29,7 +29,7 @@ def get_parked() -> Response[str]:
 
 @router.post("/v1/usage/parked/<parked_id>/replay")
 def post_replay(parked_id: str) -> Response[str]:
-    """Try parked usage again, by the code that parked it: after the catalog was mended, or an identity came to be known."""
+    """Count parked usage now, by the code that parked it: for example after the catalog was corrected."""
     deps = router.deps
     outcome, parked = replay_parked(deps.metering, parked_id, deps.clock())
     content: ReplayedBody = {**parked_body(parked), "status": outcome.status}
@@ -38,9 +38,9 @@ def post_replay(parked_id: str) -> Response[str]:
 
 @router.post("/v1/usage/parked/<parked_id>/dismiss")
 def post_dismiss(parked_id: str) -> Response[str]:
-    """Take parked usage off the list, with a reason; a repeat answers as the first.
+    """Take parked usage off the list, with a reason; a repeat gets the first answer.
 
-    It is kept, and may still be tried again.
+    It is kept, and may still be replayed.
     """
     request = DismissRequest.model_validate(body(router))
     deps = router.deps

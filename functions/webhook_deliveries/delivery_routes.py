@@ -1,4 +1,4 @@
-"""Deliveries for the operator: list, read, try again, say whose they are."""
+"""Deliveries for the operator: list, read, replay, assign to a customer, dismiss."""
 
 from http import HTTPStatus
 
@@ -48,7 +48,7 @@ def get_delivery(delivery_id: str) -> Response[str]:
 
 @router.post("/v1/deliveries/<delivery_id>/replay")
 def post_replay(delivery_id: str) -> Response[str]:
-    """Apply a delivery again, by the code that took it. What is done already stays as it is."""
+    """Apply a delivery again, by the code that took it. Effects that it has had are not repeated."""
     deps = router.deps
     outcome = replay_delivery(deps.metering, delivery_id, deps.clock())
     return _tried("delivery replayed", deps, outcome)
@@ -56,18 +56,18 @@ def post_replay(delivery_id: str) -> Response[str]:
 
 @router.post("/v1/deliveries/<delivery_id>/assign")
 def post_assign(delivery_id: str) -> Response[str]:
-    """Say whose event it is, and apply it."""
+    """Assign the event to a customer, and apply it."""
     deps = router.deps
     owner = AssignRequest.model_validate(body(router)).customer_id
     outcome = replay_delivery(deps.metering, delivery_id, deps.clock(), told=Told(customer_id=owner))
     if outcome.verdict == "duplicate" and outcome.customer_id != owner:
-        raise DeliveryOfAnotherCustomer("the delivery is done, and not for this customer")
+        raise DeliveryOfAnotherCustomer("the delivery is already done, and its customer is not this one")
     return _tried("delivery assigned", deps, outcome)
 
 
 @router.post("/v1/deliveries/<delivery_id>/dismiss")
 def post_dismiss(delivery_id: str) -> Response[str]:
-    """Take an open delivery off the lists of what is open. It is kept, and may still be replayed."""
+    """Take an open delivery off the lists of open deliveries. It is kept, and may still be replayed."""
     deps = router.deps
     reason = DismissRequest.model_validate(body(router)).reason
     kept = dismiss_delivery(deps.metering, delivery_id, reason, deps.clock())

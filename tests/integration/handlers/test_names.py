@@ -37,7 +37,7 @@ def own_words() -> list[str]:
     Beside them, names of a balance's own attributes: a hold's id is a name among them.
     """
     words = {"holds", "policy", "minute_holds", "PK", "SK"}
-    for file in STORE.glob("*.py"):
+    for file in STORE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 literal = node.value

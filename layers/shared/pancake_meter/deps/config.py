@@ -1,6 +1,6 @@
-"""Configuration: what each function reads from its environment, checked once at cold start.
+"""Settings, read from the environment and checked once, at the cold start.
 
-A function that lacks a setting refuses to start: it must never answer a caller half configured.
+A function that lacks a setting does not start: half configured, it would answer callers wrongly.
 """
 
 import os
@@ -45,7 +45,7 @@ def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BulkSettings:
-    """What accepting bulk usage needs: the queue."""
+    """The queue of bulk usage."""
 
     queue_url: str
 
@@ -58,7 +58,7 @@ class BulkSettings:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingSettings:
-    """What forwarding to an OpenMeter needs: where it is, the secret with its key, the queue of what it will not take."""
+    """The address of an OpenMeter, the secret with its key, and the queue of usage that it refuses."""
 
     base_url: str
     key_secret_id: str
@@ -72,7 +72,7 @@ class ForwardingSettings:
 
 @dataclass(frozen=True, slots=True)
 class HealingSettings:
-    """What healing usage needs: where LiteLLM is, and the secret with a key that may read its spend log."""
+    """The address of a LiteLLM, and the secret with a key that may read its spend log."""
 
     base_url: str
     key_secret_id: str
@@ -85,7 +85,7 @@ class HealingSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """What the webhook intake needs: one mode, one store, the keys of that mode.
+    """One mode, one store, and the public keys of webhooks in that mode.
 
     ``public_keys`` is empty where Waffo's built-in key of the mode applies.
     """
@@ -105,10 +105,10 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class WaffoApiSettings:
-    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
+    """Access to Waffo's API. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
 
-    ``success_url`` is where a customer lands after paying when the checkout was asked for without one. It is https, since
-    Waffo fails at the payment otherwise; where Waffo is a simulator on this machine, it may be an address of this machine.
+    ``success_url`` is where a customer lands after paying, unless the request for the checkout names another. It is https,
+    since Waffo's payment fails otherwise. Where Waffo is a simulator on this machine, it may be an address of this machine.
     """
 
     environment: "Environment"
@@ -139,7 +139,7 @@ class WaffoApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
+    """The secret that signs purchase links. Without ``public_base_url`` a link points at the host of the request."""
 
     environment: "Environment"
     secret_id: str
@@ -153,7 +153,7 @@ class LinkSettings:
 
 
 def _safe_url(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a URL. A prod stack has no plain HTTP but to its own machine, which is where the local stack runs."""
+    """Return a URL. In a prod stack plain HTTP is allowed only to this machine, where the local stack runs."""
     url = environ.get(name) or None
     is_plain = url is not None and urlsplit(url).scheme != "https"
     if url is not None and is_plain and _environment(environ) == "prod" and urlsplit(url).hostname not in _LOOPBACK:

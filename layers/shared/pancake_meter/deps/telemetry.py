@@ -1,4 +1,4 @@
-"""What the use cases report to: a line in the log, and a metric that has an alarm or a graph."""
+"""Reports of the use cases: each is a line in the log and a metric."""
 
 from decimal import Decimal
 from typing import Final, Literal

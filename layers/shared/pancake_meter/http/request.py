@@ -34,8 +34,8 @@ def request_id(app: Routes) -> str:
 def path_value(text: str) -> str:
     """Return what the caller wrote into one segment of a path, given that segment of the event's ``rawPath``.
 
-    API Gateway has decoded ``rawPath`` once already, all but ``%25`` where it is emulated. So what is left of the escapes is
-    decoded here, once.
+    API Gateway has decoded ``rawPath`` once already; its local emulator leaves ``%25``. The escapes that remain are decoded
+    here, once.
     """
     return unquote(text)
 
@@ -43,11 +43,11 @@ def path_value(text: str) -> str:
 def path_customer_id(text: str) -> str:
     """Return the customer id of a path: the id itself, or ``~b64.`` and the id in base64url.
 
-    The second form is for ids that API Gateway changes on their way: those with ``%`` (it decodes twice, and refuses what is
-    no escape then) and those with ``?`` (it cuts the path off there).
+    The second form is for ids that API Gateway changes on their way: those with ``%`` (it decodes twice, and refuses a ``%``
+    that is no escape then) and those with ``?`` (it cuts the path off there).
 
     Raises:
-        InvalidCustomerId: it cannot be one.
+        InvalidCustomerId: the text is no customer id.
     """
     value = path_value(text)
     encoded = value.removeprefix(ENCODED_ID_PREFIX)
@@ -70,7 +70,7 @@ def base_url(app: Routes) -> str:
 
 
 def body(app: Routes) -> object:
-    """Return the parsed JSON body of the request in hand; raise ``MalformedJson`` when it is none, as ``text_body`` too."""
+    """Return the parsed JSON body of the request in hand. Raises as ``text_body``, and ``MalformedJson`` for other text."""
     return json.loads(text_body(app))
 
 
