@@ -13,6 +13,7 @@ import pytest
 import quota_check
 import usage_recording
 import webhook_deliveries
+from pancake_meter import store
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.keys import usage_event_key, usage_event_of
@@ -28,7 +29,7 @@ from tests.unit.domain.test_customer import SELLERS_IDS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-STORE = Path(checkouts.__file__).parent
+STORE = Path(store.__file__).parent
 
 
 def own_words() -> list[str]:
