@@ -8,6 +8,7 @@ import buy_routes
 import checkout_routes
 import forgive_routes
 from pancake_meter.deps.checkout import checkout_deps
+from pancake_meter.http.request import lambda_answer
 from pancake_meter.http.resolver import http_handler, unavailable
 from pancake_meter.http.selling import pages
 from pancake_meter.store.errors import StoreError
@@ -15,11 +16,9 @@ from pancake_meter.store.errors import StoreError
 
 def _answer_trouble(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
     """Answer trouble outside of the routes in the form that the caller reads: people a page, programs a problem."""
-    if not str(event.get("rawPath", "")).startswith("/buy/"):
-        return unavailable(event, context, trouble)
-    page = pages.TRY_AGAIN.response()
-    headers = {**page.headers, "Content-Type": page.content_type}
-    return {"statusCode": page.status_code, "headers": headers, "body": page.body}
+    if str(event.get("rawPath", "")).startswith("/buy/"):
+        return lambda_answer(pages.TRY_AGAIN.response())
+    return unavailable(event, context, trouble)
 
 
 handler = http_handler(

@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter import metrics
 from pancake_meter.deps.intake import IntakeDeps, intake_deps
-from pancake_meter.http import json
-from pancake_meter.http.problem import PROBLEM_JSON, Problem, problem_of_method, problem_of_store
+from pancake_meter.http.problem import Problem, problem_of_method, problem_of_store
+from pancake_meter.http.request import answer, lambda_answer
 from pancake_meter.http.webhooks.intake import problem_of_refusal
 from pancake_meter.invocation import lambda_handler
 from pancake_meter.store.errors import StoreError
@@ -39,9 +39,6 @@ def handler(event: dict[str, Any], context: LambdaContext, deps: IntakeDeps = PR
         outcome = take_webhook(deps.intake, _raw_body(event), event.get("headers") or {}, deps.clock(), wall=wall)
     except WebhookRefused as refusal:
         return _refused(refusal, context)
-    except StoreError as trouble:
-        logger.warning("store trouble", trouble=type(trouble).__name__, reason=str(trouble))
-        return _unavailable(event, context, trouble)
     return _taken(outcome)
 
 
@@ -61,7 +58,7 @@ def _taken(outcome: Outcome) -> dict[str, Any]:
         order_id=outcome.order_id,
     )
     content = {"delivery": outcome.digest, "verdict": outcome.verdict, "reason": outcome.reason}
-    return _answer(HTTPStatus.OK, "application/json", json.dumps(content))
+    return lambda_answer(answer(HTTPStatus.OK, content))
 
 
 def _refused(refusal: WebhookRefused, context: LambdaContext) -> dict[str, Any]:
@@ -83,10 +80,4 @@ def _raw_body(event: dict[str, Any]) -> bytes:
 
 
 def _problem(problem: Problem, context: LambdaContext) -> dict[str, Any]:
-    retry = {} if problem.retry_after_seconds is None else {"Retry-After": str(problem.retry_after_seconds)}
-    headers = {**problem.headers, **retry}
-    return _answer(problem.status, PROBLEM_JSON, json.dumps(problem.body(context.aws_request_id)), headers)
-
-
-def _answer(status: HTTPStatus, kind: str, body: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    return {"statusCode": status.value, "headers": {"Content-Type": kind, **(headers or {})}, "body": body}
+    return lambda_answer(problem.response(context.aws_request_id))

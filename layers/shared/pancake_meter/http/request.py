@@ -1,10 +1,10 @@
-"""The request in hand: what a route reads of it, and the JSON that it answers."""
+"""The request in hand: what a route reads of it, and the form of its answer."""
 
 import base64
 import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -95,3 +95,9 @@ def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
 def answer(status: HTTPStatus, content: object, headers: Mapping[str, str] | None = None) -> Response[str]:
     """Return a JSON answer."""
     return Response(status.value, JSON, json.dumps(content), {**(headers or {})})
+
+
+def lambda_answer(response: Response[str]) -> dict[str, Any]:
+    """Return an answer in the form of Lambda (payload 2.0), for what is answered outside of the routes."""
+    headers = {**response.headers, "Content-Type": response.content_type}
+    return {"statusCode": response.status_code, "headers": headers, "body": response.body}

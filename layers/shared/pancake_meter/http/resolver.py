@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import json, problem
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
-from pancake_meter.http.request import path_customer_id, path_value, request_id
+from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
 
@@ -73,9 +73,7 @@ def http_handler(
 def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
     """Return the 503 of a function whose time ended outside of its routes."""
     request = event.get("requestContext", {}).get("requestId") or context.aws_request_id
-    found = problem.problem_of_store(trouble)
-    headers = {"Content-Type": problem.PROBLEM_JSON, "Retry-After": str(found.retry_after_seconds)}
-    return {"statusCode": found.status.value, "headers": headers, "body": json.dumps(found.body(str(request)))}
+    return lambda_answer(problem.problem_of_store(trouble).response(str(request)))
 
 
 class _Resolver(APIGatewayHttpResolver):
