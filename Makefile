@@ -51,8 +51,8 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
-	$(BIN)/python -m tools.observability --check
-	$(BIN)/python -m tools.costs --check
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 
 setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
@@ -68,10 +68,10 @@ openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi
 
 observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
-	$(BIN)/python -m tools.observability
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability
 
 costs: $(UP_TO_DATE) ## Write docs/costs.md from tools/costs.py
-	$(BIN)/python -m tools.costs
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs
 
 build: $(UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
 	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)

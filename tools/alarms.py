@@ -1,4 +1,4 @@
-"""The table of alarms: what rings, when, what it means and what to do.
+"""The table of alarms: what rings, when, what it means and what to do. Our own metrics are ``pancake_meter.metrics``.
 
 ``tools.observability`` renders observability.yaml and docs/runbooks/alarms.md from it. One row for each thing that may go
 wrong. Alarms that every function or queue has are made from template.yaml, so that a new function cannot be without them.
@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
+from pancake_meter import metrics
+from pancake_meter.metrics import Metric
 from tools.cfn_template import load_template
 
 MINUTE: Final = 60
@@ -24,14 +26,6 @@ class Missing(StrEnum):
     TROUBLE = "breaching"
     NO_NEWS = "ignore"
     """The alarm stays as it is until there is data again: for gauges, whatever the schedule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """A metric that functions emit, summed over the services (``POWERTOOLS_SERVICE_NAME``) named."""
-
-    metric: str
-    services: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +59,14 @@ class OfTable:
     index: str | None = None
 
 
-Source = Ours | OfFunction | OfQueue | OfApi | OfTable
+Source = Metric | OfFunction | OfQueue | OfApi | OfTable
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """One alarm: it rings when ``statistic`` of ``source`` is above ``threshold`` (below, if ``is_floor``).
+
+    A metric of our own is summed over its services.
 
     ``period`` is in seconds, or the name of a parameter; all of ``periods`` periods in a row have to be beyond the
     threshold. ``meaning`` and ``action`` are sentences. ``runbook`` is a page of docs/runbooks that goes further.
@@ -92,29 +88,16 @@ class Alarm:
 SILENCE_PARAMETER: Final = "ScheduleSilenceSeconds"
 INDEXES: Final = (None, "due", "listing")
 
-_METERING: Final = (
-    "quota_check",
-    "usage_recording",
-    "usage_batch",
-    "usage_healing",
-    "overage_checkout",
-    "webhook_intake",
-    "webhook_deliveries",
-    "reconciliation",
-    "renewal_reset",
-)
-"""Services that make balances or advance them."""
-
 _OURS: Final = (
     Alarm(
         "DeliveryParkedAlarm",
-        Ours("DeliveryParked", ("webhook_intake", "reconciliation")),
+        metrics.DELIVERY_PARKED,
         "A Waffo event is kept but could not be applied: its customer or its plan is unknown.",
         "List GET /v1/deliveries?verdict=parked for the reason. Assign the delivery, or mend the catalog and replay it.",
     ),
     Alarm(
         "DeliveriesParkedNowAlarm",
-        Ours("DeliveriesParkedNow", ("renewal_reset",)),
+        metrics.DELIVERIES_PARKED_NOW,
         "Deliveries are parked now. The alarm ends when none is.",
         "As for DeliveryParkedAlarm.",
         statistic="Maximum",
@@ -122,13 +105,13 @@ _OURS: Final = (
     ),
     Alarm(
         "DeliveryFailedAlarm",
-        Ours("DeliveryFailed", ("webhook_intake",)),
+        metrics.DELIVERY_FAILED,
         "A Waffo event is kept but cannot be read, or contradicts what is known.",
         "List GET /v1/deliveries?verdict=failed, read the reason and the body. Replay it after an upgrade that reads it.",
     ),
     Alarm(
         "DeliveriesFailedNowAlarm",
-        Ours("DeliveriesFailedNow", ("renewal_reset",)),
+        metrics.DELIVERIES_FAILED_NOW,
         "Failed deliveries are kept now. The alarm ends when none is.",
         "As for DeliveryFailedAlarm.",
         statistic="Maximum",
@@ -136,7 +119,7 @@ _OURS: Final = (
     ),
     Alarm(
         "DeliveryUnverifiableAlarm",
-        Ours("DeliveryUnverifiable", ("webhook_intake",)),
+        metrics.DELIVERY_UNVERIFIABLE,
         "Webhooks arrive whose signature fits no key of this stack. One delivery is tried four times.",
         "Compare the webhook keys in Waffo's dashboard with the stack's parameters; see rotate-keys.md.",
         # Three in a quarter of an hour: more than the odd stranger who found the URL.
@@ -146,13 +129,13 @@ _OURS: Final = (
     ),
     Alarm(
         "DeliveryForeignAlarm",
-        Ours("DeliveryForeign", ("webhook_intake",)),
+        metrics.DELIVERY_FOREIGN,
         "Genuine Waffo webhooks arrive for another store or mode than this stack's.",
         "Look in Waffo's dashboard where WebhookUrl is registered, and remove it from the wrong store or mode.",
     ),
     Alarm(
         "DeliveryRejectedAlarm",
-        Ours("DeliveryRejected", ("webhook_intake",)),
+        metrics.DELIVERY_REJECTED,
         "Many requests to the webhook URL are refused: malformed, unsigned, too old or foreign.",
         "Run the saved query 'errors by function'. Strangers cost little; Waffo's own requests need another key or clock.",
         threshold=100,
@@ -160,7 +143,7 @@ _OURS: Final = (
     ),
     Alarm(
         "DeliveryUnavailableAlarm",
-        Ours("DeliveryUnavailable", ("webhook_intake",)),
+        metrics.DELIVERY_UNAVAILABLE,
         "Webhooks were answered 503 because DynamoDB was busy or out of reach. Waffo retries for about half an hour.",
         "Look at the operations dashboard for throttles. Reconciliation finds what Waffo gave up on.",
         threshold=2,
@@ -168,39 +151,39 @@ _OURS: Final = (
     ),
     Alarm(
         "PaymentFlaggedAlarm",
-        Ours("PaymentFlagged", ("webhook_intake", "webhook_deliveries", "reconciliation")),
+        metrics.PAYMENT_FLAGGED,
         "A payment differs from its checkout, paid it twice, or was refunded and is not known; or a customer has two"
         " subscriptions for one meter.",
         "Run the saved query 'flagged payments' and compare it with Waffo's dashboard. Refund there what was paid too much.",
     ),
     Alarm(
         "OrderLookupFailedAlarm",
-        Ours("OrderLookupFailed", ("overage_checkout",)),
+        metrics.ORDER_LOOKUP_FAILED,
         "Waffo did not say which orders a buyer has, and a subscription was sold without knowing.",
         "Run the saved query 'errors by function'. PaymentFlaggedAlarm rings if a second subscription was sold.",
         threshold=2,
     ),
     Alarm(
         "LinkSecretUnavailableAlarm",
-        Ours("LinkSecretUnavailable", ("quota_check",)),
+        metrics.LINK_SECRET_UNAVAILABLE,
         "Answers were sent without purchase links, because their secret could not be read. The gate itself works.",
         "Look at Secrets Manager's health and at the policy of the quota function; the log has the reason.",
     ),
     Alarm(
         "PurchaseLinkFailedAlarm",
-        Ours("PurchaseLinkFailed", ("overage_checkout",)),
+        metrics.PURCHASE_LINK_FAILED,
         "A customer clicked a purchase link and met a bug. They saw a page that asks them to try again.",
         "Run the saved query 'errors by function' and report the error.",
     ),
     Alarm(
         "UsageParkedAlarm",
-        Ours("UsageParked", ("usage_recording", "usage_batch", "usage_healing")),
+        metrics.USAGE_PARKED,
         "Usage arrived that could not be counted. It is kept with its reason.",
         "List GET /v1/usage/parked, mend the cause (often the catalog), and replay it.",
     ),
     Alarm(
         "UsageParkedNowAlarm",
-        Ours("UsageParkedNow", ("renewal_reset",)),
+        metrics.USAGE_PARKED_NOW,
         "Usage is parked now. The alarm ends when none is. Parked usage is deleted after 90 days.",
         "As for UsageParkedAlarm.",
         statistic="Maximum",
@@ -208,20 +191,20 @@ _OURS: Final = (
     ),
     Alarm(
         "CustomerUnprovisionedAlarm",
-        Ours("CustomerUnprovisioned", _METERING),
+        metrics.CUSTOMER_UNPROVISIONED,
         "A customer whom no plan covers used something. All of it is counted as overage.",
         "Search the logs for 'customer unprovisioned'. Give the catalog a default plan, or find the missing purchase.",
     ),
     Alarm(
         "BalanceNotAdvancedAlarm",
-        Ours("BalanceNotAdvanced", ("renewal_reset",)),
+        metrics.BALANCE_NOT_ADVANCED,
         "The sweep could not advance a balance: the item is corrupt or was changed by others all the time.",
         "Search the log of renewal_reset for 'balance not advanced'. The next sweep tries again (not for corrupt items).",
         periods=3,
     ),
     Alarm(
         "ResetLagAlarm",
-        Ours("ResetLag", ("renewal_reset",)),
+        metrics.RESET_LAG,
         "A balance should have been advanced more than a quarter of an hour ago. Reads and writes still advance it.",
         "Look at Errors and Throttles of RenewalResetFunction, and at how many balances it advances a run.",
         statistic="Maximum",
@@ -231,21 +214,21 @@ _OURS: Final = (
     ),
     Alarm(
         "ReconciliationFailedAlarm",
-        Ours("ReconciliationFailed", ("reconciliation",)),
+        metrics.RECONCILIATION_FAILED,
         "Waffo could not be read, or an entry could not be healed.",
         "Search the log of reconciliation for 'not reconciled'. The next run tries again.",
         runbook="rotate-keys.md",
     ),
     Alarm(
         "UsageMissedAlarm",
-        Ours("UsageMissed", ("usage_healing",)),
+        metrics.USAGE_MISSED,
         "LiteLLM's spend log has calls that were never reported to this stack. What can be counted is counted now.",
         "Read the report in the log of usage_healing. Look why the proxy's callback did not report them.",
         period=900,
     ),
     Alarm(
         "HealingTroubleAlarm",
-        Ours("UsageHealingFailed", ("usage_healing",)),
+        metrics.USAGE_HEALING_FAILED,
         "LiteLLM's spend log could not be read in three runs of an hour.",
         "Read the log of usage_healing. Check LiteLLMBaseUrl and the key; the next run continues where this one stopped.",
         threshold=2,
@@ -254,7 +237,7 @@ _OURS: Final = (
     ),
     Alarm(
         "UsageNotForwardedAlarm",
-        Ours("UsageNotForwarded", ("usage_forwarding",)),
+        metrics.USAGE_NOT_FORWARDED,
         "OpenMeter refused usage events. They are counted here, and kept in ForwardingRefusedQueue with the reason.",
         "Read a message of ForwardingRefusedQueue. Mend the meter in OpenMeter, then send the events again.",
         runbook="redrive-a-queue.md",

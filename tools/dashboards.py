@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tools.alarms import INDEXES, Alarm, Ours, resources
+from pancake_meter import metrics
+from pancake_meter.metrics import Metric
+from tools.alarms import INDEXES, Alarm, resources
 
 WIDTH: Final = 24
 """Columns of a dashboard."""
@@ -17,8 +19,8 @@ _HEIGHT: Final = 6
 _LAMBDA: Final = "AWS/Lambda"
 _NAMESPACE: Final = "${MetricNamespace}"
 
-Metric = list[Any]
-"""One line of a graph: namespace, metric, dimension names and values in turn, and optionally how to draw it."""
+Line = list[Any]
+"""One line of a graph: namespace, name of the metric, dimension names and values in turn, and optionally how to draw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,57 +110,58 @@ def queries() -> tuple[Query, ...]:
 
 def business() -> Mapping[str, Any]:
     """Return what the product does: decisions, usage, sales, deliveries."""
-    reason = "SEARCH('{" + _NAMESPACE + ',reason,service} MetricName="HoldRefused"' + "', 'Sum', 300)"
-    recording = ("usage_recording", "usage_batch", "usage_healing")
     return _body(
         [
             _log_graph("Holds", _HOLDS),
-            _graph("Refused", [_ours("HoldRefused", "quota_check"), _ours("CheckRefused", "quota_check")]),
-            _graph("Refused holds by reason", [[{"expression": reason, "id": "reasons"}]]),
-            _graph("Usage events counted", [_ours("UsageCounted", each, label=each) for each in recording]),
+            _graph("Refused", [_ours(metrics.HOLD_REFUSED), _ours(metrics.CHECK_REFUSED)]),
+            _by("Refused holds by reason", metrics.HOLD_REFUSED, "reasons", "Sum", 300),
+            _graph("Usage events counted", _of_each_service(metrics.USAGE_COUNTED)),
             _graph(
                 "Usage events not counted",
                 [
-                    *(
-                        _ours("UsageRefused", each, label=f"refused {each}")
-                        for each in ("usage_recording", "usage_bulk")
-                    ),
-                    *(_ours("UsageParked", each, label=f"parked {each}") for each in recording),
-                    *(_ours("UsageDuplicate", each, label=f"repeated {each}") for each in recording[:2]),
+                    *_of_each_service(metrics.USAGE_REFUSED, "refused "),
+                    *_of_each_service(metrics.USAGE_PARKED, "parked "),
+                    *_of_each_service(metrics.USAGE_DUPLICATE, "repeated "),
                 ],
             ),
             _graph(
                 "Selling",
-                [_ours("PurchaseLinkFollowed", "overage_checkout"), _ours("CheckoutOpened", "overage_checkout")],
+                [_ours(metrics.PURCHASE_LINK_FOLLOWED), _ours(metrics.CHECKOUT_OPENED)],
             ),
             _graph(
                 "Webhook deliveries by verdict",
                 [
-                    _ours(f"Delivery{verdict}", "webhook_intake", label=verdict.lower())
-                    for verdict in ("Applied", "Ignored", "Duplicate", "Parked", "Failed", "Rejected", "Unavailable")
+                    _ours(metric, label=metric.name.removeprefix("Delivery").lower())
+                    for metric in (
+                        metrics.DELIVERY_APPLIED,
+                        metrics.DELIVERY_IGNORED,
+                        metrics.DELIVERY_DUPLICATE,
+                        metrics.DELIVERY_PARKED,
+                        metrics.DELIVERY_FAILED,
+                        metrics.DELIVERY_REJECTED,
+                        metrics.DELIVERY_UNAVAILABLE,
+                    )
                 ],
             ),
             _graph(
                 "Waiting for a person now",
                 [
-                    _ours(name, "renewal_reset", stat="Maximum")
-                    for name in ("DeliveriesParkedNow", "DeliveriesFailedNow", "UsageParkedNow")
+                    _ours(metric, stat="Maximum")
+                    for metric in (
+                        metrics.DELIVERIES_PARKED_NOW,
+                        metrics.DELIVERIES_FAILED_NOW,
+                        metrics.USAGE_PARKED_NOW,
+                    )
                 ],
             ),
             _graph(
                 "Found without a webhook or a report",
-                [_ours("ReconciliationHealed", "reconciliation"), _ours("UsageMissed", "usage_healing")],
+                [_ours(metrics.RECONCILIATION_HEALED), _ours(metrics.USAGE_MISSED)],
             ),
-            _graph(
-                "Payments to look at",
-                [
-                    _ours("PaymentFlagged", each, label=each)
-                    for each in ("webhook_intake", "webhook_deliveries", "reconciliation")
-                ],
-            ),
-            _gauges("Received this month, by currency", "ReceivedThisMonth", "currency"),
-            _gauges("Units of closed periods this month, by meter", "UnitsThisMonth", "meter"),
-            _gauges("Overage of closed periods this month, by meter", "OverageThisMonth", "meter"),
+            _graph("Payments to look at", _of_each_service(metrics.PAYMENT_FLAGGED)),
+            _gauges("Received this month, by currency", metrics.RECEIVED_THIS_MONTH),
+            _gauges("Units of closed periods this month, by meter", metrics.UNITS_THIS_MONTH),
+            _gauges("Overage of closed periods this month, by meter", metrics.OVERAGE_THIS_MONTH),
             _text(
                 "Gauges of the month are taken by each reconciliation; months are UTC. By plan and customer, and for "
                 "earlier months: `GET /v1/reports/revenue` and `GET /v1/reports/usage`."
@@ -211,16 +214,16 @@ def operations(alarms: Sequence[Alarm]) -> Mapping[str, Any]:
                     _of_table("TransactionConflict", None),
                 ],
             ),
-            _graph("Reset lag (s)", [_ours("ResetLag", "renewal_reset", stat="Maximum")]),
+            _graph("Reset lag (s)", [_ours(metrics.RESET_LAG, stat="Maximum")]),
             _graph(
                 "Resets",
-                [_ours("BalanceAdvanced", "renewal_reset"), _ours("BalanceNotAdvanced", "renewal_reset")],
+                [_ours(metrics.BALANCE_ADVANCED), _ours(metrics.BALANCE_NOT_ADVANCED)],
             ),
             _graph(
                 "Forwarding",
                 [
-                    _ours("UsageForwarded", "usage_forwarding"),
-                    _ours("UsageNotForwarded", "usage_forwarding"),
+                    _ours(metrics.USAGE_FORWARDED),
+                    _ours(metrics.USAGE_NOT_FORWARDED),
                     [*_of_function("IteratorAge", "UsageForwardingFunction", "Maximum")[:-1], {"yAxis": "right"}],
                 ],
             ),
@@ -229,35 +232,33 @@ def operations(alarms: Sequence[Alarm]) -> Mapping[str, Any]:
     )
 
 
-def watched(alarms: Sequence[Alarm]) -> frozenset[tuple[str, str]]:
-    """Return (service, metric) of everything of our own that has an alarm."""
-    return frozenset(
-        (service, alarm.source.metric)
-        for alarm in alarms
-        if isinstance(alarm.source, Ours)
-        for service in alarm.source.services
-    )
+def _ours(metric: Metric, *, stat: str = "Sum", label: str | None = None) -> Line:
+    """Draw a metric of the first service that writes it."""
+    return [_NAMESPACE, metric.name, "service", metric.services[0], {"stat": stat, "label": label or metric.name}]
 
 
-def _ours(metric: str, service: str, *, stat: str = "Sum", label: str | None = None) -> Metric:
-    return [_NAMESPACE, metric, "service", service, {"stat": stat, "label": label or metric}]
+def _of_each_service(metric: Metric, prefix: str = "") -> list[Line]:
+    return [
+        [_NAMESPACE, metric.name, "service", service, {"stat": "Sum", "label": f"{prefix}{service}"}]
+        for service in metric.services
+    ]
 
 
-def _of_function(metric: str, function: str, stat: str) -> Metric:
+def _of_function(metric: str, function: str, stat: str) -> Line:
     label = function.removesuffix("Function")
     return [_LAMBDA, metric, "FunctionName", f"${{{function}}}", {"stat": stat, "label": label}]
 
 
-def _of_queue(metric: str, queue: str) -> Metric:
+def _of_queue(metric: str, queue: str) -> Line:
     return ["AWS/SQS", metric, "QueueName", f"${{{queue}}}", {"stat": "Maximum", "label": queue}]
 
 
-def _of_table(metric: str, index: str | None) -> Metric:
+def _of_table(metric: str, index: str | None) -> Line:
     dimensions = ["TableName", "${Table}", *(["GlobalSecondaryIndexName", index] if index else [])]
     return ["AWS/DynamoDB", metric, *dimensions, {"stat": "Sum", "label": f"{metric} {index or 'table'}"}]
 
 
-def _graph(title: str, metrics: Sequence[Metric]) -> dict[str, Any]:
+def _graph(title: str, lines: Sequence[Line]) -> dict[str, Any]:
     return {
         "type": "metric",
         "width": WIDTH // 3,
@@ -268,15 +269,19 @@ def _graph(title: str, metrics: Sequence[Metric]) -> dict[str, Any]:
             "view": "timeSeries",
             "stacked": False,
             "period": 300,
-            "metrics": list(metrics),
+            "metrics": list(lines),
         },
     }
 
 
-def _gauges(title: str, metric: str, dimension: str) -> dict[str, Any]:
-    """Draw all that a gauge has been told of, whatever the catalog's meters or currencies are."""
-    search = "SEARCH('{" + f"{_NAMESPACE},{dimension},service" + '} MetricName="' + metric + "\"', 'Maximum', 900)"
-    return _graph(title, [[{"expression": search, "id": "gauges"}]])
+def _gauges(title: str, metric: Metric) -> dict[str, Any]:
+    return _by(title, metric, "gauges", "Maximum", 900)
+
+
+def _by(title: str, metric: Metric, name: str, stat: str, period: int) -> dict[str, Any]:
+    """Draw one line for each value of the metric's second dimension, such as the catalog's meters."""
+    where = f'{{{_NAMESPACE},{metric.by},service}} MetricName="{metric.name}"'
+    return _graph(title, [[{"expression": f"SEARCH('{where}', '{stat}', {period})", "id": name}]])
 
 
 def _log_graph(title: str, query: str) -> dict[str, Any]:

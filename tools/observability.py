@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from pancake_meter.metrics import Metric
 from tools import dashboards
-from tools.alarms import SILENCE_PARAMETER, Alarm, OfApi, OfFunction, OfQueue, OfTable, Ours, alarms, resources
+from tools.alarms import SILENCE_PARAMETER, Alarm, OfApi, OfFunction, OfQueue, OfTable, alarms, resources
 from tools.cfn_template import ROOT
 
 if TYPE_CHECKING:
@@ -148,13 +149,13 @@ def _watched(alarm: Alarm) -> str | None:
 
 
 def _measure(alarm: Alarm) -> dict[str, Any]:
-    if isinstance(alarm.source, Ours) and len(alarm.source.services) > 1:
+    if isinstance(alarm.source, Metric) and len(alarm.source.services) > 1:
         return {"Metrics": _sum_of_services(alarm, alarm.source)}
     kind = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
     return {**_metric(alarm), kind: alarm.statistic, "Period": _period(alarm)}
 
 
-def _sum_of_services(alarm: Alarm, source: Ours) -> list[dict[str, Any]]:
+def _sum_of_services(alarm: Alarm, metric: Metric) -> list[dict[str, Any]]:
     each = [
         {
             "Id": service,
@@ -162,17 +163,17 @@ def _sum_of_services(alarm: Alarm, source: Ours) -> list[dict[str, Any]]:
             "MetricStat": {
                 "Metric": {
                     "Namespace": {"Ref": "MetricNamespace"},
-                    "MetricName": source.metric,
+                    "MetricName": metric.name,
                     "Dimensions": [{"Name": "service", "Value": service}],
                 },
                 "Period": _period(alarm),
                 "Stat": alarm.statistic,
             },
         }
-        for service in source.services
+        for service in metric.services
     ]
     # A service that counted nothing in a period has no data in it.
-    total = {"Id": "total", "Expression": "SUM(FILL(METRICS(), 0))", "Label": source.metric, "ReturnData": True}
+    total = {"Id": "total", "Expression": "SUM(FILL(METRICS(), 0))", "Label": metric.name, "ReturnData": True}
     return [total, *each]
 
 
@@ -182,7 +183,7 @@ def _period(alarm: Alarm) -> Any:
 
 def _metric(alarm: Alarm) -> dict[str, Any]:
     match alarm.source:
-        case Ours(metric, (service,)):
+        case Metric(metric, (service,)):
             return _named({"Ref": "MetricNamespace"}, metric, {"service": service})
         case OfFunction(metric, function):
             return _named("AWS/Lambda", metric, {"FunctionName": {"Ref": function}})
@@ -234,7 +235,7 @@ def _section(alarm: Alarm) -> str:
 def _rule(alarm: Alarm) -> str:
     source = alarm.source
     match source:
-        case Ours(metric, services):
+        case Metric(metric, services):
             what = f"{metric} of {', '.join(services)}"
         case OfFunction(metric, name) | OfQueue(metric, name):
             what = f"{metric} of {name}"

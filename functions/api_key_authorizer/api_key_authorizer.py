@@ -1,33 +1,33 @@
-"""API key authorizer: says whether the bearer of a key may call, and under which name. Fails closed.
+"""API key authorizer: decides whether the bearer of a key may call, and under which name. It fails closed.
 
 Request: payload format 2.0 of an HTTP API's REQUEST authorizer. Answer: the simple format, kept by API Gateway for a
-minute. Without a header API Gateway answers 401 by itself; a refusal here is 403; an exception here is 500, and nothing
-is let through.
+minute. Without a header API Gateway itself answers 401. A refusal here is 403, an exception 500; neither lets a call in.
 """
 
-import os
 from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter.deps.stack import stack_table
 from pancake_meter.domain.access.api_key import is_api_key
 from pancake_meter.invocation import in_time
 from pancake_meter.store.access.api_keys import read_api_key
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.table import Table
 
 logger = Logger()
+
+PRODUCTION: Final = stack_table()
 
 _HEADER_LENGTH_MAX = 200
 _REFUSED: Mapping[str, Any] = {"isAuthorized": False}
 
 
-@in_time(logger, None)
-def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+@in_time()
+def handler(event: Mapping[str, Any], context: LambdaContext, table: Table = PRODUCTION) -> Mapping[str, Any]:
     """Authorize one request. Neither the key nor the event is ever logged."""
-    answer = authorize(event, _production_table())
+    answer = authorize(event, table)
     logger.info(
         "authorized" if answer["isAuthorized"] else "refused",
         extra={"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")},
@@ -53,8 +53,3 @@ def _bearer(headers: Mapping[str, str]) -> str | None:
         return None
     scheme, _, token = values[0].strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-@cache
-def _production_table() -> Table:
-    return Table(dynamodb_client(), os.environ["TABLE_NAME"])

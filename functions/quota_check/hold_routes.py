@@ -1,12 +1,13 @@
-"""Holds: reserve before the work, settle with the truth after it, or release."""
+"""Holds: reserve before the work, settle with the true quantity after it, or release."""
 
 from http import HTTPStatus
 from uuid import uuid4
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.deps.telemetry import tell_refused
+from pancake_meter.deps.quota import QuotaDeps
+from pancake_meter.deps.telemetry import report_refused
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.http.balance.holds import (
     HoldRequest,
@@ -17,7 +18,8 @@ from pancake_meter.http.balance.holds import (
     settled_body,
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.resolver import answer, base_url, body, path_customer_id, path_value, request_id
+from pancake_meter.http.request import answer, base_url, body, request_id
+from pancake_meter.http.resolver import Router
 from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
     balance_after,
@@ -26,9 +28,9 @@ from pancake_meter.usecases.balance.hold_quota import (
     release_hold,
     settle_hold,
 )
-from quota_collaborators import QuotaCollaborators
 
-router = APIGatewayHttpRouter()
+logger = Logger()
+router = Router[QuotaDeps]()
 
 
 @router.post("/v1/customers/<customer_id>/holds")
@@ -37,46 +39,41 @@ def post_hold(customer_id: str) -> Response[str]:
 
     A hold that is placed writes nothing to the log: the access log counts it.
     """
-    customer_id = path_customer_id(customer_id)
     request = HoldRequest.model_validate(body(router))
-    with_: QuotaCollaborators = router.context["collaborators"]
-    now = with_.clock()
+    deps = router.deps
+    now = deps.clock()
     hold_id = request.id or uuid4().hex
-    placed = hold_quota(with_.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
+    placed = hold_quota(deps.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
     if isinstance(placed, HoldRefused):
-        tell_refused("HoldRefused", placed.refusal.reason, request.quantity, placed.balance)
-        links = with_.offers.links(placed.balance, base_url(router), now)
+        report_refused("hold", placed.refusal.reason, request.quantity, placed.balance)
+        links = deps.offers.links(placed.balance, base_url(router), now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
-    quota = quota_body(placed.balance, with_.offers.nudge(placed.balance, base_url(router), now))
+    quota = quota_body(placed.balance, deps.offers.nudge(placed.balance, base_url(router), now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
     return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))
 
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")
 def post_settle(customer_id: str, hold_id: str) -> Response[str]:
-    """Count what was really used and end the hold, whatever has become of it; answer the quota that is left."""
-    customer_id = path_customer_id(customer_id)
+    """Count what was really used and end the hold, also one that has expired; answer the quota that is left."""
     request = SettleRequest.model_validate(body(router))
-    with_: QuotaCollaborators = router.context["collaborators"]
-    now = with_.clock()
-    handle = named_hold(with_.metering, customer_id, path_value(hold_id), request.meter)
+    deps = router.deps
+    now = deps.clock()
+    handle = named_hold(deps.metering, customer_id, hold_id, request.meter)
     event = usage_event(handle.id, request.quantity, request.time, now)
-    settled = settle_hold(with_.metering, customer_id, handle, event, now)
-    balance = balance_after(with_.metering, customer_id, handle.meter, now)
+    settled = settle_hold(deps.metering, customer_id, handle, event, now)
+    balance = balance_after(deps.metering, customer_id, handle.meter, now)
     if balance is None:
-        router.context["logger"].warning(
-            "quota after a settlement not read", customer_id=customer_id, meter=handle.meter
-        )
+        logger.warning("quota after a settlement not read", customer_id=customer_id, meter=handle.meter)
         return answer(HTTPStatus.OK, settled_body(settled, None))
-    quota = quota_body(balance, with_.offers.nudge(balance, base_url(router), now))
+    quota = quota_body(balance, deps.offers.nudge(balance, base_url(router), now))
     return answer(HTTPStatus.OK, settled_body(settled, quota), rate_limit_headers(balance, now))
 
 
 @router.delete("/v1/customers/<customer_id>/holds/<hold_id>")
 def delete_hold(customer_id: str, hold_id: str) -> Response[str]:
     """End a hold with nothing used."""
-    customer_id = path_customer_id(customer_id)
-    with_: QuotaCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = ReleaseQuery.model_validate(router.current_event.query_string_parameters)
-    handle = named_hold(with_.metering, customer_id, path_value(hold_id), query.meter)
-    return answer(HTTPStatus.OK, released_body(release_hold(with_.metering, customer_id, handle)))
+    handle = named_hold(deps.metering, customer_id, hold_id, query.meter)
+    return answer(HTTPStatus.OK, released_body(release_hold(deps.metering, customer_id, handle)))

@@ -3,35 +3,33 @@
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.http.balance.readback import LedgerQuery, UsageQuery, latest, ledger_body, usage_body
-from pancake_meter.http.resolver import answer, path_customer_id
+from pancake_meter.http.request import answer
+from pancake_meter.http.resolver import Router
 from pancake_meter.store.balance.balances import read_ledger, read_summaries
-from quota_collaborators import QuotaCollaborators
 
-router = APIGatewayHttpRouter()
+router = Router[QuotaDeps]()
 
 
 @router.get("/v1/customers/<customer_id>/usage")
 def get_usage(customer_id: str) -> Response[str]:
     """Usage of one meter: the open period and closed ones, each by day; two reads, whatever the traffic was."""
-    customer_id = path_customer_id(customer_id)
-    with_: QuotaCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = UsageQuery.model_validate(router.current_event.query_string_parameters)
-    with_.metering.check_meter(query.meter)
-    _, current = with_.metering.current_change(customer_id, query.meter, with_.clock())
-    written = read_summaries(with_.metering.table, customer_id, query.meter, limit=query.periods)
+    deps.metering.check_meter(query.meter)
+    _, current = deps.metering.current_change(customer_id, query.meter, deps.clock())
+    written = read_summaries(deps.metering.table, customer_id, query.meter, limit=query.periods)
     return answer(HTTPStatus.OK, usage_body(current.balance, latest(written, current.closed, query.periods)))
 
 
 @router.get("/v1/customers/<customer_id>/ledger")
 def get_ledger(customer_id: str) -> Response[str]:
     """One meter's ledger, newest first, in pages."""
-    customer_id = path_customer_id(customer_id)
-    with_: QuotaCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = LedgerQuery.model_validate(router.current_event.query_string_parameters)
-    with_.metering.check_meter(query.meter)
-    table = with_.metering.table
+    deps.metering.check_meter(query.meter)
+    table = deps.metering.table
     entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=query.before_segment)
     return answer(HTTPStatus.OK, ledger_body(entries, query.limit))

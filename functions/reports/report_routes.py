@@ -1,11 +1,10 @@
-"""Routes of the reports: queries of what other functions have added up, and nothing that scans."""
+"""Routes of the reports: they query totals that other functions have added up, and scan nothing."""
 
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.http.reports.reports import (
     CustomersQuery,
     RevenueQuery,
@@ -14,28 +13,29 @@ from pancake_meter.http.reports.reports import (
     revenue_body,
     usage_months_body,
 )
-from pancake_meter.http.resolver import answer
+from pancake_meter.http.request import answer
+from pancake_meter.http.resolver import Router
 from pancake_meter.store.reports.month_usage import read_months
 from pancake_meter.store.reports.revenue import read_customer, read_customers, read_sold
 
-router = APIGatewayHttpRouter()
+router = Router[MeteringDeps]()
 
 
 @router.get("/v1/reports/revenue")
 def get_revenue() -> Response[str]:
     """Revenue of up to twelve months, by currency, by what was sold and by plan: four queries a month."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = RevenueQuery.model_validate(router.current_event.query_string_parameters)
-    table = with_.metering.table
+    table = deps.metering.table
     return answer(HTTPStatus.OK, revenue_body({month: read_sold(table, month) for month in query.months}))
 
 
 @router.get("/v1/reports/revenue/customers")
 def get_customers() -> Response[str]:
     """Revenue of a month by customer, in pages; or one customer's."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = CustomersQuery.model_validate(router.current_event.query_string_parameters)
-    table = with_.metering.table
+    table = deps.metering.table
     if query.customer_id is not None:
         return answer(
             HTTPStatus.OK, customer_page(query.month, read_customer(table, query.month, query.customer_id), None)
@@ -47,9 +47,9 @@ def get_customers() -> Response[str]:
 @router.get("/v1/reports/usage")
 def get_usage() -> Response[str]:
     """Usage of up to twelve months by meter, of all periods that have closed: at least four queries a meter and month."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = UsageMonthsQuery.model_validate(router.current_event.query_string_parameters)
     if query.meter is not None:
-        with_.metering.check_meter(query.meter)
-    meters = sorted(with_.metering.catalog.meters) if query.meter is None else [query.meter]
-    return answer(HTTPStatus.OK, usage_months_body(read_months(with_.metering.table, meters, query.months)))
+        deps.metering.check_meter(query.meter)
+    meters = sorted(deps.metering.catalog.meters) if query.meter is None else [query.meter]
+    return answer(HTTPStatus.OK, usage_months_body(read_months(deps.metering.table, meters, query.months)))

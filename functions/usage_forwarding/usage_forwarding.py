@@ -1,29 +1,27 @@
-"""Usage forwarding: tells an OpenMeter of every usage event, out of the table's stream. Only there when it is asked for."""
+"""Usage forwarding: sends every usage event of the table's stream to an OpenMeter. A stack has it when it is asked for."""
 
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from forwarding_collaborators import ForwardingCollaborators, production_collaborators
-from pancake_meter.deps.telemetry import create_metrics
-from pancake_meter.invocation import in_time
+from pancake_meter import metrics
+from pancake_meter.deps.forwarding import ForwardingDeps, forwarding_deps
+from pancake_meter.invocation import lambda_handler
 from pancake_meter.store.usage.usage_stream import read_usage
 from pancake_meter.usecases.usage.forward import forward_usage
 
-logger = Logger()
-metrics = create_metrics()
-
-PRODUCTION: Final = production_collaborators()
+PRODUCTION: Final = forwarding_deps()
 
 
-@in_time(logger, metrics)
-def handler(event: dict[str, Any], _: LambdaContext, collaborators: ForwardingCollaborators = PRODUCTION) -> None:
-    """Forward the usage of one batch of the stream. What it raises brings the whole batch back, under the same ids."""
+@lambda_handler()
+def handler(event: dict[str, Any], _: LambdaContext, deps: ForwardingDeps = PRODUCTION) -> None:
+    """Forward the usage of one batch of the stream.
+
+    If it raises, the stream delivers the whole batch again; the event ids do not change.
+    """
     usage = read_usage(event)
     if not usage:
         return
-    done = forward_usage(collaborators.openmeter, collaborators.refused, usage, collaborators.clock())
-    metrics.add_metric("UsageForwarded", MetricUnit.Count, done.forwarded)
-    metrics.add_metric("UsageNotForwarded", MetricUnit.Count, done.set_aside)
+    done = forward_usage(deps.openmeter, deps.refused, usage, deps.clock())
+    metrics.add(metrics.USAGE_FORWARDED, done.forwarded)
+    metrics.add(metrics.USAGE_NOT_FORWARDED, done.set_aside)

@@ -1,50 +1,50 @@
-"""Parked usage for the operator: what could not be counted and why, and trying it again."""
+"""Usage that could not be counted, for the operator: list it with the reason, replay it, dismiss it."""
 
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.errors import UnknownParkedUsage
 from pancake_meter.http.fields import DismissRequest
-from pancake_meter.http.resolver import answer, body
+from pancake_meter.http.request import answer, body
+from pancake_meter.http.resolver import Router
 from pancake_meter.http.usage.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
 from pancake_meter.store.usage.parked_usage import dismiss, parked_usage
 from pancake_meter.usecases.usage.count_usage import replay_parked
 
-router = APIGatewayHttpRouter()
+router = Router[MeteringDeps]()
 
 
 @router.get("/v1/usage/parked")
 def get_parked() -> Response[str]:
     """Usage that is still parked, the latest first, or with ``status=dismissed`` what was dismissed: one query a page."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = ParkedQuery.model_validate(router.current_event.query_string_parameters)
     parked, has_more = parked_usage(
-        with_.metering.table, limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
+        deps.metering.table, limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
     )
     return answer(HTTPStatus.OK, parked_page(parked, has_more=has_more))
 
 
 @router.post("/v1/usage/parked/<parked_id>/replay")
 def post_replay(parked_id: str) -> Response[str]:
-    """Try parked usage again, by the code that parked it: after the catalog was mended, or an identity came to be known."""
-    with_: MeteringCollaborators = router.context["collaborators"]
-    outcome, parked = replay_parked(with_.metering, parked_id, with_.clock())
+    """Count parked usage now, by the code that parked it: for example after the catalog was corrected."""
+    deps = router.deps
+    outcome, parked = replay_parked(deps.metering, parked_id, deps.clock())
     content: ReplayedBody = {**parked_body(parked), "status": outcome.status}
     return answer(HTTPStatus.OK, content)
 
 
 @router.post("/v1/usage/parked/<parked_id>/dismiss")
 def post_dismiss(parked_id: str) -> Response[str]:
-    """Take parked usage off the list, with a reason; a repeat answers as the first.
+    """Take parked usage off the list, with a reason; a repeat gets the first answer.
 
-    It is kept, and may still be tried again.
+    It is kept, and may still be replayed.
     """
     request = DismissRequest.model_validate(body(router))
-    with_: MeteringCollaborators = router.context["collaborators"]
-    parked = dismiss(with_.metering.table, parked_id, request.reason, with_.clock())
+    deps = router.deps
+    parked = dismiss(deps.metering.table, parked_id, request.reason, deps.clock())
     if parked is None:
         raise UnknownParkedUsage("no usage is parked under that id")
     return answer(HTTPStatus.OK, parked_body(parked))

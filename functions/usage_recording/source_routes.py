@@ -1,14 +1,15 @@
 """Usage in the formats that LiteLLM and OpenMeter clients already send."""
 
+from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.deps.production import MeteringCollaborators
-from pancake_meter.http.resolver import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
+from pancake_meter import metrics
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.http.request import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
+from pancake_meter.http.resolver import Router
 from pancake_meter.http.usage.intake import (
     bounded_items,
     cloud_events,
@@ -21,14 +22,14 @@ from pancake_meter.invocation import time_left
 from pancake_meter.usecases.usage.count_usage import ItemOutcome, count_items
 from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER, Source
 
-router = APIGatewayHttpRouter()
+router = Router[MeteringDeps]()
 
 
 @router.post("/v1/usage/litellm")
 def post_litellm() -> Response[str]:
-    """Count what LiteLLM's generic_api callback sends. One bad item is parked; LiteLLM would lose all of a 4xx.
+    """Count what LiteLLM's generic_api callback sends. A bad item is parked: after a 4xx LiteLLM would lose all items.
 
-    What there is no time for comes again after the 503, and meets what is counted as duplicates.
+    If the time ends, the answer is 503 and LiteLLM sends all items again. Those that are counted are duplicates then.
     """
     outcomes = _count(LITELLM, bounded_items(_text(), _content_type()))
     return answer(HTTPStatus.OK, intake_body(outcomes))
@@ -44,12 +45,13 @@ def post_events() -> Response[str]:
 
 
 def _count(source: Source, items: Sequence[object]) -> list[ItemOutcome]:
-    with_: MeteringCollaborators = router.context["collaborators"]
-    may_go_on = time_left(router.context["lambda_context"])
-    outcomes = count_items(with_.metering, source, items, with_.clock(), may_go_on)
-    for status in ("counted", "duplicate", "ignored", "parked"):
-        count = sum(outcome.status == status for outcome in outcomes)
-        router.context["metrics"].add_metric(f"Usage{status.capitalize()}", MetricUnit.Count, count)
+    deps = router.deps
+    outcomes = count_items(deps.metering, source, items, deps.clock(), time_left(router.lambda_context))
+    found = Counter(outcome.status for outcome in outcomes)
+    metrics.add(metrics.USAGE_COUNTED, found["counted"])
+    metrics.add(metrics.USAGE_DUPLICATE, found["duplicate"])
+    metrics.add(metrics.USAGE_IGNORED, found["ignored"])
+    metrics.add(metrics.USAGE_PARKED, found["parked"])
     return outcomes
 
 

@@ -1,15 +1,16 @@
-"""Deliveries for the operator: list, read, try again, say whose they are."""
+"""Deliveries for the operator: list, read, replay, assign to a customer, dismiss."""
 
 from http import HTTPStatus
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from aws_lambda_powertools.metrics import MetricUnit
 
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter import metrics
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.errors import DeliveryOfAnotherCustomer
 from pancake_meter.http.fields import DismissRequest
-from pancake_meter.http.resolver import answer, body
+from pancake_meter.http.request import answer, body
+from pancake_meter.http.resolver import Router
 from pancake_meter.http.webhooks.deliveries import (
     AssignRequest,
     DeliveriesQuery,
@@ -21,15 +22,16 @@ from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliv
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import Outcome, dismiss_delivery, kept_delivery, replay_delivery
 
-router = APIGatewayHttpRouter()
+logger = Logger()
+router = Router[MeteringDeps]()
 
 
 @router.get("/v1/deliveries")
 def get_deliveries() -> Response[str]:
     """Deliveries with a verdict, the latest received first; or of an order, the latest event first. One query a page."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    deps = router.deps
     query = DeliveriesQuery.model_validate(router.current_event.query_string_parameters)
-    table = with_.metering.table
+    table = deps.metering.table
     if query.verdict is not None:
         page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=query.cursor)
     else:
@@ -40,46 +42,45 @@ def get_deliveries() -> Response[str]:
 @router.get("/v1/deliveries/<delivery_id>")
 def get_delivery(delivery_id: str) -> Response[str]:
     """One delivery with its raw body: one read."""
-    with_: MeteringCollaborators = router.context["collaborators"]
-    return answer(HTTPStatus.OK, delivery_body(kept_delivery(with_.metering, delivery_id)))
+    deps = router.deps
+    return answer(HTTPStatus.OK, delivery_body(kept_delivery(deps.metering, delivery_id)))
 
 
 @router.post("/v1/deliveries/<delivery_id>/replay")
 def post_replay(delivery_id: str) -> Response[str]:
-    """Apply a delivery again, by the code that took it. What is done already stays as it is."""
-    with_: MeteringCollaborators = router.context["collaborators"]
-    outcome = replay_delivery(with_.metering, delivery_id, with_.clock())
-    return _tried("delivery replayed", with_, outcome)
+    """Apply a delivery again, by the code that took it. Effects that it has had are not repeated."""
+    deps = router.deps
+    outcome = replay_delivery(deps.metering, delivery_id, deps.clock())
+    return _tried("delivery replayed", deps, outcome)
 
 
 @router.post("/v1/deliveries/<delivery_id>/assign")
 def post_assign(delivery_id: str) -> Response[str]:
-    """Say whose event it is, and apply it."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    """Assign the event to a customer, and apply it."""
+    deps = router.deps
     owner = AssignRequest.model_validate(body(router)).customer_id
-    outcome = replay_delivery(with_.metering, delivery_id, with_.clock(), told=Told(customer_id=owner))
+    outcome = replay_delivery(deps.metering, delivery_id, deps.clock(), told=Told(customer_id=owner))
     if outcome.verdict == "duplicate" and outcome.customer_id != owner:
-        raise DeliveryOfAnotherCustomer("the delivery is done, and not for this customer")
-    return _tried("delivery assigned", with_, outcome)
+        raise DeliveryOfAnotherCustomer("the delivery is already done, and its customer is not this one")
+    return _tried("delivery assigned", deps, outcome)
 
 
 @router.post("/v1/deliveries/<delivery_id>/dismiss")
 def post_dismiss(delivery_id: str) -> Response[str]:
-    """Take an open delivery off the lists of what is open. It is kept, and may still be replayed."""
-    with_: MeteringCollaborators = router.context["collaborators"]
+    """Take an open delivery off the lists of open deliveries. It is kept, and may still be replayed."""
+    deps = router.deps
     reason = DismissRequest.model_validate(body(router)).reason
-    kept = dismiss_delivery(with_.metering, delivery_id, reason, with_.clock())
-    router.context["metrics"].add_metric("DeliveryDismissed", MetricUnit.Count, 1)
-    router.context["logger"].info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
+    kept = dismiss_delivery(deps.metering, delivery_id, reason, deps.clock())
+    metrics.add(metrics.DELIVERY_DISMISSED)
+    logger.info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
     return answer(HTTPStatus.OK, delivery_body(kept))
 
 
-def _tried(message: str, with_: MeteringCollaborators, outcome: Outcome) -> Response[str]:
-    kept = kept_delivery(with_.metering, outcome.digest)
-    router.context["metrics"].add_metric("DeliveryReplayed", MetricUnit.Count, 1)
-    router.context["metrics"].add_metric("DeliveryUnparked", MetricUnit.Count, outcome.unparked)
+def _tried(message: str, deps: MeteringDeps, outcome: Outcome) -> Response[str]:
+    kept = kept_delivery(deps.metering, outcome.digest)
+    metrics.add(metrics.DELIVERY_REPLAYED)
+    metrics.add(metrics.DELIVERY_UNPARKED, outcome.unparked)
     # A flag is money that a person has to look at: paid twice, or another amount.
-    router.context["metrics"].add_metric("PaymentFlagged", MetricUnit.Count, len(outcome.flags))
-    told = {"verdict": outcome.verdict, "reason": outcome.reason, "flags": outcome.flags}
-    router.context["logger"].info(message, delivery=kept.digest, **told)
+    metrics.add(metrics.PAYMENT_FLAGGED, len(outcome.flags))
+    logger.info(message, delivery=kept.digest, verdict=outcome.verdict, reason=outcome.reason, flags=outcome.flags)
     return answer(HTTPStatus.OK, replay_body(outcome, kept))

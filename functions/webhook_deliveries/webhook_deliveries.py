@@ -1,28 +1,7 @@
-"""Webhook deliveries: what an operator sees of them and does about those that could not be applied."""
-
-from typing import Any, Final
-
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
+"""Webhook deliveries: an operator sees them, and decides about those that could not be applied."""
 
 import delivery_routes
-from pancake_meter.deps.production import MeteringCollaborators, production_metering
-from pancake_meter.deps.telemetry import create_metrics
-from pancake_meter.http.resolver import create_resolver, unavailable
-from pancake_meter.invocation import in_time
+from pancake_meter.deps.metering import metering_deps
+from pancake_meter.http.resolver import http_handler
 
-logger = Logger()
-metrics = create_metrics()
-app = create_resolver(logger)
-app.include_router(delivery_routes.router)
-
-PRODUCTION: Final = MeteringCollaborators(production_metering())
-
-
-@in_time(logger, metrics, unavailable)
-def handler(
-    event: dict[str, Any], context: LambdaContext, collaborators: MeteringCollaborators = PRODUCTION
-) -> dict[str, Any]:
-    """Answer one API Gateway HTTP API request (payload 2.0)."""
-    app.append_context(collaborators=collaborators, logger=logger, metrics=metrics)
-    return app.resolve(event, context)
+handler = http_handler(metering_deps(), delivery_routes.router)

@@ -3,15 +3,16 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pancake_meter import metrics
+from pancake_meter.metrics import Metric
 from pancake_meter.store.webhooks.deliveries import VERDICTS
 from tools import dashboards
-from tools.alarms import Missing, OfFunction, OfQueue, OfTable, Ours, alarms, resources
+from tools.alarms import Missing, OfFunction, OfQueue, OfTable, alarms, resources
 from tools.cfn_template import ROOT, load_template
 from tools.observability import main, rendered_template, template
 
@@ -20,108 +21,98 @@ TEMPLATE = load_template()
 OBSERVABILITY = load_template(ROOT / "observability.yaml")
 RUNBOOKS = ROOT / "docs" / "runbooks"
 FUNCTIONS = resources("AWS::Serverless::Function")
-LAYER = "every service that meters"
+LAYER = ROOT / "layers" / "shared" / "pancake_meter"
+DEPS = LAYER / "deps"
 
 NOT_TROUBLE = {
-    "BalanceAdvanced": "the sweep at work",
-    "CheckoutOpened": "a sale",
-    "DeliveryApplied": "the usual verdict",
-    "DeliveryDismissed": "an operator at work",
-    "DeliveryDuplicate": "Waffo delivers more than once",
-    "DeliveryIgnored": "the event changes nothing here",
-    "DeliveryReplayed": "an operator at work",
-    "DeliveryUnparked": "trouble that ended by itself",
-    "CheckRefused": "a decision of the gate; the dashboard shows the reasons",
-    "HoldRefused": "a decision of the gate; the dashboard shows the reasons",
-    "PurchaseLinkFollowed": "a customer clicked",
-    "ReconciliationHealed": "reconciliation at work; webhooks do get lost",
-    "UsageAccepted": "bulk usage at work",
-    "UsageCounted": "usage at work",
-    "UsageDuplicate": "a caller repeated a request, as it should",
-    "UsageForwarded": "forwarding at work",
-    "UsageIgnored": "the source sends items that no meter wants",
-    "UsageRefused": "the caller was told, and can repeat it",
+    metrics.BALANCE_ADVANCED: "the sweep at work",
+    metrics.CHECKOUT_OPENED: "a sale",
+    metrics.DELIVERY_APPLIED: "the usual verdict",
+    metrics.DELIVERY_DISMISSED: "an operator at work",
+    metrics.DELIVERY_DUPLICATE: "Waffo delivers more than once",
+    metrics.DELIVERY_IGNORED: "the event changes nothing here",
+    metrics.DELIVERY_REPLAYED: "an operator at work",
+    metrics.DELIVERY_UNPARKED: "trouble that ended by itself",
+    metrics.CHECK_REFUSED: "a decision of the gate; the dashboard shows the reasons",
+    metrics.HOLD_REFUSED: "a decision of the gate; the dashboard shows the reasons",
+    metrics.PURCHASE_LINK_FOLLOWED: "a customer clicked",
+    metrics.RECONCILIATION_HEALED: "reconciliation at work; webhooks do get lost",
+    metrics.USAGE_ACCEPTED: "bulk usage at work",
+    metrics.USAGE_COUNTED: "usage at work",
+    metrics.USAGE_DUPLICATE: "a caller repeated a request, as it should",
+    metrics.USAGE_FORWARDED: "forwarding at work",
+    metrics.USAGE_IGNORED: "the source sends items that no meter wants",
+    metrics.USAGE_REFUSED: "the caller was told, and can repeat it",
 }
-"""Metrics that need no alarm, and why. A new metric goes here or into tools/alarms.py."""
+"""Metrics that need no alarm, and why. Each metric is here or in tools/alarms.py."""
 
-MADE_OF = {
-    "metric": ["HoldRefused", "CheckRefused"],
-    "f'Delivery{outcome.verdict.capitalize()}'": [f"Delivery{each.capitalize()}" for each in (*VERDICTS, "duplicate")],
+GAUGES_OF_THE_MONTH = {metrics.RECEIVED_THIS_MONTH, metrics.UNITS_THIS_MONTH, metrics.OVERAGE_THIS_MONTH}
+"""Figures for the dashboard."""
+
+DECLARED = {name: each for name, each in vars(metrics).items() if isinstance(each, Metric)}
+OF_THE_LAYER = {
+    "CHECK_REFUSED": {"quota_check"},
+    "HOLD_REFUSED": {"quota_check"},
+    "LINK_SECRET_UNAVAILABLE": {"quota_check"},
+    "ORDER_LOOKUP_FAILED": {"overage_checkout"},
 }
-"""Names of metrics that code makes out of values which are not beside it."""
+"""Metrics that code of the layer writes for some functions only."""
 
 
-ONLY_OF = {
-    "CheckRefused": {"quota_check"},
-    "HoldRefused": {"quota_check"},
-    "LinkSecretUnavailable": {"quota_check"},
-    "OrderLookupFailed": {"overage_checkout"},
-}
-"""Metrics that the layer emits for some functions only."""
-
-
-def calls(tree: ast.Module) -> Iterator[ast.expr]:
-    """Yield the expression of every metric's name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in {"add_metric", "single_metric"} and node.args:
-                yield node.args[0]
-            elif called in {"add_metric", "single_metric"}:
-                yield next(keyword.value for keyword in node.keywords if keyword.arg == "name")
-
-
-def constants(node: ast.AST) -> list[str]:
-    return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-
-
-def names(expression: ast.expr, tree: ast.Module) -> list[str]:
-    """Return every name that the expression may give: a constant, a variable of constants, or a pattern over a tuple."""
-    if ast.unparse(expression) in MADE_OF:
-        return MADE_OF[ast.unparse(expression)]
-    if isinstance(expression, ast.Constant):
-        return [str(expression.value)]
-    found: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(expression, ast.Name) and isinstance(node, ast.Assign):
-            if any(isinstance(target, ast.Name) and target.id == expression.id for target in node.targets):
-                found += constants(node.value)
-        elif isinstance(expression, ast.JoinedStr) and isinstance(node, ast.For) and isinstance(node.target, ast.Name):
-            stem, value = expression.values
-            assert isinstance(value, ast.FormattedValue)
-            if ast.unparse(value.value) == f"{node.target.id}.capitalize()":
-                found += [constants(stem)[0] + each.capitalize() for each in constants(node.iter)]
-    assert found, f"cannot tell the metric's name: {ast.unparse(expression)}; add it to MADE_OF"
-    return found
+def named(tree: ast.Module) -> set[str]:
+    """Return the constants of ``pancake_meter.metrics`` that the code names, in a mapping or by themselves."""
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    names = {each.attr for each in attributes if isinstance(each.value, ast.Name) and each.value.id == "metrics"}
+    if "DELIVERY_OF_VERDICT" in names:
+        names |= {name for name, each in DECLARED.items() if each in metrics.DELIVERY_OF_VERDICT.values()}
+    return names & set(DECLARED)
 
 
 def metering_services() -> set[str]:
-    """Services whose code makes the collaborators of metering, and may so report a customer without a plan."""
-    files = (ROOT / "functions").glob("*/*.py")
-    users = {path.parent.name for path in files if "production_metering()" in path.read_text()}
+    """Services whose collaborators include the metering, which reports a customer without a plan."""
+    made = {path.stem for path in DEPS.glob("*.py") if "stack_metering()" in path.read_text()}
+    users = {
+        path.parent.name
+        for path in (ROOT / "functions").glob("*/*.py")
+        for module in re.findall(r"^from pancake_meter\.deps\.(\w+) import", path.read_text(), re.MULTILINE)
+        if module in made
+    }
     # They take only the catalog of it, or read what others have added up.
     return users - {"usage_bulk", "reports"}
 
 
-def emitted() -> set[tuple[str, str]]:
-    """Return (service, metric) of everything that the code emits."""
-    found: set[tuple[str, str]] = set()
-    for path in [*(ROOT / "functions").glob("*/*.py"), *(ROOT / "layers" / "shared").rglob("*.py")]:
-        tree = ast.parse(path.read_text())
-        services = {path.parent.name} if path.is_relative_to(ROOT / "functions") else metering_services()
-        metrics = [name for each in calls(tree) for name in names(each, tree)]
-        found |= {(service, name) for name in metrics for service in ONLY_OF.get(name, services)}
+def written() -> dict[str, set[str]]:
+    """Return the services that write each metric, as the code says."""
+    found: dict[str, set[str]] = {}
+    for path in [*(ROOT / "functions").glob("*/*.py"), *LAYER.rglob("*.py")]:
+        for name in named(ast.parse(path.read_text())):
+            of_layer = OF_THE_LAYER.get(name) or metering_services()
+            found.setdefault(name, set()).update({path.parent.name} if "functions" in path.parts else of_layer)
     return found
 
 
-def test_every_metric_that_the_code_emits_has_an_alarm_or_a_reason_to_have_none() -> None:
-    silent = {(service, metric) for service, metric in emitted() if metric not in NOT_TROUBLE}
-    assert silent - dashboards.watched(ALARMS) == set()
+def test_every_metric_is_named_in_one_place_with_the_services_that_write_it() -> None:
+    assert written() == {name: set(metric.services) for name, metric in DECLARED.items()}
 
 
-def test_no_alarm_watches_a_metric_that_nobody_emits() -> None:
-    assert dashboards.watched(ALARMS) - emitted() == set()
-    assert {metric for _, metric in emitted()} >= set(NOT_TROUBLE)
+def test_no_metric_is_written_past_the_module_that_names_them() -> None:
+    sources = [*(ROOT / "functions").glob("*/*.py"), *LAYER.rglob("*.py")]
+    past = re.compile(r"add_metric|single_metric")
+    assert {path.name for path in sources if past.search(path.read_text())} == {"metrics.py"}
+
+
+def test_names_and_services_of_metrics_are_well_formed() -> None:
+    for constant, metric in DECLARED.items():
+        assert constant == re.sub(r"(?<!^)(?=[A-Z])", "_", metric.name).upper()
+        assert set(metric.services) <= set(dashboards.services())
+        assert len(set(metric.services)) == len(metric.services) > 0
+    assert set(metrics.DELIVERY_OF_VERDICT) == {*VERDICTS, "duplicate"}
+
+
+def test_every_metric_has_an_alarm_or_a_reason_to_have_none() -> None:
+    watched = {alarm.source for alarm in ALARMS if isinstance(alarm.source, Metric)}
+    assert watched | set(NOT_TROUBLE) | GAUGES_OF_THE_MONTH == set(DECLARED.values())
+    assert watched.isdisjoint(NOT_TROUBLE)
 
 
 def test_the_dashboards_show_only_metrics_that_exist() -> None:
@@ -133,7 +124,7 @@ def test_the_dashboards_show_only_metrics_that_exist() -> None:
         if line[0] == "${MetricNamespace}"
     }
     assert shown
-    assert shown - emitted() == set()
+    assert shown <= {(service, metric.name) for metric in DECLARED.values() for service in metric.services}
 
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
@@ -285,8 +276,3 @@ def test_the_modules_that_a_runbook_runs_exist(page: Path) -> None:
 @pytest.mark.parametrize("alarm", [each for each in ALARMS if each.runbook], ids=lambda alarm: alarm.name)
 def test_the_runbook_that_an_alarm_names_exists(alarm: Any) -> None:
     assert (RUNBOOKS / alarm.runbook).is_file()
-
-
-def test_an_alarm_watches_services_that_the_template_has() -> None:
-    known = set(dashboards.services())
-    assert {service for a in ALARMS if isinstance(a.source, Ours) for service in a.source.services} <= known

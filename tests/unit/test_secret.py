@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pancake_meter.deps.secret import AGE_SECONDS, FAILURE_SECONDS, Secret, SecretUnavailable
-from pancake_meter.deps.waffo_key import RotatingSigner
+from pancake_meter.deps.waffo import RotatingSigner
 
 
 @dataclass

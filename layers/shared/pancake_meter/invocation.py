@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,12 +23,13 @@ GATEWAY_SECONDS: Final = 29.0
 """An HTTP API hangs up after 30 seconds, however long the function may run."""
 
 RESERVE: Final = timedelta(seconds=8)
-"""For the transaction in hand, tried again and again, and the answer."""
+"""Enough for the transaction in hand with all its repeats, and for the answer."""
 
 _GRACE_SECONDS: Final = 0.2
-"""What obeys the deadline has this long to say so before the alarm rings."""
+"""Code that obeys the deadline has this long to raise ``OutOfTime`` itself before the alarm does."""
 
 Handler = Callable[..., Any]
+OnTrouble = Callable[[Any, LambdaContext, StoreError], Any]
 
 
 def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[[], bool]:
@@ -35,47 +37,59 @@ def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[
     return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()) > reserve
 
 
-def in_time(
-    logger: Logger, metrics: Metrics | None, on_trouble: Callable[[Any, LambdaContext, StoreError], Any] | None = None
-) -> Callable[[Handler], Handler]:
-    """Decorate a handler: it logs with the request's ids, flushes its metrics, and ends before its function's timeout.
-
-    ``on_trouble`` makes the answer where passing trouble, such as the end of the time, is raised by the handler itself.
-    Without it the error is raised: the caller of the function repeats the event.
-    """
+def lambda_handler(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]:
+    """Decorate the handler of a function: it logs with the request's ids, writes its metrics, and ends ``in_time``."""
+    # An invocation that counts nothing is normal here, and not worth a warning.
+    warnings.filterwarnings("ignore", message="No application metrics to publish")
 
     def decorate(handler: Handler) -> Handler:
-        inner: Handler = metrics.log_metrics(handler) if metrics is not None else handler
-
-        @wraps(handler)
-        def timed(event: Any, context: LambdaContext, *arguments: Any, **named: Any) -> Any:
-            seconds = _seconds_to_answer(event, context)
-            try:
-                with deadline_of(seconds), _alarm_after(seconds + _GRACE_SECONDS):
-                    return inner(event, context, *arguments, **named)
-            except StoreError as trouble:
-                if on_trouble is None:
-                    raise
-                logger.warning("passing trouble", extra={"trouble": type(trouble).__name__, "reason": str(trouble)})
-                return on_trouble(event, context, trouble)
-
-        decorated: Handler = logger.inject_lambda_context(clear_state=True)(timed) if metrics is not None else timed
+        counted: Handler = Metrics().log_metrics(in_time(on_trouble)(handler))
+        decorated: Handler = Logger().inject_lambda_context(clear_state=True)(counted)
         return decorated
 
     return decorate
 
 
+def in_time(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]:
+    """Decorate a handler: it ends before its function's timeout.
+
+    ``on_trouble`` makes the answer where passing trouble, such as the end of the time, is raised by the handler itself.
+    Without it the error is raised, and the caller of the function repeats the event.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def timed(event: Any, context: LambdaContext, *arguments: Any, **named: Any) -> Any:
+            seconds = _seconds_to_answer(event, context)
+            try:
+                with deadline_of(seconds), _alarm_after(seconds + _GRACE_SECONDS):
+                    return handler(event, context, *arguments, **named)
+            except StoreError as trouble:
+                if on_trouble is None:
+                    raise
+                Logger().warning("passing trouble", extra={"trouble": type(trouble).__name__, "reason": str(trouble)})
+                return on_trouble(event, context, trouble)
+
+        return timed
+
+    return decorate
+
+
+def is_http(event: Any) -> bool:
+    """Return whether the event is a request of API Gateway or a function URL."""
+    return isinstance(event, dict) and "requestContext" in event
+
+
 def _seconds_to_answer(event: Any, context: LambdaContext) -> float:
     seconds = context.get_remaining_time_in_millis() / 1000
-    is_http = isinstance(event, dict) and "requestContext" in event
-    return max(0.0, (min(seconds, GATEWAY_SECONDS) if is_http else seconds) - ANSWER_SECONDS)
+    return max(0.0, (min(seconds, GATEWAY_SECONDS) if is_http(event) else seconds) - ANSWER_SECONDS)
 
 
 @contextmanager
 def _alarm_after(seconds: float) -> Iterator[None]:
-    """Raise ``OutOfTime`` in the main thread after ``seconds``: the last resort for a server that sends byte by byte.
+    """Raise ``OutOfTime`` in the main thread after ``seconds``: the last resort against a server that sends byte by byte.
 
-    Socket timeouts begin anew with each byte. Another thread than the main one cannot be interrupted: it has no alarm.
+    A socket's timeout begins anew with each byte. Only the main thread can be interrupted; other threads have no alarm.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkout_collaborators import CheckoutCollaborators
 from overage_checkout import handler
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
@@ -38,15 +38,15 @@ class Shop:
         self.now = NOW
         self.failed_lookups: list[Exception] = []
 
-    def collaborators(self) -> CheckoutCollaborators:
+    def deps(self) -> CheckoutDeps:
         """Collaborators of their own for each call, as two Lambdas have."""
         selling = Selling(self.metering, self.waffo.client(), "test", "https://app.example.com/billing", STORE_ID)
         selling = replace(selling, on_lookup_failure=self.failed_lookups.append)
-        return CheckoutCollaborators(selling, lambda: SECRET, lambda: self.now)
+        return CheckoutDeps(selling, lambda: SECRET, lambda: self.now)
 
     def call(self, event: dict[str, Any]) -> Answer:
         """Send one request."""
-        return read_answer(handler(event, LambdaContext(), self.collaborators()))
+        return read_answer(handler(event, LambdaContext(), self.deps()))
 
     def checkout(self, **body: object) -> Answer:
         """Ask for a checkout."""

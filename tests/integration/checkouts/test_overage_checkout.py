@@ -85,7 +85,7 @@ def test_scenario_71_sixteen_concurrent_checkouts_make_one_session(shop: Shop) -
     def ask(_: int) -> str:
         try:
             sale = SaleRequest("overage", "tokens")
-            return open_checkout(shop.collaborators().selling, "acct_1001", sale, None, NOW).checkout.id
+            return open_checkout(shop.deps().selling, "acct_1001", sale, None, NOW).checkout.id
         except WaffoInFlight:
             return "ask again"
 
@@ -193,7 +193,7 @@ def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Sho
 
 
 def test_forty_clicks_of_one_link_ask_waffo_for_one_token_and_one_session(shop: Shop) -> None:
-    each = shop.collaborators()
+    each = shop.deps()
     warm = replace(each, selling=replace(each.selling, waffo=shop.waffo.client(clock=lambda: NOW)))
     event = api_event("buy_link", path=link())
     clicks = [read_answer(handler(event, LambdaContext(), warm)) for _ in range(40)]
@@ -317,8 +317,8 @@ def test_an_upgrade_link_of_a_subscriber_changes_the_plan(shop: Shop) -> None:
 def test_on_the_local_stack_alone_a_customer_may_land_on_this_machine(
     shop: Shop, is_local: bool, url: str, status: HTTPStatus
 ) -> None:
-    with_ = shop.collaborators()
-    local = replace(with_, selling=replace(with_.selling, is_local=is_local))
+    deps = shop.deps()
+    local = replace(deps, selling=replace(deps.selling, is_local=is_local))
     event = api_event("checkouts_top_up", body={"meter": "tokens", "quantity": 50_000, "success_url": url})
     answer = read_answer(handler(event, LambdaContext(), local))
     assert answer.status == status

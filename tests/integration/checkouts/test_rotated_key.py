@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from overage_checkout import handler
 from pancake_meter.deps.secret import AGE_SECONDS, Secret
-from pancake_meter.deps.waffo_key import RotatingSigner
+from pancake_meter.deps.waffo import RotatingSigner
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import canonical_request
@@ -47,8 +47,8 @@ class Rotation:
             transport=httpx.MockTransport(self._answer),
             retry=RetryPolicy(attempts_max=1),
         )
-        with_ = self.shop.collaborators()
-        self._with = replace(with_, selling=replace(with_.selling, waffo=client))
+        deps = self.shop.deps()
+        self._deps = replace(deps, selling=replace(deps.selling, waffo=client))
 
     def get_secret_value(self, **_: object) -> dict[str, str]:
         self.reads += 1
@@ -56,7 +56,7 @@ class Rotation:
 
     def buy(self) -> Answer:
         event = api_event("checkouts_top_up")
-        return read_answer(handler(event, LambdaContext(), self._with))
+        return read_answer(handler(event, LambdaContext(), self._deps))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.signed_with.append(_signer_of(request))

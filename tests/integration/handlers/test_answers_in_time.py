@@ -15,8 +15,9 @@ import api_key_authorizer
 import quota_check
 import webhook_deliveries
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.config import MeteringSettings
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.config import catalog_path
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.access.api_key import generate_api_key
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import ATTEMPTS_MAX
@@ -24,7 +25,6 @@ from pancake_meter.store.table import Table, dynamodb_client
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.side_by_side import WORKERS_MAX
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.invoke_in_trouble import RESULT
 from tests.support.trouble_server import Behaviour, drips, fails, hangs, resets, server, throttles
@@ -32,9 +32,7 @@ from tools.cfn_template import ROOT, load_template
 
 
 def _metering(url: str) -> Metering:
-    return Metering(
-        Table(dynamodb_client(url), "table"), load_catalog(MeteringSettings.from_environment().catalog_path)
-    )
+    return Metering(Table(dynamodb_client(url), "table"), load_catalog(catalog_path()))
 
 
 def _timeout(function: str) -> float:
@@ -45,13 +43,13 @@ def _timeout(function: str) -> float:
 
 def _quota(url: str, context: LambdaContext) -> int:
     metering = _metering(url)
-    with_ = QuotaCollaborators(metering, Offers(metering.catalog, "test", lambda: "secret"))
-    return read_answer(quota_check.handler(api_event("quota_one_meter"), context, with_)).status
+    deps = QuotaDeps(metering, Offers(metering.catalog, "test", lambda: "secret"))
+    return read_answer(quota_check.handler(api_event("quota_one_meter"), context, deps)).status
 
 
 def _deliveries(url: str, context: LambdaContext) -> int:
     event = api_event("deliveries_parked")
-    return read_answer(webhook_deliveries.handler(event, context, MeteringCollaborators(_metering(url)))).status
+    return read_answer(webhook_deliveries.handler(event, context, MeteringDeps(_metering(url)))).status
 
 
 @pytest.mark.parametrize("behaviour", [throttles, fails, hangs, resets])
@@ -81,18 +79,17 @@ def test_scenario_98_an_answer_that_drips_ends_in_503_a_second_before_the_timeou
 
 @pytest.mark.parametrize("behaviour", [hangs, throttles])
 def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
-    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+    behaviour: Behaviour,
 ) -> None:
     timeout = _timeout("ApiKeyAuthorizerFunction")
     context = LambdaContext(remaining_ms=[int(timeout * 1000)])
     with server(behaviour) as (url, requests):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        api_key_authorizer._production_table.cache_clear()
+        table = Table(dynamodb_client(url), "table")
+        event = {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}}
         began = time.monotonic()
         with pytest.raises(StoreError):
-            api_key_authorizer.handler({"headers": {"authorization": f"Bearer {generate_api_key('test')}"}}, context)
+            api_key_authorizer.handler(event, context, table)
         assert time.monotonic() - began < timeout - 1
-    api_key_authorizer._production_table.cache_clear()
     assert 1 <= len(requests) <= 8
 
 

@@ -15,7 +15,8 @@ import pytest
 import usage_batch
 import usage_bulk
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.bulk import BulkDeps
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import read_balance
@@ -52,12 +53,12 @@ def waiting() -> MemoryQueue:
 
 @pytest.fixture
 def post(metering: Metering, waiting: MemoryQueue) -> Post:
-    collaborators = usage_bulk.Collaborators(metering, waiting.queue, lambda: NOW)
+    deps = BulkDeps(metering, waiting.queue, lambda: NOW)
 
     def post(body: object, content_type: str = "application/x-ndjson") -> Answer:
         event = api_event("usage_bulk", body=body)
         event["headers"]["content-type"] = content_type
-        return read_answer(usage_bulk.handler(event, LambdaContext(), collaborators))
+        return read_answer(usage_bulk.handler(event, LambdaContext(), deps))
 
     return post
 
@@ -66,8 +67,8 @@ def count(
     metering: Metering, bodies: list[str], now: datetime = NOW, remaining_ms: tuple[int, ...] = (30_000,)
 ) -> list[str]:
     """Count messages by the handler; return the ids of those that have to come back."""
-    collaborators = MeteringCollaborators(metering, lambda: now)
-    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(remaining_ms=[30_000, *remaining_ms]), collaborators)
+    deps = MeteringDeps(metering, lambda: now)
+    answer = usage_batch.handler(sqs_event(bodies), LambdaContext(remaining_ms=[30_000, *remaining_ms]), deps)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 

@@ -14,7 +14,8 @@ import pytest
 import usage_batch
 import usage_bulk
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.bulk import BulkDeps
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
@@ -46,7 +47,7 @@ def test_promise_1_a_hundred_thousand_events_of_one_customer_count_once_at_about
 
     # When their events are accepted, some of them twice
     started = time.perf_counter()
-    accepting = usage_bulk.Collaborators(metering, waiting.queue, lambda: NOW)
+    accepting = BulkDeps(metering, waiting.queue, lambda: NOW)
     for body in hose.bodies:
         event = api_event("usage_bulk", body=body)
         event["headers"]["content-type"] = "application/x-ndjson"
@@ -55,7 +56,7 @@ def test_promise_1_a_hundred_thousand_events_of_one_customer_count_once_at_about
     accepted = time.perf_counter()
 
     # And counted
-    counting = MeteringCollaborators(metering, lambda: NOW)
+    counting = MeteringDeps(metering, lambda: NOW)
     with metered(dynamodb) as meter:
         for first in range(0, len(waiting.bodies), MESSAGES_A_CALL):
             messages = sqs_event(waiting.bodies[first : first + MESSAGES_A_CALL])

@@ -15,14 +15,14 @@ import quota_check
 import usage_batch
 import usage_recording
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import UsageLine
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.usage.bulk import bulk_messages
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event
 from tests.support.metered_dynamodb import metered
 from tests.support.sqs import sqs_event
@@ -51,7 +51,7 @@ class Operations:
         offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
         event = api_event(name, path=f"{CUSTOMER}{path}", body=body, query=query)
         answer: dict[str, Any] = quota_check.handler(
-            event, LambdaContext(), QuotaCollaborators(self.metering, offers, lambda: NOW)
+            event, LambdaContext(), QuotaDeps(self.metering, offers, lambda: NOW)
         )
         assert answer["statusCode"] < 300, answer
         return answer
@@ -75,9 +75,9 @@ class Operations:
         return [{"id": each, "customer_id": customer_id, "meter": meter, "quantity": 3} for each in ids]
 
     def record(self, count: int = 1) -> dict[str, Any]:
-        collaborators = MeteringCollaborators(self.metering, lambda: NOW)
+        deps = MeteringDeps(self.metering, lambda: NOW)
         event = api_event("usage_batch", body={"events": self.events(count)})
-        answer: dict[str, Any] = usage_recording.handler(event, LambdaContext(), collaborators)
+        answer: dict[str, Any] = usage_recording.handler(event, LambdaContext(), deps)
         assert json.loads(answer["body"])["counted"] == count
         return answer
 
@@ -87,8 +87,8 @@ class Operations:
             for each in self.events(99)
         ]
         (message,) = bulk_messages(lines)
-        collaborators = MeteringCollaborators(self.metering, lambda: NOW)
-        answer = usage_batch.handler(sqs_event([message]), LambdaContext(), collaborators)
+        deps = MeteringDeps(self.metering, lambda: NOW)
+        answer = usage_batch.handler(sqs_event([message]), LambdaContext(), deps)
         assert answer == {"batchItemFailures": []}
         return {}
 

@@ -13,13 +13,14 @@ import pytest
 import quota_check
 import usage_recording
 import webhook_deliveries
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter import store
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.keys import usage_event_key, usage_event_of
 from pancake_meter.store.reports.revenue import read_customer, read_facts
 from pancake_meter.store.selling import checkouts
 from pancake_meter.store.selling.checkouts import list_checkouts, watched_checkouts
 from pancake_meter.usecases.selling.offer import Offers
-from quota_collaborators import QuotaCollaborators
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.webhook_world import World, lifecycle, payment
@@ -28,7 +29,7 @@ from tests.unit.domain.test_customer import SELLERS_IDS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-STORE = Path(checkouts.__file__).parents[1]
+STORE = Path(store.__file__).parent
 
 
 def own_words() -> list[str]:
@@ -74,10 +75,10 @@ def call(shop: Shop) -> Callable[..., Answer]:
         if name.startswith("checkouts") or name in {"overage_forgive", "buy_link"}:
             return shop.call(event)
         if name.startswith("usage_batch"):
-            counting = MeteringCollaborators(shop.metering, lambda: shop.now)
+            counting = MeteringDeps(shop.metering, lambda: shop.now)
             return read_answer(usage_recording.handler(event, LambdaContext(), counting))
-        with_ = QuotaCollaborators(shop.metering, offers, lambda: shop.now)
-        return read_answer(quota_check.handler(event, LambdaContext(), with_))
+        deps = QuotaDeps(shop.metering, offers, lambda: shop.now)
+        return read_answer(quota_check.handler(event, LambdaContext(), deps))
 
     return send
 
@@ -176,10 +177,10 @@ def test_our_own_words_are_customers_holds_and_events_like_any_other(shop: Shop,
 
 
 def test_our_own_words_are_no_deliveries_and_no_parked_usage(shop: Shop) -> None:
-    with_ = MeteringCollaborators(shop.metering, lambda: NOW)
+    deps = MeteringDeps(shop.metering, lambda: NOW)
     for word in (as_rawpath(word) for word in [*OWN_WORDS, "a#b", "..", "日本"]):
         answers = [
-            webhook_deliveries.handler(api_event(name, path=path), LambdaContext(), with_)
+            webhook_deliveries.handler(api_event(name, path=path), LambdaContext(), deps)
             for name, path in (
                 ("delivery_read", f"/v1/deliveries/{word}"),
                 ("delivery_replay", f"/v1/deliveries/{word}/replay"),
@@ -187,7 +188,7 @@ def test_our_own_words_are_no_deliveries_and_no_parked_usage(shop: Shop) -> None
             )
         ]
         replay = api_event("usage_parked_replay", path=f"/v1/usage/parked/{word}/replay")
-        answers.append(usage_recording.handler(replay, LambdaContext(), with_))
+        answers.append(usage_recording.handler(replay, LambdaContext(), deps))
         codes = {read_answer(answer).body["code"] for answer in answers}
         assert codes == {"delivery_not_found", "parked_usage_not_found"}, word
 

@@ -20,14 +20,15 @@ import reports
 import usage_bulk
 import usage_recording
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.bulk import BulkDeps
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import QueueRefusedMessages, UsageQueue
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.sqs import MemoryQueue
 
@@ -78,10 +79,10 @@ class World:
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self.metering = Metering(Table(dynamodb, table), CATALOG)
         self.queue = MemoryQueue()
-        self.counts = MeteringCollaborators(self.metering, lambda: NOW)
+        self.counts = MeteringDeps(self.metering, lambda: NOW)
         offers = Offers(CATALOG, "test", lambda: "secret", "https://pay.example.com")
-        self.quota = QuotaCollaborators(self.metering, offers, lambda: NOW)
-        self.bulk = usage_bulk.Collaborators(self.metering, self.queue.queue, lambda: NOW)
+        self.quota = QuotaDeps(self.metering, offers, lambda: NOW)
+        self.bulk = BulkDeps(self.metering, self.queue.queue, lambda: NOW)
 
     def call(
         self,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.metered_dynamodb import metered
@@ -30,21 +30,21 @@ Post = Callable[[str, str, dict[str, Any]], Answer]
 
 
 @pytest.fixture
-def collaborators(dynamodb: "DynamoDBClient", table: str) -> QuotaCollaborators:
+def deps(dynamodb: "DynamoDBClient", table: str) -> QuotaDeps:
     offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
-    return QuotaCollaborators(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
+    return QuotaDeps(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
 
 
-def posting(collaborators: QuotaCollaborators) -> Post:
+def posting(deps: QuotaDeps) -> Post:
     def post(name: str, path: str, body: dict[str, Any]) -> Answer:
-        return read_answer(handler(api_event(name, path=path, body=body), LambdaContext(), collaborators))
+        return read_answer(handler(api_event(name, path=path, body=body), LambdaContext(), deps))
 
     return post
 
 
 @pytest.fixture
-def post(collaborators: QuotaCollaborators) -> Post:
-    return posting(collaborators)
+def post(deps: QuotaDeps) -> Post:
+    return posting(deps)
 
 
 def hold(post: Post, hold_id: str, quantity: int = 3000) -> Answer:
@@ -95,7 +95,7 @@ def test_a_settlement_answers_the_quota_that_the_quota_route_answers(post: Post)
 
 
 def test_a_settlement_costs_its_transaction_and_one_read(
-    post: Post, dynamodb: "DynamoDBClient", collaborators: QuotaCollaborators
+    post: Post, dynamodb: "DynamoDBClient", deps: QuotaDeps
 ) -> None:
     handle = hold(post, "call-1", 4000).body["hold_id"]
     with metered(dynamodb) as meter:
@@ -104,12 +104,12 @@ def test_a_settlement_costs_its_transaction_and_one_read(
 
 
 def test_a_settlement_whose_balance_cannot_be_read_is_settled_all_the_same(
-    post: Post, collaborators: QuotaCollaborators, dynamodb: "DynamoDBClient", table: str
+    post: Post, deps: QuotaDeps, dynamodb: "DynamoDBClient", table: str
 ) -> None:
     # Given a store that takes the settlement and then answers nothing
     handle = hold(post, "call-1", 4000).body["hold_id"]
     silent: Any = FaultyDynamoDB(dynamodb, 2, "before")
-    half_deaf = replace(collaborators, metering=Metering(Table(silent, table, sleep=lambda _: None), CATALOG))
+    half_deaf = replace(deps, metering=Metering(Table(silent, table, sleep=lambda _: None), CATALOG))
 
     # When it is settled
     settled = settle(posting(half_deaf), handle, 3120)

@@ -12,21 +12,21 @@ import boto3
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-import checkout_collaborators
 import overage_checkout
 import quota_check
-import quota_collaborators
 import usage_bulk
 import usage_forwarding
 import usage_healing
 import usage_recording
-from checkout_collaborators import CheckoutCollaborators
-from forwarding_collaborators import ForwardingCollaborators
-from healing_collaborators import HealingCollaborators
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.bulk import BulkDeps
+from pancake_meter.deps.checkout import CheckoutDeps, checkout_deps
+from pancake_meter.deps.forwarding import ForwardingDeps
+from pancake_meter.deps.healing import HealingDeps
+from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.quota import QuotaDeps, quota_deps
 from pancake_meter.deps.secret import Secret
-from pancake_meter.deps.telemetry import tell_links_unavailable
+from pancake_meter.deps.telemetry import report_links_unavailable
 from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.litellm.client import LiteLLMClient
@@ -43,7 +43,6 @@ from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.signing import RequestSigner
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_openmeter import FakeOpenMeter
 from tests.support.fake_waffo import FakeWaffo
@@ -109,16 +108,14 @@ class Stack:
         return Selling(self.metering, waffo, "test", "https://app.example.com/billing", STORE_ID)
 
     def buy(self, event: dict[str, Any], url: str | None = None, secret: Callable[[], str] | None = None) -> Answer:
-        with_ = CheckoutCollaborators(self.selling(url), secret or (lambda: LINK_SECRET), lambda: NOW)
+        deps = CheckoutDeps(self.selling(url), secret or (lambda: LINK_SECRET), lambda: NOW)
         with in_time() as context:
-            return read_answer(overage_checkout.handler(event, context, with_))
+            return read_answer(overage_checkout.handler(event, context, deps))
 
     def gate(self, event: dict[str, Any], secret: Callable[[], str]) -> Answer:
-        offers = Offers(CATALOG, "test", secret, on_trouble=tell_links_unavailable)
+        offers = Offers(CATALOG, "test", secret, on_trouble=report_links_unavailable)
         with in_time() as context:
-            return read_answer(
-                quota_check.handler(event, context, QuotaCollaborators(self.metering, offers, lambda: NOW))
-            )
+            return read_answer(quota_check.handler(event, context, QuotaDeps(self.metering, offers, lambda: NOW)))
 
     def use(self, quantity: int) -> None:
         event = usage_event("used", Decimal(quantity), None, NOW)
@@ -230,13 +227,13 @@ def test_scenario_99_the_gate_answers_without_links_while_their_secret_cannot_be
 def test_scenario_98_a_queue_in_trouble_is_503_and_the_repeat_is_accepted(stack: Stack, behaviour: Behaviour) -> None:
     event = api_event("usage_bulk")
     with server(behaviour) as (url, requests), in_time() as context:
-        with_ = usage_bulk.Collaborators(stack.metering, UsageQueue(sqs_client(url), f"{url}/usage"), lambda: NOW)
-        answer = read_answer(usage_bulk.handler(event, context, with_))
+        deps = BulkDeps(stack.metering, UsageQueue(sqs_client(url), f"{url}/usage"), lambda: NOW)
+        answer = read_answer(usage_bulk.handler(event, context, deps))
     assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
     assert 1 <= len(requests) <= 8
     waiting = MemoryQueue()
-    with_ = usage_bulk.Collaborators(stack.metering, waiting.queue, lambda: NOW)
-    assert read_answer(usage_bulk.handler(event, LambdaContext(), with_)).status == 202
+    deps = BulkDeps(stack.metering, waiting.queue, lambda: NOW)
+    assert read_answer(usage_bulk.handler(event, LambdaContext(), deps)).status == 202
     assert waiting.bodies
 
 
@@ -246,11 +243,11 @@ def test_scenario_98_an_openmeter_in_trouble_brings_the_batch_back(opened: Opene
     with server(behaviour) as (url, _), in_time(WITH_PATIENCE) as context:
         client = opened(OpenMeterClient(url, FixedKey("key")))
         with pytest.raises((OpenMeterUnavailable, StoreError)):
-            usage_forwarding.handler(event, context, ForwardingCollaborators(client, aside.queue, lambda: counted_at))
+            usage_forwarding.handler(event, context, ForwardingDeps(client, aside.queue, lambda: counted_at))
     assert aside.bodies == []
     well = FakeOpenMeter()
-    with_ = ForwardingCollaborators(well.client(), aside.queue, lambda: counted_at)
-    usage_forwarding.handler(event, LambdaContext(), with_)
+    deps = ForwardingDeps(well.client(), aside.queue, lambda: counted_at)
+    usage_forwarding.handler(event, LambdaContext(), deps)
     assert well.sent
 
 
@@ -260,8 +257,8 @@ def test_scenario_98_a_litellm_in_trouble_ends_the_healing_and_the_next_begins_w
 ) -> None:
     with server(behaviour) as (url, requests), in_time(WITH_PATIENCE, 180_000) as context:
         litellm = stack.opened(LiteLLMClient(url, FixedKey("key")))
-        with_ = HealingCollaborators(stack.metering, litellm, lambda: NOW)
-        answer = read_answer(usage_healing.handler(api_event("usage_heal"), context, with_))
+        deps = HealingDeps(stack.metering, litellm, lambda: NOW)
+        answer = read_answer(usage_healing.handler(api_event("usage_heal"), context, deps))
     assert len(requests) == 1
     if answer.status == 200:
         assert (answer.body["is_left"], answer.body["read"]) == (True, 0)
@@ -273,8 +270,8 @@ def test_scenario_98_a_litellm_in_trouble_ends_the_healing_and_the_next_begins_w
 @pytest.mark.parametrize("behaviour", [drips_body, SLOW[0]])
 def test_scenario_98_a_store_that_drips_under_many_balances_is_503_in_time(behaviour: Behaviour) -> None:
     with server(behaviour) as (url, requests), in_time(SECONDS, 29_000) as context:
-        with_ = MeteringCollaborators(Metering(Table(dynamodb_client(url), "table"), CATALOG), lambda: NOW)
-        answer = read_answer(usage_recording.handler(api_event("usage_batch"), context, with_))
+        deps = MeteringDeps(Metering(Table(dynamodb_client(url), "table"), CATALOG), lambda: NOW)
+        answer = read_answer(usage_recording.handler(api_event("usage_batch"), context, deps))
     assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
     assert len(requests) > 1
 
@@ -308,19 +305,19 @@ def secrets_read(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("pancake_meter.deps.secret._production_client", Manager)
     monkeypatch.setenv("WAFFO_PRIVATE_KEY_SECRET_ID", "waffo-private-key")
     monkeypatch.setenv("PURCHASE_LINK_SECRET_ID", "purchase-link")
-    for module in (checkout_collaborators, quota_collaborators):
-        monkeypatch.setattr(module, "production_metering", lambda: stack.metering)
+    for module in ("checkout", "quota"):
+        monkeypatch.setattr(f"pancake_meter.deps.{module}.stack_metering", lambda: stack.metering)
     return read
 
 
 def test_scenario_99_a_route_that_needs_no_waffo_key_reads_none(secrets_read: list[str]) -> None:
-    made = checkout_collaborators.production_collaborators.__wrapped__(overage_checkout.logger)
+    made = checkout_deps()
     read: dict[str, set[str]] = {}
     for name in ("checkouts_list", "checkouts_read", "overage_forgive", "buy_link", "checkouts_top_up"):
         secrets_read.clear()
         overage_checkout.handler(api_event(name), LambdaContext(), made)
         read[name] = set(secrets_read)
-    gate = quota_collaborators.production_collaborators()
+    gate = quota_deps()
     for name in ("quota_one_meter", "quota_all_meters", "quota_with_amount", "holds_place", "holds_settle",
                  "holds_release", "usage_report", "ledger_first_page"):  # fmt: skip
         secrets_read.clear()

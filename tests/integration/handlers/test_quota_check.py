@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 
@@ -29,22 +29,22 @@ Call = Callable[[dict[str, Any]], Answer]
 
 
 @pytest.fixture
-def collaborators(dynamodb: "DynamoDBClient", table: str) -> QuotaCollaborators:
+def deps(dynamodb: "DynamoDBClient", table: str) -> QuotaDeps:
     offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
-    return QuotaCollaborators(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
+    return QuotaDeps(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
 
 
 @pytest.fixture
-def call(collaborators: QuotaCollaborators) -> Call:
-    return calling(collaborators)
+def call(deps: QuotaDeps) -> Call:
+    return calling(deps)
 
 
-def calling(collaborators: QuotaCollaborators) -> Call:
-    return lambda event: read_answer(handler(event, LambdaContext(), collaborators))
+def calling(deps: QuotaDeps) -> Call:
+    return lambda event: read_answer(handler(event, LambdaContext(), deps))
 
 
-def calling_at(collaborators: QuotaCollaborators, at: datetime) -> Call:
-    return calling(replace(collaborators, clock=lambda: at))
+def calling_at(deps: QuotaDeps, at: datetime) -> Call:
+    return calling(replace(deps, clock=lambda: at))
 
 
 def hold(quantity: object, hold_id: str = "call-1") -> dict[str, Any]:
@@ -147,9 +147,9 @@ def test_scenario_50_settling_again_with_another_quantity_is_a_conflict(call: Ca
     assert call(api_event("quota_one_meter")).body["used"] == 3120
 
 
-def test_scenario_50_settling_after_expiry_still_counts(collaborators: QuotaCollaborators) -> None:
-    handle = calling(collaborators)(hold(4000)).body["hold_id"]
-    later = calling(replace(collaborators, clock=lambda: NOW + timedelta(hours=1)))
+def test_scenario_50_settling_after_expiry_still_counts(deps: QuotaDeps) -> None:
+    handle = calling(deps)(hold(4000)).body["hold_id"]
+    later = calling(replace(deps, clock=lambda: NOW + timedelta(hours=1)))
     assert later(hold(9000, "call-2")).status == HTTPStatus.CREATED  # the expired hold is given back
     settled = later(api_event("holds_settle", path=f"{CUSTOMER}/holds/{handle}/settle", body={"quantity": 3120})).body
     assert settled["hold"] == "not_held"
@@ -211,11 +211,11 @@ def test_an_unknown_route_is_a_problem_too(call: Call) -> None:
 
 @pytest.mark.parametrize("name", ["quota_all_meters", "quota_one_meter", "quota_with_amount", "holds_place"])
 def test_scenario_59_a_check_that_the_store_does_not_answer_is_closed_and_says_when_to_ask_again(
-    collaborators: QuotaCollaborators, dynamodb: "DynamoDBClient", table: str, name: str
+    deps: QuotaDeps, dynamodb: "DynamoDBClient", table: str, name: str
 ) -> None:
     # Given a store that does not answer
     silent: Any = FaultyDynamoDB(dynamodb, 1, "before")
-    deaf = replace(collaborators, metering=Metering(Table(silent, table, sleep=lambda _: None), CATALOG))
+    deaf = replace(deps, metering=Metering(Table(silent, table, sleep=lambda _: None), CATALOG))
 
     # Then nobody is let through, nobody is told that their quota is used up, and nothing is held
     answer = calling(deaf)(api_event(name))
@@ -223,11 +223,11 @@ def test_scenario_59_a_check_that_the_store_does_not_answer_is_closed_and_says_w
     assert dynamodb.scan(TableName=table)["Count"] == 0
 
 
-def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaCollaborators) -> None:
+def test_a_chart_over_the_new_year_is_by_date_oldest_first(deps: QuotaDeps) -> None:
     # Given a free customer whose month began on 20 December, and usage before and after the new year
     for day in ("2026-12-20", "2026-12-31", "2027-01-02"):
         at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC)
-        call = calling_at(collaborators, at)
+        call = calling_at(deps, at)
         settle = {"meter": "tokens", "quantity": 5}
         call(api_event("holds_settle", path=f"{CUSTOMER}/holds/{day}/settle", body=settle))
 
@@ -236,14 +236,14 @@ def test_a_chart_over_the_new_year_is_by_date_oldest_first(collaborators: QuotaC
     assert list(days.items()) == [("2026-12-20", 5), ("2026-12-31", 5), ("2027-01-02", 5)]
 
 
-def test_a_period_that_has_just_closed_is_shown_before_anything_writes(collaborators: QuotaCollaborators) -> None:
+def test_a_period_that_has_just_closed_is_shown_before_anything_writes(deps: QuotaDeps) -> None:
     # Given usage of a month, and a look at it after the month and before the sweep
-    call = calling(collaborators)
+    call = calling(deps)
     call(hold(777))
     call(api_event("holds_settle", path=f"{CUSTOMER}/holds/tokens~777~call-1/settle", body={"quantity": 777}))
-    report = calling_at(collaborators, NOW + timedelta(days=32))(api_event("usage_report")).body["periods"]
+    report = calling_at(deps, NOW + timedelta(days=32))(api_event("usage_report")).body["periods"]
     # Then the new period is open and the old one is there, and so it stays once it is written
     assert [(period["open"], period["used"]) for period in report] == [(True, 0), (False, 777)]
-    later = replace(collaborators, clock=lambda: NOW + timedelta(days=32))
+    later = replace(deps, clock=lambda: NOW + timedelta(days=32))
     calling(later)(hold(1, "call-2"))
     assert calling(later)(api_event("usage_report")).body["periods"] == report

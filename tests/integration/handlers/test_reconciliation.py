@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import parse_catalog
+from pancake_meter.deps.reconciliation import ReconciliationDeps
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.reconciliation.run import Reconciling
 from reconciliation import handler
-from reconciliation_collaborators import ReconciliationCollaborators
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import CATALOG, STORE_ID, lifecycle, utc
@@ -35,9 +35,9 @@ def world(dynamodb: "DynamoDBClient", table: str) -> WaffoWorld:
     return world
 
 
-def collaborators(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> ReconciliationCollaborators:
+def deps(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> ReconciliationDeps:
     times = list(seconds)
-    return ReconciliationCollaborators(
+    return ReconciliationDeps(
         Reconciling(world.stack.metering, "test", STORE_ID, world.client(), pause=lambda _: None),
         clock=lambda: world.now,
         stopwatch=lambda: times.pop(0) if len(times) > 1 else times[0],
@@ -47,12 +47,12 @@ def collaborators(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> Recon
 def on_demand(world: WaffoWorld, *seconds: float) -> Answer:
     event = api_event("reconciliation_on_demand")
     context = LambdaContext(remaining_ms=[120_000])
-    return read_answer(handler(event, context, collaborators(world, seconds or (0,))))
+    return read_answer(handler(event, context, deps(world, seconds or (0,))))
 
 
 def on_schedule(world: WaffoWorld, remaining_ms: list[int] | None = None) -> dict[str, Any]:
     context = LambdaContext(remaining_ms=remaining_ms or [120_000])
-    report: dict[str, Any] = handler(api_event("reconciliation_schedule"), context, collaborators(world))
+    report: dict[str, Any] = handler(api_event("reconciliation_schedule"), context, deps(world))
     return report
 
 

@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.balance.hold import MAX_HOLDS
 from pancake_meter.domain.balance.spend import RefusalReason
 from pancake_meter.usecases.balance.hold_quota import hold_quota
-from quota_collaborators import QuotaCollaborators
-from tests.integration.handlers.test_nudge import CUSTOMER, NOW, collaborators, posting
+from tests.integration.handlers.test_nudge import CUSTOMER, NOW, deps, posting
 
-__all__ = ["collaborators"]
+__all__ = ["deps"]
 
 Line = dict[str, Any]
 Lines = Callable[[], list[Line]]
@@ -56,10 +56,8 @@ def counted(lines: list[Line]) -> dict[tuple[str, str], float]:
     return found
 
 
-def test_a_refused_hold_is_one_line_and_one_count_by_reason(
-    collaborators: QuotaCollaborators, told: Lines, metrics: Lines
-) -> None:
-    post = posting(collaborators)
+def test_a_refused_hold_is_one_line_and_one_count_by_reason(deps: QuotaDeps, told: Lines, metrics: Lines) -> None:
+    post = posting(deps)
     # Given 1,000 units left; the customer is opened by this
     post("holds_place", f"{CUSTOMER}/holds", {"meter": "tokens", "quantity": 9000, "id": "h1"})
     assert metrics() == []
@@ -85,14 +83,14 @@ def test_a_refused_hold_is_one_line_and_one_count_by_reason(
     }
 
 
-def test_a_refused_check_leaves_its_own_trace(collaborators: QuotaCollaborators, told: Lines, metrics: Lines) -> None:
-    post = posting(collaborators)
+def test_a_refused_check_leaves_its_own_trace(deps: QuotaDeps, told: Lines, metrics: Lines) -> None:
+    post = posting(deps)
     event_body: dict[str, Any] = {}
     post("quota_with_amount", f"{CUSTOMER}/quota/tokens", event_body)
     assert (told(), counted(metrics())) == ([], {})
 
     # When a check asks for more than there is
-    hold_quota(collaborators.metering, "acct_1001", "tokens", "h", Decimal(10_000), timedelta(minutes=5), NOW)
+    hold_quota(deps.metering, "acct_1001", "tokens", "h", Decimal(10_000), timedelta(minutes=5), NOW)
     post("quota_with_amount", f"{CUSTOMER}/quota/tokens", event_body)
     (line,) = told()
     assert (line["refused"], line["code"], line["available"]) == ("check", "quota_exhausted", "0")
@@ -102,12 +100,10 @@ def test_a_refused_check_leaves_its_own_trace(collaborators: QuotaCollaborators,
     }
 
 
-def test_too_many_holds_are_told_under_their_own_reason(
-    collaborators: QuotaCollaborators, told: Lines, metrics: Lines
-) -> None:
+def test_too_many_holds_are_told_under_their_own_reason(deps: QuotaDeps, told: Lines, metrics: Lines) -> None:
     for number in range(MAX_HOLDS):
-        hold_quota(collaborators.metering, "acct_1001", "tokens", f"h{number}", Decimal(1), timedelta(minutes=5), NOW)
-    refused = posting(collaborators)("holds_place", f"{CUSTOMER}/holds", {"meter": "tokens", "quantity": 1, "id": "h"})
+        hold_quota(deps.metering, "acct_1001", "tokens", f"h{number}", Decimal(1), timedelta(minutes=5), NOW)
+    refused = posting(deps)("holds_place", f"{CUSTOMER}/holds", {"meter": "tokens", "quantity": 1, "id": "h"})
     assert refused.status == 429
     assert [line["code"] for line in told()] == ["too_many_holds"]
     assert ("HoldRefused", "reason=too_many_holds,service=test") in counted(metrics())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries
@@ -44,7 +44,7 @@ def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
 def sweep(metering: Metering, remaining_ms: list[int] | None = None) -> dict[str, Any]:
     # The deadline is taken from the first reading.
     context = LambdaContext(remaining_ms=[30_000, *(remaining_ms or [30_000])])
-    answer: dict[str, Any] = handler(SCHEDULE, context, MeteringCollaborators(metering, lambda: LATER))
+    answer: dict[str, Any] = handler(SCHEDULE, context, MeteringDeps(metering, lambda: LATER))
     return answer
 
 
@@ -130,7 +130,7 @@ def test_scenario_65_late_by_any_time_the_sweep_and_a_read_see_the_same(
 
     # When the sweep comes after the read
     before = seen()
-    handler(SCHEDULE, LambdaContext(), MeteringCollaborators(metering, lambda: now))
+    handler(SCHEDULE, LambdaContext(), MeteringDeps(metering, lambda: now))
 
     # Then both have the same period
     assert seen() == before

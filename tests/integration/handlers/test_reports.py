@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import read_summaries
 from pancake_meter.store.reports import month_usage
@@ -35,7 +35,7 @@ def world(dynamodb: "DynamoDBClient", table: str) -> World:
 
 def ask(world: World, name: str, query: dict[str, str] | None = None, path: str | None = None) -> Answer:
     request = api_event(name, path=path, query=query)
-    return read_answer(handler(request, LambdaContext(), MeteringCollaborators(world.metering, lambda: world.now)))
+    return read_answer(handler(request, LambdaContext(), MeteringDeps(world.metering, lambda: world.now)))
 
 
 def sell(world: World, customer_id: str, amount: str = "9.90", plan: str = "Starter", **data: Any) -> None:

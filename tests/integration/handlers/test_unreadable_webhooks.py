@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.intake import IntakeDeps
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.table import Table
 from pancake_meter.waffo.events import MAX_BODY_BYTES, WaffoEvent, parse_event
@@ -18,7 +19,6 @@ from tests.support.table import create_table
 from tests.support.waffo_webhooks import encode, reference, sign_webhook, webhook_request
 from tests.support.webhook_world import Document, World, lifecycle, payment, refund, utc
 from webhook_deliveries import handler as operate
-from webhook_intake import Collaborators
 from webhook_intake import handler as take
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ def post(world: World, body: bytes) -> Answer:
     request = webhook_request("subscription_activated")
     request["body"], request["isBase64Encoded"] = base64.b64encode(body).decode(), True
     request["headers"]["x-waffo-signature"] = sign_webhook(body, at=world.now)
-    return read_answer(take(request, LambdaContext(), Collaborators(world.intake, lambda: world.now)))
+    return read_answer(take(request, LambdaContext(), IntakeDeps(world.intake, lambda: world.now)))
 
 
 def ask(world: World, name: str, path: str | None = None, query: dict[str, str] | None = None) -> Any:
     request = api_event(name, path=path, query=query)
-    answer = read_answer(operate(request, LambdaContext(), MeteringCollaborators(world.metering, lambda: world.now)))
+    answer = read_answer(operate(request, LambdaContext(), MeteringDeps(world.metering, lambda: world.now)))
     assert answer.status == 200
     return answer.body
 

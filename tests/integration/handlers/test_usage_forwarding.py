@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import usage_forwarding
-from forwarding_collaborators import ForwardingCollaborators
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.forwarding import ForwardingDeps
 from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.usage.usage_event import RETENTION, usage_event
 from pancake_meter.openmeter.client import OpenMeterUnavailable
@@ -57,8 +57,8 @@ def aside() -> MemoryQueue:
 @pytest.fixture
 def forward(openmeter: FakeOpenMeter, aside: MemoryQueue) -> Forward:
     def forward(event: dict[str, Any], now: datetime = NOW) -> None:
-        collaborators = ForwardingCollaborators(openmeter.client(), aside.queue, lambda: now)
-        usage_forwarding.handler(event, LambdaContext(), collaborators)
+        deps = ForwardingDeps(openmeter.client(), aside.queue, lambda: now)
+        usage_forwarding.handler(event, LambdaContext(), deps)
 
     return forward
 

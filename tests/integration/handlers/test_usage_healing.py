@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from healing_collaborators import HealingCollaborators
 from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.catalog.model import LiteLlmFile
+from pancake_meter.deps.healing import HealingDeps
 from pancake_meter.domain.usage.llm_call import LlmCallSettings, MissedCalls
 from pancake_meter.litellm.client import PAGE_SIZE, LiteLLMClient
 from pancake_meter.store.balance.balances import read_balance
@@ -77,7 +77,7 @@ def client(litellm: FakeLiteLLM, key: str = KEY) -> LiteLLMClient:
 
 def heal(metering: Metering, litellm: FakeLiteLLM, now: datetime = NOW) -> dict[str, Any]:
     """Run for the schedule; the report."""
-    report: dict[str, Any] = handler({}, CONTEXT, HealingCollaborators(metering, client(litellm), lambda: now))
+    report: dict[str, Any] = handler({}, CONTEXT, HealingDeps(metering, client(litellm), lambda: now))
     return report
 
 
@@ -204,8 +204,8 @@ def test_litellms_trouble_is_visible_and_harmless(recording: Metering, litellm: 
 
 
 def test_a_wrong_key_is_a_failure_that_says_so(recording: Metering, litellm: FakeLiteLLM) -> None:
-    collaborators = HealingCollaborators(recording, client(litellm, "sk-wrong"), lambda: NOW)
-    report = handler({}, CONTEXT, collaborators)
+    deps = HealingDeps(recording, client(litellm, "sk-wrong"), lambda: NOW)
+    report = handler({}, CONTEXT, deps)
     assert "401" in str(report["failure"])
     assert used(recording) == 0
 
@@ -290,28 +290,28 @@ def test_a_call_known_with_other_units_stays_as_it_was_told(recording: Metering,
 
 
 def test_on_demand_it_answers_what_was_found(recording: Metering, litellm: FakeLiteLLM) -> None:
-    collaborators = HealingCollaborators(recording, client(litellm), lambda: NOW)
-    answer = read_answer(handler(api_event("usage_heal"), CONTEXT, collaborators))
+    deps = HealingDeps(recording, client(litellm), lambda: NOW)
+    answer = read_answer(handler(api_event("usage_heal"), CONTEXT, deps))
     assert answer.status == HTTPStatus.OK
     assert answer.body["missed_units"] == {"tokens": TOLD}
     assert answer.body["failure"] is None
 
 
 def test_on_demand_the_patience_may_be_shorter(recording: Metering, litellm: FakeLiteLLM) -> None:
-    collaborators = HealingCollaborators(recording, client(litellm), lambda: CALLED_AT + timedelta(seconds=30))
-    assert read_answer(handler(api_event("usage_heal"), CONTEXT, collaborators)).body["read"] == 0
+    deps = HealingDeps(recording, client(litellm), lambda: CALLED_AT + timedelta(seconds=30))
+    assert read_answer(handler(api_event("usage_heal"), CONTEXT, deps)).body["read"] == 0
     event = api_event("usage_heal", body={"patience_seconds": 0})
-    assert read_answer(handler(event, CONTEXT, collaborators)).body["recorded"] == 3
+    assert read_answer(handler(event, CONTEXT, deps)).body["recorded"] == 3
     wrongs: list[object] = [{"patience_seconds": -1}, {"patience": 5}, []]
     for wrong in wrongs:
-        answer = read_answer(handler(api_event("usage_heal", body=wrong), CONTEXT, collaborators))
+        answer = read_answer(handler(api_event("usage_heal", body=wrong), CONTEXT, deps))
         assert answer.status == HTTPStatus.UNPROCESSABLE_ENTITY, answer.body
 
 
 def test_without_a_section_of_litellm_it_says_so(dynamodb: "DynamoDBClient", table: str, litellm: FakeLiteLLM) -> None:
     none = Metering(Table(dynamodb, table), replace(CATALOG, llm_calls=None))
-    collaborators = HealingCollaborators(none, client(litellm), lambda: NOW)
-    answer = read_answer(handler(api_event("usage_heal"), CONTEXT, collaborators))
+    deps = HealingDeps(none, client(litellm), lambda: NOW)
+    answer = read_answer(handler(api_event("usage_heal"), CONTEXT, deps))
     assert (answer.status, answer.body["code"]) == (HTTPStatus.BAD_REQUEST, "unreadable_usage")
     assert litellm.requests == []
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
@@ -30,8 +30,8 @@ def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
 
 @pytest.fixture
 def post(metering: Metering) -> Callable[[Any], Answer]:
-    collaborators = MeteringCollaborators(metering, lambda: NOW)
-    return lambda body: read_answer(handler(api_event("usage_batch", body=body), LambdaContext(), collaborators))
+    deps = MeteringDeps(metering, lambda: NOW)
+    return lambda body: read_answer(handler(api_event("usage_batch", body=body), LambdaContext(), deps))
 
 
 def usage(event_id: str, quantity: object = 10, **more: object) -> dict[str, object]:
@@ -120,8 +120,8 @@ def test_scenario_56_an_event_of_a_closed_period_counts_there_within_the_grace_a
     metering: Metering,
 ) -> None:
     def post_at(now: datetime, event: dict[str, object]) -> Answer:
-        collaborators = MeteringCollaborators(metering, lambda: now)
-        return read_answer(handler(api_event("usage_batch", body={"events": [event]}), LambdaContext(), collaborators))
+        deps = MeteringDeps(metering, lambda: now)
+        return read_answer(handler(api_event("usage_batch", body={"events": [event]}), LambdaContext(), deps))
 
     # Given a month with usage that has closed
     post_at(NOW, usage("march"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog, parse_catalog
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
@@ -67,7 +67,7 @@ def poster(metering: Metering) -> Post:
         event["headers"]["content-type"] = content_type
         # The deadline is taken from the first reading.
         context = LambdaContext(remaining_ms=[remaining_ms[0], *remaining_ms])
-        return read_answer(handler(event, context, MeteringCollaborators(metering, lambda: NOW)))
+        return read_answer(handler(event, context, MeteringDeps(metering, lambda: NOW)))
 
     return post
 
@@ -213,7 +213,7 @@ def test_a_body_that_comes_as_base64_is_read_as_its_bytes(metering: Metering) ->
     def posted(raw: bytes) -> int:
         event = api_event("usage_litellm", body=b64encode(raw).decode())
         return read_answer(
-            handler({**event, "isBase64Encoded": True}, LambdaContext(), MeteringCollaborators(metering, lambda: NOW))
+            handler({**event, "isBase64Encoded": True}, LambdaContext(), MeteringDeps(metering, lambda: NOW))
         ).status
 
     assert posted(json.dumps([call()]).encode()) == HTTPStatus.OK

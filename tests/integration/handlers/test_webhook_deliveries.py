@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import delivery_routes
-from pancake_meter.deps.production import MeteringCollaborators
+from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.store.table import Table
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
@@ -33,7 +33,7 @@ def ask(
     world: World, name: str, *, path: str | None = None, body: Any = None, query: dict[str, str] | None = None
 ) -> Answer:
     request = api_event(name, path=path, body=body, query=query)
-    return read_answer(handler(request, LambdaContext(), MeteringCollaborators(world.metering, lambda: world.now)))
+    return read_answer(handler(request, LambdaContext(), MeteringDeps(world.metering, lambda: world.now)))
 
 
 def read(world: World, digest: str) -> Any:

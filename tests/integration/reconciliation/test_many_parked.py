@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Metrics
 
 import webhook_intake
 from pancake_meter.store.errors import StoreUnavailable
@@ -70,10 +71,10 @@ def test_trouble_while_others_are_tried_again_hides_no_flag(world: WaffoWorld, m
 
 
 def test_flags_of_unparked_deliveries_are_counted_by_whoever_applies_them() -> None:
-    webhook_intake.metrics.clear_metrics()
+    Metrics().clear_metrics()
     told = Outcome("applied", "paid_twice", "digest", "order.completed", "ORD_1", unparked_flags=("bought_twice",) * 2)
     quiet = Outcome("ignored", "no_news", "digest", "order.completed", "ORD_1", unparked_flags=("amount_differs",))
     for outcome in (told, quiet):
         webhook_intake._taken(outcome)
-    assert webhook_intake.metrics.metric_set["PaymentFlagged"]["Value"] == [3.0, 1.0]
-    webhook_intake.metrics.clear_metrics()
+    assert Metrics().metric_set["PaymentFlagged"]["Value"] == [3.0, 1.0]
+    Metrics().clear_metrics()

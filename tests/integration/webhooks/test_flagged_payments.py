@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from aws_lambda_powertools import Metrics
 
 import webhook_intake
 from pancake_meter.usecases.webhooks.judge import Outcome
@@ -10,9 +11,9 @@ from pancake_meter.usecases.webhooks.judge import Outcome
 
 @pytest.fixture(autouse=True)
 def _fresh_metrics() -> Iterator[None]:
-    webhook_intake.metrics.clear_metrics()
+    Metrics().clear_metrics()
     yield
-    webhook_intake.metrics.clear_metrics()
+    Metrics().clear_metrics()
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,9 @@ def _fresh_metrics() -> Iterator[None]:
 def test_an_applied_payment_with_a_flag_is_counted(reason: str | None, flagged: float) -> None:
     outcome = Outcome("applied", reason, "digest", "order.completed", "ORD_1")
     webhook_intake._taken(outcome)
-    assert webhook_intake.metrics.metric_set["PaymentFlagged"]["Value"] == [flagged]
+    assert Metrics().metric_set["PaymentFlagged"]["Value"] == [flagged]
 
 
 def test_an_ignored_delivery_is_no_flag() -> None:
     webhook_intake._taken(Outcome("ignored", "no_news", "digest", "subscription.renewed", "ORD_1"))
-    assert webhook_intake.metrics.metric_set["PaymentFlagged"]["Value"] == [0.0]
+    assert Metrics().metric_set["PaymentFlagged"]["Value"] == [0.0]

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pancake_meter.deps.intake import IntakeDeps
 from pancake_meter.store.table import Table
 from tests.support.api import Answer, LambdaContext, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.waffo_webhooks import EVENTS, body_of, signed_request, webhook_request
 from tests.support.webhook_world import World, utc
-from webhook_intake import Collaborators, handler
+from webhook_intake import handler
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +29,7 @@ NAMES = sorted(path.stem.removeprefix("webhook_") for path in EVENTS.glob("webho
 
 
 def post(world: World, request: dict[str, Any]) -> Answer:
-    return read_answer(handler(request, LambdaContext(), Collaborators(world.intake, lambda: world.now)))
+    return read_answer(handler(request, LambdaContext(), IntakeDeps(world.intake, lambda: world.now)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+from pancake_meter.deps.intake import IntakeDeps
 from pancake_meter.usecases.webhooks.take import Intake
 from tests.support.api import LambdaContext, read_answer
 from tests.support.waffo_webhooks import encode, platform_key, signed_request, webhook_request
 from tests.support.webhook_world import STORE_ID, World, lifecycle
-from webhook_intake import Collaborators, handler
+from webhook_intake import handler
 
 OTHER = generate_private_key(public_exponent=65537, key_size=2048)
 ACTIVATED = encode(lifecycle("activated", "ORD_A", "2026-03-10", "2026-03-10", "2026-04-10"))
@@ -18,7 +19,7 @@ ACTIVATED = encode(lifecycle("activated", "ORD_A", "2026-03-10", "2026-03-10", "
 
 def post(world: World, intake: Intake, body: bytes = ACTIVATED, key: Any = None) -> int:
     request = signed_request(webhook_request("subscription_activated"), at=world.now, body=body, key=key)
-    return read_answer(handler(request, LambdaContext(), Collaborators(intake, lambda: world.now))).status
+    return read_answer(handler(request, LambdaContext(), IntakeDeps(intake, lambda: world.now))).status
 
 
 def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:

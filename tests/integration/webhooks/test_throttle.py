@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.selling.plan import PastDueThrottle
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
 from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
-from quota_collaborators import QuotaCollaborators
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.metered_dynamodb import metered
 from tests.support.webhook_world import CATALOG, CUSTOMER, World, lifecycle, utc
@@ -136,13 +136,13 @@ def test_past_due_once_more_counts_afresh(world: World) -> None:
 def test_the_answer_says_when_to_come_back_and_the_check_shows_the_pace(world: World) -> None:
     # Given
     offers = Offers(world.catalog, "test", lambda: "a secret of the tests")
-    collaborators = QuotaCollaborators(world.metering, offers, lambda: world.now)
+    deps = QuotaDeps(world.metering, offers, lambda: world.now)
     for number in range(PER_MINUTE):
         hold(world, f"h{number}")
     # When
     request = api_event("holds_place", body={"meter": "tokens", "quantity": 10, "id": "one-more"})
-    refused = read_answer(handler(request, LambdaContext(), collaborators))
-    shown = read_answer(handler(api_event("quota_one_meter"), LambdaContext(), collaborators))
+    refused = read_answer(handler(request, LambdaContext(), deps))
+    shown = read_answer(handler(api_event("quota_one_meter"), LambdaContext(), deps))
     # Then: twenty seconds of the minute are over
     assert (refused.status, refused.body["code"], refused.headers["Retry-After"]) == (429, "past_due_throttled", "40")
     assert refused.body["quota"]["holds_per_minute"] == PER_MINUTE

@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pancake_meter.deps.intake import IntakeDeps
 from pancake_meter.domain.instant import to_ms
 from pancake_meter.store.webhooks.deliveries import VERDICTS, deliveries_by_verdict
 from tests.support.api import Answer, LambdaContext, read_answer
 from tests.support.waffo_webhooks import encode, platform_key, public_pem, sign_webhook, signed_request, webhook_request
 from tests.support.webhook_world import CUSTOMER, World, lifecycle
-from webhook_intake import Collaborators, handler
+from webhook_intake import handler
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,7 +28,7 @@ EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function
 
 
 def post(world: World, request: dict[str, Any]) -> Answer:
-    return read_answer(handler(request, LambdaContext(), Collaborators(world.intake, lambda: world.now)))
+    return read_answer(handler(request, LambdaContext(), IntakeDeps(world.intake, lambda: world.now)))
 
 
 def good(world: World) -> dict[str, Any]:
@@ -259,7 +260,7 @@ def test_scenario_17_while_a_key_is_rotated_both_are_accepted(world: World) -> N
     # Given
     new = generate_private_key(public_exponent=65537, key_size=2048)
     intake = world.intake
-    rotating = Collaborators(
+    rotating = IntakeDeps(
         type(intake)(intake.metering, intake.mode, intake.store_id, (*intake.keys, new.public_key())), lambda: world.now
     )
     for number, key in enumerate((platform_key(), new)):

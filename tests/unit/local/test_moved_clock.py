@@ -12,7 +12,7 @@ import pancake_meter.clock
 from local.errors import LocalStackError
 from local.moved_clock import BUILT_CLOCK, CLOCK_FILE_VARIABLE, clock_file, move_function_clocks
 from local.waffo_simulator.clock import Clock
-from pancake_meter.deps import production as composition
+from pancake_meter.deps import stack
 
 ROOT = Path(__file__).resolve().parents[3]
 MOVED = ROOT / "local" / "function_clock.py"
@@ -69,7 +69,7 @@ def test_what_is_deployed_has_the_wall_clock_and_nothing_that_moves_it(
     Clock(told_in=told_in).set(datetime(2030, 1, 1, tzinfo=UTC))
 
     # Then the functions' own clock does not know of it, and reads nothing at all
-    assert abs(composition.utc_now() - datetime.now(UTC)) < NEARLY
+    assert abs(stack.utc_now() - datetime.now(UTC)) < NEARLY
     source = Path(pancake_meter.clock.__file__).read_text()
     imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert [ast.unparse(node) for node in imported] == ["from datetime import UTC, datetime"]

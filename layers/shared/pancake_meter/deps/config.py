@@ -1,16 +1,19 @@
-"""Configuration: what each function reads from its environment, checked once at cold start.
+"""Settings, read from the environment and checked once, at the cold start.
 
-A function that lacks a setting refuses to start: it must never answer a caller half configured.
+A function that lacks a setting does not start: half configured, it would answer callers wrongly.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from pancake_meter.domain.selling.loopback import is_loopback_url
-from pancake_meter.domain.selling.plan import Environment
+
+if TYPE_CHECKING:
+    # Left out at run time: the authorizer reads one setting, and knows no plans.
+    from pancake_meter.domain.selling.plan import Environment
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
 DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
@@ -23,22 +26,26 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class MeteringSettings:
-    """What every function needs: the table and the catalog."""
+class TableSettings:
+    """The name of the table."""
 
-    table_name: str
-    catalog_path: str
+    name: str
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "MeteringSettings":
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TableSettings":
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
-        (table_name,) = _required(environ, "TABLE_NAME")
-        return cls(table_name, environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH)
+        (name,) = _required(environ, "TABLE_NAME")
+        return cls(name)
+
+
+def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where the catalog is."""
+    return environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH
 
 
 @dataclass(frozen=True, slots=True)
 class BulkSettings:
-    """What accepting bulk usage needs: the queue."""
+    """The queue of bulk usage."""
 
     queue_url: str
 
@@ -51,7 +58,7 @@ class BulkSettings:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingSettings:
-    """What forwarding to an OpenMeter needs: where it is, the secret with its key, the queue of what it will not take."""
+    """The address of an OpenMeter, the secret with its key, and the queue of usage that it refuses."""
 
     base_url: str
     key_secret_id: str
@@ -65,7 +72,7 @@ class ForwardingSettings:
 
 @dataclass(frozen=True, slots=True)
 class HealingSettings:
-    """What healing usage needs: where LiteLLM is, and the secret with a key that may read its spend log."""
+    """The address of a LiteLLM, and the secret with a key that may read its spend log."""
 
     base_url: str
     key_secret_id: str
@@ -78,12 +85,12 @@ class HealingSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """What the webhook intake needs: one mode, one store, the keys of that mode.
+    """One mode, one store, and the public keys of webhooks in that mode.
 
     ``public_keys`` is empty where Waffo's built-in key of the mode applies.
     """
 
-    environment: Environment
+    environment: "Environment"
     store_id: str
     public_keys: str
 
@@ -98,13 +105,13 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class WaffoApiSettings:
-    """What calling Waffo needs. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
+    """Access to Waffo's API. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
 
-    ``success_url`` is where a customer lands after paying when the checkout was asked for without one. It is https, since
-    Waffo fails at the payment otherwise; where Waffo is a simulator on this machine, it may be an address of this machine.
+    ``success_url`` is where a customer lands after paying, unless the request for the checkout names another. It is https,
+    since Waffo's payment fails otherwise. Where Waffo is a simulator on this machine, it may be an address of this machine.
     """
 
-    environment: Environment
+    environment: "Environment"
     api_url: str
     merchant_id: str
     store_id: str
@@ -132,9 +139,9 @@ class WaffoApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What signing purchase links needs. Without ``public_base_url`` a link points at the host that was asked."""
+    """The secret that signs purchase links. Without ``public_base_url`` a link points at the host of the request."""
 
-    environment: Environment
+    environment: "Environment"
     secret_id: str
     public_base_url: str | None
 
@@ -146,7 +153,7 @@ class LinkSettings:
 
 
 def _safe_url(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a URL. A prod stack has no plain HTTP but to its own machine, which is where the local stack runs."""
+    """Return a URL. In a prod stack plain HTTP is allowed only to this machine, where the local stack runs."""
     url = environ.get(name) or None
     is_plain = url is not None and urlsplit(url).scheme != "https"
     if url is not None and is_plain and _environment(environ) == "prod" and urlsplit(url).hostname not in _LOOPBACK:
@@ -161,7 +168,7 @@ def _required(environ: Mapping[str, str], *names: str) -> list[str]:
     return [environ[name] for name in names]
 
 
-def _environment(environ: Mapping[str, str]) -> Environment:
+def _environment(environ: Mapping[str, str]) -> "Environment":
     (name,) = _required(environ, "WAFFO_ENVIRONMENT")
     if name not in ("test", "prod"):
         raise ConfigurationError("WAFFO_ENVIRONMENT must be test or prod")

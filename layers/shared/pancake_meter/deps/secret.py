@@ -1,4 +1,4 @@
-"""Secrets, out of Secrets Manager: kept for five minutes, and served on while they cannot be read anew."""
+"""Secrets of Secrets Manager: each is kept for five minutes, and longer while it cannot be read anew."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _ATTEMPTS_MAX: Final = 2
 
 
 class SecretUnavailable(StoreError):
-    """The secret cannot be read, or is of no use. The message names it and the reason, and never shows it."""
+    """The secret cannot be read or used. The message has its name and the reason, and never its text."""
 
 
 class Secret:
@@ -81,7 +81,7 @@ class Secret:
         try:
             answer = self._client().get_secret_value(SecretId=self.id)
         except ClientError as error:
-            # Whatever the code, such as a policy that is missing: those who need no secret go on without it.
+            # Any code is trouble with this secret alone, also a missing policy: callers that need no secret are answered.
             raise passing_trouble(error) or SecretUnavailable(error.response["Error"].get("Code", "")) from error
         except BotoCoreError as error:
             raise passing_trouble(error) or SecretUnavailable(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""Field types of the wire models: what JSON may carry where a quantity, a meter or a customer is meant."""
+"""Field types of the wire models: quantities, instants, meters and customers in JSON."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,14 +27,14 @@ METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
 class WireModel(BaseModel):
-    """Base of every body that callers send: a field that is not known is a mistake worth telling."""
+    """Base of every body that callers send. An unknown field is refused, because it is likely a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
     def _has_few_fields(cls, body: Any) -> Any:
-        """Refuse at once what has far more fields than any body: a fault for each of them would cost 1 KB of memory."""
+        """Refuse a body with far more fields than any model has: a fault for each field would cost 1 KB of memory."""
         if isinstance(body, Mapping) and len(body) > _FIELDS_MAX:
             raise ValueError(f"there are at most {_FIELDS_MAX} fields here")
         return body
@@ -56,7 +56,7 @@ def _positive_quantity(value: Any) -> Decimal:
 
 def _without_controls(value: str) -> str:
     if any(category(character) == "Cc" and character != "\n" for character in value):
-        raise ValueError("a text has no control characters, line feeds apart")
+        raise ValueError("a text may have line feeds, but no other control characters")
     return value
 
 
@@ -86,7 +86,7 @@ CustomerId = Annotated[
 
 
 class DismissRequest(WireModel):
-    """Body of a dismissal, of parked usage or of a webhook delivery: why nothing is to be done about it."""
+    """Body of a dismissal of parked usage or of a webhook delivery: the reason why nothing is to be done."""
 
     reason: Annotated[
         str,

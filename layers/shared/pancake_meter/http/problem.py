@@ -1,4 +1,4 @@
-"""Problems: RFC 9457 answers. The one table from errors to statuses is here; nobody reads message text."""
+"""Problems: RFC 9457 answers. The table from errors to statuses is here, and no code reads message texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "already_subscribed": HTTPStatus.CONFLICT,
     "plan_not_changeable": HTTPStatus.CONFLICT,
 }
-"""Status of a domain error's code; any other is malformed content."""
+"""The status of each domain error's code. A code that is not here is malformed content: 422."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class Problem:
 
 
 def problem_of_domain(error: DomainError) -> Problem:
-    """Return the problem of a request that the domain turned down."""
+    """Return the problem of a request that the domain refused."""
     status = _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
     return Problem(status, error.code, str(error), error.details)
 
 
 def problem_of_validation(error: ValidationError) -> Problem:
-    """Return the problem of a body whose fields are wrong: the fault of each of the first 20, but not its value."""
+    """Return the problem of a body with wrong fields: the faults of the first 20 fields, without their values."""
     faults = [
         {"field": ".".join(str(part) for part in fault["loc"])[:_FIELD_LENGTH_MAX], "fault": fault["msg"]}
         for fault in error.errors(include_url=False, include_context=False, include_input=False)[:_FAULTS_MAX]
@@ -110,7 +110,7 @@ def problem_of_store(_: StoreError) -> Problem:
 
 
 def problem_of_method(allowed: str) -> Problem:
-    """Return the problem of a method that a URL does not take; ``allowed`` is the one that it does."""
+    """Return the problem of a wrong method; ``allowed`` is the only method of the URL."""
     detail = f"This URL takes {allowed} only."
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, headers={"Allow": allowed})
 

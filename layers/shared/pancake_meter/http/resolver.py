@@ -1,52 +1,96 @@
-"""The event handler of every HTTP function: routes are its own, errors are answered here alike."""
+"""An HTTP function: its routes, the handler that Lambda calls, and the answers that all functions give to errors."""
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import unquote
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from pancake_meter.domain.customer import ENCODED_ID_PREFIX, check_customer_id
-from pancake_meter.domain.errors import DomainError, InvalidCustomerId
+from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import json, problem
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
+from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
+from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
 
-JSON = "application/json"
-
-BODY_BYTES_MAX: Final = 1_000_000
-USAGE_BODY_BYTES_MAX: Final = 4_500_000
-"""Of the routes that take usage in batches: what Lambda still takes when the body comes in base64, within its 6 MB."""
-
-Routes = APIGatewayHttpResolver | APIGatewayHttpRouter
-
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _PARAMETER: Final = re.compile(r"<(\w+)>")
+
+D = TypeVar("D")
+
+
+class Router(APIGatewayHttpRouter, Generic[D]):
+    """Routes that work with the collaborators ``D``.
+
+    The parameters of a route are the segments of its path, decoded; ``customer_id`` is checked as well.
+    """
+
+    def __init__(self) -> None:
+        """Begin without routes."""
+        super().__init__()  # type: ignore[no-untyped-call] # Powertools does not annotate it
+
+    @property
+    def deps(self) -> D:
+        """The collaborators that the handler was called with."""
+        return cast("D", self.context["deps"])
+
+
+def http_handler(
+    production: D,
+    *routers: Router[D],
+    on_schedule: Callable[[D, LambdaContext], dict[str, Any]] | None = None,
+    on_trouble: OnTrouble | None = None,
+) -> Handler:
+    """Return ``handler(event, context, deps=production)``, which answers requests of an HTTP API (payload 2.0).
+
+    ``on_schedule`` runs where the event is no request; if it meets trouble, the run fails and its alarm rings.
+    ``on_trouble`` answers trouble outside of the routes, such as the end of the time; the default is ``unavailable``.
+    """
+    app = _create_resolver()
+    for router in routers:
+        app.include_router(router)
+
+    def answer_trouble(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> Any:
+        if on_schedule is not None and not is_http(event):
+            raise trouble
+        return (on_trouble or unavailable)(event, context, trouble)
+
+    @lambda_handler(answer_trouble)
+    def handler(event: dict[str, Any], context: LambdaContext, deps: D = production) -> dict[str, Any]:
+        if on_schedule is not None and not is_http(event):
+            return on_schedule(deps, context)
+        app.append_context(deps=deps)
+        return app.resolve(event, context)
+
+    return handler
+
+
+def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
+    """Return the 503 of a function whose time ended outside of its routes."""
+    request = event.get("requestContext", {}).get("requestId") or context.aws_request_id
+    return lambda_answer(problem.problem_of_store(trouble).response(str(request)))
 
 
 class _Resolver(APIGatewayHttpResolver):
-    """Powertools' resolver, except that a path parameter is all of its segment. Powertools lets in only some characters."""
+    """Powertools' resolver, but a path parameter is a whole segment. Powertools' own matches only some characters."""
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = r"^{}$") -> re.Pattern[str]:
         return re.compile(base_regex.format(_PARAMETER.sub(r"(?P<\1>[^/]+)", rule)))
 
 
-def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
+def _create_resolver() -> APIGatewayHttpResolver:
     """Return a resolver that answers domain errors, malformed content and passing trouble as problem+json.
 
-    Anything else is a bug: it propagates, the caller gets API Gateway's 500, the error alarm rings.
+    Any other error is a bug: it is raised, API Gateway answers 500, and the error alarm rings.
     """
     app = _Resolver(serializer=json.dumps)
+    app.use([_decode_path])
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
@@ -66,7 +110,7 @@ def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
 
     @app.exception_handler(StoreError)
     def _(error: StoreError) -> Response[str]:
-        logger.warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
+        Logger().warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
         return problem.problem_of_store(error).response(request_id(app))
 
     @app.not_found
@@ -76,80 +120,11 @@ def create_resolver(logger: Logger) -> APIGatewayHttpResolver:
     return app
 
 
-def request_id(app: Routes) -> str:
-    """Return API Gateway's id of the request in hand."""
-    return str(app.current_event.request_context.request_id)
-
-
-def path_value(text: str) -> str:
-    """Return what the caller wrote into one segment of a path, given that segment of the event's ``rawPath``.
-
-    API Gateway has decoded ``rawPath`` once already, all but ``%25`` where it is emulated. So what is left of the escapes is
-    decoded here, once.
-    """
-    return unquote(text)
-
-
-def path_customer_id(text: str) -> str:
-    """Return the customer id of a path: the id itself, or ``~b64.`` and the id in base64url.
-
-    The second form is for ids that API Gateway changes on their way: those with ``%`` (it decodes twice, and refuses what is
-    no escape then) and those with ``?`` (it cuts the path off there).
-
-    Raises:
-        InvalidCustomerId: it cannot be one.
-    """
-    value = path_value(text)
-    encoded = value.removeprefix(ENCODED_ID_PREFIX)
-    return check_customer_id(value if encoded == value else _decoded(encoded))
-
-
-def _decoded(encoded: str) -> str:
-    try:
-        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4)
-        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
-        raise InvalidCustomerId(f"after {ENCODED_ID_PREFIX} comes a customer id in base64url of UTF-8") from error
-
-
-def base_url(app: Routes) -> str:
-    """Return the address at which the request in hand reached the API, without a trailing slash."""
-    context = app.current_event.request_context
-    stage = "" if context.stage == "$default" else f"/{context.stage}"
-    return f"https://{context.domain_name}{stage}"
-
-
-def body(app: Routes) -> object:
-    """Return the parsed JSON body of the request in hand; raise ``MalformedJson`` when it is none, as ``text_body`` too."""
-    return json.loads(text_body(app))
-
-
-def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
-    """Return the body of the request in hand as text.
-
-    Raises:
-        BodyTooLarge: it has more than ``bytes_max`` bytes.
-        MalformedJson: it is not UTF-8.
-    """
-    event = app.current_event
-    try:
-        content = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
-        if len(content) > bytes_max:
-            raise BodyTooLarge(bytes_max)
-        # Some tools begin a file with a byte order mark; it is no part of the text.
-        return content.removeprefix(_BYTE_ORDER_MARK).decode()
-    except ValueError as error:
-        raise MalformedJson("the body is not UTF-8") from error
-
-
-def answer(status: HTTPStatus, content: object, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """Return a JSON answer."""
-    return Response(status.value, JSON, json.dumps(content), {**(headers or {})})
-
-
-def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
-    """Return the 503 of a function whose time ended outside of its routes."""
-    request = event.get("requestContext", {}).get("requestId") or context.aws_request_id
-    found = problem.problem_of_store(trouble)
-    headers = {"Content-Type": problem.PROBLEM_JSON, "Retry-After": str(found.retry_after_seconds)}
-    return {"statusCode": found.status.value, "headers": headers, "body": json.dumps(found.body(str(request)))}
+def _decode_path(app: APIGatewayHttpResolver, call_route: NextMiddleware) -> Response[Any]:
+    """Decode the parameters of the path, in one place, before the route sees them."""
+    written: Mapping[str, str] = app.context["_route_args"]
+    decoded = {
+        name: path_customer_id(text) if name == "customer_id" else path_value(text) for name, text in written.items()
+    }
+    app.append_context(_route_args=decoded)
+    return call_route(app)

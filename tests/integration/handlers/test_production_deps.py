@@ -1,28 +1,27 @@
 """What the functions are made of in AWS: secrets come from Secrets Manager, by reference, when they are first needed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import boto3
 import httpx
 import pytest
-from aws_lambda_powertools import Logger
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from moto import mock_aws
 
-import checkout_collaborators
-import forwarding_collaborators
-import quota_collaborators
-import reconciliation_collaborators
 from pancake_meter.deps import secret
-from pancake_meter.deps.production import production_metering
+from pancake_meter.deps.checkout import checkout_deps
+from pancake_meter.deps.forwarding import forwarding_deps
+from pancake_meter.deps.metering import stack_metering
+from pancake_meter.deps.quota import quota_deps
+from pancake_meter.deps.reconciliation import reconciliation_deps
 from pancake_meter.deps.secret import SecretUnavailable
 from pancake_meter.domain.balance.advance import open_balance
 from pancake_meter.domain.balance.balance import Policy, Term
 from pancake_meter.usecases.selling.purchase_link import read_link
+from pancake_meter.waffo.client import WaffoClient
 
 NOW = datetime(2026, 3, 10, 15, 20, tzinfo=UTC)
 
@@ -35,8 +34,6 @@ def _secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         yield
     secret._production_client.cache_clear()
-    checkout_collaborators.production_collaborators.cache_clear()
-    reconciliation_collaborators.production_collaborators.cache_clear()
 
 
 def keep(name: str, value: str) -> None:
@@ -56,41 +53,40 @@ def test_both_functions_sign_and_read_purchase_links_with_one_secret() -> None:
     # When the quota check makes a link
     policy = Policy("free", cadence="month")
     balance = open_balance("acct_1001", "tokens", policy, Term(None, NOW), NOW).after
-    links = quota_collaborators.production_collaborators().offers.links(balance, "https://api.example.com", NOW)
+    links = quota_deps().offers.links(balance, "https://api.example.com", NOW)
 
     # Then the checkout function can read it
     token = links["purchase_url"].removeprefix("https://api.example.com/buy/")
-    selling = checkout_collaborators.production_collaborators(Logger())
-    assert read_link(selling.link_secret(), token, NOW).customer_id == "acct_1001"
+    assert read_link(checkout_deps().link_secret(), token, NOW).customer_id == "acct_1001"
 
 
 def test_no_secret_is_fetched_before_there_is_something_to_sign() -> None:
-    collaborators = quota_collaborators.production_collaborators()
+    deps = quota_deps()
     balance = open_balance("acct_1001", "tokens", Policy("free"), Term(None, NOW), NOW).after
     with pytest.raises(SecretUnavailable):
-        collaborators.offers.secret()
+        deps.offers.secret()
     # Scenario 99: the gate answers without links.
-    assert collaborators.offers.links(balance, "https://api.example.com", NOW) == {}
+    assert deps.offers.links(balance, "https://api.example.com", NOW) == {}
 
 
-@pytest.mark.parametrize("collaborators", [checkout_collaborators, reconciliation_collaborators])
-def test_a_private_key_that_cannot_be_read_is_named_and_never_shown(collaborators: Any) -> None:
+@pytest.mark.parametrize(
+    "waffo", [lambda: checkout_deps().selling.waffo, lambda: reconciliation_deps().reconciling.waffo]
+)
+def test_a_private_key_that_cannot_be_read_is_named_and_never_shown(waffo: Callable[[], WaffoClient]) -> None:
     keep("waffo-private-key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHN0dWZm\n-----END PRIVATE KEY-----")
-    made = collaborators.production_collaborators(Logger())
-    waffo = made.selling.waffo if hasattr(made, "selling") else made.reconciling.waffo
     with pytest.raises(SecretUnavailable, match="waffo-private-key") as refused:
-        waffo.payments_by_external_id("chk_1")
+        waffo().payments_by_external_id("chk_1")
     assert "c2VjcmV0IHN0dWZm" not in str(refused.value)
 
 
 def test_reconciliation_is_pinned_to_the_mode_and_the_store_of_its_stack() -> None:
     keep("waffo-private-key", private_key())
-    reconciling = reconciliation_collaborators.production_collaborators(Logger()).reconciling
+    reconciling = reconciliation_deps().reconciling
     assert (reconciling.mode, reconciling.store_id) == ("test", "STO_7hQ2mVb9KxT4cLr8WnZ3aE")
 
 
 def test_the_catalog_and_the_table_are_made_once() -> None:
-    assert production_metering() is production_metering()
+    assert stack_metering() is stack_metering()
 
 
 def test_forwarding_sends_its_key_from_the_secret_to_the_openmeter_it_was_given(
@@ -109,7 +105,7 @@ def test_forwarding_sends_its_key_from_the_secret_to_the_openmeter_it_was_given(
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
 
     # When it sends
-    forwarding_collaborators.production_collaborators().openmeter.ingest([{"id": "e1"}])
+    forwarding_deps().openmeter.ingest([{"id": "e1"}])
 
     # Then with that key, there
     (request,) = asked

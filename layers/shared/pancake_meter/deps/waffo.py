@@ -1,15 +1,28 @@
-"""The merchant's private key, out of its secret: a changed one is used within five minutes, and at once after a 401."""
+"""Waffo's API for the merchant of this stack, and the merchant's private key out of its secret."""
 
 import threading
 
+from aws_lambda_powertools import Logger
+
+from pancake_meter.deps.config import WaffoApiSettings
 from pancake_meter.deps.secret import Secret, SecretUnavailable
+from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidKey
 from pancake_meter.waffo.keys import load_private_key
 from pancake_meter.waffo.signing import RequestSigner
 
 
+def waffo_client(settings: WaffoApiSettings) -> WaffoClient:
+    """Return the client of this stack. The private key is read by the first request."""
+    signer = RotatingSigner(settings.merchant_id, Secret(settings.private_key_secret_id))
+    return WaffoClient(signer, api_url=settings.api_url, log=Logger(child=True))
+
+
 class RotatingSigner:
-    """Signs with the key that the secret has now. Threads may share it: none waits for another that reads it."""
+    """Signs with the key that the secret has now: a changed key is used within five minutes, and at once after a 401.
+
+    Threads may share it. While one thread reads the secret, the others do not wait for it.
+    """
 
     def __init__(self, merchant_id: str, secret: Secret) -> None:
         """Prepare; the secret is read when something is signed."""

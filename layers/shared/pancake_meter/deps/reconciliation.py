@@ -1,0 +1,27 @@
+"""The collaborators of reconciliation: Waffo's API, and the metering that every event goes through."""
+
+import time
+from dataclasses import dataclass
+
+from pancake_meter.deps.config import WaffoApiSettings
+from pancake_meter.deps.metering import stack_metering
+from pancake_meter.deps.stack import Clock, Stopwatch, utc_now
+from pancake_meter.deps.waffo import waffo_client
+from pancake_meter.usecases.reconciliation.run import Reconciling
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationDeps:
+    """The two sides of reconciliation, the clock, and the stopwatch of one run."""
+
+    reconciling: Reconciling
+    clock: Clock = utc_now
+    stopwatch: Stopwatch = time.monotonic
+
+
+def reconciliation_deps() -> ReconciliationDeps:
+    """Return the collaborators of this stack. The private key is read by the first request to Waffo."""
+    settings = WaffoApiSettings.from_environment()
+    return ReconciliationDeps(
+        Reconciling(stack_metering(), settings.environment, settings.store_id, waffo_client(settings))
+    )

@@ -1,0 +1,36 @@
+"""Pages that describe the layout are in step with it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.cfn_template import ROOT
+
+PACKAGE = ROOT / "layers" / "shared" / "pancake_meter"
+FLOORS = ("domain", "store", "usecases", "http")
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "local").rglob("*.md")]
+
+
+def named_files(page: Path) -> Iterator[str]:
+    """Yield the Python files and test folders that a page names with their folder."""
+    yield from re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.py)`", page.read_text())
+
+
+def test_every_python_file_that_a_page_names_is_there() -> None:
+    named = {(page.name, name) for page in PAGES for name in named_files(page)}
+    assert named
+    assert {
+        each for each in named if not any((base / each[1]).is_file() for base in (ROOT, PACKAGE, PACKAGE.parent))
+    } == set()
+
+
+def test_the_readme_shows_the_rooms_of_each_floor() -> None:
+    rows = re.findall(r"^\| `([a-z]+)` \| [^|]+((?:\|[ a-z]*){4})\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    shown = {
+        (floor, room)
+        for room, cells in rows
+        for floor, cell in zip(FLOORS, cells.split("|")[1:], strict=True)
+        if cell.strip() == "yes"
+    }
+    rooms = {(floor, path.parent.name) for floor in FLOORS for path in (PACKAGE / floor).glob("*/__init__.py")}
+    assert shown == rooms
