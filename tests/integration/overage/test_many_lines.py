@@ -330,6 +330,7 @@ def test_point_14_no_pack_is_sold_that_the_balance_cannot_carry_and_all_that_wer
         billing.wait(1)
         if len(bought) > 1:
             assert billing.pay(bought[-2]) is None
+    billing.wait(1)
     with pytest.raises(TooManyGrants):
         billing.ask(kind="top_up")
 

@@ -147,12 +147,12 @@ class PaidPeriod:
         share = self.kept(charges)
         if share == _WHOLE:
             return granted
-        kept = _kept_of(granted, share)
+        kept = part_of(granted, share)
         for sale in self.sales[:-1]:
             lower = sale.plan.allowances.get(meter)
             if lower is not None and sale.plan.rank < last.plan.rank:
                 share = _share_left(self._charges_of(sale, charges) or charges)
-                kept = max(kept, min(granted, _kept_of(self._on_trial(lower.quantity, sale.plan), share)))
+                kept = max(kept, min(granted, part_of(self._on_trial(lower.quantity, sale.plan), share)))
         return kept
 
     def kept(self, charges: Collection[Charged]) -> Fraction:
@@ -198,10 +198,12 @@ def _period_of(charge: Charged, periods: Collection[PaidPeriod]) -> PaidPeriod |
     numbered = [period for period in periods if charge.number in period.numbers]
     if numbered:
         return next((period for period in numbered if _is_paid_in(charge, period)), numbered[0])
-    unnumbered = (period for period in periods if not charge.number or not period.numbers)
-    same_number = (period for period in unnumbered if _is_paid_in(charge, period))
-    # A plan change inside a period is charged under the next number.
-    return next(same_number, next((period for period in periods if _is_paid_in(charge, period)), None))
+    return next((period for period in periods if _may_be_of(charge, period) and _is_paid_in(charge, period)), None)
+
+
+def _may_be_of(charge: Charged, period: PaidPeriod) -> bool:
+    """Whether a charge fits a period that does not state its number: a change of plan is charged under the next."""
+    return not charge.number or not period.numbers or charge.number == max(period.numbers) + 1
 
 
 def _is_paid_in(charge: Charged, period: PaidPeriod) -> bool:
@@ -221,11 +223,6 @@ def _share_left(charges: Collection[Charged]) -> Fraction:
     charged = sum((charge.charged for charge in charges), Decimal(0))
     left = sum((charge.left for charge in charges), Decimal(0))
     return Fraction(left) / Fraction(charged) if charged else _WHOLE
-
-
-def _kept_of(quantity: Decimal, share: Fraction) -> Decimal:
-    """Return what a share of the money keeps of a quantity: what is taken is rounded down."""
-    return quantity - part_of(quantity, 1 - share)
 
 
 def _both(left: Sale, right: Sale) -> Sale:

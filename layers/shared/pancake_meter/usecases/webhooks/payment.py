@@ -39,9 +39,9 @@ def payment_effects(
         return Effects("parked", PAYMENT_OF_ANOTHER, customer_id)
     if known.charge is not None:
         return Effects("ignored", "no_news", customer_id, bound)
-    flag = CHARGED_CARD_CHECK if facts.period_number == 0 else None
     paid_at = floor_ms(event.timestamp)
     books = CustomerBooks.read(metering, customer_id, now)
+    flag = CHARGED_CARD_CHECK if facts.period_number == 0 and not _is_on_trial(books, facts.order) else None
     if facts.kind is not EventKind.ORDER_COMPLETED:
         sold = Sold("subscription", _plan_sold(metering, facts.order, checkout))
         written = settled(known, known.with_charge(_charge(facts, sold, paid_at)), books, event.cause, bound)
@@ -52,6 +52,12 @@ def payment_effects(
     paid = replace(known.with_charge(_charge(facts, purchase.sold, paid_at)), credits=purchase.credits)
     written = settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
     return replace(written, reason=purchase.flag or flag or (FREE_OF_CHARGE if facts.is_free else None))
+
+
+def _is_on_trial(books: CustomerBooks, order: Order) -> bool:
+    """Whether the order is known to be on trial: a trial may have a price, and its charge the number 0."""
+    known = books.learned.order(order.id)
+    return known is not None and known.paid is not None and known.paid.is_trial
 
 
 def _charge(facts: PaymentFacts, sold: Sold, paid_at: datetime) -> Charge:
