@@ -245,7 +245,7 @@ class Story:
         self.count += 1
         return f"n{self.count - 1}"
 
-    def play(self, step: Step, parts: int = 1) -> None:  # noqa: C901, PLR0912 - one case a step
+    def play(self, step: Step, parts: int = 1) -> None:  # noqa: C901, PLR0912, PLR0915 - one case a step
         """Play one step; a wait is taken in so many parts."""
         match step:
             case Wait(hours):
@@ -403,7 +403,7 @@ class Story:
         # What was refunded and gone is owed until the lot's next units pay it.
         assert totals["refund_owed"] - totals["refund_repaid"] == balance.refund_debt
         assert ZERO <= sum((grant.owed for grant in balance.grants), ZERO) <= balance.refund_debt
-        assert all(grant.owed == ZERO or grant.remaining == ZERO for grant in balance.grants)
+        assert all(ZERO in (grant.owed, grant.remaining) for grant in balance.grants)
         # A hold is what it was when it was placed, until it ends.
         assert all(self.held[name] == hold.quantity for name, hold in balance.holds.items())
 

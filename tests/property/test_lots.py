@@ -81,9 +81,14 @@ def test_packs_and_their_refunds_in_any_order_give_one_balance_and_one_debt(
 def test_the_issues_own_case_of_overage_two_packs_and_half_a_refund() -> None:
     bought = [(Decimal(300), Decimal(150), 0), (Decimal(300), ZERO, 1)]
     first = [(0, "paid"), (0, "refunded"), (1, "paid")]
-    for order in (first, [first[0], first[2], first[1]], [first[2], first[0], first[1]], [first[1], first[2], first[0]]):
+    for order in (
+        first,
+        [first[0], first[2], first[1]],
+        [first[2], first[0], first[1]],
+        [first[1], first[2], first[0]],
+    ):
         balance = told(opened(Decimal(250)), bought, order, expires=False)
-        assert (balance.available, balance.refund_debt, balance.overage) == (200, 0, 0)
+        assert [balance.available, balance.refund_debt, balance.overage] == [200, 0, 0]
 
 
 @pytest.mark.parametrize("expires", [False, True])

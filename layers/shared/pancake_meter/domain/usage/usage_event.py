@@ -35,8 +35,8 @@ class UsageEvent:
     """``quantity`` units of a meter, used at ``used_at``.
 
     Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
-    ``None`` when it gave none. ``hold_was_over``: it settles a hold that was not there any more. This is kept with the event,
-    so that a repeated settlement gets the first answer.
+    ``None`` when it gave none. ``hold_was_over``: it settles a hold that was not there any more. This is kept with the
+    event, so that a repeated settlement gets the first answer.
     """
 
     id: str

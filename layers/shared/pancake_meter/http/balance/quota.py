@@ -37,9 +37,9 @@ class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
     ``resets_at`` is the end of the period; past it, a renewal is awaited. ``refund_debt`` are units that were bought and
-    refunded, but gone; only the next pack of their lot pays them. ``overage_limit`` is null where overage has no cap; ``holds_per_minute`` is
-    null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold reached; ``purchase_url`` and
-    ``upgrade_url`` come with an alert, where there is something to buy.
+    refunded, but gone; only the next pack of their lot pays them. ``overage_limit`` is null where overage has no cap;
+    ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold
+    reached; ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
 
     customer_id: str

@@ -38,7 +38,7 @@ RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
 
 RECORD_DAYS_MAX: Final = 60
-"""Days that one transaction counts events of: each takes 57 bytes and 3 operators of an expression that has 4,096 and 300."""
+"""Days that one transaction counts events of. Each takes 57 bytes and 3 operators; an expression has 4,096 and 300."""
 
 LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
 """Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""

@@ -76,7 +76,7 @@ def record_batch(
 def record_events(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> dict[str, EventResult]:
-    """Count events of one balance: one transaction for up to 99 of up to 60 days; return what became of the first event of each id.
+    """Count events of one balance: one transaction for up to 99 of up to 60 days; return what became of each id's first.
 
     ``duplicate``: the same event was counted before. ``conflict``: its id belongs to another event; nothing was counted.
     ``period_closed``: its period closed longer ago than the catalog's grace; nothing was counted.
@@ -164,7 +164,7 @@ def _repeated(result: EventResult, event: UsageEvent, seen: set[UsageEvent]) -> 
 def _record_batch(
     metering: Metering, customer_id: str, meter: str, events: Sequence[UsageEvent], now: datetime
 ) -> tuple[dict[str, EventResult], dict[str, CountedAs]]:
-    """Count the events of one transaction, with distinct ids; return what became of each id, and what ids met here were counted as.
+    """Count the events of one transaction, with distinct ids; return what became of each, and what known ids counted as.
 
     Ids already known and late events drop out, and the rest is tried again.
     """
