@@ -117,7 +117,7 @@ def release(stack: Metering) -> None:
 def reset(stack: Metering) -> None:
     """Sweep; a balance that failed is left to the next sweep, and so is trouble of the operation."""
     if sweep_due(stack, NEXT_MONTH, may_go_on=lambda: True, on_failure=lambda *_: None).failed:
-        raise StoreBusy("left to the next sweep")
+        raise StoreUnavailable("left to the next sweep")
 
 
 Operation = Callable[[Metering], None]

@@ -25,12 +25,6 @@ class DomainError(Exception):
         self.details = details
 
 
-class InvalidQuantity(DomainError):
-    """A value is not a quantity: not an exact number, too precise, or out of bounds."""
-
-    code = "invalid_quantity"
-
-
 class InvalidCustomerId(DomainError):
     """The customer id has a wrong form."""
 

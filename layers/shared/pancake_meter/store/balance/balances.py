@@ -1,7 +1,8 @@
 """Balances: reading, structure changes, and the index of balances that are due to change."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
@@ -21,9 +22,7 @@ from pancake_meter.store.keys import (
 )
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
 
-METERS_MAX = 50
-"""Balances of one customer that are read at once: more meters than a catalog may have."""
-
+_BALANCES_PAGE = 50
 _DUE_PAGE = 100
 
 
@@ -34,13 +33,19 @@ def read_balance(table: Table, customer_id: str, meter: str) -> Balance | None:
 
 
 def read_balances(table: Table, customer_id: str) -> list[Balance]:
-    """Return all balances of a customer: one query."""
-    items, _ = table.query(
-        "PK = :partition AND begins_with(SK, :prefix)",
-        {":partition": customer_partition(customer_id), ":prefix": "BALANCE#"},
-        limit=METERS_MAX,
-    )
-    return [balance_from_item(item) for item in items]
+    """Return all balances of a customer: one query for each 50, more than a catalog has meters."""
+    balances: list[Balance] = []
+    start: Mapping[str, Any] | None = None
+    while True:
+        items, start = table.query(
+            "PK = :partition AND begins_with(SK, :prefix)",
+            {":partition": customer_partition(customer_id), ":prefix": "BALANCE#"},
+            limit=_BALANCES_PAGE,
+            start=start,
+        )
+        balances += map(balance_from_item, items)
+        if start is None:
+            return balances
 
 
 def read_live_holds(table: Table, holds: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:

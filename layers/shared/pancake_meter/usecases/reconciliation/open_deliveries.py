@@ -26,13 +26,19 @@ from pancake_meter.waffo.snapshots import OrderPayment
 PAGE_SIZE: Final = 50
 PAGES_MAX: Final = 10
 
+BOUND_REASONS: Final = frozenset({"too_many_grants", "too_many_writes"})
+"""Reasons of deliveries that met a bound. Grants expire and periods close, so that such a delivery fits later."""
+
+_BOUND_AGAIN_AFTER: Final = timedelta(hours=1)
+"""How long a delivery that met a bound is left before it is tried again."""
+
 _SIDE_BY_SIDE: Final = timedelta(minutes=1)
 """How long an invocation takes at most. Two that ran side by side may have missed what the other learned."""
 
 
 def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
     """Try again every delivery with this verdict that was judged with another catalog or other code, is a refund of no known
-    payment, or was judged before something was learned of its order.
+    payment, was judged before something was learned of its order, or met a bound an hour ago or earlier.
 
     At most 500 are looked at in a run; the next run goes on after them. One that stays as it was is ``unchanged``: its alarm
     was raised when it came.
@@ -55,7 +61,8 @@ def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
 
     def heal(listed: Listed) -> Judged:
         asks_waffo = listed.reason == PAYMENT_UNKNOWN
-        is_news = listed.judged_with != present or learned_since(listed)
+        meets_bound = listed.reason in BOUND_REASONS and run.now >= listed.judged_at + _BOUND_AGAIN_AFTER
+        is_news = listed.judged_with != present or meets_bound or learned_since(listed)
         if not is_news and not asks_waffo:
             return "unchanged"
         kept = read_delivery(metering.table, listed.digest)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError
+from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
 from pancake_meter.store.webhooks.deliveries import (
@@ -35,6 +36,9 @@ _BACKOFF_BASE_SECONDS: Final = 0.02
 _BACKOFF_CEILING_SECONDS: Final = 0.5
 PARKED_PER_ORDER_MAX: Final = 50
 """Parked deliveries that one delivery of their order has tried again."""
+TOO_MANY_WRITES: Final = "too_many_writes"
+"""Reason of an event whose effects are more than one transaction writes. ``METERS_MAX`` of the catalog keeps them below."""
+
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 OutcomeVerdict = Verdict | Literal["duplicate"]
@@ -195,6 +199,8 @@ def _judge(
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
         effects = _effects(metering, event, now, told)
+        if effects.reason == TOO_MANY_WRITES and _bring_current(metering, effects.customer_id, now):
+            continue
         judged = _judged(known or delivery, event, effects, metering, now)
         if known is not None:
             judged = replace(judged, attempts=known.attempts + 1)
@@ -218,8 +224,18 @@ def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told
     except DomainError as error:
         return Effects("failed", error.code)
     if len(effects.writes) > TRANSACTION_WRITES_MAX - 2:
-        return Effects("failed", "too_many_writes", effects.customer_id)
+        return Effects("failed", TOO_MANY_WRITES, effects.customer_id)
     return effects
+
+
+def _bring_current(metering: Metering, customer_id: str | None, now: datetime) -> bool:
+    """Write what time alone has changed in each balance by itself, so that one transaction has less to write.
+
+    Return whether there was anything.
+    """
+    balances = read_balances(metering.table, customer_id) if customer_id is not None else []
+    written = [metering.keep_current(balance, now) for balance in balances]
+    return any(written)
 
 
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
