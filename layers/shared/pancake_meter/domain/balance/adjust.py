@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.domain.balance.advance import make_due
-from pancake_meter.domain.balance.balance import ZERO, burn
+from pancake_meter.domain.balance.balance import ZERO, burn, left_over
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
@@ -134,6 +134,26 @@ def claw_back(change: Change, grant_id: str, quantity: Decimal) -> tuple[Change,
         replace(change, balance=after).moved("clawed_back", taken, grant_id).moved("refund_owed", shortfall, grant_id)
     )
     return change, shortfall
+
+
+def take_rollover(change: Change, wanted: Decimal) -> tuple[Change, Decimal]:
+    """Take back up to ``wanted`` units that rolled over into the open period; return also how many it was.
+
+    What was used of them was used of the period's other units, then. Units that are gone all the same are not taken back.
+    """
+    change = change.burn()
+    rolled = next((grant for grant in change.balance.grants if grant.kind == "rollover"), None)
+    taken = min(wanted, rolled.quantity, left_over(change.balance)) if rolled else ZERO
+    if rolled is None or taken == ZERO:
+        return change, ZERO
+    used, kept = rolled.quantity - rolled.remaining, rolled.quantity - taken
+    others = tuple(grant for grant in change.balance.grants if grant is not rolled)
+    shrunk = replace(rolled, quantity=kept, remaining=max(ZERO, kept - used))
+    grants = (*others, shrunk) if kept else others
+    # `overage` is what the burn below takes out of the grants.
+    owed = change.balance.overage + max(ZERO, used - kept)
+    taking = replace(change, balance=burn(replace(change.balance, grants=grants, overage=owed)))
+    return taking.moved("clawed_back", taken, rolled.id), taken
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:

@@ -122,6 +122,9 @@ class Balance:
     before which everything belongs to closed periods; ``None`` in a balance that has closed none. ``refund_debt`` are units
     that were bought, gone, and then refunded: nothing collects them, the seller sees them.
 
+    ``used_before`` is the part of ``used`` that the present plan does not count against its allowance: it was used before
+    the plan began to govern, inside the same counted period.
+
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``lapsed`` is the paid
     period before a balance that has fallen back, until a paid one begins.
@@ -135,6 +138,7 @@ class Balance:
     as_of: datetime
     segment: int = 0
     used: Decimal = ZERO
+    used_before: Decimal = ZERO
     burned: Decimal = ZERO
     overage: Decimal = ZERO
     overage_due: Decimal = ZERO
@@ -158,6 +162,11 @@ class Balance:
     def held(self) -> Decimal:
         """Units reserved by holds."""
         return sum((hold.quantity for hold in self.holds.values()), ZERO)
+
+    @property
+    def used_of_plan(self) -> Decimal:
+        """Units used in the open period as the plan that governs now counts them."""
+        return self.used - self.used_before
 
     @property
     def net(self) -> Decimal:
@@ -194,10 +203,8 @@ class Balance:
 
     @property
     def chart(self) -> Period:
-        """The span of the open chart: about a month of the period, or what is left of it."""
-        start, end = (window_start("month", self.period.start, self.charts + more) for more in (0, 1))
-        is_last = self.period.end - end < _CHART_MIN
-        return Period(start, self.period.end if is_last else end)
+        """The span of the open chart."""
+        return chart_span(self.period, self.charts)
 
     @property
     def next_chart_at(self) -> datetime | None:
@@ -243,6 +250,21 @@ def day_of(key: str, chart_end: datetime) -> date:
     while key == "0229" and not isleap(year):
         year -= 1
     return date(year, int(key[:2]), int(key[2:]))
+
+
+def chart_span(period: Period, index: int) -> Period:
+    """Return the span of a chart of a period: about a month of it, or what is left of it."""
+    start, end = (window_start("month", period.start, index + more) for more in (0, 1))
+    return Period(start, period.end if period.end - end < _CHART_MIN else end)
+
+
+def chart_at(period: Period, instant: datetime) -> Period:
+    """Return the span of the period's chart that holds ``instant``, or else the one that is nearest to it."""
+    span, index = chart_span(period, 0), 0
+    while span.end <= instant and span.end < period.end:
+        index += 1
+        span = chart_span(period, index)
+    return span
 
 
 def window_in(term: Term, cadence: Cadence, instant: datetime) -> tuple[int, Period]:

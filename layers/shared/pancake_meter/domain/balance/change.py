@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Self
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
-from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind, PeriodSummary
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind
 from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
 
 
@@ -15,13 +16,15 @@ from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
 class Change:
     """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
 
-    ``lines`` has what is added to overage lines, which are written beside the balance.
+    ``closed`` are the periods that it closes, ``charts`` those that it puts away, ``lines`` has what is added to overage
+    lines: all of them are written beside the balance.
     """
 
     before: Balance
     balance: Balance
     movements: tuple[Movement, ...] = ()
-    closed: tuple[PeriodSummary, ...] = ()
+    closed: tuple[ClosedPeriod, ...] = ()
+    charts: tuple[Chart, ...] = ()
     lines: Mapping[LineKey, OverageLine] = field(default_factory=dict)
 
     @classmethod

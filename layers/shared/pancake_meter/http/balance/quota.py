@@ -77,7 +77,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "meter": balance.meter,
         "plan": policy.plan,
         "allowance": policy.allowance,
-        "used": balance.used,
+        "used": balance.used_of_plan,
         "held": balance.held,
         "available": balance.available,
         "overage": balance.current_overage,
@@ -95,7 +95,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
 
 def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
     """Return the ``RateLimit`` and ``RateLimit-Policy`` fields: whole units, seconds to the reset."""
-    quota = balance.used + max(ZERO, balance.net)
+    quota = balance.used_of_plan + max(ZERO, balance.net)
     window = _seconds(balance.period.end - balance.period.start)
     reset = max(0, _seconds(balance.period.end - now))
     return {

@@ -53,6 +53,8 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         attributes["uncapped"] = True
     if balance.blocked is not None:
         attributes["blocked"] = balance.blocked
+    if balance.used_before != ZERO:
+        attributes["used_before"] = balance.used_before
     if balance.overage != ZERO:
         attributes["overage"] = balance.overage
     if balance.overage_due != ZERO:
@@ -73,6 +75,7 @@ SPARSE_ATTRIBUTES = (
     "due_shard",
     "uncapped",
     "blocked",
+    "used_before",
     "overage",
     "overage_due",
     "refund_debt",
@@ -113,6 +116,7 @@ def balance_from_item(item: Item) -> Balance:
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),
         used=item["used"],
+        used_before=item.get("used_before", ZERO),
         burned=item["burned"],
         overage=item.get("overage", ZERO),
         overage_due=item.get("overage_due", ZERO),
