@@ -125,7 +125,7 @@ CASES: list[tuple[Operation, Operation, Figures]] = [
     (held_before, settle, Figures(Decimal(60), ZERO, Decimal(940), 1)),
     (held_before, settle_after_expiry, Figures(Decimal(60), ZERO, Decimal(940), 2)),
     (held_before, settle_a_measured_call, Figures(Decimal(60), ZERO, Decimal(940), 1)),
-    (held_before, settle_a_measured_call_after_a_reset, Figures(Decimal(60), ZERO, Decimal(940), 2)),
+    (held_before, settle_a_measured_call_after_a_reset, Figures(Decimal(60), ZERO, Decimal(1000), 3)),
     (held_before, release, Figures(ZERO, ZERO, Decimal(1000), 1)),
     (used_before, reset, Figures(Decimal(100), ZERO, Decimal(1000), 2)),
 ]

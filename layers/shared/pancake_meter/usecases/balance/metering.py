@@ -70,8 +70,8 @@ class Metering:
         current = [balance_at(balance, now, self.fallback(meter)) for meter, balance in written.items()]
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
-    def open(self, customer_id: str, meter: str, now: datetime) -> None:
-        """Create a balance under the customer's coverage, unless somebody else was faster."""
+    def open(self, customer_id: str, meter: str, now: datetime) -> Balance | None:
+        """Create a balance under the customer's coverage and return it; ``None`` if somebody else was faster."""
         subscription = read_subscription(self.table, customer_id)
         change = self._opening(subscription, customer_id, meter, now)
         # A subscription that starts between the read and this write must not leave a balance of the plan before it.
@@ -79,6 +79,7 @@ class Metering:
         opened = write_change(self.table, change, "opened", None, now, demands=[unchanged])
         if opened is not None and opened.policy.plan is None:
             self.on_unprovisioned(customer_id, meter)
+        return opened
 
     def keep_current(self, balance: Balance, now: datetime) -> bool:
         """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything."""
