@@ -288,6 +288,7 @@ def _switch(change: Change, policy: Policy, term: Term, gone: Decimal, lines: Li
         period=period,
         charts=0,
         as_of=max(now, old.as_of),
+        used_before=old.used_before if goes_on else max(ZERO, old.used - gone),
         grants=(*kept, *(_of_period(grant, period.start) for grant in rolled)),
         line_start=_line_start(old, period) if goes_on else None,
     )
