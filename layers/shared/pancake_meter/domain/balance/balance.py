@@ -69,7 +69,7 @@ class Policy:
 
     @property
     def overage_limit(self) -> Decimal:
-        """Overage units that a period may hold; zero where there is no cap, which ``is_uncapped`` tells."""
+        """Units beyond every grant that the open period may hold at once; zero without a cap, see ``is_uncapped``."""
         return self.overage.limit if isinstance(self.overage, OverageCapped) else ZERO
 
     @property
