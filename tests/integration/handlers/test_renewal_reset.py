@@ -74,11 +74,12 @@ def test_scenario_66_four_missed_months_are_one_reset_with_one_grant(metering: M
         datetime(2026, 6, 30, 12, tzinfo=UTC),
     )
     (chart,) = charts_put_away(metering.table, CUSTOMERS[0], "tokens", page=9)
-    assert (chart.used, chart.span.start, chart.span.end) == (70, JANUARY, datetime(2026, 2, 28, 12, tzinfo=UTC))
+    assert chart.used == 70
+    assert (chart.span.start, chart.span.end) == (JANUARY, datetime(2026, 2, 28, 12, tzinfo=UTC))
     # And the idle months have one record
     idle, used = closed_periods(metering.table, CUSTOMERS[0], "tokens", page=9)
-    assert (used.gone, used.left, used.windows) == (70, 9_930, 1)
-    assert (idle.gone, idle.left, idle.windows) == (0, 30_000, 3)
+    assert [used.gone, used.left, used.windows] == [70, 9_930, 1]
+    assert [idle.gone, idle.left, idle.windows] == [0, 30_000, 3]
 
 
 def test_scenario_68_a_sweep_that_runs_out_of_time_goes_on_with_the_next(metering: Metering) -> None:
