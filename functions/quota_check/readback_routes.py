@@ -5,23 +5,32 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.quota import QuotaDeps
-from pancake_meter.http.balance.readback import LedgerQuery, UsageQuery, latest, ledger_body, usage_body
+from pancake_meter.http.balance.readback import (
+    LedgerQuery,
+    UsageQuery,
+    latest_charts,
+    latest_periods,
+    ledger_body,
+    usage_body,
+)
 from pancake_meter.http.request import answer
 from pancake_meter.http.resolver import Router
-from pancake_meter.store.balance.balances import read_ledger, read_summaries
+from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_ledger
 
 router = Router[QuotaDeps]()
 
 
 @router.get("/v1/customers/<customer_id>/usage")
 def get_usage(customer_id: str) -> Response[str]:
-    """Usage of one meter: the open period and closed ones, each by day; two reads, whatever the traffic was."""
+    """Usage of one meter: the open period and closed ones, each by day; a few reads, whatever the traffic was."""
     deps = router.deps
     query = UsageQuery.model_validate(router.current_event.query_string_parameters)
     deps.metering.check_meter(query.meter)
     _, current = deps.metering.current_change(customer_id, query.meter, deps.clock())
-    written = read_summaries(deps.metering.table, customer_id, query.meter, limit=query.periods)
-    return answer(HTTPStatus.OK, usage_body(current.balance, latest(written, current.closed, query.periods)))
+    name, limit = (deps.metering.table, customer_id, query.meter), query.periods
+    charts = latest_charts(charts_put_away(*name, page=limit), current.charts, limit)
+    closed = latest_periods(closed_periods(*name, page=limit), current.closed, limit)
+    return answer(HTTPStatus.OK, usage_body(current.balance, charts, closed))
 
 
 @router.get("/v1/customers/<customer_id>/ledger")

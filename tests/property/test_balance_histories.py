@@ -25,16 +25,16 @@ from pancake_meter.domain.balance.adjust import (
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.balance.hold import Hold
-from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, OverageLine, SettledUnits, SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped
-from pancake_meter.domain.usage.late import count_late, is_late, summary_of
+from pancake_meter.domain.usage.late import count_late, is_late, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 
@@ -212,7 +212,8 @@ class Story:
     now: datetime = BEGIN
     totals: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     held: dict[str, Decimal] = field(default_factory=dict)
-    summaries: list[PeriodSummary] = field(default_factory=list)
+    closed: list[ClosedPeriod] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     lines: dict[LineKey, OverageLine] = field(default_factory=dict)
     offers: list[tuple[SoldLine, ...]] = field(default_factory=list)
     paid: list[SettledUnits] = field(default_factory=list)
@@ -220,12 +221,7 @@ class Story:
 
     def apply(self, change: Change) -> None:
         """Keep a change as the store would: an empty one is not written."""
-        # A chart with usage, and the end of its period with overage: time alone closes no more, however much has passed
-        assert len(change.closed) <= 2
-        self.summaries = [*reversed(change.closed), *self.summaries]
-        assert all(summary.left >= ZERO for summary in change.closed)
-        assert all(summary.used == sum(summary.days.values(), ZERO) for summary in change.closed)
-        assert all(len(summary.days) <= 50 for summary in change.closed if summary.chart != summary.period)
+        self.keep(change.closed, change.charts)
         for movement in change.movements:
             assert movement.quantity > ZERO
             self.totals[movement.kind] += movement.quantity
@@ -235,6 +231,15 @@ class Story:
         assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
         self.balance = change.after
         self.lines = change.lines_over(self.lines)
+
+    def keep(self, closed: Sequence[ClosedPeriod], charts: Sequence[Chart]) -> None:
+        """Keep what a change says of closed periods under their keys, newest first."""
+        every = {(each.counts_from, each.segment): each for each in (*self.closed, *closed)}
+        self.closed = [every[key] for key in sorted(every, reverse=True)]
+        drawn = {(chart.span.start, chart.segment): chart for chart in (*self.charts, *charts)}
+        self.charts = [drawn[key] for key in sorted(drawn, reverse=True)]
+        assert all(min(each.left, each.gone, each.passed, each.rolled, each.overage) >= ZERO for each in self.closed)
+        assert all(len(chart.days) <= 50 for chart in charts)
 
     def current(self) -> Change:
         """What every structure change begins with: the balance brought up to now."""
@@ -326,17 +331,19 @@ class Story:
     def _use_late(self, quantity: Decimal, used_at: datetime) -> None:
         self.apply(self.current())
         event = UsageEvent("late", quantity, used_at, used_at)
-        summary = summary_of(self.summaries, used_at) if is_late(self.balance, event) else None
-        if summary is None:
+        period = period_of(self.closed, used_at) if is_late(self.balance, event) else None
+        if period is None:
             self.balance = record_usage(self.balance, quantity, used_at)
             return
         before = self.balance
-        change, told = count_late(Change.begin(before), summary, [event])
+        change = count_late(Change.begin(before), self.closed, self.charts, [event])
+        # The periods' own units pay first, then what was bought, and the open period's allowance pays for nothing
+        assert sum((chart.used for chart in change.charts), ZERO) >= quantity
         self.apply(change)
-        self.summaries[self.summaries.index(summary)] = told
-        # The period's own units pay first, then what was bought, and the open period's allowance pays for nothing
-        beyond = max(ZERO, quantity - summary.left)
-        overage = told.overage - summary.overage
+        told = period_of(self.closed, used_at)
+        assert told is not None
+        beyond = max(ZERO, quantity - period.left)
+        overage = told.overage - period.overage
         assert ZERO <= overage <= beyond
         assert self.balance.overage_due - before.overage_due == overage
         assert before.net - self.balance.net <= beyond - overage
@@ -378,7 +385,7 @@ class Story:
         assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
         assert balance.overage == ZERO or all(grant.remaining == ZERO for grant in balance.active_grants)
         # Every unit is on one chart: an open one, or one that was put away.
-        charted = sum((summary.used for summary in self.summaries), ZERO)
+        charted = sum((chart.used for chart in self.charts), ZERO)
         assert charted + sum(balance.days.values(), ZERO) == totals["used"] + balance.used - balance.burned
         assert balance.charts > 0 or sum(balance.days.values(), ZERO) == balance.used
         assert balance.chart.end - balance.chart.start <= timedelta(days=47)

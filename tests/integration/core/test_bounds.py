@@ -12,7 +12,7 @@ from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold, HoldHandle
 from pancake_meter.domain.usage.usage_event import usage_event
-from pancake_meter.store.balance.balances import read_balance, read_summaries, write_change
+from pancake_meter.store.balance.balances import charts_put_away, read_balance, write_change
 from pancake_meter.usecases.balance.hold_quota import (
     HoldPlaced,
     HoldSettled,
@@ -75,7 +75,7 @@ def test_point_13_a_balance_with_a_full_chart_and_a_hundred_abandoned_holds_is_a
     assert stack.keep_current(read(stack), NEXT_MONTH)
     balance = read(stack)
     assert (balance.used, balance.held, dict(balance.days)) == (Decimal(0), Decimal(0), {})
-    assert sum(summary.used for summary in read_summaries(stack.table, CUSTOMER, "tokens", limit=10)) == 90
+    assert sum(chart.used for chart in charts_put_away(stack.table, CUSTOMER, "tokens", page=10)) == 90
 
 
 def test_point_13_a_hundred_abandoned_holds_make_room_for_the_next(stack: Metering) -> None:
@@ -100,7 +100,7 @@ def test_point_13_usage_told_while_a_chart_is_taken_away_is_not_lost(stack: Mete
         assert write_change(stack.table, change, "reset", None, NOW) is not None
 
     # Then each unit is on one chart
-    charted = sum(summary.used for summary in read_summaries(stack.table, CUSTOMER, "tokens", limit=10))
+    charted = sum(chart.used for chart in charts_put_away(stack.table, CUSTOMER, "tokens", page=10))
     assert charted + sum(read(stack).days.values()) == 160
     assert sum(read(stack).days.values()) == read(stack).used
 

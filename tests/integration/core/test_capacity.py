@@ -15,7 +15,7 @@ from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balance.balances import read_balance, read_summaries, write_change
+from pancake_meter.store.balance.balances import charts_put_away, read_balance, write_change
 from pancake_meter.usecases.balance.hold_quota import (
     HoldPlaced,
     HoldRefused,
@@ -163,4 +163,4 @@ def test_a_year_of_daily_use_in_one_period_stays_small_and_can_be_closed(
     # And when it is over, nothing of it is lost
     lapsed = year.end + timedelta(days=2) if year.end else start
     assert begun.keep_current(_balance(begun), lapsed)
-    assert sum(s.used for s in read_summaries(begun.table, CUSTOMER, "tokens", limit=20)) == 234_567 * 365
+    assert sum(chart.used for chart in charts_put_away(begun.table, CUSTOMER, "tokens", page=25)) == 234_567 * 365

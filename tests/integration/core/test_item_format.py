@@ -63,7 +63,10 @@ def test_every_kind_of_item_is_written_with_its_format(
     items = stored(dynamodb, table)
     kinds = {(item["PK"]["S"].split("#")[0], item["SK"]["S"].split("#")[0]) for item in items}
     assert kinds >= {
-        *(("CUSTOMER", kind) for kind in ("BALANCE", "LEDGER", "PERIOD", "OVERAGE", "SUBSCRIPTION", "CHECKOUT_SLOT")),
+        *(
+            ("CUSTOMER", kind)
+            for kind in ("BALANCE", "LEDGER", "CLOSED", "CHART", "OVERAGE", "SUBSCRIPTION", "CHECKOUT_SLOT")
+        ),
         *(("ORDER", kind) for kind in ("ORDER", "DELIVERY", "PAYMENT")),
         *(("CHECKOUT", kind) for kind in ("CHECKOUT", "WATCHED")),
         *(("REPORT", kind) for kind in ("FACT", "TOTAL", "CUSTOMER")),

@@ -15,7 +15,13 @@ from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
-from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries, write_change
+from pancake_meter.store.balance.balances import (
+    charts_put_away,
+    closed_periods,
+    read_balance,
+    read_ledger,
+    write_change,
+)
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
@@ -110,8 +116,8 @@ def test_scenario_65_reads_writes_and_sweeps_meeting_on_one_boundary_reset_once(
     assert (balance.used, balance.held) == (Decimal(8), Decimal(8))
     causes = [entry.cause for entry in read_ledger(shared.table, CUSTOMER, "tokens", limit=100)]
     assert causes == ["reset", "opened"]
-    (summary,) = read_summaries(shared.table, CUSTOMER, "tokens", limit=10)
-    assert summary.used == Decimal(9)
+    (chart,) = charts_put_away(shared.table, CUSTOMER, "tokens", page=25)
+    assert chart.used == Decimal(9)
 
 
 @pytest.mark.timeout(240)
@@ -145,18 +151,19 @@ def test_promise_1_five_thousand_events_from_16_writers_with_resets_and_grants_i
         list(clients.map(deliver, batches))
         disturbed.result()
 
-    # Then every event is counted once, and the ledger and the summaries say the same
+    # Then every event is counted once, and the ledger and the charts say the same, and each day has closed once
     balance = read_balance(shared.table, CUSTOMER, "tokens")
     assert balance is not None
     expected = sum((event.quantity for event in distinct), ZERO)
-    summaries = read_summaries(shared.table, CUSTOMER, "tokens", limit=100)
-    assert balance.used + sum((summary.used for summary in summaries), ZERO) == expected
-    assert len({summary.period.start for summary in summaries}) == len(summaries) >= days - 1
+    charts = list(charts_put_away(shared.table, CUSTOMER, "tokens", page=25))
+    assert balance.used + sum((chart.used for chart in charts), ZERO) == expected
+    closed = list(closed_periods(shared.table, CUSTOMER, "tokens", page=25))
+    assert len({period.period.start for period in closed}) == len(closed) >= days - 1
     entries = read_ledger(shared.table, CUSTOMER, "tokens", limit=1000)
     assert [entry.segment for entry in entries] == list(range(len(entries), 0, -1))
     used = sum((m.quantity for entry in entries for m in entry.movements if m.kind == "used"), ZERO)
     assert used + balance.used - balance.burned == expected
-    charted = sum(balance.days.values(), ZERO) + sum((sum(s.days.values(), ZERO) for s in summaries), ZERO)
+    charted = sum(balance.days.values(), ZERO) + sum((chart.used for chart in charts), ZERO)
     assert charted == expected
 
 
@@ -204,7 +211,7 @@ def test_usage_of_today_counted_while_a_renewal_is_written_neither_stops_it_nor_
     assert renewed is not None
     assert (renewed.used, renewed.available) == (Decimal(5), Decimal(995))
     assert sum(renewed.days.values(), ZERO) == Decimal(5)
-    assert [summary.used for summary in read_summaries(shared.table, CUSTOMER, "tokens", limit=5)] == [Decimal(10)]
+    assert [chart.used for chart in charts_put_away(shared.table, CUSTOMER, "tokens", page=25)] == [Decimal(10)]
 
 
 def test_usage_of_last_week_counted_while_a_renewal_is_written_makes_it_read_again(
@@ -227,5 +234,5 @@ def test_usage_of_last_week_counted_while_a_renewal_is_written_makes_it_read_aga
     assert current is not None
     again = start_term(Change.begin(current), balance.policy, Term(None, NOW), NOW)
     assert write_change(shared.table, again, "renewed", None, NOW)
-    (summary,) = read_summaries(shared.table, CUSTOMER, "tokens", limit=5)
-    assert dict(summary.days) == {f"{week_ago:%m%d}": Decimal(15)}
+    (chart,) = charts_put_away(shared.table, CUSTOMER, "tokens", page=25)
+    assert dict(chart.days) == {f"{week_ago:%m%d}": Decimal(15)}

@@ -9,7 +9,7 @@ import pytest
 
 from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
 from pancake_meter.domain.usage.usage_event import dated_usage_event
-from pancake_meter.store.balance.balances import read_summaries
+from pancake_meter.store.balance.balances import charts_put_away
 from pancake_meter.usecases.balance.event_result import EventResult
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota, settle_with_event
 from pancake_meter.usecases.balance.metering import Metering
@@ -109,8 +109,8 @@ def test_a_call_that_ended_before_a_reset_counts_to_the_period_it_ended_in(stack
     # Then its period has it, as if nothing had been held, and nothing is
     assert settle_line(stack, line(60, ended_at, told_at), hold, told_at) == ("counted", True)
     assert figures(stack, told_at) == [0, 0, 1000]
-    (summary,) = read_summaries(stack.table, CUSTOMER, "tokens", limit=10)
-    assert summary.used == Decimal(70)
+    (chart,) = charts_put_away(stack.table, CUSTOMER, "tokens", page=25)
+    assert chart.used == Decimal(70)
 
 
 def test_promise_2_concurrent_holds_settled_with_less_than_they_held_never_promise_more_than_there_is(

@@ -12,7 +12,7 @@ from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.usage.usage_event import usage_event
-from pancake_meter.store.balance.balances import read_balance, read_ledger, read_summaries
+from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance, read_ledger
 from pancake_meter.store.keys import due_shard
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
@@ -73,9 +73,13 @@ def test_scenario_66_four_missed_months_are_one_reset_with_one_grant(metering: M
         datetime(2026, 5, 31, 12, tzinfo=UTC),
         datetime(2026, 6, 30, 12, tzinfo=UTC),
     )
-    (summary,) = read_summaries(metering.table, CUSTOMERS[0], "tokens", limit=10)
-    assert summary.used == 70
-    assert (summary.period.start, summary.period.end) == (JANUARY, datetime(2026, 2, 28, 12, tzinfo=UTC))
+    (chart,) = charts_put_away(metering.table, CUSTOMERS[0], "tokens", page=9)
+    assert chart.used == 70
+    assert (chart.span.start, chart.span.end) == (JANUARY, datetime(2026, 2, 28, 12, tzinfo=UTC))
+    # And the idle months have one record
+    idle, used = closed_periods(metering.table, CUSTOMERS[0], "tokens", page=9)
+    assert [used.gone, used.left, used.windows] == [70, 9_930, 1]
+    assert [idle.gone, idle.left, idle.windows] == [0, 30_000, 3]
 
 
 def test_scenario_68_a_sweep_that_runs_out_of_time_goes_on_with_the_next(metering: Metering) -> None:

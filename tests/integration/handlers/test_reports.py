@@ -1,4 +1,4 @@
-"""Reports over the handler: exact, by currency, in pages; usage by month is the summaries', exactly."""
+"""Reports over the handler: exact, by currency, in pages; usage by month is the charts', exactly."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.usage.usage_event import UsageEvent
-from pancake_meter.store.balance.balances import read_summaries
+from pancake_meter.store.balance.balances import charts_put_away, closed_periods
 from pancake_meter.store.reports import month_usage
 from pancake_meter.store.reports.month_usage import read_customer_month
 from pancake_meter.store.table import Table
@@ -148,7 +148,7 @@ def use(world: World, customer_id: str, at: datetime, units: int, told_at: datet
     assert result == "counted"
 
 
-def test_usage_by_month_is_what_the_summaries_of_all_customers_say(world: World) -> None:
+def test_usage_by_month_is_what_the_charts_of_all_customers_say(world: World) -> None:
     # Given: two customers of `scale`, anchored on the 10th, and one on the free plan since the 20th
     for name in ("ada", "bo"):
         named: dict[str, Any] = {"merchantProvidedBuyerIdentity": name}
@@ -175,9 +175,11 @@ def test_usage_by_month_is_what_the_summaries_of_all_customers_say(world: World)
         ("2026-05", 0, 0, 0),
     ]
     # And
-    summaries = [each for name in ("ada", "bo", "cy") for each in read_summaries(world.table, name, "tokens", limit=9)]
-    assert sum(row["used"] for row in months) == sum(each.used for each in summaries)
-    assert sum(row["overage"] for row in months) == sum(each.overage for each in summaries)
+    names = [(world.table, name, "tokens") for name in ("ada", "bo", "cy")]
+    charts = [chart for name in names for chart in charts_put_away(*name, page=9)]
+    closed = [period for name in names for period in closed_periods(*name, page=9)]
+    assert sum(row["used"] for row in months) == sum(chart.used for chart in charts)
+    assert sum(row["overage"] for row in months) == sum(period.overage for period in closed)
     ada = read_customer_month(world.table, "ada", "tokens", "2026-04")
     assert ada is not None
     assert (ada.used, ada.overage) == (Decimal(7), Decimal(107))

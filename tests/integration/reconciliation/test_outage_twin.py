@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.store.balance.balances import read_summaries
+from pancake_meter.store.balance.balances import charts_put_away
 from pancake_meter.store.table import Table
 from tests.support.busy_day import END, HEALED, MONTH_BEFORE, OUTAGE, Act, Life, busy_day, live, story_of
 from tests.support.table import create_table
@@ -103,8 +103,8 @@ def test_scenario_23_usage_while_a_change_was_not_known_is_counted_in_the_period
 def used(world: WaffoWorld, customer_id: str) -> Decimal:
     """All that a customer ever used."""
     balances = world.stack.metering.current_balances(customer_id, world.now)
-    closed = (read_summaries(world.table, customer_id, balance.meter, limit=10) for balance in balances)
-    summed = sum((summary.used for summaries in closed for summary in summaries), Decimal(0))
+    closed = (charts_put_away(world.table, customer_id, balance.meter, page=25) for balance in balances)
+    summed = sum((chart.used for charts in closed for chart in charts), Decimal(0))
     return summed + sum((balance.used for balance in balances), Decimal(0))
 
 

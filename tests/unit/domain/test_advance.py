@@ -48,9 +48,9 @@ def test_a_paid_period_starts_with_a_payment_not_with_a_clock() -> None:
     renewed = start_term(Change.begin(balance), SOLD, term, END + timedelta(hours=3))
     assert units(renewed.balance.used, renewed.balance.available) == [0, 1000]
     assert renewed.balance.period.start == END
-    (summary,) = renewed.closed
-    assert summary.used == Decimal(400)
-    assert (summary.period.start, summary.period.end) == (START, END)
+    (closed,) = renewed.closed
+    assert units(closed.gone, closed.left) == [400, 600]
+    assert (closed.period.start, closed.period.end) == (START, END)
 
 
 def test_scenario_30_a_period_never_renewed_lapses_to_the_default_plan() -> None:
@@ -65,7 +65,7 @@ def test_scenario_66_three_missed_months_are_one_grant() -> None:
     reset = advance(balance, datetime(2026, 7, 1, tzinfo=UTC), FREE)
     assert [(m.kind, int(m.quantity)) for m in reset.movements] == [("used", 4), ("expired", 6), ("granted", 10)]
     assert reset.balance.period.start == datetime(2026, 6, 10, 15, 0, tzinfo=UTC)
-    assert len(reset.closed) == 1
+    assert [(closed.windows, int(closed.gone), int(closed.left)) for closed in reset.closed] == [(1, 4, 6), (2, 0, 20)]
 
 
 @pytest.mark.parametrize(("months", "rolled"), [(1, 6), (2, 16), (3, 25), (9, 25)])
@@ -83,7 +83,7 @@ def test_scenario_52_a_hold_over_a_reset_is_charged_to_the_period_it_is_settled_
     assert units(reset.balance.held, reset.balance.available) == [5, 5]
     settled = settle_hold(reset.balance, "h1", Decimal(3), END)
     assert units(settled.used, settled.held, settled.available) == [3, 0, 7]
-    assert reset.closed[0].used == Decimal(2)
+    assert reset.closed[0].gone == Decimal(2)
 
 
 def test_overage_of_a_closed_period_is_due_and_the_next_period_starts_whole() -> None:

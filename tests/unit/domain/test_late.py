@@ -1,17 +1,23 @@
 """Late usage: which period it belongs to, and what pays for it there."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.grant import Grant
-from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.spend import record_usage
-from pancake_meter.domain.usage.late import count_late, is_late, summary_of
+from pancake_meter.domain.selling.plan import Cadence, OverageAllowed
+from pancake_meter.domain.usage.late import count_late, is_late, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
@@ -24,12 +30,71 @@ def event(quantity: int, at: datetime) -> UsageEvent:
     return UsageEvent("late", Decimal(quantity), at, at)
 
 
-def closed(policy: Policy, used: int) -> tuple[Balance, PeriodSummary]:
-    """A balance in its second period, and the summary of its first."""
+def closed(policy: Policy, used: int) -> tuple[Balance, ClosedPeriod]:
+    """A balance in its second period, and the record of its first."""
     opened = open_balance("acct_1001", "tokens", policy, Term(None, START), START).after
     change = advance(record_usage(opened, Decimal(used), START), END, policy)
-    (summary,) = change.closed
-    return change.after, summary
+    (period,) = change.closed
+    return change.after, period
+
+
+@dataclass
+class Books:
+    """A balance, and what it leaves behind."""
+
+    balance: Balance
+    closed: list[ClosedPeriod] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, policy: Policy, term: Term, now: datetime = START) -> "Books":
+        books = cls(Balance("acct_1001", "tokens", policy, term, Period(START, END), as_of=now))
+        books.keep(open_balance("acct_1001", "tokens", policy, term, now))
+        return books
+
+    def keep(self, change: Change) -> None:
+        self.balance = change.after
+        every = {(each.counts_from, each.segment): each for each in (*self.closed, *change.closed)}
+        self.closed = [every[key] for key in sorted(every, reverse=True)]
+        drawn = {(chart.span.start, chart.segment): chart for chart in (*self.charts, *change.charts)}
+        self.charts = [drawn[key] for key in sorted(drawn, reverse=True)]
+
+    def at(self, now: datetime) -> "Books":
+        """Let time pass, and nobody use anything."""
+        self.keep(advance(self.balance, now, self.balance.policy))
+        return self
+
+    def use(self, quantity: int, at: datetime) -> "Books":
+        self.at(at)
+        self.balance = record_usage(self.balance, Decimal(quantity), at)
+        return self
+
+    def use_late(self, quantity: int, at: datetime) -> Change:
+        assert is_late(self.balance, event(quantity, at))
+        assert period_of(self.closed, at) is not None
+        change = count_late(Change.begin(self.balance), self.closed, self.charts, [event(quantity, at)])
+        self.keep(change)
+        return change
+
+    def period(self, at: datetime) -> ClosedPeriod:
+        period = period_of(self.closed, at)
+        assert period is not None
+        return period
+
+    @property
+    def picture(self) -> object:
+        """All that does not say when it was told."""
+        windows = [window for period in self.closed for window in _windows(period) if window.overage or window.gone]
+        figures = [(w.period, w.rolled, w.gone, w.left, w.passed, w.overage) for w in windows]
+        return figures, self.balance.available, self.balance.used, self.balance.overage_due
+
+
+def _windows(period: ClosedPeriod) -> Iterator[ClosedPeriod]:
+    at = period.period.start
+    while at < period.period.end:
+        window = period.window(at) if period.idle else period
+        yield window
+        at = window.period.end
 
 
 def test_the_instant_of_the_boundary_belongs_to_the_new_period() -> None:
@@ -43,11 +108,15 @@ def test_usage_while_a_renewal_was_awaited_belongs_to_the_period_that_was_still_
     opened = open_balance("acct_1001", "tokens", PLAN, Term("ORD_1", START, END, END + DAY), START).after
     heard_at = END + timedelta(hours=3)
     renewal = Term("ORD_1", heard_at, heard_at + 30 * DAY, heard_at + 31 * DAY)
-    (summary,) = start_term(Change.begin(record_usage(opened, Decimal(1), START)), PLAN, renewal, heard_at).closed
+    (period,) = start_term(Change.begin(record_usage(opened, Decimal(1), START)), PLAN, renewal, heard_at).closed
 
-    assert summary_of([summary], END + timedelta(hours=2)) is summary
-    assert summary_of([summary], heard_at) is None
-    assert summary_of([summary], START - timedelta(milliseconds=1)) is None
+    assert period_of([period], END + timedelta(hours=2)) is period
+    assert period_of([period], heard_at) is None
+
+
+def test_usage_from_before_the_first_period_belongs_to_it_also_once_that_has_closed() -> None:
+    _, period = closed(PLAN, 1)
+    assert period_of([period], START - timedelta(days=3)) is period
 
 
 def test_what_is_used_before_a_period_that_was_entered_early_is_that_period_s_own() -> None:
@@ -60,26 +129,153 @@ def test_what_is_used_before_a_period_that_was_entered_early_is_that_period_s_ow
     assert is_late(early, event(1, heard_at - timedelta(hours=1)))
 
 
-def test_units_that_rolled_over_are_not_left_in_the_period_that_they_came_from() -> None:
+def test_units_that_rolled_over_and_are_not_gone_are_taken_back_before_anything_is_owed() -> None:
     # Given 600 unused units of which 250 rolled over
-    balance, summary = closed(replace(PLAN, rollover_maximum=Decimal(250)), 400)
-    assert summary.left == Decimal(350)
+    books = Books.opened(replace(PLAN, rollover_maximum=Decimal(250)), Term(None, START)).use(400, START).at(END)
+    assert (books.period(START).left, books.period(START).passed) == (Decimal(350), Decimal(250))
+    assert books.balance.available == Decimal(1250)
 
     # When 400 come late
-    change, told = count_late(Change.begin(balance), summary, [event(400, START)])
+    change = books.use_late(400, START)
 
-    # Then 350 were there for them, and 50 are overage
-    assert (told.left, told.overage) == (Decimal(0), Decimal(50))
-    assert change.balance.available == balance.available
+    # Then 350 were left for them and 50 had rolled over: nothing is owed
+    told = books.period(START)
+    assert (told.gone, told.left, told.passed, told.overage) == tuple(map(Decimal, (800, 0, 200, 0)))
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(1200), Decimal(0))
+    assert [(movement.kind, int(movement.quantity)) for movement in change.movements] == [
+        ("clawed_back", 50),
+        ("restored", 400),
+        ("used", 400),
+    ]
+
+    # And of 300 more, 200 are taken back and 100 are overage: no unit of the open period's own
+    books.use_late(300, START)
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(1000), Decimal(100))
+
+
+def test_units_that_rolled_over_and_were_used_there_are_taken_back_from_what_that_period_has_left() -> None:
+    # Given 250 units that rolled over and that the open period used, which has its own 1,000 left
+    books = Books.opened(replace(PLAN, rollover_maximum=Decimal(250)), Term(None, START)).use(400, START).use(250, END)
+    assert books.balance.available == Decimal(1000)
+    books.use_late(600, START)
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(750), Decimal(0))
+
+
+def test_units_that_rolled_over_and_are_gone_are_owed() -> None:
+    books = Books.opened(replace(PLAN, rollover_maximum=Decimal(250)), Term(None, START)).use(400, START).use(1300, END)
+    assert (books.balance.available, books.balance.current_overage) == (Decimal(0), Decimal(50))
+    books.use_late(600, START)
+    assert (books.balance.overage_due, books.balance.current_overage) == (Decimal(250), Decimal(50))
 
 
 def test_a_pack_that_was_bought_after_the_usage_does_not_pay_for_it() -> None:
-    balance, summary = closed(PLAN, 1000)
+    books = Books.opened(PLAN, Term(None, START)).use(1000, START).at(END)
     pack = Grant("payment:PAY_1", "top_up", Decimal(70), Decimal(70), 90, END)
-    bought = add_grant(Change.begin(balance), pack, END).after
-    change, told = count_late(Change.begin(bought), summary, [event(50, START)])
-    assert (told.overage, change.balance.overage_due) == (Decimal(50), Decimal(50))
-    assert change.balance.available == bought.available
+    books.keep(add_grant(Change.begin(books.balance), pack, END))
+    before = books.balance.available
+    books.use_late(50, START)
+    assert (books.period(START).overage, books.balance.overage_due) == (Decimal(50), Decimal(50))
+    assert books.balance.available == before
+
+
+def test_scenario_112_late_usage_of_an_idle_month_counts_there_and_takes_nothing_of_the_next() -> None:
+    # Given a February in which nothing was used, closed with March and April in one step
+    february, march, april = (datetime(2026, month, 1, tzinfo=UTC) for month in (2, 3, 4))
+    books = Books.opened(PLAN, Term(None, datetime(2026, 1, 1, tzinfo=UTC)), datetime(2026, 1, 1, tzinfo=UTC))
+    books.use(10, datetime(2026, 1, 2, tzinfo=UTC)).at(april + timedelta(hours=1))
+    assert [period.windows for period in books.closed] == [2, 1]
+
+    # When the first usage of each is told after April has begun
+    books.use_late(1200, february)
+    books.use_late(300, april - timedelta(milliseconds=1))
+
+    # Then each has its own, and April is whole
+    assert (books.period(february).gone, books.period(february).overage) == (Decimal(1000), Decimal(200))
+    assert (books.period(march).gone, books.period(march).left) == (Decimal(300), Decimal(700))
+    assert (books.balance.used, books.balance.available, books.balance.overage_due) == tuple(
+        map(Decimal, (0, 1000, 200))
+    )
+    assert [(int(chart.used), chart.span) for chart in books.charts[:2]] == [
+        (300, Period(march, april)),
+        (1200, Period(february, march)),
+    ]
+
+
+def test_point_15_the_last_day_of_a_year_used_only_in_january_finds_what_the_year_had_left() -> None:
+    # Given a yearly period whose charts since January were empty, renewed on time
+    new_year, next_year = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    yearly = replace(PLAN, cadence="billing")
+    books = Books.opened(yearly, Term("ORD_1", new_year, next_year, next_year + DAY), new_year)
+    books.use(900, new_year + 9 * DAY).at(next_year)
+    renewed = Term("ORD_1", next_year, next_year + 365 * DAY, next_year + 366 * DAY)
+    books.keep(start_term(Change.begin(books.balance), yearly, renewed, next_year))
+
+    # When something of 31 December is told
+    books.use_late(130, next_year - DAY)
+
+    # Then 100 were left, 30 are that year's overage, and the day is on December's chart
+    (year,) = books.closed
+    assert (year.gone, year.left, year.overage) == tuple(map(Decimal, (1000, 0, 30)))
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(1000), Decimal(30))
+    assert (books.charts[0].days, books.charts[0].span.start.month) == ({"1231": Decimal(130)}, 12)
+
+
+def test_point_15_a_day_between_a_chart_put_away_and_another_order_finds_what_the_period_had_left() -> None:
+    # Given 47 days under one order, of which the second chart is empty, and another order after them
+    ends, begins = START + 47 * DAY, START + 48 * DAY
+    billing = replace(PLAN, cadence="billing")
+    books = Books.opened(billing, Term("ORD_1", START, ends, begins + DAY)).use(900, START).at(END + DAY)
+    assert len(books.charts) == 1
+    other = Term("ORD_2", begins, begins + 30 * DAY, begins + 31 * DAY)
+    books.keep(start_term(Change.begin(books.balance), billing, other, begins))
+
+    # When usage of the days between is told
+    books.use_late(60, ends - DAY)
+    books.use_late(40, ends + timedelta(hours=1))
+
+    # Then nothing is owed, and nothing is taken of the new order's
+    assert (books.period(ends).gone, books.period(ends).left) == (Decimal(1000), Decimal(0))
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(1000), Decimal(0))
+
+
+@given(
+    st.sampled_from(["month", "week", "day"]),
+    st.integers(0, 40),
+    st.integers(0, 100),
+    st.integers(1, 60),
+    st.integers(0, 1000),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60)), max_size=4),
+)
+def test_scenario_112_usage_told_late_counts_as_if_it_had_come_in_time(
+    cadence: Cadence, allowance: int, rollover: int, quantity: int, permille: int, uses: list[tuple[int, int]]
+) -> None:
+    """Without bought units and without overage anywhere, to be told late makes no difference at all."""
+    policy = Policy("free", Decimal(allowance), cadence, OverageAllowed(), Decimal(rollover))
+    told_at = START + 61 * DAY
+    used_at = START + (told_at - START) * permille / 1000
+    in_order = sorted((START + day * DAY, units) for day, units in uses)
+
+    # Given the same usage in time, and told late
+    in_time = Books.opened(policy, Term(None, START))
+    for at, units in sorted([*in_order, (used_at, quantity)]):
+        in_time.use(units, at)
+    in_time.at(told_at)
+    late = Books.opened(policy, Term(None, START))
+    for at, units in in_order:
+        late.use(units, at)
+    late.at(told_at)
+    if not is_late(late.balance, event(quantity, used_at)):
+        return
+    late.use_late(quantity, used_at)
+
+    # Then what is owed and what is left is the same; and so is every period, where nothing is owed
+    def owed(books: Books) -> Decimal:
+        return books.balance.overage_due + books.balance.current_overage
+
+    assert owed(late) == owed(in_time)
+    assert late.balance.net == in_time.balance.net or owed(late)
+    if not owed(in_time):
+        assert late.picture == in_time.picture
 
 
 def test_a_chart_ends_with_the_month_unless_too_little_of_the_period_is_left() -> None:

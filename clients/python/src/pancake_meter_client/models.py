@@ -28,9 +28,9 @@ class Period:
 class Quota:
     """What a customer may still use of a meter. ``available`` is in the grants; overage may come on top.
 
-    ``overage_limit`` is how much overage the plan allows, ``None`` for any; ``overage_due`` is unpaid overage of closed
-    periods, ``refund_debt`` what a refund took that was used already. ``alert`` is the highest threshold of the plan that
-    is reached, as a share of the allowance (0.8 is 80 %), ``None`` below the first: a nudge before the refusal.
+    ``overage_limit`` caps the open period's ``overage``, ``None`` where nothing does; ``overage_due`` is unpaid overage of
+    closed periods, ``refund_debt`` what a refund took that was used already. ``alert`` is the highest threshold of the plan
+    that is reached, as a share of the allowance (0.8 is 80 %), ``None`` below the first: a nudge before the refusal.
     ``holds_per_minute`` is ``None`` unless a late payment throttles the customer. Stacks older than this client leave
     some of these out.
     """

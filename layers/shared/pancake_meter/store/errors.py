@@ -32,6 +32,10 @@ class CorruptItem(Exception):
     """A stored item contradicts itself: a bug, never to be papered over."""
 
 
+class TooManyWrites(Exception):
+    """What is asked for at once is more than one transaction holds. Nothing was written; a part of it may fit."""
+
+
 class WriteRefused(Exception):
     """A condition did not hold.
 

@@ -51,17 +51,32 @@ def ledger_key(customer_id: str, meter: str, segment: int) -> Key:
     return {"PK": customer_partition(customer_id), "SK": f"{ledger_prefix(meter)}{segment:010d}"}
 
 
-def period_prefix(meter: str) -> str:
-    """Sort-key prefix of a balance's period summaries."""
-    return f"PERIOD#{meter}#"
+def closed_period_prefix(meter: str) -> str:
+    """Sort-key prefix of a balance's closed periods."""
+    return f"CLOSED#{meter}#"
 
 
-def period_key(customer_id: str, meter: str, start: datetime, segment: int) -> Key:
-    """Key of a period's summary. Two periods of different terms can start at one instant; their segments differ."""
+def closed_period_key(customer_id: str, meter: str, start: datetime, segment: int) -> Key:
+    """Key of a closed period. Two periods of different terms can start at one instant; their segments differ."""
     return {
         "PK": customer_partition(customer_id),
-        "SK": f"{period_prefix(meter)}{timestamp(start)}#{segment:010d}",
+        "SK": f"{closed_period_prefix(meter)}{timestamp(start)}#{segment:010d}",
     }
+
+
+def chart_prefix(meter: str) -> str:
+    """Sort-key prefix of the charts that a balance has put away."""
+    return f"CHART#{meter}#"
+
+
+def chart_key(customer_id: str, meter: str, start: datetime, segment: int) -> Key:
+    """Key of a chart."""
+    return {"PK": customer_partition(customer_id), "SK": f"{chart_prefix(meter)}{timestamp(start)}#{segment:010d}"}
+
+
+def summary_prefix(meter: str) -> str:
+    """Sort-key prefix of what earlier code wrote when a period closed: its figures and its chart in one item."""
+    return f"PERIOD#{meter}#"
 
 
 def overage_line_prefix(meter: str) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from pancake_meter.domain.balance.advance import make_due
-from pancake_meter.domain.balance.balance import ZERO, Balance, burn
+from pancake_meter.domain.balance.balance import ZERO, Balance, burn, left_over
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
 from pancake_meter.domain.errors import TooManyGrants
@@ -257,6 +257,26 @@ def give_back(change: Change, lot: Grant, now: datetime, lines: Lines = NO_LINES
     less = replace(change.balance, refund_debt=change.balance.refund_debt - cleared)
     change = replace(change, balance=less).moved("clawed_back", cleared, lot.id).moved("refund_cleared", cleared)
     return add_grant(change, replace(lot, remaining=lot.remaining - cleared), now, lines)
+
+
+def take_rollover(change: Change, wanted: Decimal) -> tuple[Change, Decimal]:
+    """Take back up to ``wanted`` units that rolled over into the open period; return also how many it was.
+
+    What was used of them was used of the period's other units, then. Units that are gone all the same are not taken back.
+    """
+    change = change.burn()
+    rolled = next((grant for grant in change.balance.grants if grant.kind == "rollover"), None)
+    taken = min(wanted, rolled.quantity, left_over(change.balance)) if rolled else ZERO
+    if rolled is None or taken == ZERO:
+        return change, ZERO
+    used, kept = rolled.quantity - rolled.remaining, rolled.quantity - taken
+    others = tuple(grant for grant in change.balance.grants if grant is not rolled)
+    shrunk = replace(rolled, quantity=kept, remaining=max(ZERO, kept - used))
+    grants = (*others, shrunk) if kept else others
+    # `overage` is what the burn below takes out of the grants.
+    owed = change.balance.overage + max(ZERO, used - kept)
+    taking = replace(change, balance=burn(replace(change.balance, grants=grants, overage=owed)))
+    return taking.moved("clawed_back", taken, rolled.id), taken
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:

@@ -22,16 +22,23 @@ from pancake_meter.domain.balance.balance import (
     window_in,
 )
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, Windows
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
-from pancake_meter.domain.balance.ledger import PeriodSummary
-from pancake_meter.domain.selling.overage import OverageLine
+from pancake_meter.domain.balance.period import AnchoredCadence, Period, window_start
+from pancake_meter.domain.selling.overage import LineKey, OverageLine
 
 
 def open_balance(customer_id: str, meter: str, policy: Policy, term: Term, now: datetime) -> Change:
-    """Return the first state of a balance: segment 1 with its plan's allowance, on top of an empty segment 0."""
-    _, period = window_in(term, policy.cadence, now)
-    blank = Balance(customer_id, meter, policy, term, period, as_of=now)
-    return _allow(Change.begin(blank), policy.allowance, "plan")
+    """Return the first state of a balance: segment 1 with its plan's allowance, on top of an empty segment 0.
+
+    Windows of the term that are over were idle: had anything been used in them, the balance would be there.
+    """
+    index, period = window_in(term, policy.cadence, now)
+    change = Change.begin(Balance(customer_id, meter, policy, term, period, as_of=now))
+    if index == 0:
+        return _open_period(change, ZERO)
+    change, rolled = _pass_idle(change, None, 0, index, ZERO)
+    return _open_period(replace(change, balance=replace(change.balance, closed_until=period.start)), rolled)
 
 
 def advance(balance: Balance, now: datetime, fallback: Policy) -> Change:
@@ -54,11 +61,10 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Cha
     _, period = window_in(term, policy.cadence, now)
     leftover = left_over(change.balance) if policy.plan == change.balance.policy.plan else ZERO
     rolled = min(policy.rollover_maximum, leftover)
-    closed = _close_period(change, now, rolled)
     # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
-    begun = replace(
-        closed.balance, policy=policy, term=term, period=period, closed_until=min(period.start, now), as_of=now
-    )
+    until = min(period.start, now)
+    closed = _close_period(change, now, until, rolled)
+    begun = replace(closed.balance, policy=policy, term=term, period=period, closed_until=until, as_of=now)
     return _open_period(replace(closed, balance=begun), rolled)
 
 
@@ -94,13 +100,42 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
         return replace(change, balance=replace(change.balance, lapsed=lapsed))
     index, _ = window_in(term, policy.cadence, change.balance.period.start)
     target, period = window_in(term, policy.cadence, now)
-    # Periods skipped between the two were idle: nobody could use them without advancing first. Each would have rolled
-    # over its whole allowance, up to the maximum.
-    idle = target - index - 1
-    rolled = min(policy.rollover_maximum, left_over(change.balance) + idle * policy.allowance)
-    closed = _close_period(change, boundary, rolled)
-    begun = replace(closed.balance, period=period, closed_until=period.start)
-    return _open_period(replace(closed, balance=begun), rolled)
+    passed = min(policy.rollover_maximum, left_over(change.balance))
+    change = _close_period(change, boundary, boundary, passed)
+    if target > index + 1:
+        change, passed = _pass_idle(change, boundary, index + 1, target, passed)
+    begun = replace(change.balance, period=period, closed_until=period.start)
+    return _open_period(replace(change, balance=begun), passed)
+
+
+def _pass_idle(change: Change, since: datetime | None, first: int, end: int, rolled: Decimal) -> tuple[Change, Decimal]:
+    """Close the term's windows from ``first`` to before ``end`` in one step; return also what rolls over out of them.
+
+    Nobody can have used them without advancing the balance. Each rolls over its whole allowance, up to the maximum.
+    """
+    balance = change.balance
+    term, policy = balance.term, balance.policy
+    cadence: AnchoredCadence = "month" if policy.cadence == "billing" else policy.cadence
+    start, stop = (window_start(cadence, term.start, index) for index in (first, end))
+    given = rolled + (end - first) * policy.allowance
+    passed = min(policy.rollover_maximum, given)
+    record = ClosedPeriod(
+        period=Period(start, stop),
+        since=since,
+        until=stop,
+        closed_at=stop,
+        segment=change.before.segment + 1,
+        order_id=term.order_id,
+        line=LineKey(start, policy.plan),
+        allowance=policy.allowance,
+        rolled=rolled,
+        gone=ZERO,
+        left=given - passed,
+        passed=passed,
+        overage=ZERO,
+        idle=Windows(cadence, term.start, end - first) if end - first > 1 else None,
+    )
+    return replace(change, closed=(*change.closed, record)), passed
 
 
 def _lapse(balance: Balance, boundary: datetime) -> Lapse | None:
@@ -111,30 +146,44 @@ def _lapse(balance: Balance, boundary: datetime) -> Lapse | None:
     return Lapse(balance.term.order_id, balance.term.start, balance.period, boundary, used, rolled_over(balance))
 
 
-def _close_period(change: Change, closed_at: datetime, rolled: Decimal) -> Change:
-    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a summary is left.
+def _close_period(change: Change, closed_at: datetime, until: datetime, passed: Decimal) -> Change:
+    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a record is left.
 
-    ``rolled`` units go over into the next period, and are not left in this one.
+    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that.
     """
     change = change.burn()
     balance = change.balance
-    left = max(ZERO, left_over(balance) - rolled)
+    record = ClosedPeriod(
+        period=balance.period,
+        since=balance.closed_until,
+        until=until,
+        closed_at=closed_at,
+        segment=change.before.segment + 1,
+        order_id=balance.term.order_id,
+        line=balance.line,
+        allowance=balance.policy.allowance,
+        rolled=rolled_over(balance),
+        gone=balance.gone_before + used_of_allowance(balance),
+        left=left_over(balance) - passed,
+        passed=passed,
+        overage=balance.overage,
+    )
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)
-    change = make_due(change, balance.overage, closed_at)
-    summary = _summary(balance, closed_at, change.before.segment + 1, balance.overage, left)
+    change = make_due(_keep_chart(change, closed_at, balance.overage), balance.overage, closed_at)
     after = replace(
         change.balance,
         grants=tuple(grant for grant in balance.grants if not grant.is_periodic),
         used=ZERO,
+        used_before=ZERO,
         burned=ZERO,
         days={},
         charts=0,
         line_start=None,
         gone_before=ZERO,
     )
-    return replace(change, balance=after, closed=_kept(change, summary))
+    return replace(change, balance=after, closed=(*change.closed, record))
 
 
 def make_due(change: Change, quantity: Decimal, ends_at: datetime) -> Change:
@@ -154,32 +203,16 @@ def make_due(change: Change, quantity: Decimal, ends_at: datetime) -> Change:
 
 
 def _put_chart_away(change: Change, closed_at: datetime) -> Change:
-    """Begin the next chart of a long period; a chart on which something was counted leaves a summary."""
+    """Begin the next chart of a long period."""
+    change = _keep_chart(change, closed_at, ZERO)
+    return replace(change, balance=replace(change.balance, days={}, charts=change.balance.charts + 1))
+
+
+def _keep_chart(change: Change, closed_at: datetime, overage: Decimal) -> Change:
+    """Keep the open chart, if there is anything on it."""
     balance = change.balance
-    summary = _summary(balance, closed_at, change.before.segment + 1, ZERO, ZERO)
-    return replace(change, balance=replace(balance, days={}, charts=balance.charts + 1), closed=_kept(change, summary))
-
-
-def _kept(change: Change, summary: PeriodSummary) -> tuple[PeriodSummary, ...]:
-    """Return the summaries with one more, if it has anything to say."""
-    return (*change.closed, summary) if summary.used or summary.overage else change.closed
-
-
-def _summary(balance: Balance, closed_at: datetime, segment: int, overage: Decimal, left: Decimal) -> PeriodSummary:
-    """Return what the open chart came to."""
-    return PeriodSummary(
-        period=balance.period,
-        chart=balance.chart,
-        closed_at=closed_at,
-        segment=segment,
-        plan=balance.policy.plan,
-        allowance=balance.policy.allowance,
-        used=sum(balance.days.values(), ZERO),
-        overage=overage,
-        left=left,
-        line=balance.line,
-        days=balance.days,
-    )
+    chart = Chart(balance.chart, closed_at, change.before.segment + 1, overage, balance.days)
+    return replace(change, charts=(*change.charts, chart)) if chart.used or overage else change
 
 
 def _open_period(change: Change, rolled: Decimal) -> Change:

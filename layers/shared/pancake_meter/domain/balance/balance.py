@@ -82,7 +82,7 @@ class Policy:
 
     @property
     def overage_limit(self) -> Decimal:
-        """Overage units that a period may hold; zero where there is no cap, which ``is_uncapped`` tells."""
+        """Units beyond every grant that the open period may hold at once; zero without a cap, see ``is_uncapped``."""
         return self.overage.limit if isinstance(self.overage, OverageCapped) else ZERO
 
     @property
@@ -141,6 +141,9 @@ class Balance:
     ``told`` counts the hot writes that brought usage of days gone by into the open chart: whoever takes the chart away rests
     on it. It is the store's, and no part of what a balance equals.
 
+    ``used_before`` is the part of ``used`` that the present plan does not count against its allowance: it was used before
+    the plan began to govern, inside the same counted period.
+
     ``overage_due`` is the sum of what is due in the overage lines (``overage.py``), which are kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
     of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
@@ -155,6 +158,7 @@ class Balance:
     as_of: datetime
     segment: int = 0
     used: Decimal = ZERO
+    used_before: Decimal = ZERO
     burned: Decimal = ZERO
     overage: Decimal = ZERO
     overage_due: Decimal = ZERO
@@ -184,6 +188,11 @@ class Balance:
     def held(self) -> Decimal:
         """Units reserved by holds."""
         return sum((hold.quantity for hold in self.holds.values()), ZERO)
+
+    @property
+    def used_of_plan(self) -> Decimal:
+        """Units used in the open period as the plan that governs now counts them."""
+        return self.used - self.used_before
 
     @property
     def net(self) -> Decimal:
@@ -220,10 +229,8 @@ class Balance:
 
     @property
     def chart(self) -> Period:
-        """The span of the open chart: about a month of the period, or what is left of it."""
-        start, end = (window_start("month", self.period.start, self.charts + more) for more in (0, 1))
-        is_last = self.period.end - end < _CHART_MIN
-        return Period(start, self.period.end if is_last else end)
+        """The span of the open chart."""
+        return chart_span(self.period, self.charts)
 
     @property
     def next_chart_at(self) -> datetime | None:
@@ -272,6 +279,21 @@ def day_of(key: str, chart_end: datetime) -> date:
     while key == "0229" and not isleap(year):
         year -= 1
     return date(year, int(key[:2]), int(key[2:]))
+
+
+def chart_span(period: Period, index: int) -> Period:
+    """Return the span of a chart of a period: about a month of it, or what is left of it."""
+    start, end = (window_start("month", period.start, index + more) for more in (0, 1))
+    return Period(start, period.end if period.end - end < _CHART_MIN else end)
+
+
+def chart_at(period: Period, instant: datetime) -> Period:
+    """Return the span of the period's chart that holds ``instant``, or else the one that is nearest to it."""
+    span, index = chart_span(period, 0), 0
+    while span.end <= instant and span.end < period.end:
+        index += 1
+        span = chart_span(period, index)
+    return span
 
 
 def window_in(term: Term, cadence: Cadence, instant: datetime) -> tuple[int, Period]:

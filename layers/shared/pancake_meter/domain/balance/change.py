@@ -1,13 +1,14 @@
 """A structure change in the making: the balance as it will be, and what the ledger will say of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
-from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind, PeriodSummary
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind
 from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
 from pancake_meter.domain.selling.pricing import Price
 
@@ -16,13 +17,15 @@ from pancake_meter.domain.selling.pricing import Price
 class Change:
     """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
 
-    ``lines`` has what is added to overage lines, which are written beside the balance.
+    ``closed`` are the periods that it closes, ``charts`` those that it puts away, ``lines`` has what is added to overage
+    lines: all of them are written beside the balance.
     """
 
     before: Balance
     balance: Balance
     movements: tuple[Movement, ...] = ()
-    closed: tuple[PeriodSummary, ...] = ()
+    closed: tuple[ClosedPeriod, ...] = ()
+    charts: tuple[Chart, ...] = ()
     lines: Mapping[LineKey, OverageLine] = field(default_factory=dict)
 
     @classmethod
@@ -56,11 +59,13 @@ class Change:
         known = self.lines.get(more.key)
         return replace(self, lines={**self.lines, more.key: known.plus(more) if known else more})
 
-    def at_prices(self, prices: Mapping[str, Price]) -> Self:
-        """Return the change with the prices fixed of the lines whose units it makes due without any."""
-        return replace(
-            self, lines={key: replace(more, prices=more.prices or prices or None) for key, more in self.lines.items()}
-        )
+    def at_prices(self, prices_of: Callable[[str | None], Mapping[str, Price]]) -> Self:
+        """Return the change with the prices fixed of the lines whose units it makes due without any, by the line's plan."""
+        priced = {
+            key: more if more.prices else replace(more, prices=prices_of(key.plan) or None)
+            for key, more in self.lines.items()
+        }
+        return replace(self, lines=priced)
 
     def lines_over(self, stored: Lines) -> dict[LineKey, OverageLine]:
         """Return the lines as they will be, oldest first: those ``stored``, with what this change adds so far."""

@@ -1,20 +1,16 @@
-"""The ledger: every movement of a balance with its cause, and the summary a closed period leaves behind."""
+"""The ledger: every movement of a balance with its cause."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
-
-from pancake_meter.domain.balance.period import Period
-from pancake_meter.domain.selling.overage import LineKey
 
 MovementKind = Literal[
     "granted",  # units given
     "used",  # units consumed since the entry before
     "expired",  # units of a grant that ended unused
-    "restored",  # expired units of a closed period that late usage of that period still found
-    "clawed_back",  # units of a grant taken back by a refund
+    "restored",  # units of a closed period, expired or rolled over, that late usage of that period still found
+    "clawed_back",  # units of a grant taken back: by a refund, or by late usage of the period that they rolled over from
     "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
     "refund_cleared",  # units of that debt that are owed no more: a purchase paid them, or the refund failed after all
     "overage_closed",  # overage that became due: its period closed, or it is being paid
@@ -52,25 +48,3 @@ class LedgerEntry:
     movements: tuple[Movement, ...]
     available: Decimal
     overage: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodSummary:
-    """What a period came to: written by the change that closed it; periods in which nothing was used leave none.
-
-    A long period leaves one a month: ``chart`` is the span that ``used`` and ``days`` are of; ``overage`` and ``left``, the
-    units of the plan that expired with the period, are in the last. Only late usage changes it afterwards. ``line`` is the
-    overage line of the period.
-    """
-
-    period: Period
-    chart: Period
-    closed_at: datetime
-    segment: int
-    plan: str | None
-    allowance: Decimal
-    used: Decimal
-    overage: Decimal
-    left: Decimal
-    line: LineKey
-    days: Mapping[str, Decimal] = field(default_factory=dict)

@@ -15,8 +15,8 @@ def balance_at(balance: Balance, now: datetime, fallback: Policy) -> Balance:
 
 def spoken_for_share(balance: Balance) -> Decimal:
     """Share of the period's units that is used or held: 0 to 1, 1 also where there is nothing to use."""
-    left = max(ZERO, balance.net)
-    return min(Decimal(1), (balance.used + balance.held) / (balance.used + left)) if left else Decimal(1)
+    left, used = max(ZERO, balance.net), balance.used_of_plan
+    return min(Decimal(1), (used + balance.held) / (used + left)) if left else Decimal(1)
 
 
 def alert_threshold(balance: Balance) -> Decimal | None:

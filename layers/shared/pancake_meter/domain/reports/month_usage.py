@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pancake_meter.domain.balance.balance import ZERO, day_of
-from pancake_meter.domain.balance.ledger import PeriodSummary
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.instant import month_of
+from pancake_meter.domain.selling.overage import Lines
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -26,30 +27,37 @@ class MonthUsage:
         """Return the sum."""
         return MonthUsage(self.used + more.used, self.overage + more.overage)
 
-    def minus(self, less: "MonthUsage") -> "MonthUsage":
-        """Return the difference."""
-        return MonthUsage(self.used - less.used, self.overage - less.overage)
-
 
 NO_USAGE = MonthUsage()
 
 
-def usage_by_month(summaries: Iterable[PeriodSummary]) -> dict[str, MonthUsage]:
-    """Return what summaries came to by month (``2026-03``). The months' sum is the summaries' sum, unit by unit."""
+def usage_by_month(charts: Iterable[Chart], closed: Iterable[ClosedPeriod]) -> dict[str, MonthUsage]:
+    """Return what charts and closed periods came to by month (``2026-03``): each unit in one month."""
     months: dict[str, MonthUsage] = {}
-    for summary in summaries:
-        for day, quantity in summary.days.items():
-            _add(months, f"{day_of(day, summary.closed_at):%Y-%m}", MonthUsage(used=quantity))
-        if summary.overage != ZERO:
-            _add(months, month_of(summary.closed_at - _MILLISECOND), MonthUsage(overage=summary.overage))
-    return months
+    for chart in charts:
+        for day, quantity in chart.days.items():
+            _add(months, f"{day_of(day, chart.closed_at):%Y-%m}", MonthUsage(used=quantity))
+    for period in closed:
+        _add(months, _month_of_end(period.closed_at), MonthUsage(overage=period.overage))
+    return _without_nothing(months)
 
 
-def month_differences(before: Iterable[PeriodSummary], after: Iterable[PeriodSummary]) -> Mapping[str, MonthUsage]:
-    """Return what is to be added to each month when summaries take the place of others; months without change are absent."""
-    old, new = usage_by_month(before), usage_by_month(after)
-    differences = {month: new.get(month, NO_USAGE).minus(old.get(month, NO_USAGE)) for month in {*old, *new}}
-    return {month: differences[month] for month in sorted(differences) if differences[month] != NO_USAGE}
+def late_usage_by_month(used: Iterable[tuple[datetime, Decimal]], lines: Lines) -> dict[str, MonthUsage]:
+    """Return what late usage adds: ``used`` units by instant, and those that became due in ``lines``."""
+    months: dict[str, MonthUsage] = {}
+    for instant, quantity in used:
+        _add(months, month_of(instant), MonthUsage(used=quantity))
+    for line in lines.values():
+        _add(months, _month_of_end(line.ends_at), MonthUsage(overage=line.closed))
+    return _without_nothing(months)
+
+
+def _month_of_end(end: datetime) -> str:
+    return month_of(end - _MILLISECOND)
+
+
+def _without_nothing(months: Mapping[str, MonthUsage]) -> dict[str, MonthUsage]:
+    return {month: months[month] for month in sorted(months) if months[month] != NO_USAGE}
 
 
 def _add(months: dict[str, MonthUsage], month: str, more: MonthUsage) -> None:

@@ -28,7 +28,7 @@ class OverageBlocked:
 
 @dataclass(frozen=True, slots=True)
 class OverageCapped:
-    """At most ``limit`` units a period may be used beyond the grants."""
+    """Holds are refused that would bring the open period's units beyond the grants above ``limit``."""
 
     limit: Decimal
 

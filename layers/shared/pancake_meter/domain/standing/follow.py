@@ -174,7 +174,7 @@ def _enter(
     else:
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
-    return _give(change, gone, rolled)
+    return _give(change, gone, rolled, goes_on=goes_on)
 
 
 def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:
@@ -206,7 +206,7 @@ def _fall_back(
         goes_on = any(use.reaches(since) for use in learned.uses_of(balance.meter))
     else:
         used = used_of_allowance(balance) if policy.plan == balance.policy.plan else ZERO
-        return _give(_switch(change, policy, term, lines, now), used, ZERO)
+        return _give(_switch(change, policy, term, lines, now), used, ZERO, goes_on=policy.plan == balance.policy.plan)
     if not goes_on:
         return start_term(_withdraw(change), policy, term, now)
     return _give(_switch(change, policy, term, lines, now), ZERO, ZERO)
@@ -240,10 +240,11 @@ def _switch(
     return resume_overage(replace(change, balance=begun), lines)
 
 
-def _give(change: Change, gone: Decimal, rolled: Decimal) -> Change:
+def _give(change: Change, gone: Decimal, rolled: Decimal, *, goes_on: bool = False) -> Change:
     """Give the open period its allowance, and what came over into it, less what is ``gone``; the latter burns first.
 
-    Only the difference to what it has left moves. What is given pays at once for open overage.
+    Only the difference to what it has left moves. What is given pays at once for open overage. Unless the same plan
+    ``goes_on``, only what is gone of the allowance counts as used under it.
     """
     balance = change.balance
     from_rolled = min(rolled, gone)
@@ -261,7 +262,8 @@ def _give(change: Change, gone: Decimal, rolled: Decimal) -> Change:
         if quantity > ZERO:
             start = balance.period.start
             grants.append(Grant(grant_id, kind, quantity, remaining, DEFAULT_PRIORITY[kind], starts_at=start))
-    given = replace(balance, grants=tuple(grants), gone_before=gone)
+    used_before = balance.used_before if goes_on else max(ZERO, balance.used - gone)
+    given = replace(balance, grants=tuple(grants), gone_before=gone, used_before=used_before)
     return replace(change, balance=given).burn()
 
 

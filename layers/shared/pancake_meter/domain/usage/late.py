@@ -1,20 +1,26 @@
 """Late usage: an event that tells, after its period has closed, of something used in it.
 
-It counts to the period in which it happened, as if it had come in time: first what the plan had left there, then units
-bought ahead, and the rest is that period's overage, due at once. The open period's allowance is not touched.
+It counts to the period in which it happened, as if it had come in time: first what the plan had left there, then what rolled
+over out of it and is not gone, then units bought ahead, and the rest is that period's overage, due at once. Apart from what
+rolled over, the open period's units are not touched.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
-from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
+from pancake_meter.domain.balance.adjust import take_rollover
+from pancake_meter.domain.balance.balance import ZERO, Balance, chart_at, day_key
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.grant import Grant, periodic_grant_id
-from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.usage.usage_event import UsageEvent
+
+ROLLOVERS_MAX: Final = 60
+"""Periods through which rolled-over units are followed: each is a write of one transaction. Past it, they count as gone."""
 
 
 def is_late(balance: Balance, event: UsageEvent) -> bool:
@@ -22,45 +28,94 @@ def is_late(balance: Balance, event: UsageEvent) -> bool:
     return balance.closed_until is not None and event.used_at < balance.closed_until
 
 
-def summary_of(summaries: Iterable[PeriodSummary], instant: datetime) -> PeriodSummary | None:
-    """Return the closed period that ``instant`` belongs to, from summaries newest first.
+def period_of(closed: Iterable[ClosedPeriod], instant: datetime) -> ClosedPeriod | None:
+    """Return the one of ``closed``, newest first, that usage of ``instant`` belongs to; of idle windows, the one window."""
+    return next((period.window(instant) for period in closed if period.counts(instant)), None)
 
-    ``None``: nothing was used in its period, or none was open. A period goes on while its renewal is awaited.
+
+def count_late(
+    change: Change, closed: Sequence[ClosedPeriod], charts: Sequence[Chart], events: Iterable[UsageEvent]
+) -> Change:
+    """Count late events, each of which belongs to one of the ``closed`` periods; return the grown change.
+
+    ``closed`` and ``charts`` are newest first, without gap from the latest to those of the events. The change has those that
+    are new or other than before.
     """
-    latest = next((summary for summary in summaries if summary.period.start <= instant), None)
-    if latest is None or instant >= max(latest.period.end, latest.closed_at):
-        return None
-    return latest
-
-
-def count_late(change: Change, summary: PeriodSummary, events: Iterable[UsageEvent]) -> tuple[Change, PeriodSummary]:
-    """Count events of the closed period of ``summary``; return the grown change and the summary as it now is."""
-    change = change.burn()
+    books = _Books(change.burn(), tuple(reversed(closed)), tuple(charts))
     for event in sorted(events, key=lambda event: (event.used_at, event.id)):
-        change, summary = _count(change, summary, event.quantity, event.used_at)
-    return change, summary
-
-
-def _count(
-    change: Change, summary: PeriodSummary, quantity: Decimal, used_at: datetime
-) -> tuple[Change, PeriodSummary]:
-    period = periodic_grant_id("plan", summary.period.start)
-    restored = min(quantity, summary.left)
-    grants, overage = _burn_bought(change.balance, quantity - restored, used_at)
-    after = replace(change.balance, grants=grants, overage_due=change.balance.overage_due + overage)
-    day = day_key(used_at)
-    told = replace(
-        summary,
-        used=summary.used + quantity,
-        overage=summary.overage + overage,
-        left=summary.left - restored,
-        days={**summary.days, day: summary.days.get(day, ZERO) + quantity},
+        books = books.count(event)
+    return replace(
+        books.change,
+        closed=tuple(period for period in books.closed if period not in closed),
+        charts=tuple(chart for chart in books.charts if chart not in charts),
     )
-    moved = replace(change, balance=after).moved("restored", restored, period).moved("used", quantity, period)
-    if overage != ZERO:
-        ends_at = max(summary.period.end, summary.closed_at)
-        moved = moved.line_moved(OverageLine(summary.line, ends_at, closed=overage))
-    return moved.moved("overage_closed", overage, period), told
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """A balance's change and what has closed before: ``closed`` periods oldest first, ``charts`` in no order."""
+
+    change: Change
+    closed: tuple[ClosedPeriod, ...]
+    charts: tuple[Chart, ...]
+
+    def count(self, event: UsageEvent) -> "_Books":
+        """Return the books with one event counted."""
+        place = next(at for at in reversed(range(len(self.closed))) if self.closed[at].counts(event.used_at))
+        parts = self.closed[place].split(event.used_at)
+        here = next(at for at, part in enumerate(parts) if part.idle is None and part.counts(event.used_at))
+        earlier = (*self.closed[:place], *parts[:here])
+        period, later = parts[here], (*parts[here + 1 :], *self.closed[place + 1 :])
+
+        from_left = min(event.quantity, period.left)
+        wanted = min(event.quantity - from_left, period.passed)
+        change, later, from_passed = _take_back(self.change, later, wanted)
+        beyond = event.quantity - from_left - from_passed
+        grants, overage = _burn_bought(change.balance, beyond, event.used_at)
+        told = replace(
+            period,
+            gone=period.gone + from_left + from_passed,
+            left=period.left - from_left,
+            passed=period.passed - from_passed,
+            overage=period.overage + overage,
+        )
+        after = replace(change.balance, grants=grants, overage_due=change.balance.overage_due + overage)
+        reference = periodic_grant_id("plan", period.period.start)
+        change = replace(change, balance=after).moved("restored", from_left + from_passed, reference)
+        change = change.moved("used", event.quantity, reference)
+        if overage:
+            change = change.line_moved(OverageLine(period.line, period.closed_at, closed=overage))
+        change = change.moved("overage_closed", overage, reference)
+        return _Books(change, (*earlier, told, *later), _charted(self.charts, period, event, overage))
+
+
+def _take_back(
+    change: Change, later: tuple[ClosedPeriod, ...], wanted: Decimal
+) -> tuple[Change, tuple[ClosedPeriod, ...], Decimal]:
+    """Take back up to ``wanted`` units that rolled over into the first of ``later``, or else into the open period.
+
+    Had they not come over, their period would have used its own units instead: those that expired unused, then those that
+    rolled over out of it in turn. Only units that are gone are not taken back. Return also the later periods as they are
+    then, and how many units it was.
+    """
+    through: list[tuple[ClosedPeriod, Decimal]] = []
+    passing = wanted
+    for period in later[:ROLLOVERS_MAX]:
+        if passing == ZERO:
+            break
+        into = min(passing, period.rolled)
+        unused = min(into, period.left)
+        through.append((period, unused))
+        passing = min(into - unused, period.passed)
+    taken = ZERO
+    if len(through) == len(later):
+        change, taken = take_rollover(change, passing)
+    amended: list[ClosedPeriod] = []
+    for period, unused in reversed(through):
+        passed = period.passed - taken
+        taken += unused
+        amended.append(replace(period, rolled=period.rolled - taken, left=period.left - unused, passed=passed))
+    return change, (*reversed(amended), *later[len(through) :]), taken
 
 
 def _burn_bought(balance: Balance, quantity: Decimal, used_at: datetime) -> tuple[tuple[Grant, ...], Decimal]:
@@ -72,3 +127,18 @@ def _burn_bought(balance: Balance, quantity: Decimal, used_at: datetime) -> tupl
             left[grant.id] = grant.remaining - taken
             quantity -= taken
     return tuple(replace(grant, remaining=left.get(grant.id, grant.remaining)) for grant in balance.grants), quantity
+
+
+def _charted(charts: tuple[Chart, ...], period: ClosedPeriod, event: UsageEvent, overage: Decimal) -> tuple[Chart, ...]:
+    """Return the charts with an event of a period on the one that has its time, or on a new one."""
+    span = chart_at(period.period, event.used_at)
+    known = next((chart for chart in charts if _is_of(chart, period) and chart.span.start == span.start), None)
+    chart = known or Chart(span, period.closed_at, period.segment)
+    day = day_key(event.used_at)
+    days = {**chart.days, day: chart.days.get(day, ZERO) + event.quantity}
+    grown = replace(chart, overage=chart.overage + overage, days=days)
+    return (*(other for other in charts if other != known), grown)
+
+
+def _is_of(chart: Chart, period: ClosedPeriod) -> bool:
+    return chart.segment <= period.segment and period.period.contains(chart.span.start)

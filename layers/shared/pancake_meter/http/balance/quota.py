@@ -36,8 +36,14 @@ class PeriodBody(TypedDict):
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
-    ``resets_at`` is the end of the period; past it, a renewal is awaited. ``refund_debt`` are units that were bought and
-    refunded, but gone; only the next pack pays them. ``overage_limit`` is null where overage has no cap;
+    ``used`` are the units that the plan in force counts: those of the open period, without what an earlier plan had
+    counted before a cancellation or a change of plan inside the period. ``resets_at`` is the end of the period; past it, a
+    renewal is awaited. ``refund_debt`` are units that were bought and refunded, but gone; only the next pack pays them.
+
+    ``overage_limit`` caps ``overage``: holds are refused that would bring the open period's units beyond every grant above
+    it. Units that are paid or forgiven inside the period leave ``overage`` and make room again; recorded usage is counted
+    whatever it comes to. It is null where overage has no cap, and 0 where there is none.
+
     ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold reached;
     ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
@@ -77,7 +83,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "meter": balance.meter,
         "plan": policy.plan,
         "allowance": policy.allowance,
-        "used": balance.used,
+        "used": balance.used_of_plan,
         "held": balance.held,
         "available": balance.available,
         "overage": balance.current_overage,
@@ -95,7 +101,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
 
 def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
     """Return the ``RateLimit`` and ``RateLimit-Policy`` fields: whole units, seconds to the reset."""
-    quota = balance.used + max(ZERO, balance.net)
+    quota = balance.used_of_plan + max(ZERO, balance.net)
     window = _seconds(balance.period.end - balance.period.start)
     reset = max(0, _seconds(balance.period.end - now))
     return {

@@ -1,15 +1,17 @@
 """Reading back: usage by period and day, and the ledger, on the wire."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_of
-from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind, PeriodSummary
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.fields import MeterName, WireModel
@@ -29,15 +31,40 @@ class PeriodUsage(TypedDict):
     days: dict[str, Decimal]
 
 
+class ClosedPeriodBody(TypedDict):
+    """What a closed period came to.
+
+    Of the units that the plan gave in it and of those that ``rolled`` over into it, ``gone`` were used, ``passed`` rolled
+    over into the next period, and ``left`` expired. ``allowance`` is what the plan grants for one period. ``overage`` units
+    became due. ``windows`` is more than 1 where several periods in a row passed without any usage: the figures, except the
+    allowance, are those of all of them together. ``order_id`` is null where no order paid for the period.
+    """
+
+    start: str
+    end: str
+    windows: int
+    closed_at: str
+    order_id: str | None
+    plan: str | None
+    allowance: Decimal
+    rolled: Decimal
+    gone: Decimal
+    passed: Decimal
+    left: Decimal
+    overage: Decimal
+
+
 class UsageReport(TypedDict):
     """Usage of one meter: the open period first, then closed ones in which something was used, newest first.
 
-    A period of more than a month and a half comes month by month.
+    A period of more than a month and a half comes month by month. ``closed`` has every closed period, newest first, also
+    those in which nothing was used, and says what its plan's units came to.
     """
 
     customer_id: str
     meter: str
     periods: list[PeriodUsage]
+    closed: list[ClosedPeriodBody]
 
 
 class MovementBody(TypedDict):
@@ -67,29 +94,32 @@ class LedgerPage(TypedDict):
     next_cursor: str | None
 
 
-def usage_body(balance: Balance, closed: Sequence[PeriodSummary]) -> UsageReport:
+def usage_body(balance: Balance, charts: Sequence[Chart], closed: Sequence[ClosedPeriod]) -> UsageReport:
     """Return usage of the open period and of closed ones, newest first, each by day (UTC)."""
     days = _dated(balance.days, balance.chart.end)
     used = sum(balance.days.values(), ZERO)
     opened = _period_usage(balance.chart, used, balance.current_overage, days, is_open=True)
+    shown = (
+        _period_usage(chart.span, chart.used, chart.overage, _dated(chart.days, chart.closed_at), is_open=False)
+        for chart in charts
+    )
     return {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
-        "periods": [
-            opened,
-            *(
-                _period_usage(
-                    summary.chart, summary.used, summary.overage, _dated(summary.days, summary.closed_at), is_open=False
-                )
-                for summary in closed
-            ),
-        ],
+        "periods": [opened, *shown],
+        "closed": [_closed_period(period) for period in closed],
     }
 
 
-def latest(written: Sequence[PeriodSummary], closing: Sequence[PeriodSummary], limit: int) -> Sequence[PeriodSummary]:
+def latest_charts(written: Iterable[Chart], closing: Iterable[Chart], limit: int) -> list[Chart]:
+    """Return the latest charts, newest first: those ``written``, and those ``closing`` that are not written yet."""
+    every = {(chart.span.start, chart.segment): chart for chart in (*closing, *islice(written, limit))}
+    return [every[key] for key in sorted(every, reverse=True)[:limit]]
+
+
+def latest_periods(written: Iterable[ClosedPeriod], closing: Iterable[ClosedPeriod], limit: int) -> list[ClosedPeriod]:
     """Return the latest closed periods, newest first: those ``written``, and those ``closing`` that are not written yet."""
-    every = {(each.period.start, each.chart.start): each for each in (*closing, *written)}
+    every = {(period.counts_from, period.segment): period for period in (*closing, *islice(written, limit))}
     return [every[key] for key in sorted(every, reverse=True)[:limit]]
 
 
@@ -147,6 +177,23 @@ def _period_usage(
         "used": used,
         "overage": overage,
         "days": days,
+    }
+
+
+def _closed_period(closed: ClosedPeriod) -> ClosedPeriodBody:
+    return {
+        "start": timestamp(closed.period.start),
+        "end": timestamp(closed.period.end),
+        "windows": closed.windows,
+        "closed_at": timestamp(closed.closed_at),
+        "order_id": closed.order_id,
+        "plan": closed.plan,
+        "allowance": closed.allowance,
+        "rolled": closed.rolled,
+        "gone": closed.gone,
+        "passed": closed.passed,
+        "left": closed.left,
+        "overage": closed.overage,
     }
 
 

@@ -49,25 +49,23 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         "period": _period_item(balance),
         "grants": [_grant_item(grant) for grant in balance.grants],
     }
-    if balance.valid_until < NEVER:
-        attributes["due_shard"] = due_shard(balance.customer_id)
-    if balance.policy.is_uncapped:
-        attributes["uncapped"] = True
-    if balance.blocked is not None:
-        attributes["blocked"] = balance.blocked
-    if balance.overage != ZERO:
-        attributes["overage"] = balance.overage
-    if balance.overage_due != ZERO:
-        attributes["overage_due"] = balance.overage_due
-    if balance.lapsed is not None:
-        attributes["lapsed"] = _lapse_item(balance.lapsed)
-    if balance.refund_debt != ZERO:
-        attributes["refund_debt"] = balance.refund_debt
-    if balance.gone_before != ZERO:
-        attributes["gone_before"] = balance.gone_before
-    if balance.line_start is not None:
-        attributes["line_start"] = to_ms(balance.line_start)
-    return attributes
+    return attributes | {name: value for name, value in _sparse(balance).items() if value is not None}
+
+
+def _sparse(balance: Balance) -> dict[str, Any]:
+    """Return what most balances do not have; ``None`` for what does not apply."""
+    return {
+        "due_shard": due_shard(balance.customer_id) if balance.valid_until < NEVER else None,
+        "uncapped": balance.policy.is_uncapped or None,
+        "blocked": balance.blocked,
+        "used_before": balance.used_before or None,
+        "overage": balance.overage or None,
+        "overage_due": balance.overage_due or None,
+        "refund_debt": balance.refund_debt or None,
+        "line_start": to_ms(balance.line_start) if balance.line_start else None,
+        "gone_before": balance.gone_before or None,
+        "lapsed": _lapse_item(balance.lapsed) if balance.lapsed else None,
+    }
 
 
 MINUTE_HOLDS = "minute_holds"
@@ -80,6 +78,7 @@ SPARSE_ATTRIBUTES = (
     "due_shard",
     "uncapped",
     "blocked",
+    "used_before",
     "overage",
     "overage_due",
     "refund_debt",
@@ -122,6 +121,7 @@ def balance_from_item(item: Item) -> Balance:
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),
         used=item["used"],
+        used_before=item.get("used_before", ZERO),
         burned=item["burned"],
         overage=item.get("overage", ZERO),
         overage_due=item.get("overage_due", ZERO),

@@ -6,19 +6,27 @@ from typing import Any
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.ledger import LedgerEntry, PeriodSummary
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.ledger import LedgerEntry
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.balance.balance_item import balance_from_item
-from pancake_meter.store.balance.ledger_item import ledger_from_item, summary_from_item
+from pancake_meter.store.balance.closed_period_item import (
+    chart_from_item,
+    closed_period_from_item,
+    closed_period_of_summary,
+)
+from pancake_meter.store.balance.ledger_item import ledger_from_item
 from pancake_meter.store.balance.structure import opening_writes, structure_writes
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import (
     balance_key,
+    chart_prefix,
+    closed_period_prefix,
     customer_of,
     customer_partition,
     due_shards,
     ledger_prefix,
-    period_prefix,
+    summary_prefix,
 )
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
 
@@ -121,17 +129,43 @@ def read_ledger(
     return [ledger_from_item(item) for item in items]
 
 
-def read_summaries(table: Table, customer_id: str, meter: str, *, limit: int) -> list[PeriodSummary]:
-    """Return up to ``limit`` summaries of closed periods of a balance, newest first: one query, or none for a limit of 0."""
-    if limit == 0:
-        return []
-    items, _ = table.query(
-        "PK = :partition AND begins_with(SK, :prefix)",
-        {":partition": customer_partition(customer_id), ":prefix": period_prefix(meter)},
-        limit=limit,
-        forward=False,
-    )
-    return [summary_from_item(item) for item in items]
+def closed_periods(table: Table, customer_id: str, meter: str, *, page: int) -> Iterator[ClosedPeriod]:
+    """Yield the closed periods of a balance, newest first, with one query for each ``page`` of them."""
+    amended: set[tuple[datetime, int]] = set()
+    for item in _newest_first(table, customer_id, closed_period_prefix(meter), page):
+        closed = closed_period_from_item(item)
+        amended.add((closed.period.start, closed.segment))
+        yield closed
+    for item in _newest_first(table, customer_id, summary_prefix(meter), page):
+        told = closed_period_of_summary(item)
+        if told is not None and (told.period.start, told.segment) not in amended:
+            yield told
+
+
+def charts_put_away(table: Table, customer_id: str, meter: str, *, page: int) -> Iterator[Chart]:
+    """Yield the charts that a balance has put away, newest first, with one query for each ``page`` of them."""
+    amended: set[tuple[datetime, int]] = set()
+    for prefix in (chart_prefix(meter), summary_prefix(meter)):
+        for item in _newest_first(table, customer_id, prefix, page):
+            chart = chart_from_item(item)
+            if (chart.span.start, chart.segment) not in amended:
+                amended.add((chart.span.start, chart.segment))
+                yield chart
+
+
+def _newest_first(table: Table, customer_id: str, prefix: str, page: int) -> Iterator[Item]:
+    start = None
+    while True:
+        items, start = table.query(
+            "PK = :partition AND begins_with(SK, :prefix)",
+            {":partition": customer_partition(customer_id), ":prefix": prefix},
+            limit=page,
+            forward=False,
+            start=start,
+        )
+        yield from items
+        if start is None:
+            return
 
 
 def _balance_name(item: Item) -> tuple[str, str]:

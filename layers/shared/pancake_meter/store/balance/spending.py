@@ -16,9 +16,9 @@ from typing import Any, Final
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
-from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.balance.throttle import Throttle, minute_of
 from pancake_meter.domain.instant import timestamp, to_ms
+from pancake_meter.domain.reports.month_usage import late_usage_by_month
 from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
 from pancake_meter.store.balance.balance_item import (
     MINUTE_HOLDS,
@@ -27,11 +27,9 @@ from pancake_meter.store.balance.balance_item import (
     hold_item,
     throttle_from_item,
 )
-from pancake_meter.store.balance.ledger_item import summary_item
-from pancake_meter.store.balance.structure import structure_writes
-from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.balance.structure import late_usage_writes
+from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
-from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Item, Put, Table, Update, Write
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
@@ -39,9 +37,6 @@ RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 
 RECORD_DAYS_MAX: Final = 60
 """Days that one transaction counts events of: each takes 57 bytes and 3 operators of an expression."""
-
-LATE_EVENTS_MAX = TRANSACTION_WRITES_MAX - 10
-"""Late events of one closed period that one transaction counts, beside the balance, its ledger, line, summary and months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,20 +179,19 @@ def write_events(
 
 
 def write_late_events(
-    table: Table,
-    change: Change,
-    summary: PeriodSummary,
-    told: PeriodSummary,
-    events: Sequence[UsageEvent],
-    now: datetime,
+    table: Table, change: Change, events: Sequence[UsageEvent], now: datetime
 ) -> EventsRefused | None:
-    """Count events of the closed period of ``summary``, which becomes ``told``; ``None`` when they are counted."""
+    """Count events of closed periods, as ``change`` has them counted; ``None`` when they are.
+
+    Raises:
+        TooManyWrites: it is more than one transaction can hold; fewer events may do.
+    """
     balance = change.before
-    writes = structure_writes(change, "late_usage", timestamp(summary.period.start), now)
-    # The balance's segment guards the summary too: nothing amends one without opening a segment.
-    amended = Put(summary_item(balance.customer_id, balance.meter, told))
-    months = month_usage_writes(balance.customer_id, balance.meter, [summary], [told])
-    return _transact(table, balance.customer_id, balance.meter, events, [*writes, amended, *months], now)
+    months = late_usage_by_month(((event.used_at, event.quantity) for event in events), change.lines)
+    writes = late_usage_writes(change, timestamp(min(event.used_at for event in events)), months, now)
+    if len(events) + len(writes) > TRANSACTION_WRITES_MAX:
+        raise TooManyWrites(f"{len(events)} late events amend too much for one transaction")
+    return _transact(table, balance.customer_id, balance.meter, events, writes, now)
 
 
 def write_settlement(

@@ -5,12 +5,14 @@ touch ``segment``. Whatever they add lands in the new segment: nothing is lost, 
 """
 
 import string
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.reports.month_usage import MonthUsage, usage_by_month
 from pancake_meter.store.balance.balance_item import (
     MINUTE_HOLDS,
     SPARSE_ATTRIBUTES,
@@ -19,7 +21,8 @@ from pancake_meter.store.balance.balance_item import (
     hold_item,
     structure_attributes,
 )
-from pancake_meter.store.balance.ledger_item import ledger_item, summary_item
+from pancake_meter.store.balance.closed_period_item import chart_item, closed_period_item
+from pancake_meter.store.balance.ledger_item import ledger_item
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
@@ -30,23 +33,41 @@ _CHARACTERS: Final = string.digits + string.ascii_letters
 
 def opening_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
     """Writes that create a balance, unless it exists already."""
-    opened = change.after
-    put = Put(balance_item(opened), condition="attribute_not_exists(PK)")
-    return [put, _ledger_put(change, cause, reference, now), *_line_writes(change)]
+    put = Put(balance_item(change.after), condition="attribute_not_exists(PK)")
+    return [put, *_beside(change, cause, reference, now)]
 
 
 def structure_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
     """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
-    balance = change.before
-    summaries = [Put(summary_item(balance.customer_id, balance.meter, summary)) for summary in change.closed]
-    update = _update(change.before, change.after, now)
-    months = month_usage_writes(balance.customer_id, balance.meter, (), change.closed)
-    return [update, _ledger_put(change, cause, reference, now), *summaries, *months, *_line_writes(change)]
+    months = usage_by_month(change.charts, change.closed)
+    return [
+        _update(change.before, change.after, now),
+        *_beside(change, cause, reference, now),
+        *month_usage_writes(change.before.customer_id, change.before.meter, months),
+    ]
 
 
-def _line_writes(change: Change) -> list[Update]:
+def late_usage_writes(change: Change, reference: str, months: Mapping[str, MonthUsage], now: datetime) -> list[Write]:
+    """Writes that count late usage, which adds ``months`` to what the closed periods came to; the first has the guard.
+
+    The balance's segment guards the closed periods and charts too: nothing amends one without opening a segment.
+    """
+    return [
+        _update(change.before, change.after, now),
+        *_beside(change, "late_usage", reference, now),
+        *month_usage_writes(change.before.customer_id, change.before.meter, months),
+    ]
+
+
+def _beside(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+    """Writes of what a change says beside the balance: ledger, closed periods, charts, overage lines."""
     customer_id, meter = change.before.customer_id, change.before.meter
-    return [line_write(customer_id, meter, more) for more in change.lines.values()]
+    return [
+        _ledger_put(change, cause, reference, now),
+        *(Put(closed_period_item(customer_id, meter, closed)) for closed in change.closed),
+        *(Put(chart_item(customer_id, meter, chart)) for chart in change.charts),
+        *(line_write(customer_id, meter, more) for more in change.lines.values()),
+    ]
 
 
 def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime) -> Put:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.balance.ledger import PeriodSummary
 from pancake_meter.domain.errors import ReportTooLarge
-from pancake_meter.domain.reports.month_usage import MonthUsage, month_differences
+from pancake_meter.domain.reports.month_usage import MonthUsage
 from pancake_meter.store.keys import REPORT_SHARDS, month_usage_key, month_usage_partition
 from pancake_meter.store.table import Table, Update
 
@@ -26,10 +25,8 @@ class MeterMonth:
     customers: int
 
 
-def month_usage_writes(
-    customer_id: str, meter: str, before: Iterable[PeriodSummary], after: Iterable[PeriodSummary]
-) -> list[Update]:
-    """Return the writes that carry months along when summaries take the place of others, in the same transaction."""
+def month_usage_writes(customer_id: str, meter: str, months: Mapping[str, MonthUsage]) -> list[Update]:
+    """Return the writes that add to what a customer used by month, in the transaction that makes it known."""
     return [
         Update(
             month_usage_key(customer_id, meter, month),
@@ -37,7 +34,7 @@ def month_usage_writes(
             None,
             {":used": more.used, ":overage": more.overage},
         )
-        for month, more in month_differences(before, after).items()
+        for month, more in months.items()
     ]
 
 

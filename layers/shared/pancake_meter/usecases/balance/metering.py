@@ -101,8 +101,8 @@ class Metering:
         current = [self._advanced(balance, now).change.balance for balance in written.values()]
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
-    def open(self, customer_id: str, meter: str, now: datetime) -> None:
-        """Create a balance under the customer's coverage, unless somebody else was faster."""
+    def open(self, customer_id: str, meter: str, now: datetime) -> Balance | None:
+        """Create a balance under the customer's coverage and return it; ``None`` if somebody else was faster."""
         subscription = read_subscription(self.table, customer_id)
         change = self._opening(subscription, customer_id, meter, now)
         # A subscription that starts between the read and this write must not leave a balance of the plan before it.
@@ -110,6 +110,7 @@ class Metering:
         opened = write_change(self.table, change, "opened", None, now, demands=[unchanged])
         if opened is not None and opened.policy.plan is None:
             self.on_unprovisioned(customer_id, meter)
+        return opened
 
     def keep_current(self, balance: Balance, now: datetime) -> bool:
         """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything.

@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.ledger import PeriodSummary
-from pancake_meter.domain.usage.late import count_late, is_late, summary_of
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.usage.late import count_late, is_late, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
-from pancake_meter.store.balance.balances import read_balance, read_summaries
-from pancake_meter.store.balance.spending import LATE_EVENTS_MAX, write_late_events
-from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance
+from pancake_meter.store.balance.spending import EventsRefused, write_late_events
+from pancake_meter.store.errors import StoreBusy, TooManyWrites
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.event_result import EventResult, already_known
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
-_SUMMARIES_MAX = 100
-"""Closed periods among which an event's own is looked for: all that the time for which ids are remembered can hold."""
+_PAGE: Final = 25
+_PERIODS_MAX: Final = 1000
+"""Closed periods, and charts, among which an event's own is looked for: 89 days have at most 89 anchored windows."""
+
+_EVENTS_AT_ONCE: Final = 88
+"""Late events of one transaction, beside the balance and the other items that events of one period amend."""
 
 
 def record_late_events(
@@ -24,7 +29,7 @@ def record_late_events(
 ) -> dict[str, EventResult]:
     """Count the late ones of ``events`` to the closed periods that they belong to; return what became of each.
 
-    An event that is not in the answer belongs to the open period: it is not late, or nothing was used in its own period.
+    An event that is not in the answer belongs to the open period: it is not late, or no period was there yet.
 
     Raises:
         StoreBusy, StoreUnavailable: passing trouble; some events may be counted, and the same request is safe to repeat.
@@ -32,39 +37,41 @@ def record_late_events(
     late = [event for event in events if is_late(balance, event)]
     if not late:
         return {}
-    summaries = read_summaries(metering.table, balance.customer_id, balance.meter, limit=_SUMMARIES_MAX)
+    closed = _closed_since(metering, balance, min(event.used_at for event in late))
     results: dict[str, EventResult] = {}
-    by_period: dict[int, list[UsageEvent]] = {}
+    in_time: list[UsageEvent] = []
     for event in late:
-        summary = summary_of(summaries, event.used_at)
-        if summary is None:
+        period = period_of(closed, event.used_at)
+        if period is None and len(closed) < _PERIODS_MAX:
             continue
-        if now >= summary.closed_at + metering.catalog.closed_period_grace:
+        if period is None or now >= period.closed_at + metering.catalog.closed_period_grace:
             results[event.id] = "period_closed"
         else:
-            by_period.setdefault(summary.segment, []).append(event)
-    for segment, told in by_period.items():
-        for first in range(0, len(told), LATE_EVENTS_MAX):
-            results |= _record_to_period(metering, balance, segment, told[first : first + LATE_EVENTS_MAX], now)
+            in_time.append(event)
+    for first in range(0, len(in_time), _EVENTS_AT_ONCE):
+        results |= _record(metering, balance, in_time[first : first + _EVENTS_AT_ONCE], now)
     return results
 
 
-def _record_to_period(
-    metering: Metering, balance: Balance, segment: int, events: Sequence[UsageEvent], now: datetime
+def _record(
+    metering: Metering, balance: Balance, events: Sequence[UsageEvent], now: datetime
 ) -> dict[str, EventResult]:
-    """Count events of the period that closed with ``segment``; ids already known drop out, and the rest is tried again."""
+    """Count events of closed periods; ids already known drop out, and the rest is tried again.
+
+    Where they amend more items than one transaction holds, their halves are counted one after the other.
+    """
     results: dict[str, EventResult] = {}
     pending = list(events)
     for _ in range(ATTEMPTS_MAX):
         current = read_balance(metering.table, balance.customer_id, balance.meter)
-        summary = _summary(metering, balance, segment)
         if current is None or metering.keep_current(current, now):
             continue
-        change, told = count_late(Change.begin(current), summary, pending)
-        if change.lines:
-            subscription = read_subscription(metering.table, balance.customer_id)
-            change = change.at_prices(metering.prices(subscription, summary.line.plan, balance.meter))
-        refused = write_late_events(metering.table, change, summary, told, pending, now)
+        try:
+            refused = _write(metering, current, pending, now)
+        except TooManyWrites:
+            half = len(pending) // 2
+            first, second = (_record(metering, balance, part, now) for part in (pending[:half], pending[half:]))
+            return results | first | second
         if refused is None:
             return results | {event.id: "counted" for event in pending}
         results |= already_known(pending, refused.known)
@@ -74,7 +81,32 @@ def _record_to_period(
     raise StoreBusy("the balance kept changing")
 
 
-def _summary(metering: Metering, balance: Balance, segment: int) -> PeriodSummary:
-    """Return the summary as it is now. It is there: summaries are never removed."""
-    summaries = read_summaries(metering.table, balance.customer_id, balance.meter, limit=_SUMMARIES_MAX)
-    return next(summary for summary in summaries if summary.segment == segment)
+def _write(metering: Metering, current: Balance, events: Sequence[UsageEvent], now: datetime) -> EventsRefused | None:
+    earliest = min(event.used_at for event in events)
+    closed = _closed_since(metering, current, earliest)
+    charts = _charts_since(metering, current, earliest)
+    change = count_late(Change.begin(current), closed, charts, events)
+    if change.lines:
+        subscription = read_subscription(metering.table, current.customer_id)
+        change = change.at_prices(lambda plan: metering.prices(subscription, plan, current.meter))
+    return write_late_events(metering.table, change, events, now)
+
+
+def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> list[ClosedPeriod]:
+    """Return closed periods, newest first, back to the one that ``earliest`` belongs to."""
+    found: list[ClosedPeriod] = []
+    for period in closed_periods(metering.table, balance.customer_id, balance.meter, page=_PAGE):
+        found.append(period)
+        if (period.since is not None and period.since <= earliest) or len(found) == _PERIODS_MAX:
+            break
+    return found
+
+
+def _charts_since(metering: Metering, balance: Balance, earliest: datetime) -> list[Chart]:
+    """Return charts, newest first, back to the one that may have ``earliest``."""
+    found: list[Chart] = []
+    for chart in charts_put_away(metering.table, balance.customer_id, balance.meter, page=_PAGE):
+        found.append(chart)
+        if chart.span.start <= earliest or len(found) == _PERIODS_MAX:
+            break
+    return found

@@ -185,9 +185,9 @@ def _record_batch(
         if refused.balance_stands:
             continue
         if refused.balance is None:
-            metering.open(customer_id, meter, now)
-            # Usage is told after it happened: what comes before the customer's first day counts to it.
-            of_any_time = True
+            opened = metering.open(customer_id, meter, now)
+            # Usage is told after it happened: what comes before the customer's first period counts to it.
+            of_any_time = opened is not None and opened.closed_until is None
         elif not metering.keep_current(refused.balance, now):
             late = record_late_events(metering, refused.balance, pending, now)
             results |= late
