@@ -58,7 +58,7 @@ class HoldSettled:
 class Settled:
     """The result of the event that settles a hold, and whether that ended the hold.
 
-    ``was_held`` is false when the hold had expired, been released, or never was. ``is_replay``: the event was counted before.
+    ``was_held`` is false when the hold had expired, been released, or never was. ``is_replay``: the event was known before.
     """
 
     result: EventResult
