@@ -34,7 +34,7 @@ def over(prices: dict[str, Price], units: int = 5) -> Balance:
 
 def test_a_period_that_closes_by_time_has_the_prices_of_its_plan() -> None:
     change = advance(over(CHEAP), START + DAY, policy(DEAR, "free"))
-    assert [(int(line.closed), line.prices) for line in change.lines.values()] == [(5, CHEAP)]
+    assert [(line.closed, line.prices) for line in change.lines.values()] == [(Decimal(5), CHEAP)]
 
 
 def test_a_period_that_a_renewal_at_another_price_closes_has_the_prices_before_it() -> None:
@@ -61,19 +61,12 @@ def test_the_first_prices_of_a_line_stay() -> None:
 
 def test_every_use_case_that_changes_a_stored_balance_gets_its_prices_from_metering() -> None:
     """``Metering.advanced`` puts the prices on; ``record_late`` fixes those of the closed period's own plan."""
-    found = {
-        (name.name, path.name)
-        for path in Path(*pancake_meter.usecases.__path__).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pancake_meter.domain.balance")
-        for name in node.names
-        if name.name in {"advance", "balance_at", "Change"}
+    sources = {path.name: path.read_text() for path in Path(*pancake_meter.usecases.__path__).rglob("*.py")}
+    advancing = {
+        name
+        for name, source in sources.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and any(each.name == "advance" for each in node.names)
     }
-    writers = {path for name, path in found if name == "advance"}
-    assert writers == {"metering.py"}
-    begun = {
-        path.name
-        for path in Path(*pancake_meter.usecases.__path__).rglob("*.py")
-        if "Change.begin(" in path.read_text()
-    }
-    assert begun == {"record_late.py"}
+    assert advancing == {"metering.py"}
+    assert {name for name, source in sources.items() if "Change.begin(" in source} == {"record_late.py"}
