@@ -29,7 +29,7 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     change = change.burn()
     if sum(held.remaining > ZERO or held.is_periodic for held in change.balance.grants) >= MAX_GRANTS:
         raise TooManyGrants("the balance has as many grants as it can carry", limit=MAX_GRANTS)
-    change = change.moved("granted", grant.quantity, grant.id)
+    change = change.moved("granted", grant.remaining, grant.id)
     grown = replace(change.balance, grants=(*change.balance.grants, grant), as_of=max(change.balance.as_of, now))
     change = _cover_due(replace(change, balance=grown), grant.id, lines)
     change = _pay_refund_debt(replace(change, balance=_in_turn(burn(change.balance))))
@@ -207,23 +207,27 @@ def claw_back(change: Change, grant_id: str, quantity: Decimal) -> Change:
 
 
 def give_back(change: Change, lot: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
-    """Give back the units of ``lot``, which a refund took and which failed after all: as if they were bought now.
+    """Give back the units of ``lot``, which a refund took and which failed after all: as if it had never taken them.
 
-    They pay for overage and for the debt of refunds first, as in ``add_grant``, and join what is left of their lot.
+    So the debt of refunds gets less first. The rest joins what is left of its lot, and pays for overage as in ``add_grant``.
 
     Raises:
         TooManyGrants: the lot is gone, and the balance cannot carry another grant.
     """
     change = change.burn()
+    cleared = min(lot.quantity, change.balance.refund_debt)
     held = next((grant for grant in change.balance.grants if grant.id == lot.id), None)
-    if held is None:
-        return add_grant(change, lot, now, lines)
     others = tuple(grant for grant in change.balance.grants if grant is not held)
-    change = add_grant(replace(change, balance=replace(change.balance, grants=others)), lot, now, lines)
-    left = next((grant.remaining for grant in change.balance.grants if grant.id == lot.id), ZERO)
-    whole = replace(held, quantity=held.quantity + lot.quantity, remaining=held.remaining + left)
+    less = replace(change.balance, grants=others, refund_debt=change.balance.refund_debt - cleared)
+    change = replace(change, balance=less).moved("refund_cleared", cleared, lot.id)
+    given = replace(lot, remaining=lot.quantity - cleared)
+    if given.remaining > ZERO:
+        change = add_grant(change, given, now, lines)
+        given = next(grant for grant in change.balance.grants if grant.id == lot.id)
+    if held is not None:
+        given = replace(held, quantity=held.quantity + lot.quantity, remaining=held.remaining + given.remaining)
     others = tuple(grant for grant in change.balance.grants if grant.id != lot.id)
-    return replace(change, balance=_in_turn(replace(change.balance, grants=(*others, whole))))
+    return replace(change, balance=_in_turn(replace(change.balance, grants=(*others, given))))
 
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:
