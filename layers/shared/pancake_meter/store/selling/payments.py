@@ -15,6 +15,7 @@ from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import Item, Put, Table, Write
 
+_ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
 _UNCHARGED = "PAYMENTS#uncharged"
 _ORDER_PREFIX = "ORDER#"
@@ -203,6 +204,8 @@ def _credit_item(credit: Credit) -> dict[str, Any]:
         "grant_id": credit.grant_id,
         "quantity": credit.quantity,
         "taken_back": credit.taken_back,
+        # Earlier code reads it, and may run beside this one while a deployment is gradual.
+        "shortfall": _ZERO,
     }
     if credit.line is not None:
         item["line"] = line_key_item(credit.line)
