@@ -14,7 +14,7 @@ from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
 from pancake_meter.domain.usage.llm_call import MissedCalls
 
-METERS_MAX = 12
+METERS_MAX = 50
 """One webhook changes the balances of all meters in one transaction of 100 items: about 7 for a meter, and 5 beside them."""
 
 PLANS_MAX = 100

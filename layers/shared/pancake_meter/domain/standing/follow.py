@@ -54,11 +54,11 @@ def follow(
 ) -> tuple[Change, Subscription]:
     """Bring a balance, already advanced to ``now``, to where the facts put it; return also what is filed of it.
 
-    ``known`` are the facts that it follows until now; ``default`` is the default plan's policy for the meter; ``lines`` are
-    its overage lines with units due.
+    ``known`` are the facts that it follows until now, unless it has been brought ahead; ``default`` is the default plan's
+    policy for the meter; ``lines`` are its overage lines with units due.
     """
     meter = change.balance.meter
-    was, standing = place_of(change.balance, known), standing_of(learned, meter, now)
+    was, standing = place_of(change.balance, known, learned), standing_of(learned, meter, now)
     if _agrees(change.balance, was, standing, known, learned):
         if isinstance(standing, Covered):
             change = _retime(change, standing.term)

@@ -65,12 +65,14 @@ def standing_of(subscription: Subscription | None, meter: str, now: datetime) ->
     return Uncovered(subscription.uncovered_since)
 
 
-def place_of(balance: Balance, known: Subscription | None) -> Standing:
-    """Return where a balance stands: in the period that its term is of, as the facts that it follows had it."""
-    order = known.order(balance.term.order_id) if known else None
-    periods = order.all_periods if order else ()
-    paid = next((period for period in periods if period.period.start.at == balance.term.start), None)
-    return Covered(order, paid) if order is not None and paid is not None else Uncovered(balance.term.start)
+def place_of(balance: Balance, *subscriptions: Subscription | None) -> Standing:
+    """Return where a balance stands: in the period that its term is of, by the first of these facts that have it."""
+    for subscription in subscriptions:
+        order = subscription.order(balance.term.order_id) if subscription else None
+        for paid in order.all_periods if order else ():
+            if order is not None and paid.period.start.at == balance.term.start:
+                return Covered(order, paid)
+    return Uncovered(balance.term.start)
 
 
 def plan_at(subscription: Subscription | None, meter: str, now: datetime) -> Plan | None:

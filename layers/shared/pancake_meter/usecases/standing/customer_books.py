@@ -12,10 +12,11 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.balance.structure import opening_writes, structure_writes
+from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
-from pancake_meter.store.table import Check, Write
+from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Check, Write
 from pancake_meter.usecases.balance.metering import Metering
 
 
@@ -94,6 +95,27 @@ class CustomerBooks:
         """Return the books with one balance changed further."""
         meter = change.balance.meter
         return replace(self, changes={**self.changes, meter: change}, touched=self.touched | {meter})
+
+    def write_ahead(self, cause: str, reference: str | None) -> bool:
+        """Write some of the balances that follow, where all of them are more than one transaction writes.
+
+        With them goes what is filed of the periods that they leave, and no new fact. Whoever reads the books again finds
+        these balances where the same facts will put them, and the others as they were: so the work may stop and begin
+        again anywhere. Return whether anything was written: not, where somebody else was faster.
+        """
+        ahead, uses = list[Write](), dict(self.known.uses if self.known else {})
+        for meter in sorted(self.touched):
+            change = self.changes[meter]
+            more = structure_writes(change, cause, reference, self.now) if change.before.segment else []
+            if not change.is_empty and len(ahead) + len(more) < TRANSACTION_WRITES_MAX:
+                ahead += more
+                uses[meter] = self.learned.uses_of(meter)
+        filed = replace(self.known or Subscription(self.customer_id), uses=uses)
+        try:
+            self.metering.table.transact([subscription_write(filed), *ahead])
+        except WriteRefused:
+            return False
+        return True
 
     def writes(self, cause: str, reference: str | None) -> list[Write]:
         """Return all writes: what was read must be unchanged, or the transaction is refused."""

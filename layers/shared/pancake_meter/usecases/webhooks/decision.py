@@ -6,16 +6,21 @@ from typing import Final
 
 from pancake_meter.store.table import Write
 from pancake_meter.store.webhooks.deliveries import Verdict, order_write
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What is to be made of an event: the verdict, its reason (of ``applied``: the flag, if any), and the writes."""
+    """What is to be made of an event: the verdict, its reason (of ``applied``: the flag, if any), and the writes.
+
+    ``books`` are those that the writes change, where these may be more than one transaction has.
+    """
 
     verdict: Verdict
     reason: str | None = None
     customer_id: str | None = None
     writes: tuple[Write, ...] = ()
+    books: CustomerBooks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,11 @@ _BACKOFF_BASE_SECONDS: Final = 0.02
 _BACKOFF_CEILING_SECONDS: Final = 0.5
 PARKED_PER_ORDER_MAX: Final = 50
 """Parked deliveries that one delivery of their order has tried again."""
+_EFFECTS_MAX: Final = TRANSACTION_WRITES_MAX - 2
+"""Writes of an event's effects in one transaction, beside the delivery and its place under the order."""
+
 TOO_MANY_WRITES: Final = "too_many_writes"
-"""Reason of an event whose effects are more than one transaction writes. ``METERS_MAX`` of the catalog keeps them below."""
+"""Reason of an event whose effects are more than one transaction writes, and cannot be written in parts."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -199,8 +202,10 @@ def _judge(
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
         effects = _effects(metering, event, now, told)
-        if effects.reason == TOO_MANY_WRITES and _bring_current(metering, effects.customer_id, now):
-            continue
+        if len(effects.writes) > _EFFECTS_MAX:
+            if _write_ahead(metering, event, effects, now):
+                continue
+            effects = Effects("failed", TOO_MANY_WRITES, effects.customer_id)
         judged = _judged(known or delivery, event, effects, metering, now)
         if known is not None:
             judged = replace(judged, attempts=known.attempts + 1)
@@ -220,19 +225,26 @@ def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told
     if isinstance(event, Unread):
         return Effects("failed", event.reason)
     try:
-        effects = effects_of(metering, event, now, told)
+        return effects_of(metering, event, now, told)
     except DomainError as error:
         return Effects("failed", error.code)
-    if len(effects.writes) > TRANSACTION_WRITES_MAX - 2:
-        return Effects("failed", TOO_MANY_WRITES, effects.customer_id)
-    return effects
+
+
+def _write_ahead(metering: Metering, event: WaffoEvent | Unread, effects: Effects, now: datetime) -> bool:
+    """Write part of an event's effects, so that the rest fits into one transaction; return whether there was any.
+
+    First what time alone has changed in each balance, then balances that follow the customer's orders.
+    """
+    if _bring_current(metering, effects.customer_id, now):
+        return True
+    if effects.books is None or isinstance(event, Unread):
+        return False
+    effects.books.write_ahead(event.cause, event.order_id)
+    return True
 
 
 def _bring_current(metering: Metering, customer_id: str | None, now: datetime) -> bool:
-    """Write what time alone has changed in each balance by itself, so that one transaction has less to write.
-
-    Return whether there was anything.
-    """
+    """Write what time alone has changed in each balance by itself; return whether there was anything."""
     balances = read_balances(metering.table, customer_id) if customer_id is not None else []
     written = [metering.keep_current(balance, now) for balance in balances]
     return any(written)

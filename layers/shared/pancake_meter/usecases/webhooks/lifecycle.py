@@ -36,7 +36,7 @@ def lifecycle_effects(
     closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
     flag = "bought_twice" if is_flagged else None
     done = (*order_bound(facts.order.id, customer_id, now), *writes, *closed)
-    return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done)
+    return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done, learned)
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:

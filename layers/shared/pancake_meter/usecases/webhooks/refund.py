@@ -88,7 +88,7 @@ def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, 
     payment, books = follow_refunds(payment, books)
     writes = books.writes(cause, payment.payment_id)
     flag = REFUND_OF_NO_PERIOD if _misses_its_period(payment, books) else None
-    return Effects("applied", flag, books.customer_id, (*beside, *payment_writes(known, payment), *writes))
+    return Effects("applied", flag, books.customer_id, (*beside, *payment_writes(known, payment), *writes), books)
 
 
 def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
