@@ -607,10 +607,10 @@ def test_usage_that_was_refused_can_be_raised() -> None:
 def test_a_quota_has_all_that_the_api_says_of_it() -> None:
     period = {"start": "2026-03-10T00:00:00Z", "end": "2026-04-10T00:00:00Z"}
     more = {"overage_due": 5, "overage_limit": None, "refund_debt": "0.5", "period": period, "holds_per_minute": 6}
-    quota = Api(ok({**QUOTA, **more, "alert": 0.8})).client().quota("acct_1001", "tokens")
+    quota = Api(ok({**QUOTA, **more, "alert": 0.8, "past_due": True})).client().quota("acct_1001", "tokens")
     assert (quota.alert, quota.overage_due) == (Decimal("0.8"), Decimal(5))
     assert quota.overage_limit is None
-    assert (quota.refund_debt, quota.holds_per_minute) == (Decimal("0.5"), 6)
+    assert (quota.refund_debt, quota.holds_per_minute, quota.past_due) == (Decimal("0.5"), 6, True)
     assert quota.period == Period(period["start"], period["end"])
 
 

@@ -153,3 +153,23 @@ def test_a_balance_opened_while_past_due_is_throttled_from_the_start(world: Worl
     opened = hold_quota(world.metering, CUSTOMER, "agent_runs", "h1", Decimal(1), timedelta(minutes=5), NOW)
     assert not isinstance(opened, HoldPlaced)
     assert opened.balance.policy.holds_per_minute == PER_MINUTE
+
+
+def test_point_20_the_quota_says_that_the_grace_of_a_plan_that_blocks_is_over(world: World) -> None:
+    # Given a plan that blocks 72 hours after a period that was not paid
+    late = utc("2026-04-15T00:00:00")
+    other = replace(world, catalog=load_catalog(CATALOG))
+    buyer = "acct_blocked"
+    for kind, at, until, now in (
+        ("activated", "2026-03-10", "2026-04-10", NOW),
+        ("past_due", "2026-04-10", "2026-04-17", late),
+    ):
+        told = lifecycle(kind, "ORD_agent", at, at, until, plan="agent", merchantProvidedBuyerIdentity=buyer)
+        assert other.take(told, now).verdict == "applied"
+    # When
+    deps = QuotaDeps(other.metering, Offers(other.catalog, "test", lambda: "a secret of the tests"), lambda: late)
+    asked = api_event("quota_one_meter", path=f"/v1/customers/{buyer}/quota/agent_runs", query={"amount": "1"})
+    refused = read_answer(handler(asked, LambdaContext(), deps))
+    # Then
+    assert (refused.status, refused.body["code"]) == (402, "past_due")
+    assert (refused.body["quota"]["past_due"], refused.body["quota"]["plan"]) == (True, "agent")

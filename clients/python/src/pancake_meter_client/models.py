@@ -31,7 +31,8 @@ class Quota:
     ``overage_limit`` caps the open period's ``overage``, ``None`` where nothing does; ``overage_due`` is unpaid overage of
     closed periods, ``refund_debt`` what a refund took that was used already. ``alert`` is the highest threshold of the plan
     that is reached, as a share of the allowance (0.8 is 80 %), ``None`` below the first: a nudge before the refusal.
-    ``holds_per_minute`` is ``None`` unless a late payment throttles the customer. Stacks older than this client leave
+    ``holds_per_minute`` is ``None`` unless a late payment throttles the customer. ``past_due``: the plan is not paid, and
+    nothing but bought units is left. Stacks older than this client leave
     some of these out.
     """
 
@@ -53,6 +54,7 @@ class Quota:
     period: Period | None = None
     holds_per_minute: int | None = None
     alert: Decimal | None = None
+    past_due: bool = False
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
@@ -76,6 +78,7 @@ class Quota:
             period=Period.read(body["period"]) if body.get("period") else None,
             holds_per_minute=body.get("holds_per_minute"),
             alert=_decimal_or_none(body.get("alert")),
+            past_due=body.get("past_due") is True,
         )
 
     @classmethod

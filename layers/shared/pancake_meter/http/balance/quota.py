@@ -21,6 +21,7 @@ _DETAIL = {
     "no_plan": "No plan of the customer covers this meter.",
     "blocked": "The customer's access is suspended.",
     "too_many_holds": "The customer has too many holds in flight.",
+    "past_due": "The customer's payment is overdue, and the grace is over: only units that were bought may be used.",
     "past_due_throttled": "The customer's payment is overdue, and this minute has had its holds.",
 }
 _TOO_MANY_HOLDS_RETRY_SECONDS = 5
@@ -44,6 +45,7 @@ class QuotaBody(TypedDict):
     it. Units that are paid or forgiven inside the period leave ``overage`` and make room again; recorded usage is counted
     whatever it comes to. It is null where overage has no cap, and 0 where there is none.
 
+    ``past_due``: the plan's payment is overdue and its grace is over, so that nothing but bought units is left.
     ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold reached;
     ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
@@ -62,6 +64,7 @@ class QuotaBody(TypedDict):
     period: PeriodBody
     resets_at: str
     blocked: str | None
+    past_due: bool
     holds_per_minute: int | None
     alert: Decimal | None
     purchase_url: NotRequired[str]
@@ -93,6 +96,7 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
         "resets_at": timestamp(balance.period.end),
         "blocked": balance.blocked,
+        "past_due": policy.is_unpaid,
         "holds_per_minute": policy.holds_per_minute,
         "alert": alert_threshold(balance),
         **links,
