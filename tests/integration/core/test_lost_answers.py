@@ -39,7 +39,7 @@ TTL = timedelta(minutes=5)
 HANDLE = HoldHandle("tokens", Decimal(75), "h1")
 PERIOD = ("2026-03-10", "2026-03-10", "2026-04-10")
 NEXT = ("2026-04-10", "2026-04-10", "2026-05-10")
-REPEATED = {"is_replay": False, "was_held": True, "is_new": True, "unparked": 0}
+REPEATED = {"is_replay": False, "counted_before": None, "was_held": True, "is_new": True, "unparked": 0}
 """What a repeat may say of itself: that it is one, and that what it was to end had ended."""
 
 

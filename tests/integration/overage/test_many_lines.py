@@ -342,6 +342,7 @@ def test_point_14_no_pack_is_sold_that_the_balance_cannot_carry_and_all_that_wer
 
     # And nothing was asked of Waffo for the refused one, nor is a pack offered
     assert len(billing.waffo.sessions) == sessions == len(bought)
+    billing.wait(1)
     balance = billing.metering.current_balance(CUSTOMER, "tokens", billing.now)
     offers = Offers(billing.metering.catalog, "test", lambda: "a secret")
     assert offers.links(balance, "https://api.example.com", billing.now) == {}

@@ -95,7 +95,7 @@ def test_scenario_23_usage_while_a_change_was_not_known_is_counted_in_the_period
     # Then: what is known is the same, and every unit is counted, whichever period it went to
     told, truth = pictures(struck, customers), pictures(spared, customers)
     for customer_id in customers:
-        for name in ("orders", "coverage", "checkouts"):
+        for name in ("orders", "plans", "checkouts"):
             assert told[customer_id][name] == truth[customer_id][name], (customer_id, name)
         assert used(struck, customer_id) == used(spared, customer_id)
 
