@@ -3,12 +3,13 @@
 ::
 
     DomainError                    (more of them stand beside what they are about: InvalidPrice, UnknownCurrency, ...)
-    ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange   malformed content
+    ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange,
+    │   InvalidGift, InvalidReason                                           malformed content
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
-    ├── HoldConflict, EventConflict, ForgivenessConflict                     the id belongs to something else
-    └── TooManyEvents, TooManyGrants, ReportTooLarge                         a bound was reached
+    ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
+    └── TooManyEvents, TooManyGrants, TooManyOrders, ReportTooLarge          a bound was reached
 """
 
 from typing import ClassVar
@@ -119,6 +120,24 @@ class ForgivenessConflict(DomainError):
     """The id of a forgiveness was used for another quantity."""
 
     code = "forgiveness_conflict"
+
+
+class InvalidGift(DomainError):
+    """Units that the operator gives are none, or end before they start."""
+
+    code = "invalid_gift"
+
+
+class GiftConflict(DomainError):
+    """The id of a gift was used to give other units."""
+
+    code = "gift_conflict"
+
+
+class InvalidReason(DomainError):
+    """A reason that people read is empty or too long."""
+
+    code = "invalid_reason"
 
 
 class TooManyGrants(DomainError):

@@ -8,7 +8,7 @@ from typing import Literal
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import TOP_UP_PRIORITY
 
-GrantKind = Literal["plan", "rollover", "add_on", "top_up", "trial", "promotion", "credit"]
+GrantKind = Literal["plan", "rollover", "add_on", "top_up", "promotion", "credit"]
 
 PERIODIC_KINDS: frozenset[GrantKind] = frozenset({"plan", "rollover"})
 """Kinds that live exactly as long as the period that gave them, however long its renewal is awaited."""
@@ -18,7 +18,6 @@ BOUGHT_KINDS: frozenset[GrantKind] = frozenset({"top_up", "credit"})
 
 DEFAULT_PRIORITY: dict[GrantKind, int] = {
     "rollover": 10,
-    "trial": 20,
     "promotion": 30,
     "plan": 50,
     "add_on": 60,

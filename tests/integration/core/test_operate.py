@@ -1,0 +1,84 @@
+"""What the operator does by hand: units given once, access cut off and opened again (issue 11, point 3)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pancake_meter.domain.balance.spend import Refusal
+from pancake_meter.domain.errors import GiftConflict, InvalidGift, InvalidReason, UnknownMeter
+from pancake_meter.store.balance.given_units import Gift
+from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.operate import block, give_units
+from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+WEEK, MINUTE = timedelta(weeks=1), timedelta(minutes=1)
+GIFT = Gift("promotion", Decimal(250))
+
+
+@pytest.fixture
+def stack(dynamodb: "DynamoDBClient", table: str) -> Metering:
+    return metering(dynamodb, table, catalog_of(1000))
+
+
+def hold(stack: Metering, quantity: int, hold_id: str = "h1") -> HoldPlaced | HoldRefused:
+    return hold_quota(stack, CUSTOMER, "tokens", hold_id, Decimal(quantity), timedelta(minutes=5), NOW)
+
+
+def available(stack: Metering, after: timedelta = timedelta()) -> int:
+    return int(stack.current_balance(CUSTOMER, "tokens", NOW + after).available)
+
+
+def test_units_are_given_once_for_each_id(stack: Metering) -> None:
+    for later in range(3):
+        give_units(stack, CUSTOMER, "tokens", "welcome", GIFT, NOW + later * MINUTE)
+    assert available(stack, 3 * MINUTE) == 1250
+    with pytest.raises(GiftConflict):
+        give_units(stack, CUSTOMER, "tokens", "welcome", replace(GIFT, quantity=Decimal(251)), NOW)
+    give_units(stack, CUSTOMER, "tokens", "second", replace(GIFT, kind="credit"), NOW)
+    assert available(stack, 3 * MINUTE) == 1500
+
+
+def test_units_may_start_later_and_end(stack: Metering) -> None:
+    gift = replace(GIFT, starts_at=NOW + WEEK, expires_at=NOW + 2 * WEEK)
+    give_units(stack, CUSTOMER, "tokens", "later", gift, NOW)
+    assert [available(stack, weeks * WEEK) for weeks in (0, 1, 2)] == [1000, 1250, 1000]
+
+
+@pytest.mark.parametrize(
+    "gift",
+    [
+        replace(GIFT, quantity=Decimal(0)),
+        replace(GIFT, expires_at=NOW),
+        replace(GIFT, starts_at=NOW + WEEK, expires_at=NOW + WEEK),
+    ],
+    ids=["nothing", "over already", "over before it starts"],
+)
+def test_a_gift_of_nothing_is_refused_and_changes_nothing(stack: Metering, gift: Gift) -> None:
+    with pytest.raises(InvalidGift):
+        give_units(stack, CUSTOMER, "tokens", "odd", gift, NOW)
+    with pytest.raises(UnknownMeter):
+        give_units(stack, CUSTOMER, "teapots", "odd", GIFT, NOW)
+    assert available(stack) == 1000
+
+
+def test_access_is_cut_off_with_a_reason_and_opened_again(stack: Metering) -> None:
+    block(stack, CUSTOMER, "tokens", "chargeback", NOW)
+    refused = hold(stack, 1)
+    assert isinstance(refused, HoldRefused)
+    assert refused.refusal == Refusal("blocked", "chargeback")
+    assert block(stack, CUSTOMER, "tokens", "chargeback", NOW).blocked == "chargeback"
+    assert block(stack, CUSTOMER, "tokens", None, NOW).blocked is None
+    assert isinstance(hold(stack, 1), HoldPlaced)
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 201], ids=["empty", "long"])
+def test_a_reason_has_a_length(stack: Metering, reason: str) -> None:
+    with pytest.raises(InvalidReason):
+        block(stack, CUSTOMER, "tokens", reason, NOW)
