@@ -75,12 +75,13 @@ class Life:
             return
         if len(live) < LIVE_ORDERS_MAX:
             yield self._buys("activated", live[-1].plan, name="bought twice")
+            yield self._buys("activated", self._other_than(live[-1].plan), name="bought beside")
         for order in live[:-1]:
             yield self._ends("older canceled", order)
         yield from self._moves_of(live[-1])
 
     def _moves_of(self, order: Order) -> "Iterator[Life]":
-        other = next(plan for plan in (*self.plans[::-1], order.plan) if plan != order.plan or len(self.plans) == 1)
+        other = self._other_than(order.plan)
         yield self._ends("canceled", order)
         if order.status == "past_due":
             yield self._pays("recovered", order, self.now + _HALF_A_DAY)
@@ -101,6 +102,9 @@ class Life:
             yield self._says("plan_change_scheduled", order, plan=other, scheduled=True)
         else:
             yield self._says("plan_change_failed", order, due=None)
+
+    def _other_than(self, plan: str) -> str:
+        return next(other for other in (*self.plans[::-1], plan) if other != plan or len(self.plans) == 1)
 
     def _emit(
         self, kind: str, order: Order, at: datetime, *, name: str | None = None, plan: str | None = None,

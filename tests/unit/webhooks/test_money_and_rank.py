@@ -1,4 +1,4 @@
-"""Issue 11, points 5, 6, 10, 19 and 20: access follows the money, and each meter its own order."""
+"""Issue 11, points 5, 6, 10, 16, 19 and 20: access follows the money, and each meter its own order."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,10 +8,13 @@ from itertools import permutations
 import pytest
 
 from pancake_meter.domain.balance.spend import Refusal, refusal
+from pancake_meter.domain.errors import TooManyOrders
 from pancake_meter.domain.selling.plan import PastDueBlock
 from pancake_meter.domain.standing.bought_twice import bought_twice
+from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.domain.standing.subscription import MAX_ORDERS
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, step
 from tests.support.webhook_world import utc
 
@@ -211,3 +214,34 @@ def test_point_20_an_unpaid_order_keeps_bought_units_and_opens_no_others() -> No
     recovered = step("recovered", A, "2026-04-21T06:00:09", "2026-04-10", "2026-05-10", plan=blocking)
     customer.take(recovered, utc("2026-04-21T06:00:10"))
     assert customer.available() == 105_000
+
+
+def numbered(number: int, kind: LifecycleKind = "activated", plan: str = "starter") -> Step:
+    day = f"2026-03-{number:02d}"
+    return step(kind, f"ORD_{number:02d}", f"{day}T12:00:00", day, f"2026-04-{number:02d}", plan=plan)
+
+
+def test_point_16_the_oldest_order_that_ended_is_forgotten_and_none_that_stands() -> None:
+    # Given the oldest order still standing, and more ended ones after it than are remembered
+    customer = PureCustomer(utc("2026-03-01"))
+    customer.take(numbered(1, plan="pro"), NOW)
+    for number in range(2, MAX_ORDERS + 5):
+        customer.take(numbered(number), NOW)
+        customer.take(numbered(number, "canceled"), NOW)
+    # Then
+    known = {order.order_id for order in customer.subscription.orders}
+    assert len(known) == MAX_ORDERS
+    assert "ORD_01" in known
+    assert "ORD_02" not in known
+
+
+def test_point_16_an_order_more_than_can_be_remembered_is_refused_loudly() -> None:
+    customer = PureCustomer(utc("2026-03-01"))
+    for number in range(1, MAX_ORDERS + 1):
+        customer.take(numbered(number), NOW)
+    with pytest.raises(TooManyOrders):
+        customer.take(numbered(MAX_ORDERS + 1), NOW)
+    # And fits once another has ended
+    customer.take(numbered(3, "canceled"), NOW)
+    customer.take(numbered(MAX_ORDERS + 1), NOW)
+    assert len(customer.subscription.orders) == MAX_ORDERS

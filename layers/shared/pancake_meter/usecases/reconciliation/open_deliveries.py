@@ -26,8 +26,8 @@ from pancake_meter.waffo.snapshots import OrderPayment
 PAGE_SIZE: Final = 50
 PAGES_MAX: Final = 10
 
-BOUND_REASONS: Final = frozenset({"too_many_grants", "too_many_writes"})
-"""Reasons of deliveries that met a bound. Grants expire and periods close, so that such a delivery fits later."""
+BOUND_REASONS: Final = frozenset({"too_many_grants", "too_many_orders", "too_many_writes"})
+"""Reasons of deliveries that met a bound. Grants expire, orders end and periods close, so such a delivery fits later."""
 
 _BOUND_AGAIN_AFTER: Final = timedelta(hours=1)
 """How long a delivery that met a bound is left before it is tried again."""
