@@ -55,7 +55,8 @@ def test_a_grace_can_be_lived_through(stack: Stack, customer_id: str) -> None:
 
     # And access ends with it, until the payment is made
     move(stack, timedelta(hours=2))
-    assert stack.quota(customer_id, "agent_runs")["plan"] == "free"
+    over = stack.quota(customer_id, "agent_runs")
+    assert (over["plan"], over["available"], over["past_due"]) == ("agent", 0, True)
     assert hold(stack, customer_id, 1, "call-1", "agent_runs") == HTTPStatus.PAYMENT_REQUIRED
     stack.simulate(f"orders/{order}/recover")
     stack.simulate("flush")
