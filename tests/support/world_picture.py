@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from pancake_meter.domain.balance.adjust import drop_expired_holds
+from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, burn
-from pancake_meter.domain.balance.quota import balance_at
 from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.store.balance.balances import read_balances, read_ledger
@@ -28,7 +29,7 @@ def _picture(world: WaffoWorld, customer_id: str, payments: Sequence[Payment]) -
     subscription = read_subscription(world.table, customer_id)
     metering = world.stack.metering
     balances = [
-        balance_at(balance, world.now, metering.fallback(balance.meter))
+        drop_expired_holds(advance(balance, world.now, metering.fallback(balance.meter)), world.now).balance
         for balance in read_balances(world.table, customer_id)
     ]
     checkouts, _ = list_checkouts(world.table, customer_id, limit=ENTRIES_MAX)

@@ -1,15 +1,12 @@
 """Issue 11, point 8: what a full discount sold is granted, whether it was charged or not."""
 
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from pancake_meter.domain.selling.checkout import Checkout
-from pancake_meter.domain.selling.money import Money
-from pancake_meter.store.selling.checkouts import read_checkout, write_new_checkout
-from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
+from pancake_meter.store.selling.checkouts import read_checkout
+from tests.support.webhook_world import Document, World, event, lifecycle, payment, utc
 
 NOW = utc("2026-03-10T15:15:00")
 PRICE = {"total": "3.30", "subtotal": "3.00", "taxAmount": "0.30"}
@@ -22,24 +19,6 @@ def free(**data: Any) -> Document:
     """A one-time order whose whole price was taken off."""
     charge = {"paymentId": "PAY_1", "chargedAmount": "0.00", "orderStatus": "completed", "productName": "Usage"}
     return event("order.completed", "ORD_9aLm3cUeH7rTxK5pQ0vWsD", "2026-03-10", "PAY_1", **{**charge, **data})
-
-
-@pytest.fixture
-def checkout(world: World) -> Checkout:
-    made = Checkout(
-        id="chk_1",
-        customer_id=CUSTOMER,
-        kind="top_up",
-        meter="tokens",
-        plan=None,
-        quantity=Decimal(100_000),
-        amount=Money(Decimal("3.00"), "USD"),
-        status="open",
-        created_at=NOW,
-        expires_at=NOW + timedelta(minutes=45),
-    )
-    assert write_new_checkout(world.table, made, None)
-    return made
 
 
 @pytest.mark.parametrize("number", [None, 0, 1])

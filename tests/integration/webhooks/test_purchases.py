@@ -31,24 +31,6 @@ def order_completed(payment_id: str = "PAY_1", order_id: str = ORDER, amount: st
     return event("order.completed", order_id, "2026-03-10", payment_id, **{**tax, **charge, **data})
 
 
-@pytest.fixture
-def checkout(world: World) -> Checkout:
-    made = Checkout(
-        id="chk_1",
-        customer_id=CUSTOMER,
-        kind="top_up",
-        meter="tokens",
-        plan=None,
-        quantity=Decimal(100_000),
-        amount=Money(Decimal("3.00"), "USD"),
-        status="open",
-        created_at=NOW,
-        expires_at=NOW + timedelta(minutes=45),
-    )
-    assert write_new_checkout(world.table, made, None)
-    return made
-
-
 def test_a_paid_checkout_credits_its_units_once(world: World, checkout: Checkout) -> None:
     # When
     outcomes = [world.take(order_completed(orderMerchantExternalId=checkout.id)) for _ in range(2)]

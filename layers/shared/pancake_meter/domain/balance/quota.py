@@ -1,16 +1,8 @@
 """The quota: what a customer may know of a balance at an instant."""
 
-from datetime import datetime
 from decimal import Decimal
 
-from pancake_meter.domain.balance.adjust import drop_expired_holds
-from pancake_meter.domain.balance.advance import advance
-from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
-
-
-def balance_at(balance: Balance, now: datetime, fallback: Policy) -> Balance:
-    """Return the balance as it is at ``now``, whatever has been written: boundaries crossed, expired holds given back."""
-    return drop_expired_holds(advance(balance, now, fallback), now).balance
+from pancake_meter.domain.balance.balance import ZERO, Balance
 
 
 def spoken_for_share(balance: Balance) -> Decimal:

@@ -96,9 +96,10 @@ class Metering:
         """Return the customer's balances for every meter of the catalog, as they are now, written or not."""
         written = {balance.meter: balance for balance in read_balances(self.table, customer_id)}
         missing = [meter for meter in self.catalog.meters if meter not in written]
-        subscription = read_subscription(self.table, customer_id) if missing else None
+        needs_orders = missing or any(_may_lapse(balance, now) for balance in written.values())
+        subscription = read_subscription(self.table, customer_id) if needs_orders else None
         opened = [self._opening(subscription, customer_id, meter, now).balance for meter in missing]
-        current = [self._advanced(balance, now).change.balance for balance in written.values()]
+        current = [self._advanced(balance, now, subscription).change.balance for balance in written.values()]
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
     def open(self, customer_id: str, meter: str, now: datetime) -> Balance | None:
@@ -133,14 +134,16 @@ class Metering:
         change = self.advanced(balance, now, subscription)
         demands: tuple[Write, ...] = ()
         if balance.term.order_id is not None and change.balance.term.order_id is None:
-            change, demands = self._after_lapse(change, now)
+            known = subscription or read_subscription(self.table, balance.customer_id)
+            change, demands = self._after_lapse(change, known, now)
         return _Advanced(drop_expired_holds(change, now), demands)
 
-    def _after_lapse(self, change: Change, now: datetime) -> tuple[Change, tuple[Write, ...]]:
-        customer_id, meter = change.balance.customer_id, change.balance.meter
-        known = read_subscription(self.table, customer_id)
+    def _after_lapse(
+        self, change: Change, known: Subscription | None, now: datetime
+    ) -> tuple[Change, tuple[Write, ...]]:
         if known is None:
             return change, ()
+        customer_id, meter = change.balance.customer_id, change.balance.meter
         lines = read_due_lines(self.table, customer_id, meter, change.before.overage_due)
         change, learned = follow(change, known, known, self.fallback(meter), lines, now)
         is_filed = learned != known
@@ -170,6 +173,10 @@ class Begun:
     def due(self) -> Decimal:
         """Units that are due in the lines as they are kept."""
         return self.change.before.overage_due
+
+
+def _may_lapse(balance: Balance, now: datetime) -> bool:
+    return balance.term.lapses_at is not None and balance.term.lapses_at <= now
 
 
 def _cause(change: Change) -> str:

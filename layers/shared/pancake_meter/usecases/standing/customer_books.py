@@ -1,6 +1,7 @@
 """A customer's books: subscription and balances read together, changed together, and written in one transaction."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -101,20 +102,22 @@ class CustomerBooks:
 
         With them goes what is filed of the periods that they leave, and no new fact. Whoever reads the books again finds
         these balances where the same facts will put them, and the others as they were: so the work may stop and begin
-        again anywhere. Return whether anything was written: not, where somebody else was faster.
+        again anywhere. Return whether to read the books again: not, where no balance fits into a transaction.
         """
-        ahead, uses = list[Write](), dict(self.known.uses if self.known else {})
+        ahead: list[Write] = []
+        uses = dict(self.known.uses if self.known else {})
         for meter in sorted(self.touched):
             change = self.changes[meter]
             more = structure_writes(change, cause, reference, self.now) if change.before.segment else []
             if not change.is_empty and len(ahead) + len(more) < TRANSACTION_WRITES_MAX:
                 ahead += more
                 uses[meter] = self.learned.uses_of(meter)
-        filed = replace(self.known or Subscription(self.customer_id), uses=uses)
-        try:
-            self.metering.table.transact([subscription_write(filed), *ahead])
-        except WriteRefused:
+        if not ahead:
             return False
+        filed = replace(self.known or Subscription(self.customer_id), uses=uses)
+        # Where somebody else was faster, the books have changed: they are read again all the same.
+        with suppress(WriteRefused):
+            self.metering.table.transact([subscription_write(filed), *ahead])
         return True
 
     def writes(self, cause: str, reference: str | None) -> list[Write]:

@@ -239,8 +239,7 @@ def _write_ahead(metering: Metering, event: WaffoEvent | Unread, effects: Effect
         return True
     if effects.books is None or isinstance(event, Unread):
         return False
-    effects.books.write_ahead(event.cause, event.order_id)
-    return True
+    return effects.books.write_ahead(event.cause, event.order_id)
 
 
 def _bring_current(metering: Metering, customer_id: str | None, now: datetime) -> bool:
