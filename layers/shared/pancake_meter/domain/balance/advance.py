@@ -53,14 +53,14 @@ def advance(balance: Balance, now: datetime, fallback: Policy) -> Change:
     return change
 
 
-def start_term(change: Change, policy: Policy, term: Term, now: datetime) -> Change:
+def start_term(change: Change, policy: Policy, term: Term, now: datetime, *, is_renewal: bool = True) -> Change:
     """Close the open period and begin ``term`` under ``policy`` with its allowance: activation, renewal, fallback.
 
-    Unused units of the plan roll over only from a term of the same plan.
+    Unused units of the plan roll over only in a renewal, and from a term of the same plan.
     """
     _, period = window_in(term, policy.cadence, now)
-    leftover = left_over(change.balance) if policy.plan == change.balance.policy.plan else ZERO
-    rolled = min(policy.rollover_maximum, leftover)
+    is_next = is_renewal and policy.plan == change.balance.policy.plan
+    rolled = min(policy.rollover_maximum, left_over(change.balance)) if is_next else ZERO
     # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
     until = min(period.start, now)
     closed = _close_period(change, now, until, rolled)

@@ -170,7 +170,7 @@ def _enter(
     is_next = isinstance(was, Covered) and was.place[0] == standing.place[0] and not is_there
     if is_next or not (is_there or _runs(learned, standing, balance.meter)):
         # What is left of a plan rolls over into its next period only.
-        change = start_term(change if is_next else _withdraw(change), policy, term, now)
+        change = start_term(change, policy, term, now, is_renewal=is_next)
     else:
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
@@ -208,7 +208,7 @@ def _fall_back(
         used = used_of_allowance(balance) if policy.plan == balance.policy.plan else ZERO
         return _give(_switch(change, policy, term, lines, now), used, ZERO, goes_on=policy.plan == balance.policy.plan)
     if not goes_on:
-        return start_term(_withdraw(change), policy, term, now)
+        return start_term(change, policy, term, now, is_renewal=False)
     return _give(_switch(change, policy, term, lines, now), ZERO, ZERO)
 
 
