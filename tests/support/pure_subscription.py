@@ -11,6 +11,7 @@ from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, burn
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import ClosedPeriod
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.selling.payment import Charge, Payment
@@ -23,6 +24,8 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.usage.late import count_late, is_late, is_open_again, period_of
+from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
@@ -116,12 +119,21 @@ class PureCustomer:
     lines: dict[str, dict[LineKey, OverageLine]] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     checks_store: bool = True
+    closed: dict[str, list[ClosedPeriod]] = field(default_factory=dict)
 
     def copy(self) -> "PureCustomer":
         """Another customer who has come just as far."""
         moved, lines = dict(self.moved), {meter: dict(kept) for meter, kept in self.lines.items()}
+        closed = {meter: list(kept) for meter, kept in self.closed.items()}
         return PureCustomer(
-            self.now, self.subscription, dict(self.balances), moved, lines, dict(self.payments), self.checks_store
+            self.now,
+            self.subscription,
+            dict(self.balances),
+            moved,
+            lines,
+            dict(self.payments),
+            self.checks_store,
+            closed,
         )
 
     def stands_like(self, other: "PureCustomer") -> bool:
@@ -199,6 +211,19 @@ class PureCustomer:
         self.pass_to(self.now)
         self.balances[meter] = record_usage(self.balances[meter], Decimal(units), self.now)
 
+    def tell(self, units: int, used_at: str, meter: str = "tokens") -> None:
+        """Record usage that happened before, and is told only now; the first use of a meter opens its balance."""
+        self.pass_to(self.now)
+        is_first = meter not in self.balances
+        if is_first:
+            self.open(meter)
+        balance, event = self.balances[meter], UsageEvent("told", Decimal(units), utc(used_at), None)
+        closed = [period for period in self.closed.get(meter, []) if not is_open_again(balance, period)]
+        if is_late(balance, event) and period_of(closed, event.used_at):
+            self._write(count_late(Change.begin(balance), closed, (), [event]))
+        else:
+            self.balances[meter] = record_usage(balance, event.quantity, event.used_at)
+
     def pass_to(self, now: datetime) -> None:
         """Let time pass."""
         self.now = now
@@ -236,6 +261,8 @@ class PureCustomer:
             moved = (change.balance.meter, movement.kind)
             self.moved[moved] = self.moved.get(moved, Decimal(0)) + movement.quantity
         self.lines[change.balance.meter] = change.lines_over(self.lines.get(change.balance.meter, {}))
+        kept = {closed.counts_from: closed for closed in (*self.closed.get(change.balance.meter, []), *change.closed)}
+        self.closed[change.balance.meter] = [kept[start] for start in sorted(kept, reverse=True)]
         # How many writes it took is no part of how a customer stands.
         self.balances[change.balance.meter] = replace(change.after, segment=0)
 

@@ -30,8 +30,10 @@ from pancake_meter.store.table import Put, Table
 from pancake_meter.usecases.balance.event_result import EventResult
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from tests.support.metered_dynamodb import metered
 from tests.support.meters import CUSTOMER, catalog_of, metering
+from tests.support.pure_subscription import PLANS, Step, step
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -214,6 +216,53 @@ def test_point_15_windows_that_were_over_when_a_balance_was_opened_have_their_us
     # Then
     april, march = closed_periods(stack.table, CUSTOMER, "tokens", page=10)
     assert (april.gone, march.gone) == units(5, 0)
+
+
+def test_point_15_a_renewed_order_that_never_used_a_meter_has_a_record_of_its_last_period(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given an order that was renewed, of a customer who has used nothing yet
+    stack = metering(dynamodb, table, catalog_of(1000))
+    _learn(stack, *LIFE)
+    # When the first usage is of the month before
+    now = LIFE[1].at + timedelta(hours=1)
+    assert told(stack, late("e1", 5, now, now - timedelta(hours=2)), now) == "counted"
+    assert told(stack, late("e2", 7, now, now - timedelta(days=45)), now) == "period_closed"
+    # Then
+    balance, period, chart = books(stack)
+    assert (balance.policy.plan, balance.used, balance.available) == ("starter", *units(0, 100_000))
+    assert (period.gone, period.left, chart.used) == units(5, 99_995, 5)
+
+
+def test_point_15_usage_from_before_a_plan_that_began_whole_and_is_over_again_is_of_the_open_period(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    stack = metering(dynamodb, table, catalog_of(1000))
+    span = ("2026-03-20T12:00:00", "2026-04-20T12:00:00", replace(PLANS["scale"], quota_change="reset"), 1)
+    for each in (
+        LIFE[0],
+        step("activated", "ORD_B", "2026-03-20T12:00:00", *span),
+        step("canceled", "ORD_B", "2026-03-21T12:00:00", *span),
+    ):
+        stack.open(CUSTOMER, "tokens", each.at)
+        _learn(stack, each)
+    now = datetime(2026, 3, 21, 13, tzinfo=UTC)
+    assert told(stack, late("e1", 5, now, datetime(2026, 3, 20, 11, tzinfo=UTC)), now) == "counted"
+    balance = read_balance(stack.table, CUSTOMER, "tokens")
+    assert balance is not None
+    assert (balance.policy.plan, balance.used, balance.available) == ("starter", *units(5, 99_995))
+
+
+LIFE = (
+    step("activated", "ORD_A", "2026-03-10T12:00:00", "2026-03-10T12:00:00", "2026-04-10T12:00:00", number=1),
+    step("renewed", "ORD_A", "2026-04-10T12:00:00", "2026-04-10T12:00:00", "2026-05-10T12:00:00", number=2),
+)
+
+
+def _learn(stack: Metering, *events: Step) -> None:
+    for event in events:
+        books = CustomerBooks.read(stack, CUSTOMER, event.at).learn(event.facts)
+        stack.table.transact(books.writes("order", event.facts.order_id))
 
 
 def test_promise_14_late_usage_of_many_idle_days_is_counted_in_as_many_transactions_as_it_takes(

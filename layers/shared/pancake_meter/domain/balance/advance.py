@@ -4,7 +4,8 @@
 balance and the instant, and one long step gives what many short ones give.
 """
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -24,21 +25,42 @@ from pancake_meter.domain.balance.balance import (
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, Windows
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
-from pancake_meter.domain.balance.period import AnchoredCadence, Period, window_start
+from pancake_meter.domain.balance.period import AnchoredCadence, Period
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 
 
-def open_balance(customer_id: str, meter: str, policy: Policy, term: Term, now: datetime) -> Change:
+@dataclass(frozen=True, slots=True)
+class IdleRun:
+    """As many ``windows`` of a term in a row, which fill the ``bounds``, and in which nothing was used.
+
+    Usage to before ``until`` counts to them. ``is_renewed``: what they have left may roll over into what follows.
+    """
+
+    policy: Policy
+    term: Term
+    bounds: Period
+    until: datetime
+    windows: int
+    is_renewed: bool = True
+
+
+def open_balance(
+    customer_id: str, meter: str, policy: Policy, term: Term, now: datetime, earlier: Iterable[IdleRun] = ()
+) -> Change:
     """Return the first state of a balance: segment 1 with its plan's allowance, on top of an empty segment 0.
 
-    Windows of the term that are over were idle: had anything been used in them, the balance would be there.
+    Windows of the term that are over were idle: had anything been used in them, the balance would be there. So were the
+    ``earlier`` ones, oldest first, which led up to this term.
     """
     index, period = window_in(term, policy.cadence, now)
-    change = Change.begin(Balance(customer_id, meter, policy, term, period, as_of=now))
-    if index == 0:
-        return _open_period(change, ZERO)
-    change, rolled = _pass_idle(change, None, 0, index, ZERO)
-    return _open_period(replace(change, balance=replace(change.balance, closed_until=period.start)), rolled)
+    change, rolled = Change.begin(Balance(customer_id, meter, policy, term, period, as_of=now)), ZERO
+    for run in earlier:
+        change, rolled = _pass_idle(change, run, rolled)
+    if index > 0:
+        run = IdleRun(policy, term, Period(term.start, period.start), period.start, index)
+        change, rolled = _pass_idle(change, run, rolled)
+    closed_until = change.closed[-1].until if change.closed else None
+    return _open_period(replace(change, balance=replace(change.balance, closed_until=closed_until)), rolled)
 
 
 def advance(balance: Balance, now: datetime, fallback: Policy) -> Change:
@@ -103,37 +125,36 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     passed = min(policy.rollover_maximum, left_over(change.balance))
     change = _close_period(change, boundary, boundary, passed)
     if target > index + 1:
-        change, passed = _pass_idle(change, boundary, index + 1, target, passed)
+        run = IdleRun(policy, term, Period(boundary, period.start), period.start, target - index - 1)
+        change, passed = _pass_idle(change, run, passed)
     begun = replace(change.balance, period=period, closed_until=period.start)
     return _open_period(replace(change, balance=begun), passed)
 
 
-def _pass_idle(change: Change, since: datetime | None, first: int, end: int, rolled: Decimal) -> tuple[Change, Decimal]:
-    """Close the term's windows from ``first`` to before ``end`` in one step; return also what rolls over out of them.
+def _pass_idle(change: Change, run: IdleRun, rolled: Decimal) -> tuple[Change, Decimal]:
+    """Close windows in one step, into which ``rolled`` units came over; return also what rolls over out of them.
 
     Nobody can have used them without advancing the balance. Each rolls over its whole allowance, up to the maximum.
     """
-    balance = change.balance
-    term, policy = balance.term, balance.policy
+    policy, bounds = run.policy, run.bounds
     cadence: AnchoredCadence = "month" if policy.cadence == "billing" else policy.cadence
-    start, stop = (window_start(cadence, term.start, index) for index in (first, end))
-    given = rolled + (end - first) * policy.allowance
-    passed = min(policy.rollover_maximum, given)
+    given = rolled + run.windows * policy.allowance
+    passed = min(policy.rollover_maximum, given) if run.is_renewed else ZERO
     record = ClosedPeriod(
-        period=Period(start, stop),
-        since=since,
-        until=stop,
-        closed_at=stop,
+        period=bounds,
+        since=change.closed[-1].until if change.closed else None,
+        until=run.until,
+        closed_at=run.until,
         segment=change.before.segment + 1,
-        order_id=term.order_id,
-        line=LineKey(start, policy.plan),
+        order_id=run.term.order_id,
+        line=LineKey(bounds.start, policy.plan),
         allowance=policy.allowance,
         rolled=rolled,
         gone=ZERO,
         left=given - passed,
         passed=passed,
         overage=ZERO,
-        idle=Windows(cadence, term.start, end - first) if end - first > 1 else None,
+        idle=Windows(cadence, run.term.start, run.windows) if run.windows > 1 else None,
     )
     return replace(change, closed=(*change.closed, record)), passed
 
@@ -146,14 +167,21 @@ def _lapse(balance: Balance, boundary: datetime) -> Lapse | None:
     return Lapse(balance.term.order_id, balance.term.start, balance.period, boundary, used, rolled_over(balance))
 
 
-def _close_period(change: Change, closed_at: datetime, until: datetime, passed: Decimal) -> Change:
-    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a record is left.
-
-    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that.
-    """
+def leave_record(change: Change, now: datetime, until: datetime) -> Change:
+    """Leave a record of the open period, in which another allowance begins at ``until``: usage before counts to it."""
     change = change.burn()
+    since = change.balance.closed_until
+    if since is not None and until <= since:
+        return change
+    record = _record(change, now, until, ZERO, ZERO)
+    after = replace(change.balance, closed_until=until)
+    return replace(change, balance=after, closed=(*change.closed, record))
+
+
+def _record(change: Change, closed_at: datetime, until: datetime, passed: Decimal, overage: Decimal) -> ClosedPeriod:
+    """Return what the open period came to; ``change`` is burned."""
     balance = change.balance
-    record = ClosedPeriod(
+    return ClosedPeriod(
         period=balance.period,
         since=balance.closed_until,
         until=until,
@@ -166,8 +194,18 @@ def _close_period(change: Change, closed_at: datetime, until: datetime, passed: 
         gone=balance.gone_before + used_of_allowance(balance),
         left=left_over(balance) - passed,
         passed=passed,
-        overage=balance.overage,
+        overage=overage,
     )
+
+
+def _close_period(change: Change, closed_at: datetime, until: datetime, passed: Decimal) -> Change:
+    """End the open period: periodic grants expire, overage becomes due, counters start from zero, a record is left.
+
+    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that.
+    """
+    change = change.burn()
+    balance = change.balance
+    record = _record(change, closed_at, until, passed, balance.overage)
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)

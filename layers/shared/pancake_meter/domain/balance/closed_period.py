@@ -6,11 +6,14 @@ rolled over, reports. Charts are for looking at.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pancake_meter.domain.balance.period import AnchoredCadence, Period, window_index, window_start
 from pancake_meter.domain.selling.overage import LineKey
+
+TOLD_AFTER_MAX = timedelta(days=90)
+"""How long after it happened usage may still be told, if at all."""
 
 _ZERO = Decimal(0)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.domain.balance.adjust import resume_overage
-from pancake_meter.domain.balance.advance import make_due, open_balance, start_term
+from pancake_meter.domain.balance.advance import leave_record, make_due, open_balance, start_term
 from pancake_meter.domain.balance.balance import (
     ZERO,
     Balance,
@@ -21,10 +21,12 @@ from pancake_meter.domain.balance.balance import (
     window_in,
 )
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.selling.overage import Lines
 from pancake_meter.domain.standing.add_ons import give_add_ons
+from pancake_meter.domain.standing.before import periods_before
 from pancake_meter.domain.standing.gone import gone_in, idle, rolled_into
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX
 from pancake_meter.domain.standing.standing import Covered, Standing, Uncovered, place_of, standing_of
@@ -38,10 +40,11 @@ def open_following(
     """Return the first state of a balance, where the facts put it; the default plan begins at ``since`` at the latest."""
     standing = standing_of(subscription, meter, now)
     if isinstance(standing, Covered):
-        change = open_balance(customer_id, meter, Policy.of(standing.plan, meter), standing.term, now)
+        policy, term = Policy.of(standing.plan, meter), standing.term
     else:
-        start = min(since, standing.since or since, now)
-        change = open_balance(customer_id, meter, standing.policy(default), Term(order_id=None, start=start), now)
+        policy, term = standing.policy(default), Term(order_id=None, start=min(since, standing.since or since, now))
+    earlier = periods_before(subscription, meter, standing, term.start, now - TOLD_AFTER_MAX) if subscription else ()
+    change = open_balance(customer_id, meter, policy, term, now, earlier)
     if subscription is None:
         return change
     if isinstance(standing, Covered):
@@ -172,6 +175,8 @@ def _enter(
         # What is left of a plan rolls over into its next period only.
         change = start_term(change, policy, term, now, is_renewal=is_next)
     else:
+        if isinstance(was, Covered) and not goes_on and standing.paid.plan.quota_change == "reset":
+            change = leave_record(change, now, min(standing.paid.sold_at, now))
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
     return _give(change, gone, rolled, goes_on=goes_on)
@@ -209,6 +214,8 @@ def _fall_back(
         return _give(_switch(change, policy, term, lines, now), used, ZERO, goes_on=policy.plan == balance.policy.plan)
     if not goes_on:
         return start_term(change, policy, term, now, is_renewal=False)
+    if isinstance(was, Covered):
+        change = leave_record(change, now, min(since, now))
     return _give(_switch(change, policy, term, lines, now), ZERO, ZERO)
 
 

@@ -28,6 +28,11 @@ def is_late(balance: Balance, event: UsageEvent) -> bool:
     return balance.closed_until is not None and event.used_at < balance.closed_until
 
 
+def is_open_again(balance: Balance, closed: ClosedPeriod) -> bool:
+    """Whether a record is of the open period, which the balance had left and has come back to."""
+    return (closed.order_id, closed.period.start) == (balance.term.order_id, balance.period.start)
+
+
 def period_of(closed: Iterable[ClosedPeriod], instant: datetime) -> ClosedPeriod | None:
     """Return the one of ``closed``, newest first, that usage of ``instant`` belongs to; of idle windows, the one window."""
     return next((period.window(instant) for period in closed if period.counts(instant)), None)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.errors import EventTimeOutOfRange, InvalidEventId
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quantity import format_quantity
 
-RETENTION = timedelta(days=90)
+RETENTION = TOLD_AFTER_MAX
 """How long an id is remembered: a repeat within it counts once."""
 
 AHEAD_MAX = timedelta(minutes=5)

@@ -7,7 +7,7 @@ from typing import Final
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
-from pancake_meter.domain.usage.late import count_late, is_late, period_of
+from pancake_meter.domain.usage.late import count_late, is_late, is_open_again, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance
 from pancake_meter.store.balance.spending import EventsRefused, write_late_events
@@ -96,7 +96,8 @@ def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> l
     """Return closed periods, newest first, back to the one that ``earliest`` belongs to."""
     found: list[ClosedPeriod] = []
     for period in closed_periods(metering.table, balance.customer_id, balance.meter, page=_PAGE):
-        found.append(period)
+        if not is_open_again(balance, period):
+            found.append(period)
         if (period.since is not None and period.since <= earliest) or len(found) == _PERIODS_MAX:
             break
     return found

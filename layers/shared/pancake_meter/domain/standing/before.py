@@ -1,0 +1,101 @@
+"""Paid periods before the one that counts.
+
+A balance is opened at the first use of a meter, which may be told late. Then it leaves a record of each paid period before,
+as if it had been there: usage of such a period counts to it, and takes nothing of the period that is open.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from pancake_meter.domain.balance.advance import IdleRun
+from pancake_meter.domain.balance.balance import Policy, Term, window_in
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import PaidPeriod
+from pancake_meter.domain.standing.standing import Standing, Uncovered
+from pancake_meter.domain.standing.subscription import Subscription
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    """A paid period of an order, to before ``end``: its own end, that of the order, or when another took its place."""
+
+    order: OrderFacts
+    paid: PaidPeriod
+    end: datetime
+
+    @property
+    def start(self) -> datetime:
+        return self.paid.period.start.at
+
+
+def periods_before(
+    subscription: Subscription, meter: str, standing: Standing, start: datetime, since: datetime
+) -> tuple[IdleRun, ...]:
+    """Return the paid periods of a meter that led up to ``start`` without a gap, oldest first, back to before ``since``.
+
+    ``standing`` is where the meter stands since ``start``. Periods that a plan change went on in are no periods of their
+    own: what was used before the change is used of the new plan as well, unless that starts from zero.
+    """
+    runs: list[IdleRun] = []
+    stays = sorted(_stays(subscription), key=lambda stay: _preference(stay, meter), reverse=True)
+    after = (
+        None if isinstance(standing, Uncovered) else _Stay(standing.order, standing.paid, standing.paid.period.ends_at)
+    )
+    until = edge = start
+    while edge > since:
+        stay = next((stay for stay in stays if stay.start < edge <= stay.end + _DAY), None)
+        if stay is None:
+            break
+        edge = stay.start
+        if after is not None and _goes_on(stay, after):
+            until = edge
+        else:
+            runs.append(_run(stay, meter, until, is_renewed=after is not None and _is_renewal(stay, after)))
+            until = edge
+        after = stay
+    return tuple(reversed(runs))
+
+
+def _stays(subscription: Subscription) -> Iterator[_Stay]:
+    taken = {
+        order_id: order.all_periods[-1].period.start.at
+        for order in subscription.orders
+        for order_id in subscription.replaced.get(order.order_id, ())
+        if order.all_periods
+    }
+    for order in subscription.orders:
+        for paid in () if order.is_add_on else order.all_periods:
+            ends = (paid.period.ends_at, order.ended_at, taken.get(order.order_id))
+            end = min(end for end in ends if end is not None)
+            if paid.period.start.at < end:
+                yield _Stay(order, paid, end)
+
+
+def _preference(stay: _Stay, meter: str) -> tuple[bool, int, datetime]:
+    return meter in stay.paid.plan.allowances, stay.paid.plan.rank, stay.start
+
+
+def _goes_on(stay: _Stay, after: _Stay) -> bool:
+    """Whether a period still ran when another order took its place, which counts what was used before."""
+    is_another = stay.order.order_id != after.order.order_id
+    return is_another and stay.paid.period.ends_at > after.start and after.paid.plan.quota_change != "reset"
+
+
+def _is_renewal(stay: _Stay, after: _Stay) -> bool:
+    is_same = stay.order.order_id == after.order.order_id and stay.paid.plan.key == after.paid.plan.key
+    return is_same and not stay.paid.is_trial
+
+
+def _run(stay: _Stay, meter: str, until: datetime, *, is_renewed: bool) -> IdleRun:
+    paid, order = stay.paid, stay.order
+    granted = paid.allowance(meter, order.charges_of(paid))
+    policy = replace(Policy.of(paid.plan, meter), allowance=granted)
+    ends_at = paid.period.ends_at
+    term = Term(order.order_id, stay.start, ends_at, ends_at)
+    last, window = window_in(term, policy.cadence, stay.end - timedelta.resolution)
+    return IdleRun(policy, term, Period(stay.start, window.end), until, last + 1, is_renewed)
