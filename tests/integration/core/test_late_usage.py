@@ -227,7 +227,6 @@ def test_point_15_a_renewed_order_that_never_used_a_meter_has_a_record_of_its_la
     # When the first usage is of the month before
     now = LIFE[1].at + timedelta(hours=1)
     assert told(stack, late("e1", 5, now, now - timedelta(hours=2)), now) == "counted"
-    assert told(stack, late("e2", 7, now, now - timedelta(days=45)), now) == "period_closed"
     # Then
     balance, period, chart = books(stack)
     assert (balance.policy.plan, balance.used, balance.available) == ("starter", *units(0, 100_000))
