@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.errors import GiftConflict, InvalidGift, InvalidReason, UnknownMeter
-from pancake_meter.store.balance.given_units import Gift
+from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.operate import block, give_units
+from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
+from tests.support.pure_subscription import step
+from tests.support.webhook_world import utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -82,3 +86,20 @@ def test_access_is_cut_off_with_a_reason_and_opened_again(stack: Metering) -> No
 def test_a_reason_has_a_length(stack: Metering, reason: str) -> None:
     with pytest.raises(InvalidReason):
         block(stack, CUSTOMER, "tokens", reason, NOW)
+
+
+@pytest.mark.parametrize("meters", [("tokens",), ()], ids=["a balance", "no balance"])
+def test_units_given_after_one_of_two_orders_lapsed_meet_the_other(stack: Metering, meters: tuple[str, ...]) -> None:
+    # Given Pro, which lapses in April, and Starter beside it, which goes on to May
+    pro = step("activated", "ORD_A", "2026-03-10T12:00:00", "2026-03-10T12:00:00", "2026-04-10T12:00:00", "pro", 1)
+    beside = step("activated", "ORD_B", "2026-03-20T12:00:00", "2026-03-20T12:00:00", "2026-04-20T12:00:00", number=1)
+    for meter in meters:
+        stack.open(CUSTOMER, meter, pro.at)
+    for each in (pro, beside):
+        books = CustomerBooks.read(stack, CUSTOMER, each.at).learn(each.facts)
+        stack.table.transact(books.writes("order", each.facts.order_id))
+    # When units are given before anything else has met the lapse
+    given = give_units(stack, CUSTOMER, "tokens", "welcome", GIFT, utc("2026-04-15T12:00:00"))
+    # Then
+    assert (given.policy.plan, given.available) == ("starter", Decimal(100_250))
+    assert read_balance(stack.table, CUSTOMER, "tokens") == given

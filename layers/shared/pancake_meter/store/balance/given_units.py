@@ -3,27 +3,13 @@
 ``PK CUSTOMER#<customer> SK GIVEN#<meter>#<id>``.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
+from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import Put, Table
-
-GiftKind = Literal["promotion", "credit"]
-"""``promotion`` burns before the plan's units, ``credit`` after them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gift:
-    """What was asked for: ``starts_at`` is ``None`` for units that start when they are given, ``expires_at`` for good."""
-
-    kind: GiftKind
-    quantity: Decimal
-    starts_at: datetime | None = None
-    expires_at: datetime | None = None
 
 
 def read_gift(table: Table, customer_id: str, meter: str, gift_id: str) -> Gift | None:

@@ -67,12 +67,17 @@ class Metering:
         return balance, self._advanced(balance, now).change
 
     def begin_change(self, customer_id: str, meter: str, now: datetime) -> "Begun":
-        """Return the change that makes the balance what it is now, to be grown and written: two reads."""
+        """Return the change that makes the balance what it is now, to be grown and written with its ``demands``.
+
+        Two reads, and a query where a paid term has lapsed and units are due.
+        """
         balance = read_balance(self.table, customer_id, meter)
         subscription = read_subscription(self.table, customer_id)
         if balance is None:
-            return Begun(self._opening(subscription, customer_id, meter, now), subscription)
-        return Begun(drop_expired_holds(self.advanced(balance, now, subscription), now), subscription)
+            opening = self._opening(subscription, customer_id, meter, now)
+            return Begun(opening, subscription, (subscription_unchanged(customer_id, subscription),))
+        advanced = self._advanced(balance, now, subscription)
+        return Begun(advanced.change, subscription, advanced.demands)
 
     def advanced(self, balance: Balance, now: datetime, subscription: Subscription | None) -> Change:
         """Return the change that carries a stored balance up to ``now``, to be grown and written.
@@ -164,10 +169,14 @@ class _Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A change of one balance, begun, and the subscription that it was begun with."""
+    """A change of one balance, begun, and the subscription that it was begun with.
+
+    ``demands`` are further writes of the same transaction: what was read of the subscription has to be so still.
+    """
 
     change: Change
     subscription: Subscription | None
+    demands: tuple[Write, ...]
 
     @property
     def due(self) -> Decimal:

@@ -5,13 +5,12 @@ from typing import Final
 
 from pancake_meter.domain.balance.adjust import add_grant, set_blocked
 from pancake_meter.domain.balance.balance import Balance
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
-from pancake_meter.domain.errors import GiftConflict, InvalidGift, InvalidReason
+from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.domain.errors import GiftConflict, InvalidReason
 from pancake_meter.store.balance.balances import write_change
-from pancake_meter.store.balance.given_units import Gift, gift_write, read_gift
+from pancake_meter.store.balance.given_units import gift_write, read_gift
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines
-from pancake_meter.store.standing.subscriptions import subscription_unchanged
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
 REASON_LENGTH_MAX: Final = 200
@@ -28,23 +27,18 @@ def give_units(metering: Metering, customer_id: str, meter: str, gift_id: str, g
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     metering.check_meter(meter)
-    start = gift.starts_at or now
     for _ in range(ATTEMPTS_MAX):
         known = read_gift(metering.table, customer_id, meter, gift_id)
         if known is not None:
             if known != gift:
                 raise GiftConflict("the id was used to give other units")
             return metering.current_balance(customer_id, meter, now)
-        if gift.quantity <= 0 or (gift.expires_at is not None and gift.expires_at <= max(start, now)):
-            raise InvalidGift("a gift is of some units, and ends after it starts and is given")
+        grant = gift.grant(gift_id, now)
         begun = metering.begin_change(customer_id, meter, now)
         lines = read_due_lines(metering.table, customer_id, meter, begun.due)
-        priority = DEFAULT_PRIORITY[gift.kind]
-        grant = Grant(f"gift:{gift_id}", gift.kind, gift.quantity, gift.quantity, priority, start, gift.expires_at)
         change = add_grant(begun.change, grant, now, lines)
         once = gift_write(customer_id, meter, gift_id, gift, now)
-        unchanged = subscription_unchanged(customer_id, begun.subscription)
-        written = write_change(metering.table, change, "given", gift_id, now, demands=[once, unchanged])
+        written = write_change(metering.table, change, "given", gift_id, now, demands=[once, *begun.demands])
         if written is not None:
             return written
     raise StoreBusy("the balance kept changing")
@@ -68,9 +62,8 @@ def block(metering: Metering, customer_id: str, meter: str, reason: str | None, 
         if begun.change.balance.blocked == reason:
             return begun.change.balance
         change = set_blocked(begun.change, reason)
-        unchanged = subscription_unchanged(customer_id, begun.subscription)
         cause = "unblocked" if reason is None else "blocked"
-        written = write_change(metering.table, change, cause, reason, now, demands=[unchanged])
+        written = write_change(metering.table, change, cause, reason, now, demands=begun.demands)
         if written is not None:
             return written
     raise StoreBusy("the balance kept changing")

@@ -78,5 +78,6 @@ def _forgive_more(
     is_all = forgiven == wanted or change.balance.overage_due + change.balance.current_overage == ZERO
     after = Forgiveness(so_far.asked, so_far.forgiven + forgiven, is_all)
     once = forgiveness_write(customer_id, meter, forgiveness_id, known, after, now)
-    is_written = write_change(metering.table, change, "forgiven", forgiveness_id, now, demands=[once]) is not None
-    return after if is_written else None
+    demands = [once, *begun.demands]
+    written = write_change(metering.table, change, "forgiven", forgiveness_id, now, demands=demands)
+    return after if written is not None else None

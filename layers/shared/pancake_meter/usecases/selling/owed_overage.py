@@ -93,7 +93,7 @@ def merge_owed(metering: Metering, customer_id: str, meter: str, currency: str, 
         if len(closed) < MAX_SOLD_LINES or not has_twins:
             return
         merged = merge_lines(begun.change, alike[:MAX_CHANGED_LINES])
-        write_change(metering.table, merged, "lines_merged", None, now)
+        write_change(metering.table, merged, "lines_merged", None, now, demands=begun.demands)
     raise StoreBusy("the customer owes more lines than one request can merge")
 
 
