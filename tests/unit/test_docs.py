@@ -24,6 +24,19 @@ def test_every_python_file_that_a_page_names_is_there() -> None:
     } == set()
 
 
+def test_every_module_that_a_docstring_names_is_there() -> None:
+    """A bare name is of the same room; one with its folder is of the package."""
+    named = {
+        (module, name)
+        for module in PACKAGE.rglob("*.py")
+        for name in re.findall(r"``([a-z_/0-9]+\.py)``", module.read_text())
+    }
+    assert named
+    assert [
+        str(each) for each in named if not any((base / each[1]).is_file() for base in (each[0].parent, PACKAGE, ROOT))
+    ] == []
+
+
 def test_the_readme_shows_the_rooms_of_each_floor() -> None:
     rows = re.findall(r"^\| `([a-z]+)` \| [^|]+((?:\|[ a-z]*){4})\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     shown = {

@@ -33,8 +33,8 @@ def reconcile_charges(run: Run) -> Tally:
         if told is None or charge is None or charge.created_at is None:
             return "unchanged"
         paid_at = floor_ms(charge.created_at)
-        with_ = run.reconciling
-        return run.take(charge_body(charge, paid_at, told, payment.order_id, with_.mode, with_.store_id))
+        reconciling = run.reconciling
+        return run.take(charge_body(charge, paid_at, told, payment.order_id, reconciling.mode, reconciling.store_id))
 
     return run.walk_ours(
         "uncharged_payments",

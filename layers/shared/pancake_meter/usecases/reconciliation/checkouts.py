@@ -24,7 +24,7 @@ def reconcile_checkouts(run: Run) -> Tally:
     Raises:
         StoreUnavailable: the store cannot be reached.
     """
-    with_ = run.reconciling
+    reconciling = run.reconciling
 
     def heal(checkout_id: str) -> Judged:
         results: list[Judged] = ["unchanged"]
@@ -32,9 +32,9 @@ def reconcile_checkouts(run: Run) -> Tally:
         # Without a session nothing can have been paid; with a payment we have been told.
         if checkout is None or checkout.session_id is None or checkout.payment_ids:
             return "unchanged"
-        for paid_at, payment in _succeeded(with_.waffo.payments_by_external_id(checkout_id)):
-            check_snapshot_pinned(payment, with_.mode, with_.store_id)
-            body = payment_body(payment, paid_at, with_.mode, with_.store_id)
+        for paid_at, payment in _succeeded(reconciling.waffo.payments_by_external_id(checkout_id)):
+            check_snapshot_pinned(payment, reconciling.mode, reconciling.store_id)
+            body = payment_body(payment, paid_at, reconciling.mode, reconciling.store_id)
             results.append(run.take(body))
         return gravest(results)
 

@@ -1,6 +1,6 @@
 """Orders that may have been bought twice: Waffo is asked whether both still stand, and the answer is kept as a fact.
 
-``domain/bought_twice.py`` decides from the facts. No webhook tells that an order goes on as before, so between two renewals
+``domain/standing/bought_twice.py`` decides from the facts. No webhook tells that an order goes on as before, so between two renewals
 this is the only source.
 """
 

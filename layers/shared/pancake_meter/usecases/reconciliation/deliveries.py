@@ -18,10 +18,10 @@ def reconcile_deliveries(run: Run) -> Tally:
     Raises:
         StoreUnavailable: the store cannot be reached.
     """
-    with_ = run.reconciling
+    reconciling = run.reconciling
 
     def fetch(offset: int) -> Page[WebhookDelivery]:
-        page = with_.waffo.failed_webhook_deliveries(with_.store_id, limit=PAGE_SIZE, offset=offset)
+        page = reconciling.waffo.failed_webhook_deliveries(reconciling.store_id, limit=PAGE_SIZE, offset=offset)
         # Any order ends alike, but of two payments of one checkout the first should be the one that pays.
         return replace(page, items=tuple(sorted(page.items, key=_age)))
 

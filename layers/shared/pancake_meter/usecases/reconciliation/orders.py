@@ -25,7 +25,7 @@ def reconcile_orders(run: Run) -> tuple[Tally, frozenset[str] | None]:
     Raises:
         StoreUnavailable: the store cannot be reached.
     """
-    with_ = run.reconciling
+    reconciling = run.reconciling
     seen: set[str] = set()
     offsets: list[int] = []
 
@@ -35,7 +35,7 @@ def reconcile_orders(run: Run) -> tuple[Tally, frozenset[str] | None]:
 
     def fetch(offset: int) -> Page[SubscriptionOrderSnapshot]:
         offsets.append(offset)
-        return with_.waffo.subscription_orders(with_.store_id, limit=PAGE_SIZE, offset=offset)
+        return reconciling.waffo.subscription_orders(reconciling.store_id, limit=PAGE_SIZE, offset=offset)
 
     tally = run.walk_waffo(
         "orders", fetch, heal, of=lambda snapshot: snapshot.id, page_size=PAGE_SIZE, pages_max=PAGES_MAX
@@ -86,12 +86,12 @@ def _is_suspect(order: OrderFacts, seen: frozenset[str] | None, run: Run) -> boo
 
 def _heal(run: Run, snapshot: SubscriptionOrderSnapshot) -> Judged:
     """Apply what leads from what we know of the order to what the snapshot says: two reads when nothing does."""
-    with_ = run.reconciling
-    check_snapshot_pinned(snapshot, with_.mode, with_.store_id)
+    reconciling = run.reconciling
+    check_snapshot_pinned(snapshot, reconciling.mode, reconciling.store_id)
     results: list[Judged] = ["unchanged"]
     for event in missing_events(snapshot, _known(run, snapshot.id), _plan(run, snapshot)):
         if event.is_proved or _is_paid(run, snapshot):
-            body = snapshot_body(snapshot, event, with_.mode, with_.store_id)
+            body = snapshot_body(snapshot, event, reconciling.mode, reconciling.store_id)
             results.append(run.take(body))
     return gravest(results)
 

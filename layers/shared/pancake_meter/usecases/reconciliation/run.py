@@ -131,11 +131,11 @@ class Run:
             WrongMode, WrongStore: it is not ours. Nothing was kept.
             StoreBusy, StoreUnavailable: passing trouble; the same call is safe to repeat.
         """
-        with_ = self.reconciling
-        delivery, event = read_arrival(body, {}, Pin(with_.mode, with_.store_id), self.now, "reconciliation")
-        if read_delivery(with_.metering.table, delivery.digest) is not None:
+        reconciling = self.reconciling
+        delivery, event = read_arrival(body, {}, Pin(reconciling.mode, reconciling.store_id), self.now, "reconciliation")
+        if read_delivery(reconciling.metering.table, delivery.digest) is not None:
             return "unchanged"
-        return self.judged(judge_arrival(with_.metering, delivery, event, self.now, with_.pause))
+        return self.judged(judge_arrival(reconciling.metering, delivery, event, self.now, reconciling.pause))
 
     def heal_each(
         self,
