@@ -144,7 +144,7 @@ class Balance:
     ``used_before`` is the part of ``used`` that the present plan does not count against its allowance: it was used before
     the plan began to govern, inside the same counted period.
 
-    ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), which are kept beside the balance.
+    ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
     of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
     balance that has fallen back by itself.

@@ -1,7 +1,7 @@
 """Spending: the decision on a request, and the arithmetic of the hot writes.
 
-The store performs the same arithmetic in DynamoDB without reading first; ``store/balance/spending.py`` is held to these functions
-by the tests. None of them touches grants. The pace of holds while a payment is overdue stands beside it: ``throttle.py``.
+The store performs the same arithmetic in DynamoDB without reading first; by the tests ``store/balance/spending.py`` is held to
+these functions. None of them touches grants. The pace of holds while a payment is overdue stands beside it: ``throttle.py``.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The hot writes: one request each, arithmetic only, no read before them.
 
-They are the functions of ``domain/balance/spend.py`` as conditional updates. A condition that fails returns the item as it stood,
-and the use case decides from it what to do: open the balance, advance it, refuse, or recognise a repeat.
+They are the functions of ``domain/balance/spend.py`` as conditional updates. A condition that fails returns the item as it
+stood, and the use case decides from it what to do: open the balance, advance it, refuse, or recognise a repeat.
 
 Cost in write units while the balance is within 1 KB: hold 1, release 1, record 4 (2 an event and 2 for the balance, so 2.02
 an event in a batch of 99), settle 4.

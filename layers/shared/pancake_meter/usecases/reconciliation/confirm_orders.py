@@ -1,7 +1,7 @@
 """Orders that may have been bought twice: Waffo is asked whether both still stand, and the answer is kept as a fact.
 
-``domain/standing/bought_twice.py`` decides from the facts. No webhook tells that an order goes on as before, so between two renewals
-this is the only source.
+``domain/standing/bought_twice.py`` decides from the facts. No webhook tells that an order goes on as before, so between two
+renewals this is the only source.
 """
 
 from collections.abc import Callable, Mapping
