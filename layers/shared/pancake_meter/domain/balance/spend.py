@@ -1,6 +1,6 @@
 """Spending: the decision on a request, and the arithmetic of the hot writes.
 
-The store performs the same arithmetic in DynamoDB without reading first; by the tests ``store/balance/spending.py`` is held to
+The store performs the same arithmetic in DynamoDB without reading first; tests hold ``store/balance/spending.py`` to
 these functions. None of them touches grants. The pace of holds while a payment is overdue stands beside it: ``throttle.py``.
 """
 

@@ -132,7 +132,9 @@ class Run:
             StoreBusy, StoreUnavailable: passing trouble; the same call is safe to repeat.
         """
         reconciling = self.reconciling
-        delivery, event = read_arrival(body, {}, Pin(reconciling.mode, reconciling.store_id), self.now, "reconciliation")
+        delivery, event = read_arrival(
+            body, {}, Pin(reconciling.mode, reconciling.store_id), self.now, "reconciliation"
+        )
         if read_delivery(reconciling.metering.table, delivery.digest) is not None:
             return "unchanged"
         return self.judged(judge_arrival(reconciling.metering, delivery, event, self.now, reconciling.pause))
