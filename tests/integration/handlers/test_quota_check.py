@@ -241,9 +241,14 @@ def test_a_period_that_has_just_closed_is_shown_before_anything_writes(deps: Quo
     call = calling(deps)
     call(hold(777))
     call(api_event("holds_settle", path=f"{CUSTOMER}/holds/tokens~777~call-1/settle", body={"quantity": 777}))
-    report = calling_at(deps, NOW + timedelta(days=32))(api_event("usage_report")).body["periods"]
-    # Then the new period is open and the old one is there, and so it stays once it is written
-    assert [(period["open"], period["used"]) for period in report] == [(True, 0), (False, 777)]
+    report = calling_at(deps, NOW + timedelta(days=32))(api_event("usage_report")).body
+    # Then the new period is open and the old one is there, with what it came to
+    assert [(period["open"], period["used"]) for period in report["periods"]] == [(True, 0), (False, 777)]
+    figures = ("plan", "order_id", "allowance", "rolled", "gone", "passed", "left", "overage", "windows")
+    (closed,) = report["closed"]
+    assert [closed[name] for name in figures] == ["free", None, 10_000, 0, 777, 0, 9223, 0, 1]
+    assert closed["closed_at"] == closed["end"] == report["periods"][0]["start"]
+    # And so it stays once it is written
     later = replace(deps, clock=lambda: NOW + timedelta(days=32))
     calling(later)(hold(1, "call-2"))
-    assert calling(later)(api_event("usage_report")).body["periods"] == report
+    assert calling(later)(api_event("usage_report")).body == report

@@ -3,15 +3,19 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from local.waffo_simulator.model import Order
 from pancake_meter.catalog import Catalog, load_catalog, parse_catalog
+from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.webhooks.deliveries import Delivery, deliveries_by_verdict, read_delivery
+from pancake_meter.usecases.balance.operate import give_units
 from pancake_meter.usecases.reconciliation import open_deliveries as reconcile_open
 from pancake_meter.usecases.webhooks import judge as judge_delivery
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery
@@ -156,6 +160,30 @@ def test_a_dismissed_delivery_is_left_alone(world: WaffoWorld) -> None:
     change_catalog(world, KNOWS_MYSTERY)
     assert world.reconcile().passes["parked_deliveries"].read == 0
     assert (kept(world, digest).verdict, world.plan("acct_0")) == ("dismissed", "free")
+
+
+def test_promise_14_a_delivery_that_met_a_bound_is_tried_again_each_hour_until_it_fits(world: WaffoWorld) -> None:
+    # Given a pack that was opened, and a balance that became full before it was paid
+    began, metering = world.now, world.stack.metering
+    opened = world.top_up("acct_1")
+    with pytest.raises(TooManyGrants):
+        for number in range(100):
+            ends = began + timedelta(hours=3, minutes=number)
+            gift = Gift("promotion", Decimal(1), expires_at=ends)
+            give_units(metering, "acct_1", "tokens", f"gift-{number}", gift, began)
+    world.pay(opened, "acct_1")
+    (met,) = deliveries_by_verdict(world.table, "failed", limit=50).deliveries
+    assert (met.reason, kept(world, met.digest).attempts) == ("too_many_grants", 1)
+    # When
+    attempts = []
+    for minutes in (30, 61, 90, 130, 250):
+        world.at(began + timedelta(minutes=minutes))
+        world.reconcile()
+        attempts.append(kept(world, met.digest).attempts)
+    # Then: it is left for an hour each time, and fits once the first gifts have expired
+    assert attempts == [1, 2, 2, 3, 4]
+    assert kept(world, met.digest).verdict == "applied"
+    assert world.available("acct_1") > 100_000
 
 
 # Refunds that name no payment, of payments that no webhook has told of
