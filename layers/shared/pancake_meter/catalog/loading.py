@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -13,13 +14,15 @@ from pancake_meter.catalog.building import build_catalog
 from pancake_meter.catalog.catalog import Catalog
 from pancake_meter.catalog.errors import CatalogError, CatalogProblem
 from pancake_meter.catalog.model import CatalogFile
+from pancake_meter.faults import sentence
 
 CATALOG_BYTES_MAX = 256 * 1024
 
+_NEEDS_A_MODEL = "needs a model: per_unit, package, graduated or volume"
 _MESSAGES = {
-    "missing": "is missing",
     "extra_forbidden": "is not a key that the catalog knows",
-    "union_tag_not_found": "needs a model: per_unit, package, graduated or volume",
+    "union_tag_not_found": _NEEDS_A_MODEL,
+    "union_tag_invalid": _NEEDS_A_MODEL,
 }
 _KEY_MARK = "[key]"
 
@@ -71,13 +74,13 @@ def _document(text: str) -> dict[str, Any]:
 
 def _problems(error: ValidationError, document: dict[str, Any]) -> list[CatalogProblem]:
     return [
-        CatalogProblem(_path(fault["loc"], document), _message(fault["type"], fault["msg"]))
+        CatalogProblem(_path(fault["loc"], document), _message(fault["type"], fault.get("ctx", {})))
         for fault in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _message(kind: str, message: str) -> str:
-    return _MESSAGES.get(kind) or message.removeprefix("Value error, ").replace("Input should", "should")
+def _message(kind: str, context: Mapping[str, Any]) -> str:
+    return _MESSAGES.get(kind) or sentence(kind, context)
 
 
 def _path(location: tuple[int | str, ...], document: Any) -> str:

@@ -9,15 +9,13 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.faults import faults
 from pancake_meter.http import json
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreError
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
-
-_FAULTS_MAX: Final = 20
-_FIELD_LENGTH_MAX: Final = 128
 
 _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "unknown_meter": HTTPStatus.NOT_FOUND,
@@ -83,13 +81,8 @@ def problem_of_domain(error: DomainError) -> Problem:
 
 def problem_of_validation(error: ValidationError) -> Problem:
     """Return the problem of a body with wrong fields: the faults of the first 20 fields, without their values."""
-    faults = [
-        {"field": ".".join(str(part) for part in fault["loc"])[:_FIELD_LENGTH_MAX], "fault": fault["msg"]}
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:_FAULTS_MAX]
-    ]
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "The request has wrong fields.", {"errors": faults}
-    )
+    detail = "The request has wrong fields."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, {"errors": faults(error)})
 
 
 def problem_of_json(error: MalformedJson) -> Problem:

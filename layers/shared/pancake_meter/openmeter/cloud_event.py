@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pancake_meter.domain.errors import UnreadableUsage
 from pancake_meter.domain.instant import parse_instant
 from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX
+from pancake_meter.faults import faults
 
 _TEXT_LENGTH_MAX = 1024
 
@@ -66,15 +67,11 @@ def cloud_event(item: object) -> CloudEvent:
     try:
         wire = _Wire.model_validate(item)
     except ValidationError as error:
-        faults = [
-            {"field": ".".join(map(str, fault["loc"])), "fault": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults) from None
+        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults(error)) from None
     if not wire.subject and wire.source != LITELLM_SOURCE:
         # LiteLLM's callback never repeats what is refused: its event of nobody is taken, and parked.
-        faults = [{"field": "subject", "fault": "String should have at least 1 character"}]
-        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults)
+        fault = {"field": "subject", "fault": "must have at least 1 character"}
+        raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=[fault])
     kept = item if isinstance(item, Mapping) else {}
     return CloudEvent(wire.id, wire.source, wire.type, wire.subject, wire.time, wire.data, kept)
 
