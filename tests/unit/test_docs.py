@@ -1,9 +1,14 @@
 """Pages that describe the layout are in step with it."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pancake_meter.domain.errors import DomainError
+from pancake_meter.http.balance.quota import _DETAIL
+from pancake_meter.http.problem import problem_of_domain
+from pancake_meter.http.webhooks.intake import _ANSWERS
 from tools.cfn_template import ROOT
 
 PACKAGE = ROOT / "layers" / "shared" / "pancake_meter"
@@ -47,3 +52,30 @@ def test_the_readme_shows_the_rooms_of_each_floor() -> None:
     }
     rooms = {(floor, path.parent.name) for floor in FLOORS for path in (PACKAGE / floor).glob("*/__init__.py")}
     assert shown == rooms
+
+
+def codes_of_problems() -> set[str]:
+    """Return the codes that a ``Problem`` is made with by name."""
+    calls = (node for module in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(module.read_text())))
+    codes = set()
+    for node in calls:
+        match node:
+            case ast.Call(func=ast.Name(id="Problem"), args=[_, ast.Constant(value=str(code)), *_]):
+                codes.add(code)
+    return codes
+
+
+def domain_errors(base: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from domain_errors(error)
+
+
+def test_the_page_of_errors_has_every_code_with_its_status() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    told = {code: int(status) for code, status in rows}
+    assert len(rows) == len(told)
+    known = {error.code: problem_of_domain(error("")).status for error in domain_errors()}
+    known |= {code: status for status, code in _ANSWERS.values()}
+    assert sorted(told) == sorted({*known, *codes_of_problems(), *_DETAIL})
+    assert {code: told[code] for code in known} == known

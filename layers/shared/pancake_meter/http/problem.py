@@ -32,6 +32,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "event_conflict": HTTPStatus.CONFLICT,
     "forgiveness_conflict": HTTPStatus.CONFLICT,
     "gift_conflict": HTTPStatus.CONFLICT,
+    "too_many_orders": HTTPStatus.CONFLICT,
     "too_many_grants": HTTPStatus.CONFLICT,
     "nothing_owed": HTTPStatus.CONFLICT,
     "below_minimum": HTTPStatus.CONFLICT,
