@@ -16,6 +16,15 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.access.role import MEANING, ROLES
+from pancake_meter.http.access.keys import (
+    KEYS_PAGE_MAX,
+    CreateKeyRequest,
+    KeyBody,
+    KeyList,
+    NewKeyBody,
+    OwnKeyBody,
+    RotateKeyRequest,
+)
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
 from pancake_meter.http.balance.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.balance.quota import QuotaBody, QuotasBody
@@ -111,7 +120,7 @@ _MONTHS = (
 )
 _OF_THE_GATEWAY: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.UNAUTHORIZED: "there is no Authorization header",
-    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired or of the other mode, or has no role for this route",
+    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired or of the other mode, or has no role for the route",
 }
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
@@ -277,6 +286,28 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         {HTTPStatus.OK: UsageMonths},
         query=(*_MONTHS, Query("meter", "Only this meter.")),
         problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    ("GET", "/v1/key"): Described("What the API key of the call may do", {HTTPStatus.OK: OwnKeyBody}),
+    ("GET", "/v1/keys"): Described(
+        "API keys, the latest made first",
+        {HTTPStatus.OK: KeyList},
+        query=(_CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": KEYS_PAGE_MAX})),
+    ),
+    ("POST", "/v1/keys"): Described(
+        "Make an API key of the stack's mode; its text is in this answer alone",
+        {HTTPStatus.CREATED: NewKeyBody},
+        body=CreateKeyRequest,
+    ),
+    ("POST", "/v1/keys/{key_id}/rotate"): Described(
+        "Make a key like another, which ends after an overlap",
+        {HTTPStatus.CREATED: NewKeyBody},
+        body=RotateKeyRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("DELETE", "/v1/keys/{key_id}"): Described(
+        "Revoke a key; it opens nothing within a minute",
+        {HTTPStatus.OK: KeyBody},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("GET", "/buy/{token}"): Described(
         "A signed purchase link: opens the checkout and redirects to the payment page",

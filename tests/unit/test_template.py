@@ -66,20 +66,24 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
         assert "*" not in str(statement["Resource"])
 
 
+# The authorizer notes the day of a key's use.
+KEEPERS = {
+    "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
+    "AccessFunction": ("GetItem", "PutItem", "UpdateItem"),
+}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
+def test_only_who_guards_api_keys_touches_them(function: str) -> None:
     on_table = [each for each in statements(function) if each["Resource"] == {"Fn::Sub": TABLE_ARN}]
     assert on_table or function in {"UsageBulkFunction", "UsageForwardingFunction"}
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
         assert not others
         keys = condition["dynamodb:LeadingKeys"]
-        if function == "ApiKeyAuthorizerFunction":
-            assert (operator, keys, statement["Action"]) == (
-                "ForAllValues:StringLike",
-                ["APIKEY#*"],
-                ["dynamodb:GetItem"],
-            )
+        if function in KEEPERS:
+            assert (operator, keys) == ("ForAllValues:StringLike", ["APIKEY#*"])
+            assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
         else:
             assert operator == "ForAllValues:StringLike"
             assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
@@ -89,6 +93,8 @@ def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str
 METERING = {"CUSTOMER#*", "REPORT#USAGE#*"}
 APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
 KEYS = {
+    ("access", "table"): {"APIKEY#*"},
+    ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pancake_meter.domain.access.role import Role
+from pancake_meter.domain.access.role import ROLES, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ _METER: Final = frozenset[Role]({"meter"})
 _SELL: Final = frozenset[Role]({"sell"})
 _REPORT: Final = frozenset[Role]({"report"})
 _OPERATE: Final = frozenset[Role]({"operate"})
+_ADMIN: Final = frozenset[Role]({"admin"})
 
 # An operator looks at what a customer has, used and bought.
 _READ_BALANCE: Final = _METER | _OPERATE
@@ -71,6 +72,11 @@ ROUTES: Final = (
     Route("GET", "/v1/reports/revenue", "reports", _REPORT),
     Route("GET", "/v1/reports/revenue/customers", "reports", _REPORT),
     Route("GET", "/v1/reports/usage", "reports", _REPORT),
+    Route("GET", "/v1/key", "access", frozenset(ROLES)),
+    Route("GET", "/v1/keys", "access", _ADMIN),
+    Route("POST", "/v1/keys", "access", _ADMIN),
+    Route("POST", "/v1/keys/{key_id}/rotate", "access", _ADMIN),
+    Route("DELETE", "/v1/keys/{key_id}", "access", _ADMIN),
     Route("GET", "/buy/{token}", "overage_checkout", is_open=True, throttle="BuyThrottlingRateLimit"),
 )
 
