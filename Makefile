@@ -14,7 +14,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi observability costs build deploy clean
+.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/python -m tools.lock check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi --check
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.access --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 
@@ -64,8 +65,11 @@ format: $(UP_TO_DATE) ## Format the code and sort its imports
 	$(BIN)/ruff check --select I --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the template and the wire models
+openapi: $(UP_TO_DATE) ## Write docs/openapi.json from the table of routes and the wire models
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.openapi
+
+access: $(UP_TO_DATE) ## Write the tables of docs/access.md from the table of routes
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.access
 
 observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alarms from tools/alarms.py
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability

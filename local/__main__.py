@@ -37,6 +37,7 @@ from local.stack import start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
 from local.waffo import connect_waffo, start_simulator
 from local.warm import warm
+from pancake_meter.domain.access.api_key import mode_of_environment
 
 WATCH_SECONDS = 1.0
 STOP_SECONDS_MAX = 5
@@ -115,7 +116,8 @@ def run(settings: Settings, listener: socket.socket) -> None:
             warm(ministack, stack)
         with _told("seed and start the Waffo simulator"):
             table = stack.outputs["TableName"]
-            api_key = seed_api_key(ministack, table, data / "api-key")
+            mode = mode_of_environment("prod" if settings.waffo.environment == "prod" else "test")
+            api_key = seed_api_key(ministack, table, mode, data / "api-key")
             if waffo.simulator is not None:
                 start_simulator(children, waffo.simulator, settings, webhook_url, clock_file(temporary))
         answer = {

@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.deploy import ARTIFACTS_BUCKET
 from local.stack import MiniStack
-from pancake_meter.domain.access.api_key import generate_api_key
-from pancake_meter.store.access.api_keys import read_api_key, write_api_key
+from pancake_meter.domain.access.api_key import Mode, api_key_id, mode_of
+from pancake_meter.domain.access.role import ROLES
+from pancake_meter.store.access.api_keys import read_api_key
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.access.manage_keys import create_key
 
 PRIVATE_KEY_SECRET = "pancake-meter/waffo-private-key"  # noqa: S105 - its name
 OPENMETER_KEY_SECRET = "pancake-meter/openmeter-key"  # noqa: S105 - its name
@@ -38,15 +40,18 @@ def put_secret(ministack: MiniStack, name: str, value: str) -> str:
     return arn
 
 
-def seed_api_key(ministack: MiniStack, table_name: str, file: Path) -> str:
-    """Make sure that the stack knows one API key, and return it. `file` remembers it for a run that keeps its data."""
-    table = Table(ministack.dynamodb(), table_name)
+def seed_api_key(ministack: MiniStack, table_name: str, mode: Mode, file: Path) -> str:
+    """Make sure that the stack knows one API key that may do everything, and return it.
+
+    `file` remembers it for a run that keeps its data.
+    """
+    table, now = Table(ministack.dynamodb(), table_name), datetime.now(UTC)
     if file.exists():
         key = file.read_text(encoding="ascii").strip()
-        if read_api_key(table, key) is not None:
+        known = read_api_key(table, api_key_id(key))
+        if mode_of(key) == mode and known is not None and known.status_at(now) == "active":
             return key
-    key = generate_api_key("test")
-    write_api_key(table, key, "local", datetime.now(UTC))
+    key = create_key(table, mode, "local", frozenset(ROLES), None, now).text
     write_private(file, key)
     return key
 

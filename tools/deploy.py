@@ -45,7 +45,6 @@ _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
 
 _MARK: Final = re.compile(r"^(\s+DEPLOYMENT: )\S+$", re.MULTILINE)
 _STACK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-_KEY_MODE: Final = {"test": "test", "prod": "live"}
 """What keys of a mode are called: ``pm_test_...``, ``pm_live_...``."""
 
 _HTTPS_IN_PROD: Final = ("WaffoApiUrl", "PublicBaseUrl")
@@ -168,7 +167,7 @@ def mark(deployment: Deployment, built: Path) -> None:
 def next_steps(deployment: Deployment, outputs: Mapping[str, str]) -> str:
     """Return what the operator does after a deployment."""
     url = outputs["WebhookUrl"]
-    asked = f"--table {outputs['TableName']} --mode {_KEY_MODE[deployment.mode]} --name backend"
+    asked = f"--stack {deployment.stack} --name backend --roles meter,sell"
     make_key = f"PYTHONPATH=layers/shared .venv/bin/python -m tools.api_key create {asked}"
     return f"""
 {deployment.stack} serves {outputs["ApiUrl"]}

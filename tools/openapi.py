@@ -1,6 +1,6 @@
-"""Writes docs/openapi.json from the wire models and the routes of template.yaml, or checks that it is in step.
+"""Writes docs/openapi.json from the wire models and the table of routes, or checks that it is in step.
 
-Usage: ``python -m tools.openapi [--check]``. A route that the template has and this file does not describe, or the other
+Usage: ``python -m tools.openapi [--check]``. A route that the table has and this file does not describe, or the other
 way round, is an error: the document covers the API, no more and no less.
 """
 
@@ -15,6 +15,17 @@ from typing import Any, Final, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from pancake_meter.domain.access.role import MEANING, ROLES
+from pancake_meter.http.access.keys import (
+    KEYS_PAGE_MAX,
+    CreateKeyRequest,
+    KeyBody,
+    KeyList,
+    NewKeyBody,
+    OwnKeyBody,
+    RotateKeyRequest,
+)
+from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
 from pancake_meter.http.balance.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.balance.quota import QuotaBody, QuotasBody
 from pancake_meter.http.balance.readback import LedgerPage, UsageReport
@@ -41,7 +52,6 @@ from pancake_meter.http.webhooks.deliveries import (
     ReplayBody,
 )
 from pancake_meter.store.webhooks.deliveries import VERDICTS
-from tools.cfn_template import load_template
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
@@ -78,7 +88,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Route:
+class Described:
     """What a route takes and answers; problems beyond the common ones are named by status."""
 
     summary: str
@@ -87,7 +97,6 @@ class Route:
     media_types: Sequence[str] = ("application/json",)
     query: Sequence[Query] = ()
     problems: Sequence[HTTPStatus] = ()
-    is_public: bool = False
 
 
 _DESCRIPTION: Final = (
@@ -95,6 +104,7 @@ _DESCRIPTION: Final = (
     " 404 (no such route), 413 (body too large), 429 (too many requests), 500, 503 and 504, each as a GatewayBody and"
     " without Retry-After."
 )
+_API_KEY: Final = "An API key. Its roles: " + "; ".join(f"{role}: {MEANING[role]}" for role in ROLES) + "."
 _CUSTOMER_ID: Final = (
     "The seller's own id, percent-encoded; or ~b64. and the id in base64url, which an id with % or ? needs"
     " on API Gateway."
@@ -108,80 +118,84 @@ _MONTHS = (
     Query("from", "The first of up to twelve months.", _MONTH_SCHEMA),
     Query("to", "The last of them.", _MONTH_SCHEMA),
 )
+_OF_THE_GATEWAY: Final[Mapping[HTTPStatus, str]] = {
+    HTTPStatus.UNAUTHORIZED: "there is no Authorization header",
+    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired or of the other mode, or has no role for the route",
+}
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
-ROUTES: Final[Mapping[tuple[str, str], Route]] = {
-    ("GET", "/v1/customers/{customer_id}/quota"): Route("Every meter's quota", {HTTPStatus.OK: QuotasBody}),
-    ("GET", "/v1/customers/{customer_id}/quota/{meter}"): Route(
+DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
+    ("GET", "/v1/customers/{customer_id}/quota"): Described("Every meter's quota", {HTTPStatus.OK: QuotasBody}),
+    ("GET", "/v1/customers/{customer_id}/quota/{meter}"): Described(
         "One meter's quota; with an amount, whether it may be spent",
         {HTTPStatus.OK: QuotaBody},
         query=(Query("amount", "Units that the customer would like to spend."),),
         problems=(*_MONEY, HTTPStatus.NOT_FOUND),
     ),
-    ("POST", "/v1/customers/{customer_id}/holds"): Route(
+    ("POST", "/v1/customers/{customer_id}/holds"): Described(
         "Reserve units before the work",
         {HTTPStatus.CREATED: HoldBody, HTTPStatus.OK: HoldBody},
         body=HoldRequest,
         problems=(*_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
     ),
-    ("POST", "/v1/customers/{customer_id}/holds/{hold_id}/settle"): Route(
+    ("POST", "/v1/customers/{customer_id}/holds/{hold_id}/settle"): Described(
         "Count what was really used and end the hold",
         {HTTPStatus.OK: SettledBody},
         body=SettleRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
-    ("DELETE", "/v1/customers/{customer_id}/holds/{hold_id}"): Route(
+    ("DELETE", "/v1/customers/{customer_id}/holds/{hold_id}"): Described(
         "End a hold with nothing used",
         {HTTPStatus.OK: ReleasedBody},
         query=(Query("meter", "The meter, where the path has the caller's own id."),),
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("GET", "/v1/customers/{customer_id}/usage"): Route(
+    ("GET", "/v1/customers/{customer_id}/usage"): Described(
         "Usage of one meter, by period and day",
         {HTTPStatus.OK: UsageReport},
         query=(_METER, Query("periods", "How many closed periods.", {"type": "integer", "minimum": 0, "maximum": 24})),
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("GET", "/v1/customers/{customer_id}/ledger"): Route(
+    ("GET", "/v1/customers/{customer_id}/ledger"): Described(
         "One meter's ledger, newest first",
         {HTTPStatus.OK: LedgerPage},
         query=(_METER, _CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": 100})),
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("POST", "/v1/usage"): Route(
+    ("POST", "/v1/usage"): Described(
         "Count 1 to 100 usage events, each judged for itself",
         {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
         body=UsageRequest,
         problems=(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ),
-    ("POST", "/v1/usage/bulk"): Route(
+    ("POST", "/v1/usage/bulk"): Described(
         "Accept usage events in bulk, to be counted exactly once within moments",
         {HTTPStatus.ACCEPTED: BulkBody},
         body={"description": "Events as in POST /v1/usage: a JSON array, or one a line.", "type": "array"},
         media_types=("application/json", "application/x-ndjson"),
         problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ),
-    ("POST", "/v1/usage/litellm"): Route(
+    ("POST", "/v1/usage/litellm"): Described(
         "Count what LiteLLM's generic_api callback sends: json_array, ndjson or single",
         {HTTPStatus.OK: IntakeBody},
         body={"description": "StandardLoggingPayload, one or many; only what counting needs is read."},
         media_types=("application/json", "application/x-ndjson"),
         problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ),
-    ("POST", "/api/v1/events"): Route(
+    ("POST", "/api/v1/events"): Described(
         "Count CloudEvents as OpenMeter takes them, one or a batch",
         {HTTPStatus.NO_CONTENT: None},
         body={"description": "CloudEvents 1.0 with a subject, one or an array of at most 1,000."},
         media_types=("application/cloudevents+json", "application/cloudevents-batch+json", "application/json"),
         problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     ),
-    ("POST", "/v1/usage/healings"): Route(
+    ("POST", "/v1/usage/healings"): Described(
         "Search LiteLLM's spend log now for calls that nobody told us of",
         {HTTPStatus.OK: HealingBody},
         body=HealingRequest,
         problems=(HTTPStatus.BAD_REQUEST,),
     ),
-    ("GET", "/v1/usage/parked"): Route(
+    ("GET", "/v1/usage/parked"): Described(
         "Usage that could not be counted, the latest first",
         {HTTPStatus.OK: ParkedPage},
         query=(
@@ -190,34 +204,34 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
             Query("status", "What is open, or was dismissed.", {"type": "string", "enum": ["open", "dismissed"]}),
         ),
     ),
-    ("POST", "/v1/usage/parked/{parked_id}/replay"): Route(
+    ("POST", "/v1/usage/parked/{parked_id}/replay"): Described(
         "Try parked usage again", {HTTPStatus.OK: ReplayedBody}, problems=(HTTPStatus.NOT_FOUND,)
     ),
-    ("POST", "/v1/usage/parked/{parked_id}/dismiss"): Route(
+    ("POST", "/v1/usage/parked/{parked_id}/dismiss"): Described(
         "Take parked usage off the list, with a reason",
         {HTTPStatus.OK: ParkedBody},
         body=DismissRequest,
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("POST", "/v1/customers/{customer_id}/checkouts"): Route(
+    ("POST", "/v1/customers/{customer_id}/checkouts"): Described(
         "Open a checkout, or find the open one",
         {HTTPStatus.CREATED: CheckoutBody, HTTPStatus.OK: CheckoutBody},
         body=CheckoutRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
-    ("GET", "/v1/customers/{customer_id}/checkouts"): Route(
+    ("GET", "/v1/customers/{customer_id}/checkouts"): Described(
         "Checkouts of a customer, newest first", {HTTPStatus.OK: CheckoutPage}, query=(_CURSOR,)
     ),
-    ("GET", "/v1/customers/{customer_id}/checkouts/{checkout_id}"): Route(
+    ("GET", "/v1/customers/{customer_id}/checkouts/{checkout_id}"): Described(
         "One checkout", {HTTPStatus.OK: CheckoutBody}, problems=(HTTPStatus.NOT_FOUND,)
     ),
-    ("POST", "/v1/customers/{customer_id}/overage/{meter}/forgive"): Route(
+    ("POST", "/v1/customers/{customer_id}/overage/{meter}/forgive"): Described(
         "Let owed overage go, the oldest first; once for each id",
         {HTTPStatus.OK: ForgivenBody},
         body=ForgiveRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
-    ("GET", "/v1/deliveries"): Route(
+    ("GET", "/v1/deliveries"): Described(
         "Webhook deliveries with a verdict, or of an order, newest first",
         {HTTPStatus.OK: DeliveryPage},
         query=(
@@ -227,37 +241,37 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
             Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": DELIVERIES_PAGE_MAX}),
         ),
     ),
-    ("GET", "/v1/deliveries/{delivery_id}"): Route(
+    ("GET", "/v1/deliveries/{delivery_id}"): Described(
         "One delivery: verdict, why, times, headers and raw body",
         {HTTPStatus.OK: DeliveryBody},
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("POST", "/v1/deliveries/{delivery_id}/replay"): Route(
+    ("POST", "/v1/deliveries/{delivery_id}/replay"): Described(
         "Apply a delivery again; one that is done is not touched",
         {HTTPStatus.OK: ReplayBody},
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("POST", "/v1/deliveries/{delivery_id}/assign"): Route(
+    ("POST", "/v1/deliveries/{delivery_id}/assign"): Described(
         "Say whose event a delivery is, and apply it",
         {HTTPStatus.OK: ReplayBody},
         body=AssignRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
-    ("POST", "/v1/deliveries/{delivery_id}/dismiss"): Route(
+    ("POST", "/v1/deliveries/{delivery_id}/dismiss"): Described(
         "Take an open delivery off the lists of what is open, for a reason; it is kept, and may be replayed",
         {HTTPStatus.OK: DeliveryBody},
         body=DismissRequest,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
-    ("POST", "/v1/reconciliations"): Route(
+    ("POST", "/v1/reconciliations"): Described(
         "Ask Waffo now for what no webhook told us, and heal it; the schedule does so too", {HTTPStatus.OK: ReportBody}
     ),
-    ("GET", "/v1/reports/revenue"): Route(
+    ("GET", "/v1/reports/revenue"): Described(
         "Revenue by month and currency: subscriptions, overage, top-ups, plans",
         {HTTPStatus.OK: RevenueReport},
         query=_MONTHS,
     ),
-    ("GET", "/v1/reports/revenue/customers"): Route(
+    ("GET", "/v1/reports/revenue/customers"): Described(
         "A month's revenue by customer",
         {HTTPStatus.OK: CustomerPage},
         query=(
@@ -267,16 +281,37 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
             Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": CUSTOMERS_PAGE_MAX}),
         ),
     ),
-    ("GET", "/v1/reports/usage"): Route(
+    ("GET", "/v1/reports/usage"): Described(
         "Usage by month and meter, of the periods that have closed",
         {HTTPStatus.OK: UsageMonths},
         query=(*_MONTHS, Query("meter", "Only this meter.")),
         problems=(HTTPStatus.NOT_FOUND,),
     ),
-    ("GET", "/buy/{token}"): Route(
+    ("GET", "/v1/key"): Described("What the API key of the call may do", {HTTPStatus.OK: OwnKeyBody}),
+    ("GET", "/v1/keys"): Described(
+        "API keys, the latest made first",
+        {HTTPStatus.OK: KeyList},
+        query=(_CURSOR, Query("limit", "Page size.", {"type": "integer", "minimum": 1, "maximum": KEYS_PAGE_MAX})),
+    ),
+    ("POST", "/v1/keys"): Described(
+        "Make an API key of the stack's mode; its text is in this answer alone",
+        {HTTPStatus.CREATED: NewKeyBody},
+        body=CreateKeyRequest,
+    ),
+    ("POST", "/v1/keys/{key_id}/rotate"): Described(
+        "Make a key like another, which ends after an overlap",
+        {HTTPStatus.CREATED: NewKeyBody},
+        body=RotateKeyRequest,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("DELETE", "/v1/keys/{key_id}"): Described(
+        "Revoke a key; it opens nothing within a minute",
+        {HTTPStatus.OK: KeyBody},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    ("GET", "/buy/{token}"): Described(
         "A signed purchase link: opens the checkout and redirects to the payment page",
         {HTTPStatus.SEE_OTHER: None},
-        is_public=True,
     ),
 }
 
@@ -285,8 +320,9 @@ def build() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
-    for (method, path), route in ROUTES.items():
-        paths.setdefault(path, {})[method.lower()] = _operation(path, route, schemas)
+    for (method, path), described in DESCRIBED.items():
+        route = ROUTE_OF_KEY[f"{method} {path}"]
+        paths.setdefault(path, {})[method.lower()] = _operation(route, described, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "pancake-meter", "version": "1", "description": _DESCRIPTION},
@@ -294,47 +330,52 @@ def build() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer", "description": _API_KEY}},
         },
     }
 
 
-def template_routes() -> set[tuple[str, str]]:
-    """Return (method, path) of every HTTP API route of the template."""
-    functions = (
-        resource["Properties"]
-        for resource in load_template()["Resources"].values()
-        if resource["Type"] == "AWS::Serverless::Function"
-    )
-    events = (event for function in functions for event in function.get("Events", {}).values())
-    return {
-        (event["Properties"]["Method"], event["Properties"]["Path"]) for event in events if event["Type"] == "HttpApi"
-    }
+def undescribed() -> set[tuple[str, str]]:
+    """Return (method, path) of the routes that only the table has, or only this file."""
+    return {(route.method, route.path) for route in ROUTES} ^ set(DESCRIBED)
 
 
-def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
+    names = [part.strip("{}") for part in route.path.split("/") if part.startswith("{")]
     parameters = [_path_parameter(name) for name in names]
-    for query in route.query:
+    for query in described.query:
         parameter = {"name": query.name, "in": "query", "required": query.required, "schema": dict(query.schema)}
         parameters.append({**parameter, "description": query.description})
-    operation: dict[str, Any] = {"summary": route.summary, "parameters": parameters}
-    if route.body is not None:
+    operation: dict[str, Any] = {"summary": described.summary, "parameters": parameters}
+    if described.body is not None:
         content = {
-            name: media for kind in route.media_types for name, media in _content(kind, route.body, schemas).items()
+            name: media
+            for kind in described.media_types
+            for name, media in _content(kind, described.body, schemas).items()
         }
         operation["requestBody"] = {"required": True, "content": content}
-    answers = {str(status.value): _answer(status, model, schemas) for status, model in route.answers.items()}
-    if route.is_public:
-        return {**operation, "security": [], "responses": answers}
+    answers = {str(status.value): _answer(status, model, schemas) for status, model in described.answers.items()}
+    operation["security"] = _security(route)
+    if route.is_open:
+        return {**operation, "responses": answers}
+    operation["description"] = f"{_roles_text(route)}."
     common = (
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.SERVICE_UNAVAILABLE,
     )
-    problems = {str(status.value): _problem(status, schemas) for status in sorted({*common, *route.problems})}
+    problems = {str(status.value): _problem(status, schemas) for status in sorted({*common, *described.problems})}
     return {**operation, "responses": {**answers, **problems}}
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Return one alternative for each role that opens the route; OpenAPI 3.1 lets a bearer scheme name roles."""
+    return [{"api_key": [role]} for role in ROLES if role in route.roles]
+
+
+def _roles_text(route: Route) -> str:
+    return f"For API keys with the role {' or '.join(role for role in ROLES if role in route.roles)}"
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -348,8 +389,8 @@ def _answer(status: HTTPStatus, model: Any, schemas: dict[str, Any]) -> dict[str
 
 
 def _problem(status: HTTPStatus, schemas: dict[str, Any]) -> dict[str, Any]:
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        description = f"{status.phrase}: answered by API Gateway"
+    if status in _OF_THE_GATEWAY:
+        description = f"{status.phrase}: answered by API Gateway where {_OF_THE_GATEWAY[status]}"
         return {"description": description, "content": _content("application/json", GatewayBody, schemas)}
     return {"description": status.phrase, "content": _content("application/problem+json", ProblemBody, schemas)}
 
@@ -365,8 +406,8 @@ def _content(media_type: str, model: Any, schemas: dict[str, Any]) -> dict[str, 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the document, or with ``--check`` compare; return the exit status."""
-    if template_routes() != set(ROUTES):
-        print("routes differ from template.yaml:", sorted(template_routes() ^ set(ROUTES)))
+    if undescribed():
+        print("routes differ from the table of routes:", sorted(undescribed()))
         return 1
     text = json.dumps(build(), indent=2) + "\n"
     if "--check" not in arguments:

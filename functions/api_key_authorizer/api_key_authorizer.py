@@ -1,7 +1,8 @@
-"""API key authorizer: decides whether the bearer of a key may call, and under which name. It fails closed.
+"""API key authorizer: decides whether the bearer of a key may call this route, and under which name. It fails closed.
 
-Request: payload format 2.0 of an HTTP API's REQUEST authorizer. Answer: the simple format, kept by API Gateway for a
-minute. Without a header API Gateway itself answers 401. A refusal here is 403, an exception 500; neither lets a call in.
+Request: payload format 2.0 of an HTTP API's REQUEST authorizer. Answer: the simple format, kept by API Gateway for a minute
+by key and route. Without a header API Gateway itself answers 401. A refusal here is 403, an exception 500; neither lets a
+call in.
 """
 
 from collections.abc import Mapping
@@ -10,40 +11,42 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.deps.stack import stack_table
-from pancake_meter.domain.access.api_key import is_api_key
+from pancake_meter.deps.access import AccessDeps, access_deps
+from pancake_meter.domain.access.api_key import ApiKey, Refusal
+from pancake_meter.http.access.caller import KeyCaller
+from pancake_meter.http.access.routes import ROUTE_OF_KEY
 from pancake_meter.invocation import in_time
-from pancake_meter.store.access.api_keys import read_api_key
-from pancake_meter.store.table import Table
+from pancake_meter.usecases.access.authorize import authorize_key
 
 logger = Logger()
 
-PRODUCTION: Final = stack_table()
+PRODUCTION: Final = access_deps()
 
 _HEADER_LENGTH_MAX = 200
-_REFUSED: Mapping[str, Any] = {"isAuthorized": False}
 
 
 @in_time()
-def handler(event: Mapping[str, Any], context: LambdaContext, table: Table = PRODUCTION) -> Mapping[str, Any]:
+def handler(event: Mapping[str, Any], context: LambdaContext, deps: AccessDeps = PRODUCTION) -> Mapping[str, Any]:
     """Authorize one request. Neither the key nor the event is ever logged."""
-    answer = authorize(event, table)
-    logger.info(
-        "authorized" if answer["isAuthorized"] else "refused",
-        extra={"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")},
-    )
-    return answer
+    found = authorize(event, deps)
+    about = {"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")}
+    if isinstance(found, str):
+        logger.info("refused", extra={**about, "reason": found})
+        return {"isAuthorized": False}
+    caller = KeyCaller.of(found)
+    logger.info("authorized", extra={**about, "key_name": caller.name})
+    return {"isAuthorized": True, "context": caller.context}
 
 
-def authorize(event: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
-    """Answer `{"isAuthorized", "context"}`; a malformed key costs no read. Raises `StoreError` and `CorruptItem`."""
+def authorize(event: Mapping[str, Any], deps: AccessDeps) -> ApiKey | Refusal:
+    """Return the key of the request, or why it may not call. Raises `StoreError` and `CorruptItem`."""
+    route = ROUTE_OF_KEY.get(str(event.get("routeKey")))
+    if route is None:
+        return "unknown_route"
     key = _bearer(event.get("headers") or {})
-    if key is None or not is_api_key(key):
-        return _REFUSED
-    stored = read_api_key(table, key)
-    if stored is None or not stored.is_active:
-        return _REFUSED
-    return {"isAuthorized": True, "context": {"key_name": stored.name}}
+    if key is None:
+        return "malformed"
+    return authorize_key(deps.table, deps.mode, key, route.roles, deps.clock(), _log_unmarked)
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:
@@ -53,3 +56,7 @@ def _bearer(headers: Mapping[str, str]) -> str | None:
         return None
     scheme, _, token = values[0].strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _log_unmarked(error: Exception) -> None:
+    logger.warning("the last use of a key is not noted", extra={"reason": type(error).__name__})

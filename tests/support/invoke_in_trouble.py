@@ -84,7 +84,7 @@ def event_of(name: str) -> dict[str, Any]:
         return api_event("reconciliation_schedule")
     if name != "authorize":
         return api_event(name)
-    return {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}, "routeKey": "GET /v1/usage"}
+    return {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}, "routeKey": "POST /v1/usage"}
 
 
 def main(function: str, behaviour: str, *events: str) -> None:

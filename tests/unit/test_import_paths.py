@@ -30,6 +30,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "request
 """``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
 
 ALLOWED = {
+    "access": {"pydantic"},
     "api_key_authorizer": set(),
     "quota_check": {"pydantic", "itsdangerous"},
     "usage_batch": {"pydantic"},

@@ -9,10 +9,22 @@ MONEY = ("CHECKOUT#chk_1", "ORDER#ORD_1", "PAYMENT#PAY_1", "REPORT#REVENUE#2026-
 
 
 @pytest.mark.parametrize("function", NAMES)
-@pytest.mark.parametrize("action", ["PutItem", "UpdateItem", "DeleteItem"])
-def test_nobody_writes_api_keys_or_deletes_anything(function: str, action: str) -> None:
-    assert not is_allowed(function, Touch(action, TABLE, "APIKEY#0"))
+@pytest.mark.parametrize("action", ["GetItem", "PutItem", "UpdateItem", "DeleteItem"])
+def test_only_who_guards_api_keys_touches_them_and_nobody_deletes_anything(function: str, action: str) -> None:
+    allowed = {("api_key_authorizer", "GetItem"), ("api_key_authorizer", "UpdateItem")}
+    allowed |= {("access", verb) for verb in ("GetItem", "PutItem", "UpdateItem")}
+    assert is_allowed(function, Touch(action, TABLE, "APIKEY#0")) == ((function, action) in allowed)
     assert not is_allowed(function, Touch("DeleteItem", TABLE, "CUSTOMER#ada"))
+
+
+def test_who_guards_api_keys_has_no_hand_in_anything_else() -> None:
+    for function in ("access", "api_key_authorizer"):
+        for key in (*MONEY[:-1], "CUSTOMER#ada", "USAGE#ada#tokens#1", "DELIVERY#0"):
+            assert not [
+                action
+                for action in ("GetItem", "PutItem", "UpdateItem", "Query")
+                if is_allowed(function, Touch(action, TABLE, key))
+            ]
 
 
 @pytest.mark.parametrize("function", ["quota_check", "renewal_reset", "usage_recording"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES
 from pancake_meter.usecases.usage.forward import PATIENCE
 from tests.support.least_privilege import TABLE_ARN, grants_of, statements_of
 from tools.cfn_template import load_template
@@ -16,44 +17,6 @@ FUNCTIONS: dict[str, Any] = {
     name: resource["Properties"]
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
-}
-CUSTOMER = "/v1/customers/{customer_id}"
-ROUTES = {
-    "QuotaCheckFunction": {
-        f"GET {CUSTOMER}/quota",
-        f"GET {CUSTOMER}/quota/{{meter}}",
-        f"POST {CUSTOMER}/holds",
-        f"DELETE {CUSTOMER}/holds/{{hold_id}}",
-        f"POST {CUSTOMER}/holds/{{hold_id}}/settle",
-        f"GET {CUSTOMER}/usage",
-        f"GET {CUSTOMER}/ledger",
-    },
-    "UsageBulkFunction": {"POST /v1/usage/bulk"},
-    "UsageRecordingFunction": {
-        "POST /v1/usage",
-        "POST /v1/usage/litellm",
-        "POST /api/v1/events",
-        "GET /v1/usage/parked",
-        "POST /v1/usage/parked/{parked_id}/replay",
-        "POST /v1/usage/parked/{parked_id}/dismiss",
-    },
-    "OverageCheckoutFunction": {
-        f"POST {CUSTOMER}/checkouts",
-        f"GET {CUSTOMER}/checkouts",
-        f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
-        f"POST {CUSTOMER}/overage/{{meter}}/forgive",
-        "GET /buy/{token}",
-    },
-    "WebhookDeliveriesFunction": {
-        "GET /v1/deliveries",
-        "GET /v1/deliveries/{delivery_id}",
-        "POST /v1/deliveries/{delivery_id}/replay",
-        "POST /v1/deliveries/{delivery_id}/assign",
-        "POST /v1/deliveries/{delivery_id}/dismiss",
-    },
-    "UsageHealingFunction": {"POST /v1/usage/healings"},
-    "ReconciliationFunction": {"POST /v1/reconciliations"},
-    "ReportsFunction": {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
 }
 
 
@@ -66,19 +29,33 @@ def http_events(function: str) -> list[dict[str, Any]]:
     return [event["Properties"] for event in events if event["Type"] == "HttpApi"]
 
 
-def test_the_routes_are_those_of_the_design() -> None:
-    found = {
-        name: {f"{event['Method']} {event['Path']}" for event in http_events(name)}
-        for name in FUNCTIONS
-        if http_events(name)
+def events_of_the_api() -> dict[str, tuple[str, dict[str, Any]]]:
+    return {
+        f"{event['Method']} {event['Path']}": (properties["CodeUri"].removeprefix("functions/"), event)
+        for name, properties in FUNCTIONS.items()
+        for event in http_events(name)
     }
-    assert found == ROUTES
 
 
-def test_only_the_purchase_link_is_open_to_all() -> None:
-    open_routes = [event["Path"] for name in FUNCTIONS for event in http_events(name) if "Auth" in event]
-    assert open_routes == ["/buy/{token}"]
+def test_a_route_that_is_not_in_the_table_of_routes_does_not_deploy() -> None:
+    found = {key: function for key, (function, _) in events_of_the_api().items()}
+    assert found == {route.key: route.function for route in ROUTES}
+    assert len(ROUTE_OF_KEY) == len(ROUTES)
+
+
+def test_every_route_asks_the_authorizer_but_those_that_the_table_opens_to_all() -> None:
+    without = {key: event["Auth"] for key, (_, event) in events_of_the_api().items() if "Auth" in event}
+    assert without == {route.key: {"Authorizer": "NONE"} for route in ROUTES if route.is_open}
     assert RESOURCES["HttpApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "ApiKey"
+
+
+def test_a_route_has_the_throttle_of_the_table() -> None:
+    limits = {
+        route.key: {"ThrottlingBurstLimit": {"Ref": route.throttle}, "ThrottlingRateLimit": {"Ref": route.throttle}}
+        for route in ROUTES
+        if route.throttle is not None
+    }
+    assert RESOURCES["HttpApi"]["Properties"]["RouteSettings"] == limits
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -89,20 +66,24 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
         assert "*" not in str(statement["Resource"])
 
 
+# The authorizer notes the day of a key's use.
+KEEPERS = {
+    "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
+    "AccessFunction": ("GetItem", "PutItem", "UpdateItem"),
+}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str) -> None:
+def test_only_who_guards_api_keys_touches_them(function: str) -> None:
     on_table = [each for each in statements(function) if each["Resource"] == {"Fn::Sub": TABLE_ARN}]
     assert on_table or function in {"UsageBulkFunction", "UsageForwardingFunction"}
     for statement in on_table:
         (operator, condition), *others = statement["Condition"].items()
         assert not others
         keys = condition["dynamodb:LeadingKeys"]
-        if function == "ApiKeyAuthorizerFunction":
-            assert (operator, keys, statement["Action"]) == (
-                "ForAllValues:StringLike",
-                ["APIKEY#*"],
-                ["dynamodb:GetItem"],
-            )
+        if function in KEEPERS:
+            assert (operator, keys) == ("ForAllValues:StringLike", ["APIKEY#*"])
+            assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
         else:
             assert operator == "ForAllValues:StringLike"
             assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
@@ -112,6 +93,8 @@ def test_only_the_authorizer_reads_api_keys_and_nobody_writes_them(function: str
 METERING = {"CUSTOMER#*", "REPORT#USAGE#*"}
 APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
 KEYS = {
+    ("access", "table"): {"APIKEY#*"},
+    ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},

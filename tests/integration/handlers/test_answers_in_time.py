@@ -15,6 +15,7 @@ import api_key_authorizer
 import quota_check
 import webhook_deliveries
 from pancake_meter.catalog import load_catalog
+from pancake_meter.deps.access import AccessDeps
 from pancake_meter.deps.config import catalog_path
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
@@ -85,15 +86,17 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
     context = LambdaContext(remaining_ms=[int(timeout * 1000)])
     with server(behaviour) as (url, requests):
         table = Table(dynamodb_client(url), "table")
-        event = {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}}
+        bearer = f"Bearer {generate_api_key('test')}"
+        event = {"routeKey": "POST /v1/usage", "headers": {"authorization": bearer}}
         began = time.monotonic()
         with pytest.raises(StoreError):
-            api_key_authorizer.handler(event, context, table)
+            api_key_authorizer.handler(event, context, AccessDeps(table, "test"))
         assert time.monotonic() - began < timeout - 1
     assert 1 <= len(requests) <= 8
 
 
 EVENTS = {
+    "access": ("keys_list", "keys_create", "keys_rotate", "keys_revoke", "key_own"),
     "api_key_authorizer": ("authorize",),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),

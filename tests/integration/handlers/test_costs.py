@@ -160,12 +160,12 @@ def test_a_line_of_the_access_log_is_within_its_bound() -> None:
     stage = load_template()["Resources"]["HttpApi"]["Properties"]["AccessLogSettings"]["Format"]
     values = {
         "requestId": "JKJaXmPLvHcESHA=",
-        "requestTime": "10/Mar/2026:15:20:00 +0000",
         "routeKey": "POST /v1/customers/{customer_id}/holds/{hold_id}/settle",
         "status": "200",
         "responseLatency": "35",
         "integrationLatency": "32",
         "integrationErrorMessage": "-",
+        "authorizer.key_name": "litellm-proxy-of-production",
         "authorizer.error": "-",
         "error.message": "-",
         "identity.sourceIp": "203.0.113.10",

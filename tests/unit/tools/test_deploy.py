@@ -87,8 +87,7 @@ def test_samconfig_has_a_section_for_each_mode(written: str, tmp_path: Path) -> 
 def test_afterwards_it_says_what_to_do_next() -> None:
     outputs = {"TableName": "meter-Table-1", "WebhookUrl": "https://hook.example/", "ApiUrl": "https://api.example"}
     said = next_steps(planned(), outputs)
-    assert "create --table meter-Table-1 --mode test" in said
-    assert "create --table meter-Table-1 --mode live" in next_steps(planned(mode="prod"), outputs)
+    assert "create --stack meter --name backend --roles meter,sell" in said
     assert "https://hook.example/" in said
     assert "https://api.example/v1/customers/ada/quota" in said
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from pancake_meter.domain.access.api_key import Mode, mode_of_environment
 from pancake_meter.domain.selling.loopback import is_loopback_url
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class TableSettings:
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
         (name,) = _required(environ, "TABLE_NAME")
         return cls(name)
+
+
+def key_mode(environ: Mapping[str, str] = os.environ) -> Mode:
+    """Return the one mode of API keys that the stack takes; raise ``ConfigurationError`` when the stack's is not known."""
+    return mode_of_environment(_environment(environ))
 
 
 def catalog_path(environ: Mapping[str, str] = os.environ) -> str:

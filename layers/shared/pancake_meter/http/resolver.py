@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http import json, problem
+from pancake_meter.http.access.caller import key_caller_of
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
@@ -38,6 +39,12 @@ class Router(APIGatewayHttpRouter, Generic[D]):
     def deps(self) -> D:
         """The collaborators that the handler was called with."""
         return cast("D", self.context["deps"])
+
+    @property
+    def key_name(self) -> str | None:
+        """The name of the API key that the request came with."""
+        caller = key_caller_of(self.current_event.raw_event)
+        return caller.name if caller is not None else None
 
 
 def http_handler(
@@ -64,6 +71,9 @@ def http_handler(
     def handler(event: dict[str, Any], context: LambdaContext, deps: D = production) -> dict[str, Any]:
         if on_schedule is not None and not is_http(event):
             return on_schedule(deps, context)
+        caller = key_caller_of(event)
+        if caller is not None:
+            Logger().append_keys(key_name=caller.name)
         app.append_context(deps=deps)
         return app.resolve(event, context)
 

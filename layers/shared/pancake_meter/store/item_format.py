@@ -13,7 +13,7 @@ from pancake_meter.store.errors import NewerFormat
 FORMAT: Final = 2
 """The newest format that this code reads and writes."""
 
-_FORMATS: Final = {"SUBSCRIPTION": 2}
+_FORMATS: Final = {"APIKEY": 2, "SUBSCRIPTION": 2}
 """Formats by sort key of the items whose shape has changed; all others are of format 1, and earlier code reads them."""
 
 ATTRIBUTE: Final = "fv"

@@ -1,54 +1,157 @@
-"""API keys as stored: PK `APIKEY#<hex sha256 of the key>`, SK `APIKEY`. The key itself is nowhere."""
+"""API keys as stored: PK `APIKEY#<hex sha256 of the key>`, SK `APIKEY`. The key itself is nowhere.
+
+An item without `roles` was written by an earlier version, whose keys could do everything: it has all roles. It is listed
+from its first use on, because that writes the attribute which the index lists by.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
-from pancake_meter.domain.access.api_key import api_key_id
-from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, mode_of
+from pancake_meter.domain.access.role import ROLES
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import CorruptItem, WriteRefused
-from pancake_meter.store.table import Put, Table, Update
+from pancake_meter.store.table import Item, Put, Table, Update
 
-_ACTIVE = "active"
+Place = tuple[datetime, str]
+"""Where a page goes on: after the key with this creation time and id."""
+
+_ACTIVE: Final = "active"
+_REVOKED: Final = "revoked"
+_LISTING: Final = "APIKEYS"
+_ID_IN_LISTING: Final = 16
+_KEPT: Final = timedelta(days=90)
+"""A key that opens nothing any more stays listed for so long; then the table forgets it."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredApiKey:
-    """What is known of a key: its name, when it was made, and whether it still opens anything."""
+class KeyPage:
+    """A page of keys, the latest made first; ``following`` is where it goes on, ``None`` at the end."""
 
-    name: str
-    created_at: datetime
-    is_active: bool
-
-
-def read_api_key(table: Table, key: str) -> StoredApiKey | None:
-    """Return what is stored for `key`, or `None`: one read. Raises `CorruptItem`."""
-    item = table.get(_item_key(key))
-    if item is None:
-        return None
-    try:
-        return StoredApiKey(str(item["name"]), from_ms(int(item["created_at"])), item["status"] == _ACTIVE)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CorruptItem("an API key's item lacks an attribute or has a wrong one") from error
+    keys: tuple[ApiKey, ...]
+    following: Place | None
 
 
-def write_api_key(table: Table, key: str, name: str, now: datetime) -> None:
-    """Store a new, active key. Raises `WriteRefused` when it is stored already."""
-    item = {**_item_key(key), "name": name, "created_at": to_ms(now), "status": _ACTIVE}
-    table.write(Put(item, condition="attribute_not_exists(PK)"))
+def read_api_key(table: Table, key_id: str) -> ApiKey | None:
+    """Return what is stored of the key with this id, or `None`: one read. Raises `CorruptItem`."""
+    item = table.get(_item_key(key_id))
+    return _api_key(item) if item is not None else None
 
 
-def revoke_api_key(table: Table, key: str) -> bool:
-    """End a key; return whether there was one."""
+def list_api_keys(table: Table, *, limit: int, after: Place | None = None) -> KeyPage:
+    """Return a page of keys, the latest made first: one query of the index."""
+    start = {**_item_key(after[1]), "listing": _LISTING, "listed_at": _listed_at(*after)} if after else None
+    items, following = table.query(
+        "listing = :listing", {":listing": _LISTING}, limit=limit, index="listing", forward=False, start=start
+    )
+    keys = tuple(_api_key(item) for item in items)
+    return KeyPage(keys, (keys[-1].created_at, keys[-1].id) if following is not None and keys else None)
+
+
+def mode_of_listed(table: Table) -> Mode | None:
+    """Return the mode of the key that was made last, or `None` where none is listed: one query."""
+    items, _ = table.query("listing = :listing", {":listing": _LISTING}, limit=1, index="listing", forward=False)
+    return items[0].get("mode") if items else None
+
+
+def write_api_key(table: Table, key: str, known: ApiKey) -> None:
+    """Store a new key. Raises `WriteRefused` when it is stored already."""
+    table.write(_new(key, known))
+
+
+def replace_api_key(table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime) -> None:
+    """Store a new key, and let the old one expire: one transaction. Raises `WriteRefused` when the old one has changed."""
+    ending = Update(
+        _item_key(old.id),
+        "SET ends_at = :ends, replaced_by = :by, expires_at = :forget",
+        "#status = :active AND attribute_not_exists(replaced_by)",
+        {":ends": to_ms(old_expires_at), ":by": known.id, ":forget": _forget_at(old_expires_at), ":active": _ACTIVE},
+        {"#status": "status"},
+    )
+    table.transact([_new(key, known), ending])
+
+
+def revoke_api_key(table: Table, key_id: str, now: datetime) -> ApiKey | None:
+    """End a key; return it, or `None` where there is none. One that was revoked before stays as it is."""
     update = Update(
-        _item_key(key), "SET #status = :revoked", "attribute_exists(PK)", {":revoked": "revoked"}, {"#status": "status"}
+        _item_key(key_id),
+        "SET #status = :revoked, revoked_at = :now, expires_at = :forget",
+        "#status = :active",
+        {":revoked": _REVOKED, ":active": _ACTIVE, ":now": to_ms(now), ":forget": _forget_at(now)},
+        {"#status": "status"},
+        is_made=lambda item: item.get("revoked_at") == to_ms(now),
+    )
+    try:
+        return _api_key(table.write(update))
+    except WriteRefused:
+        return read_api_key(table, key_id)
+
+
+def mark_used(table: Table, key: str, known: ApiKey, today: date) -> None:
+    """Note the day of a key's last use, and list the key if an earlier version made it: at most one write a day counts."""
+    update = Update(
+        _item_key(known.id),
+        "SET last_used_on = :today, listing = if_not_exists(listing, :listing),"
+        " listed_at = if_not_exists(listed_at, :listed_at), #mode = if_not_exists(#mode, :mode)",
+        "attribute_exists(PK) AND (attribute_not_exists(last_used_on) OR last_used_on < :today)",
+        {
+            ":today": today.isoformat(),
+            ":listing": _LISTING,
+            ":listed_at": _listed_at(known.created_at, known.id),
+            ":mode": mode_of(key),
+        },
+        {"#mode": "mode"},
+        is_made=lambda item: item.get("last_used_on") == today.isoformat(),
     )
     try:
         table.write(update)
     except WriteRefused:
-        return False
-    return True
+        # Another call has noted it.
+        return
 
 
-def _item_key(key: str) -> Mapping[str, str]:
-    return {"PK": f"APIKEY#{api_key_id(key)}", "SK": "APIKEY"}
+def _new(key: str, known: ApiKey) -> Put:
+    item: dict[str, Any] = {
+        **_item_key(api_key_id(key)),
+        "listing": _LISTING,
+        "listed_at": _listed_at(known.created_at, known.id),
+        "name": known.name,
+        "mode": mode_of(key),
+        "roles": [role for role in ROLES if role in known.roles],
+        "created_at": to_ms(known.created_at),
+        "status": _ACTIVE,
+    }
+    if known.expires_at is not None:
+        item |= {"ends_at": to_ms(known.expires_at), "expires_at": _forget_at(known.expires_at)}
+    return Put(item, condition="attribute_not_exists(PK)")
+
+
+def _api_key(item: Item) -> ApiKey:
+    try:
+        return ApiKey(
+            id=str(item["PK"]).removeprefix("APIKEY#"),
+            name=str(item["name"]),
+            roles=frozenset(role for role in ROLES if role in item["roles"]) if "roles" in item else frozenset(ROLES),
+            created_at=from_ms(int(item["created_at"])),
+            expires_at=from_ms(int(item["ends_at"])) if "ends_at" in item else None,
+            revoked_at=from_ms(int(item["revoked_at"])) if "revoked_at" in item else None,
+            is_revoked=item["status"] != _ACTIVE,
+            last_used_on=date.fromisoformat(item["last_used_on"]) if "last_used_on" in item else None,
+            replaced_by=item.get("replaced_by"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptItem("an API key's item lacks an attribute or has a wrong one") from error
+
+
+def _forget_at(ended_at: datetime) -> int:
+    return to_ms(ended_at + _KEPT) // 1000
+
+
+def _listed_at(created_at: datetime, key_id: str) -> str:
+    return f"{timestamp(created_at)}#{key_id[:_ID_IN_LISTING]}"
+
+
+def _item_key(key_id: str) -> Mapping[str, str]:
+    return {"PK": f"APIKEY#{key_id}", "SK": "APIKEY"}

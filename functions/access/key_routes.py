@@ -1,0 +1,79 @@
+"""API keys. The text of a key is in the answer of the call that makes it, and nowhere else: no log has it."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter.deps.access import AccessDeps
+from pancake_meter.domain.access.api_key import ApiKeyNotFound
+from pancake_meter.http.access.caller import key_caller_of
+from pancake_meter.http.access.keys import (
+    CreateKeyRequest,
+    KeysQuery,
+    RotateKeyRequest,
+    key_body,
+    key_list,
+    new_key_body,
+    own_key_body,
+)
+from pancake_meter.http.request import answer, body
+from pancake_meter.http.resolver import Router
+from pancake_meter.store.access.api_keys import list_api_keys, read_api_key
+from pancake_meter.usecases.access.manage_keys import NewKey, create_key, revoke_key, rotate_key
+
+logger = Logger()
+router = Router[AccessDeps]()
+
+
+@router.get("/v1/key")
+def get_own_key() -> Response[str]:
+    """What the key of the call may do: one read."""
+    deps = router.deps
+    caller = key_caller_of(router.current_event.raw_event)
+    known = read_api_key(deps.table, caller.key_id) if caller is not None and caller.key_id else None
+    if known is None:
+        raise ApiKeyNotFound("the key of this call is not known any more")
+    return answer(HTTPStatus.OK, own_key_body(known, deps.mode, deps.clock()))
+
+
+@router.get("/v1/keys")
+def get_keys() -> Response[str]:
+    """Keys, the latest made first: one query a page."""
+    deps = router.deps
+    query = KeysQuery.model_validate(router.current_event.query_string_parameters)
+    page = list_api_keys(deps.table, limit=query.limit, after=query.cursor)
+    return answer(HTTPStatus.OK, key_list(page, deps.clock()))
+
+
+@router.post("/v1/keys")
+def post_key() -> Response[str]:
+    """Make a key of the stack's mode."""
+    request = CreateKeyRequest.model_validate(body(router))
+    deps = router.deps
+    new = create_key(deps.table, deps.mode, request.name, frozenset(request.roles), request.expires_at, deps.clock())
+    return _made("API key made", deps, new)
+
+
+@router.post("/v1/keys/<key_id>/rotate")
+def post_rotation(key_id: str) -> Response[str]:
+    """Make a key like another, which ends after the overlap. A body is not needed."""
+    request = RotateKeyRequest.model_validate(body(router) if router.current_event.body else {})
+    deps = router.deps
+    return _made("API key rotated", deps, rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock()))
+
+
+@router.delete("/v1/keys/<key_id>")
+def delete_key(key_id: str) -> Response[str]:
+    """Revoke a key. The authorizer forgets it within a minute; it stays listed for 90 days."""
+    deps = router.deps
+    now = deps.clock()
+    caller = key_caller_of(router.current_event.raw_event)
+    revoked = revoke_key(deps.table, key_id, now, by=caller.key_id if caller is not None else None)
+    logger.info("API key revoked", revoked_key_id=revoked.id, revoked_key_name=revoked.plain_name)
+    return answer(HTTPStatus.OK, key_body(revoked, now))
+
+
+def _made(message: str, deps: AccessDeps, new: NewKey) -> Response[str]:
+    logger.info(message, made_key_id=new.known.id, made_key_name=new.known.name)
+    return answer(HTTPStatus.CREATED, new_key_body(new, deps.clock()), {"Cache-Control": "no-store"})

@@ -1,0 +1,1 @@
+"""The room `access` of this floor: who may call which route."""

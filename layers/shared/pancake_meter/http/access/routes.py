@@ -1,0 +1,83 @@
+"""The one table of routes: which function answers each, and who may call it.
+
+The authorizer decides from this table, and refuses a route that is not in it. ``docs/openapi.json`` and the table in
+``docs/access.md`` are made from it. A test compares ``template.yaml`` with it, so a route that is not in it does not deploy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pancake_meter.domain.access.role import ROLES, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the HTTP API. ``function`` is its folder in ``functions/``.
+
+    A key with any of the ``roles`` opens it; anybody does where it ``is_open``. ``throttle`` is the parameter of the
+    template that limits its requests a second, where it has a limit of its own.
+    """
+
+    method: str
+    path: str
+    function: str
+    roles: frozenset[Role] = frozenset()
+    is_open: bool = False
+    throttle: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What API Gateway calls ``routeKey``."""
+        return f"{self.method} {self.path}"
+
+
+_CUSTOMER: Final = "/v1/customers/{customer_id}"
+_METER: Final = frozenset[Role]({"meter"})
+_SELL: Final = frozenset[Role]({"sell"})
+_REPORT: Final = frozenset[Role]({"report"})
+_OPERATE: Final = frozenset[Role]({"operate"})
+_ADMIN: Final = frozenset[Role]({"admin"})
+
+# An operator looks at what a customer has, used and bought.
+_READ_BALANCE: Final = _METER | _OPERATE
+_READ_CHECKOUTS: Final = _SELL | _OPERATE
+
+ROUTES: Final = (
+    Route("GET", f"{_CUSTOMER}/quota", "quota_check", _READ_BALANCE),
+    Route("GET", f"{_CUSTOMER}/quota/{{meter}}", "quota_check", _READ_BALANCE),
+    Route("POST", f"{_CUSTOMER}/holds", "quota_check", _METER),
+    Route("POST", f"{_CUSTOMER}/holds/{{hold_id}}/settle", "quota_check", _METER),
+    Route("DELETE", f"{_CUSTOMER}/holds/{{hold_id}}", "quota_check", _METER),
+    Route("GET", f"{_CUSTOMER}/usage", "quota_check", _READ_BALANCE),
+    Route("GET", f"{_CUSTOMER}/ledger", "quota_check", _READ_BALANCE),
+    Route("POST", "/v1/usage", "usage_recording", _METER),
+    Route("POST", "/v1/usage/bulk", "usage_bulk", _METER),
+    Route("POST", "/v1/usage/litellm", "usage_recording", _METER),
+    Route("POST", "/api/v1/events", "usage_recording", _METER),
+    Route("GET", "/v1/usage/parked", "usage_recording", _OPERATE),
+    Route("POST", "/v1/usage/parked/{parked_id}/replay", "usage_recording", _OPERATE),
+    Route("POST", "/v1/usage/parked/{parked_id}/dismiss", "usage_recording", _OPERATE),
+    Route("POST", "/v1/usage/healings", "usage_healing", _OPERATE),
+    Route("POST", f"{_CUSTOMER}/checkouts", "overage_checkout", _SELL),
+    Route("GET", f"{_CUSTOMER}/checkouts", "overage_checkout", _READ_CHECKOUTS),
+    Route("GET", f"{_CUSTOMER}/checkouts/{{checkout_id}}", "overage_checkout", _READ_CHECKOUTS),
+    Route("POST", f"{_CUSTOMER}/overage/{{meter}}/forgive", "overage_checkout", _OPERATE),
+    Route("GET", "/v1/deliveries", "webhook_deliveries", _OPERATE),
+    Route("GET", "/v1/deliveries/{delivery_id}", "webhook_deliveries", _OPERATE),
+    Route("POST", "/v1/deliveries/{delivery_id}/replay", "webhook_deliveries", _OPERATE),
+    Route("POST", "/v1/deliveries/{delivery_id}/assign", "webhook_deliveries", _OPERATE),
+    Route("POST", "/v1/deliveries/{delivery_id}/dismiss", "webhook_deliveries", _OPERATE),
+    Route("POST", "/v1/reconciliations", "reconciliation", _OPERATE),
+    Route("GET", "/v1/reports/revenue", "reports", _REPORT),
+    Route("GET", "/v1/reports/revenue/customers", "reports", _REPORT),
+    Route("GET", "/v1/reports/usage", "reports", _REPORT),
+    Route("GET", "/v1/key", "access", frozenset(ROLES)),
+    Route("GET", "/v1/keys", "access", _ADMIN),
+    Route("POST", "/v1/keys", "access", _ADMIN),
+    Route("POST", "/v1/keys/{key_id}/rotate", "access", _ADMIN),
+    Route("DELETE", "/v1/keys/{key_id}", "access", _ADMIN),
+    Route("GET", "/buy/{token}", "overage_checkout", is_open=True, throttle="BuyThrottlingRateLimit"),
+)
+
+ROUTE_OF_KEY: Final[Mapping[str, Route]] = {route.key: route for route in ROUTES}

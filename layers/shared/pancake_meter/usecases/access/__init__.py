@@ -1,0 +1,1 @@
+"""The room `access` of this floor: API keys are checked, made, rotated and revoked."""
