@@ -1,10 +1,13 @@
 """Pages that describe the layout are in step with it."""
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pancake_meter
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.balance.quota import _DETAIL
 from pancake_meter.http.problem import problem_of_domain
@@ -75,6 +78,8 @@ def test_the_page_of_errors_has_every_code_with_its_status() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
     told = {code: int(status) for code, status in rows}
     assert len(rows) == len(told)
+    for module in pkgutil.walk_packages(pancake_meter.__path__, "pancake_meter."):
+        importlib.import_module(module.name)
     known = {error.code: problem_of_domain(error("")).status for error in domain_errors()}
     known |= {code: status for status, code in _ANSWERS.values()}
     assert sorted(told) == sorted({*known, *codes_of_problems(), *_DETAIL})
