@@ -1,10 +1,17 @@
 """Issue 11, point 15: late usage takes of the plan that was in force when it happened, and of no other."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.balance.period import add_months
+from pancake_meter.domain.selling.plan import Plan, QuotaChangePolicy
+from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.domain.standing.order import OrderFacts
 from tests.support.pure_subscription import CATALOG, PLANS, PureCustomer, Step, step
 from tests.support.webhook_world import utc
 
@@ -128,3 +135,79 @@ def test_what_was_idle_before_a_balance_was_opened_rolls_over_alike() -> None:
         told_at(made, "2026-03-01T13:00:00", 400, "2026-02-28T12:00:00")
     assert one.available() == other.available()
     assert figures(one)[0] == figures(other)[0]
+
+
+Move = tuple[str, str, int]
+MOVES = st.tuples(
+    st.sampled_from(["renew", "change", "cancel"]),
+    st.sampled_from(["starter", "pro", "scale", "starter whole", "scale prorated"]),
+    st.integers(1, 20),
+)
+POLICIES: dict[str, QuotaChangePolicy] = {"whole": "reset", "prorated": "prorate"}
+
+
+def sold(name: str) -> Plan:
+    """Return a plan by its name and what it does with usage from before a change to it."""
+    key, _, policy = name.partition(" ")
+    return replace(PLANS[key], quota_change=POLICIES.get(policy, "carry"))
+
+
+def life(first: str, moves: list[Move]) -> list[Step]:
+    """Return the events of a customer who buys a plan and then makes these moves, each so many days after the last."""
+    order, number, plan = "A", 1, sold(first)
+    start = now = utc("2026-02-01T12:00:00")
+
+    def happens(kind: LifecycleKind, at: datetime) -> Step:
+        span = (StatedPeriod(Bound(start, is_day=False), Bound(add_months(start, 1), is_day=False), number), plan)
+        return Step(at, OrderFacts.of(LifecycleEvent(kind, f"ORD_{order}", at, *span)))
+
+    events = [happens("activated", now)]
+    for move, name, days in moves:
+        later = now + timedelta(days=days)
+        if move == "renew":
+            start, number = add_months(start, 1), number + 1
+            now = start
+            events.append(happens("renewed", now))
+        elif later >= add_months(start, 1):
+            continue
+        elif move == "change":
+            order, number, plan, start, now = chr(ord(order) + 1), 1, sold(name), later, later
+            events.append(happens("plan_changed", now))
+        else:
+            return [*events, happens("canceled", later)]
+    return events
+
+
+@given(
+    first=st.sampled_from(["starter", "scale", "starter whole"]),
+    moves=st.lists(MOVES, max_size=4),
+    when=st.integers(0, 999),
+    units=st.sampled_from([1, 400, 9000]),
+    has_balance=st.booleans(),
+)
+def test_usage_told_late_leaves_the_same_as_usage_told_in_time(
+    first: str, moves: list[Move], when: int, units: int, has_balance: bool
+) -> None:
+    events = life(first, moves)
+    end = events[-1].at + timedelta(hours=1)
+    used_at = (BEGAN + (end - BEGAN) * when / 1000).replace(microsecond=0)
+
+    in_time, late = customer(), customer(meters=("tokens",) if has_balance else ())
+    for event in events:
+        if in_time.now <= used_at < event.at:
+            in_time.pass_to(used_at)
+            in_time.tell(units, f"{used_at:%FT%T}")
+        in_time.take(event, event.at)
+        late.take(event, event.at)
+    in_time.pass_to(end)
+    if used_at >= events[-1].at:
+        in_time.tell(units, f"{used_at:%FT%T}")
+    told_at(late, f"{end:%FT%T}", units, f"{used_at:%FT%T}")
+
+    stands = [(made.plan(), made.available(), owed(made)) for made in (late, in_time)]
+    assert stands[0] == stands[1]
+
+
+def owed(made: PureCustomer) -> Decimal:
+    balance = made.balances["tokens"]
+    return balance.overage_due + balance.current_overage

@@ -1,7 +1,7 @@
-"""Paid periods before the one that counts.
+"""Periods before the one that counts.
 
-A balance is opened at the first use of a meter, which may be told late. Then it leaves a record of each paid period before,
-as if it had been there: usage of such a period counts to it, and takes nothing of the period that is open.
+A balance is opened at the first use of a meter, which may be told late. Then it leaves a record of each period before, as if
+it had been there: usage of such a period counts to it, and takes nothing of the period that is open.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pancake_meter.domain.balance.advance import IdleRun
-from pancake_meter.domain.balance.balance import Policy, Term, window_in
-from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.balance.balance import ZERO, Policy, Term, window_in
+from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
+from pancake_meter.domain.balance.period import AnchoredCadence, Period, window_index, window_start
+from pancake_meter.domain.standing.gone import begins_whole
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import PaidPeriod
 from pancake_meter.domain.standing.standing import Standing, Uncovered
@@ -34,13 +36,15 @@ class _Stay:
 
 
 def periods_before(
-    subscription: Subscription, meter: str, standing: Standing, start: datetime, since: datetime
+    subscription: Subscription, meter: str, standing: Standing, start: datetime, default: Policy, now: datetime
 ) -> tuple[IdleRun, ...]:
-    """Return the paid periods of a meter that led up to ``start`` without a gap, oldest first, back to before ``since``.
+    """Return the periods of a meter that led up to ``start``, oldest first, as far back as usage may still be told.
 
-    ``standing`` is where the meter stands since ``start``. Periods that a plan change went on in are no periods of their
-    own: what was used before the change is used of the new plan as well, unless that starts from zero.
+    They are the paid ones without a gap, and before them those of the default plan, if it grants anything. ``standing`` is
+    where the meter stands since ``start``. Periods that a plan change went on in are no periods of their own: what was used
+    before the change is used of the new plan as well, unless that starts from zero.
     """
+    since = now - TOLD_AFTER_MAX
     runs: list[IdleRun] = []
     stays = sorted(_stays(subscription), key=lambda stay: _preference(stay, meter), reverse=True)
     after = (
@@ -52,13 +56,23 @@ def periods_before(
         if stay is None:
             break
         edge = stay.start
-        if after is not None and _goes_on(stay, after):
+        if after is not None and _goes_on(stay, after, meter):
             until = edge
         else:
             runs.append(_run(stay, meter, until, is_renewed=after is not None and _is_renewal(stay, after)))
             until = edge
         after = stay
+    if after is not None and edge > since and default.allowance > ZERO:
+        runs.append(_free(default, edge))
     return tuple(reversed(runs))
+
+
+def _free(default: Policy, until: datetime) -> IdleRun:
+    """Return the windows of the default plan that end at ``until``. When they really began nobody knows."""
+    cadence: AnchoredCadence = "month" if default.cadence == "billing" else default.cadence
+    first = window_index(cadence, until, until - TOLD_AFTER_MAX)
+    term = Term(order_id=None, start=window_start(cadence, until, first))
+    return IdleRun(default, term, Period(term.start, until), until, -first, is_renewed=False)
 
 
 def _stays(subscription: Subscription) -> Iterator[_Stay]:
@@ -80,10 +94,10 @@ def _preference(stay: _Stay, meter: str) -> tuple[bool, int, datetime]:
     return meter in stay.paid.plan.allowances, stay.paid.plan.rank, stay.start
 
 
-def _goes_on(stay: _Stay, after: _Stay) -> bool:
+def _goes_on(stay: _Stay, after: _Stay, meter: str) -> bool:
     """Whether a period still ran when another order took its place, which counts what was used before."""
-    is_another = stay.order.order_id != after.order.order_id
-    return is_another and stay.paid.period.ends_at > after.start and after.paid.plan.quota_change != "reset"
+    is_another = stay.order.order_id != after.order.order_id and stay.paid.period.ends_at > after.start
+    return is_another and not begins_whole(after.paid.plan, meter, stay.start, after.start)
 
 
 def _is_renewal(stay: _Stay, after: _Stay) -> bool:

@@ -21,13 +21,12 @@ from pancake_meter.domain.balance.balance import (
     window_in,
 )
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.selling.overage import Lines
 from pancake_meter.domain.standing.add_ons import give_add_ons
 from pancake_meter.domain.standing.before import periods_before
-from pancake_meter.domain.standing.gone import gone_in, idle, rolled_into
+from pancake_meter.domain.standing.gone import begins_whole, gone_in, idle, rolled_into
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX
 from pancake_meter.domain.standing.standing import Covered, Standing, Uncovered, place_of, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
@@ -43,7 +42,7 @@ def open_following(
         policy, term = Policy.of(standing.plan, meter), standing.term
     else:
         policy, term = standing.policy(default), Term(order_id=None, start=min(since, standing.since or since, now))
-    earlier = periods_before(subscription, meter, standing, term.start, now - TOLD_AFTER_MAX) if subscription else ()
+    earlier = periods_before(subscription, meter, standing, term.start, default, now) if subscription else ()
     change = open_balance(customer_id, meter, policy, term, now, earlier)
     if subscription is None:
         return change
@@ -175,8 +174,10 @@ def _enter(
         # What is left of a plan rolls over into its next period only.
         change = start_term(change, policy, term, now, is_renewal=is_next)
     else:
-        if isinstance(was, Covered) and not goes_on and standing.paid.plan.quota_change == "reset":
-            change = leave_record(change, now, min(standing.paid.sold_at, now))
+        if isinstance(was, Covered) and not goes_on:
+            _, window = window_in(term, policy.cadence, now)
+            if begins_whole(standing.paid.plan, balance.meter, balance.period.start, window.start):
+                change = leave_record(change, now, min(standing.paid.sold_at, now))
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
     return _give(change, gone, rolled, goes_on=goes_on)

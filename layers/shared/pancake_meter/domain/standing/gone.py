@@ -18,6 +18,7 @@ from itertools import zip_longest
 from pancake_meter.domain.balance.balance import ZERO, window_in
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.quantity import part_of
+from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.order import MAX_PERIODS, OrderFacts
 from pancake_meter.domain.standing.paid_period import PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
@@ -57,6 +58,16 @@ class _Spell:
         share = Fraction(elapsed // _MILLISECOND, (window.end - window.start) // _MILLISECOND)
         prorated = part_of(before.allowance, share) + part_of(self.allowance, 1 - share)
         return max(ZERO, self.allowance - max(ZERO, prorated - gone))
+
+
+def begins_whole(plan: Plan, meter: str, before: datetime, start: datetime) -> bool:
+    """Whether nothing that was used before a change to ``plan`` counts under it.
+
+    The quota windows of the plan before and of this one start at ``before`` and at ``start``.
+    """
+    if meter not in plan.allowances or plan.quota_change == "reset":
+        return True
+    return plan.quota_change == "prorate" and before < start
 
 
 def gone_in(subscription: Subscription, order: OrderFacts, paid: PaidPeriod, meter: str, window: Period) -> Decimal:
