@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.money import CURRENCIES_MAX
 from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
 from pancake_meter.domain.usage.llm_call import MissedCalls
@@ -19,7 +20,6 @@ METERS_MAX = 50
 
 PLANS_MAX = 100
 PRODUCTS_MAX = 300
-CURRENCIES_MAX = 50
 THRESHOLDS_MAX = 10
 MODELS_MAX = 200
 EVENTS_MAX = 200

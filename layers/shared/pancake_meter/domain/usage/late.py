@@ -1,9 +1,8 @@
 """Late usage: an event that tells, after its period has closed, of something used in it.
 
 It counts to the period in which it happened, as if it had come in time: first what the plan had left there, then what
-rolled over out of it and is not gone, then units bought before the period ended, and the rest is overage of that period, due
-at once.
-Apart from what rolled over, the open period's units are not touched.
+rolled over out of it and is not gone, then units bought before the period ended. The rest is overage of that period, due at
+once. Apart from what rolled over, the open period's units are not touched.
 """
 
 from collections.abc import Iterable, Sequence
