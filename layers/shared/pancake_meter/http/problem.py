@@ -35,6 +35,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "forgiveness_conflict": HTTPStatus.CONFLICT,
     "gift_conflict": HTTPStatus.CONFLICT,
     "too_many_grants": HTTPStatus.CONFLICT,
+    "too_many_lines": HTTPStatus.CONFLICT,
     "nothing_owed": HTTPStatus.CONFLICT,
     "below_minimum": HTTPStatus.CONFLICT,
     "not_for_sale": HTTPStatus.CONFLICT,
