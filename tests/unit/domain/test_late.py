@@ -154,6 +154,23 @@ def test_units_that_rolled_over_and_are_not_gone_are_taken_back_before_anything_
     assert (books.balance.available, books.balance.overage_due) == (Decimal(1000), Decimal(100))
 
 
+@pytest.mark.parametrize("days", [2, 60, 61, 62, 89])
+def test_point_15_units_that_rolled_over_through_every_day_of_the_longest_grace_are_taken_back(days: int) -> None:
+    # Given days that each use their whole allowance, after a first one that left 5 units, which rolled over through them all
+    policy = Policy("free", Decimal(10), "day", OverageAllowed(), Decimal(5))
+    books = Books.opened(policy, Term(None, START)).use(5, START)
+    for day in range(1, days):
+        books.use(10, START + day * DAY)
+    books.at(START + days * DAY)
+    assert books.balance.available == Decimal(15)
+
+    # When 5 more of the first day are told
+    books.use_late(5, START + timedelta(hours=1))
+
+    # Then they are those, and nothing is owed
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(10), Decimal(0))
+
+
 def test_units_that_rolled_over_and_were_used_there_are_taken_back_from_what_that_period_has_left() -> None:
     # Given 250 units that rolled over and that the open period used, which has its own 1,000 left
     books = Books.opened(replace(PLAN, rollover_maximum=Decimal(250)), Term(None, START)).use(400, START).use(250, END)

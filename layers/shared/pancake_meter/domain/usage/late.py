@@ -19,8 +19,11 @@ from pancake_meter.domain.balance.grant import Grant, periodic_grant_id
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
-ROLLOVERS_MAX: Final = 60
-"""Periods through which rolled-over units are followed: each is a write of one transaction. Past it, they count as gone."""
+ROLLOVERS_MAX: Final = 89
+"""Periods through which rolled-over units are followed: all days from which an event may come late.
+
+Each is a write of one transaction, which has room for 89 beside the event, the balance, its line, its record and its charts.
+"""
 
 
 def is_late(balance: Balance, event: UsageEvent) -> bool:
