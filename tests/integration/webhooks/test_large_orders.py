@@ -7,8 +7,11 @@ import pytest
 from pancake_meter.domain.errors import OrderTooLarge
 from pancake_meter.store.selling import payments
 from pancake_meter.store.selling.payments import payment_ids_of_order
+from pancake_meter.store.standing import subscriptions
 from pancake_meter.store.webhooks import deliveries
 from pancake_meter.store.webhooks.deliveries import count_deliveries, each_of_order, read_delivery
+from pancake_meter.usecases.reconciliation.open_deliveries import BOUND_REASONS
+from pancake_meter.usecases.webhooks.judge import replay_delivery
 from tests.support.webhook_world import World, event, lifecycle, payment, refund
 
 ORDER = "ORD_A"
@@ -89,3 +92,21 @@ def test_point_16_an_event_of_an_order_with_too_many_deliveries_applies_and_the_
     assert len(verdicts) == BOUND + 2
     assert verdicts.count("applied") == outcome.unparked >= BOUND - 1
     assert count_deliveries(world.table, "parked", limit=50) == verdicts.count("parked")
+
+
+def test_point_16_an_event_whose_orders_are_more_than_one_item_is_kept_and_applied_once_they_fit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given orders that leave no room for another
+    with monkeypatch.context() as full:
+        full.setattr(subscriptions, "ITEM_BYTES_MAX", 100)
+        outcome = world.take(lifecycle("activated", ORDER, *PERIOD))
+
+    # Then the event is kept, listed and open
+    assert (outcome.verdict, outcome.reason) == ("failed", "subscription_too_large")
+    assert outcome.reason in BOUND_REASONS
+    assert count_deliveries(world.table, "failed", limit=10) == 1
+
+    # When there is room, then it is applied
+    assert replay_delivery(world.metering, outcome.digest, world.now).verdict == "applied"
+    assert world.plan() == "starter"

@@ -318,7 +318,6 @@ def test_scenario_112_usage_told_late_counts_as_if_it_had_come_in_time(
 @given(
     st.sampled_from(["week", "day"]),
     st.integers(0, 20),
-    st.sampled_from([0, 0, 10]),
     st.lists(
         st.tuples(st.integers(0, 500).map(lambda hours: hours / 24), st.integers(1, 40), st.booleans()),
         min_size=1,
@@ -329,12 +328,11 @@ def test_scenario_112_usage_told_late_counts_as_if_it_had_come_in_time(
 def test_point_15_late_usage_owes_and_leaves_what_it_would_have_in_time_with_a_pack_too(
     cadence: Cadence,
     allowance: int,
-    rollover: int,
     uses: list[tuple[float, int, bool]],
     packs: list[tuple[float, int]],
 ) -> None:
     """Told after all else, usage comes to as much overage and as many bought units as in time."""
-    policy = Policy("free", Decimal(allowance), cadence, OverageAllowed(), Decimal(rollover))
+    policy = Policy("free", Decimal(allowance), cadence, OverageAllowed())
     told_at = START + 28 * DAY
     bought = [(START + day * DAY, units, f"pack:{number}") for number, (day, units) in enumerate(packs)]
     used = [(START + day * DAY, units, None) for day, units, _ in uses]

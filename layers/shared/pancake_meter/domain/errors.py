@@ -10,7 +10,7 @@
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
     ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
     └── TooManyEvents, TooManyGrants, TooManyLines, TooManyOrders,
-        OrderTooLarge, ReportTooLarge                                        a bound was reached
+        OrderTooLarge, SubscriptionTooLarge, ReportTooLarge                  a bound was reached
 """
 
 from typing import ClassVar
@@ -157,6 +157,12 @@ class TooManyLines(DomainError):
     """The balance has more overage lines than are looked through."""
 
     code = "too_many_lines"
+
+
+class SubscriptionTooLarge(DomainError):
+    """A customer's orders and plans are more than one item holds."""
+
+    code = "subscription_too_large"
 
 
 class OrderTooLarge(DomainError):

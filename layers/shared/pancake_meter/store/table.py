@@ -29,6 +29,7 @@ _Answer = TypeVar("_Answer")
 
 TRANSACTION_WRITES_MAX: Final = 100
 READ_ITEMS_MAX: Final = 100
+ITEM_BYTES_MAX: Final = 400_000
 """Items that one request looks for."""
 
 _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
@@ -313,6 +314,22 @@ def _marshal(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unmarshal(item: Mapping[str, Any]) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def stored_bytes(value: Any) -> int:
+    """Return how many bytes DynamoDB counts for a value at most; for an item, with the names of its attributes."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bool() | None:
+            return 1
+        case Mapping():
+            return 3 + sum(1 + len(name.encode()) + stored_bytes(each) for name, each in value.items())
+        case list() | tuple():
+            return 3 + sum(1 + stored_bytes(each) for each in value)
+        case _:
+            # A byte for two digits, and two more.
+            return 2 + (len(str(value)) + 1) // 2
 
 
 def _read(item: Mapping[str, Any]) -> Item:
