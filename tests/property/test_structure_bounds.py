@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance, open_balance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Lapse, Policy, Term, day_key
+from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OveragePolicy
-from pancake_meter.domain.usage.usage_event import UsageEvent
-from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX, transactions_of, write_events
+from pancake_meter.domain.usage.late import count_late
+from pancake_meter.domain.usage.usage_event import RETENTION, UsageEvent
+from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX, transactions_of, write_events, write_late_events
 from pancake_meter.store.balance.structure import structure_writes
 from pancake_meter.store.table import Table
 from tests.support.aws_limits import violations
@@ -111,3 +114,27 @@ def test_events_of_any_days_are_counted_in_transactions_that_dynamodb_takes(days
         assert len(portion) <= RECORD_EVENTS_MAX
         assert write_events(table, "c" * 128, "m" * 32, portion, now) is None
     assert [violations(*request) for request in client.requests] == [[]] * len(portions)
+
+
+def test_point_15_late_usage_that_changes_every_day_of_the_longest_grace_is_one_transaction() -> None:
+    # Given 89 days that each pass units on to the next, and usage of the first that takes them back through all of them
+    policy = Policy("p" * 32, Decimal(10), "day", OverageAllowed(), Decimal(5))
+    changes = [open_balance("c" * 128, "m" * 32, policy, Term(None, BEGIN), BEGIN)]
+    for day in range(RETENTION.days):
+        at = BEGIN + timedelta(days=day)
+        current = advance(changes[-1].after, at, policy)
+        used = record_usage(current.after, Decimal(10 if day else 5), at)
+        changes += [current, replace(current, balance=replace(used, segment=current.before.segment))]
+    closed = sorted({each for change in changes for each in change.closed}, key=lambda each: each.period.start)[::-1]
+    event = UsageEvent("e" * 128, Decimal(100), BEGIN + timedelta(hours=1))
+
+    # When it is told with more than all of them have
+    balance = changes[-1].after
+    change = count_late(Change.begin(balance), closed, [], [event])
+    table, client = spied()
+    assert write_late_events(table, change, [event], BEGIN + RETENTION) is None
+
+    # Then
+    ((operation, request),) = client.requests
+    assert violations(operation, request) == []
+    assert len(change.closed) >= RETENTION.days - 1

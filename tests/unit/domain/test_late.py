@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,6 +154,23 @@ def test_units_that_rolled_over_and_are_not_gone_are_taken_back_before_anything_
     assert (books.balance.available, books.balance.overage_due) == (Decimal(1000), Decimal(100))
 
 
+@pytest.mark.parametrize("days", [2, 60, 61, 62, 89])
+def test_point_15_units_that_rolled_over_through_every_day_of_the_longest_grace_are_taken_back(days: int) -> None:
+    # Given days that each use their whole allowance, after a first one that left 5 units, which rolled over through them all
+    policy = Policy("free", Decimal(10), "day", OverageAllowed(), Decimal(5))
+    books = Books.opened(policy, Term(None, START)).use(5, START)
+    for day in range(1, days):
+        books.use(10, START + day * DAY)
+    books.at(START + days * DAY)
+    assert books.balance.available == Decimal(15)
+
+    # When 5 more of the first day are told
+    books.use_late(5, START + timedelta(hours=1))
+
+    # Then they are those, and nothing is owed
+    assert (books.balance.available, books.balance.overage_due) == (Decimal(10), Decimal(0))
+
+
 def test_units_that_rolled_over_and_were_used_there_are_taken_back_from_what_that_period_has_left() -> None:
     # Given 250 units that rolled over and that the open period used, which has its own 1,000 left
     books = Books.opened(replace(PLAN, rollover_maximum=Decimal(250)), Term(None, START)).use(400, START).use(250, END)
@@ -168,7 +186,7 @@ def test_units_that_rolled_over_and_are_gone_are_owed() -> None:
     assert (books.balance.overage_due, books.balance.current_overage) == (Decimal(250), Decimal(50))
 
 
-def test_a_pack_that_was_bought_after_the_usage_does_not_pay_for_it() -> None:
+def test_a_pack_that_was_bought_after_the_period_does_not_pay_for_it() -> None:
     books = Books.opened(PLAN, Term(None, START)).use(1000, START).at(END)
     pack = Grant("payment:PAY_1", "top_up", Decimal(70), Decimal(70), 90, END)
     books.keep(add_grant(Change.begin(books.balance), pack, END))
@@ -176,6 +194,25 @@ def test_a_pack_that_was_bought_after_the_usage_does_not_pay_for_it() -> None:
     books.use_late(50, START)
     assert (books.period(START).overage, books.balance.overage_due) == (Decimal(50), Decimal(50))
     assert books.balance.available == before
+
+
+@pytest.mark.parametrize("before_end", [31 * DAY, DAY, timedelta(milliseconds=1)])
+def test_point_15_a_pack_that_was_bought_in_the_period_pays_for_its_late_usage_of_any_hour(
+    before_end: timedelta,
+) -> None:
+    # Given a month that was used up, and a pack bought in it after the usage that is told late
+    books = Books.opened(PLAN, Term(None, START)).use(1000, START).at(END - before_end)
+    pack = Grant("payment:PAY_1", "top_up", Decimal(70), Decimal(70), 90, END - before_end)
+    books.keep(add_grant(Change.begin(books.balance), pack, END - before_end))
+    books.at(END)
+
+    # When more is told than the pack has
+    books.use_late(50, START)
+    books.use_late(30, START)
+
+    # Then the pack pays for what it has, as it would have paid for open overage
+    assert (books.period(START).overage, books.balance.overage_due) == (Decimal(10), Decimal(10))
+    assert books.balance.available == Decimal(1000)
 
 
 def test_scenario_112_late_usage_of_an_idle_month_counts_there_and_takes_nothing_of_the_next() -> None:
@@ -276,6 +313,54 @@ def test_scenario_112_usage_told_late_counts_as_if_it_had_come_in_time(
     assert late.balance.net == in_time.balance.net or owed(late)
     if not owed(in_time):
         assert late.picture == in_time.picture
+
+
+@given(
+    st.sampled_from(["week", "day"]),
+    st.integers(0, 20),
+    st.lists(
+        st.tuples(st.integers(0, 500).map(lambda hours: hours / 24), st.integers(1, 40), st.booleans()),
+        min_size=1,
+        max_size=6,
+    ),
+    st.lists(st.tuples(st.integers(0, 500).map(lambda hours: hours / 24), st.integers(1, 60)), max_size=1),
+)
+def test_point_15_late_usage_owes_and_leaves_what_it_would_have_in_time_with_a_pack_too(
+    cadence: Cadence,
+    allowance: int,
+    uses: list[tuple[float, int, bool]],
+    packs: list[tuple[float, int]],
+) -> None:
+    """Told after all else, usage comes to as much overage and as many bought units as in time."""
+    policy = Policy("free", Decimal(allowance), cadence, OverageAllowed())
+    told_at = START + 28 * DAY
+    bought = [(START + day * DAY, units, f"pack:{number}") for number, (day, units) in enumerate(packs)]
+    used = [(START + day * DAY, units, None) for day, units, _ in uses]
+    in_order = sorted([*bought, *used], key=lambda each: each[0])
+    late = [(at, units) for (at, units, _), (_, _, is_late_one) in zip(used, uses, strict=True) if is_late_one]
+
+    def lived(skipped: list[tuple[datetime, int]]) -> Books:
+        left_out = list(skipped)
+        books = Books.opened(policy, Term(None, START))
+        for at, units, pack in in_order:
+            if pack is not None:
+                grant = Grant(pack, "top_up", Decimal(units), Decimal(units), 90, at)
+                books.keep(add_grant(Change.begin(books.at(at).balance), grant, at))
+            elif (at, units) in left_out:
+                left_out.remove((at, units))
+            else:
+                books.use(units, at)
+        return books.at(told_at)
+
+    in_time, told_late = lived([]), lived(late)
+    for at, units in sorted(late):
+        told_late.use_late(units, at)
+
+    def outcome(books: Books) -> tuple[Decimal, Decimal]:
+        owed = books.balance.overage_due + books.balance.current_overage
+        return owed, sum((grant.remaining for grant in books.balance.grants if grant.is_bought), Decimal(0))
+
+    assert outcome(told_late) == outcome(in_time)
 
 
 def test_a_chart_ends_with_the_month_unless_too_little_of_the_period_is_left() -> None:

@@ -9,6 +9,7 @@ from pancake_meter.catalog.catalog import Catalog, MetadataMark, Meter, NotOurs,
 from pancake_meter.catalog.checkout import CheckoutSettings, split_https
 from pancake_meter.catalog.errors import CatalogError, CatalogProblem
 from pancake_meter.catalog.model import (
+    PRICES_OF_PLAN_MAX,
     AllowanceFile,
     CatalogFile,
     CheckoutFile,
@@ -216,6 +217,13 @@ def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Pro
         _check_add_on(path, file, report)
     elif file.rank is None:
         report.add(f"{path}.rank", "is missing")
+    prices = sum(_prices_of(allowance) for allowance in file.allowances.values())
+    if prices > PRICES_OF_PLAN_MAX:
+        report.add(
+            f"{path}.allowances",
+            f"have {prices} prices, at most {PRICES_OF_PLAN_MAX}: each meter's price in each currency is one, and each tier "
+            "is one more",
+        )
     sold_as = next((product.product_ids for product in products if product.plan == key), {})
     return Plan(
         key=key,
@@ -232,6 +240,11 @@ def _plan(key: str, file: PlanFile, catalog: CatalogFile, products: Iterable[Pro
         add_on=file.add_on,
         trial=file.trial,
     )
+
+
+def _prices_of(file: AllowanceFile) -> int:
+    """How many prices an allowance has, tiers among them."""
+    return sum(1 + (len(price.tiers) if isinstance(price, TieredFile) else 0) for price in file.prices.values())
 
 
 def _check_add_on(path: str, file: PlanFile, report: _Report) -> None:

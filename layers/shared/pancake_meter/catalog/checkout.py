@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, unquote, urlsplit
 
-URL_LENGTH_MAX = 2048
+from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX
+
 _HTTPS_PORT = 443
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.money import CURRENCIES_MAX
 from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
 from pancake_meter.domain.usage.llm_call import MissedCalls
@@ -18,8 +19,14 @@ METERS_MAX = 50
 """One webhook changes the balances of all meters in one transaction of 100 items: about 7 for a meter, and 5 beside them."""
 
 PLANS_MAX = 100
+PRICES_OF_PLAN_MAX = 150
+"""Prices of one plan: one for each meter and currency, and one more for each tier.
+
+Each order keeps its plan as it was sold, and the 20 orders of a customer are one item, of at most 400 KB. With the most
+meters and the longest numbers, the plans of 20 orders fit.
+"""
+
 PRODUCTS_MAX = 300
-CURRENCIES_MAX = 50
 THRESHOLDS_MAX = 10
 MODELS_MAX = 200
 EVENTS_MAX = 200

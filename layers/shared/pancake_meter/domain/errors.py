@@ -9,7 +9,8 @@
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
     ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
-    └── TooManyEvents, TooManyGrants, TooManyOrders, ReportTooLarge          a bound was reached
+    └── TooManyEvents, TooManyGrants, TooManyLines, TooManyOrders,
+        OrderTooLarge, SubscriptionTooLarge, ReportTooLarge                  a bound was reached
 """
 
 from typing import ClassVar
@@ -150,6 +151,24 @@ class TooManyOrders(DomainError):
     """More orders of a customer stand than can be remembered."""
 
     code = "too_many_orders"
+
+
+class TooManyLines(DomainError):
+    """The balance has more overage lines than are looked through."""
+
+    code = "too_many_lines"
+
+
+class SubscriptionTooLarge(DomainError):
+    """A customer's orders and plans are more than one item holds."""
+
+    code = "subscription_too_large"
+
+
+class OrderTooLarge(DomainError):
+    """An order has more payments or deliveries than are looked through: what was not seen might decide."""
+
+    code = "order_too_large"
 
 
 class UnknownPlan(DomainError):

@@ -37,6 +37,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "gift_conflict": HTTPStatus.CONFLICT,
     "too_many_orders": HTTPStatus.CONFLICT,
     "too_many_grants": HTTPStatus.CONFLICT,
+    "too_many_lines": HTTPStatus.CONFLICT,
     "nothing_owed": HTTPStatus.CONFLICT,
     "below_minimum": HTTPStatus.CONFLICT,
     "not_for_sale": HTTPStatus.CONFLICT,

@@ -4,8 +4,9 @@ Every write asks for ``ALL_OLD`` on a failed condition, so a refusal brings its 
 gives its item a format, and no item of a newer format is read or written over: see ``item_format``.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -28,6 +29,7 @@ _Answer = TypeVar("_Answer")
 
 TRANSACTION_WRITES_MAX: Final = 100
 READ_ITEMS_MAX: Final = 100
+ITEM_BYTES_MAX: Final = 400_000
 """Items that one request looks for."""
 
 _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
@@ -154,6 +156,29 @@ class Table:
         answer = self._call(lambda: self._client.query(**request))
         following = answer.get("LastEvaluatedKey")
         return [_read(item) for item in answer["Items"]], _unmarshal(following) if following else None
+
+    def each(
+        self,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        page: int,
+        pages_max: int,
+        beyond: Exception,
+        forward: bool = True,
+    ) -> Iterator[Item]:
+        """Yield every item that matches, in order: a consistent query for each ``page`` of them.
+
+        Raises ``beyond`` where there are more than ``pages_max`` pages: the walk never ends early in silence.
+        """
+        start: Mapping[str, Any] | None = None
+        for number in itertools.count(1):
+            items, start = self.query(condition, values, limit=page, forward=forward, start=start)
+            if items and number > pages_max:
+                raise beyond
+            yield from items
+            if start is None:
+                return
 
     def count(self, condition: str, values: Mapping[str, Any], *, limit: int, index: str) -> int:
         """Return how many items of an index match: one query, which counts up to ``limit`` items or 1 MB of them."""
@@ -289,6 +314,22 @@ def _marshal(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unmarshal(item: Mapping[str, Any]) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def stored_bytes(value: Any) -> int:
+    """Return how many bytes DynamoDB counts for a value at most; for an item, with the names of its attributes."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bool() | None:
+            return 1
+        case Mapping():
+            return 3 + sum(1 + len(name.encode()) + stored_bytes(each) for name, each in value.items())
+        case list() | tuple():
+            return 3 + sum(1 + stored_bytes(each) for each in value)
+        case _:
+            # A byte for two digits, and two more.
+            return 2 + (len(str(value)) + 1) // 2
 
 
 def _read(item: Mapping[str, Any]) -> Item:

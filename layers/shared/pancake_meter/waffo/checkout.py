@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from pancake_meter.domain.selling.loopback import is_loopback_url
+from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX, is_loopback_url
 from pancake_meter.waffo.errors import InvalidRequest
 
 TaxCategory = Literal[
@@ -29,7 +29,6 @@ LANGUAGES = frozenset(
 MAX_EXPIRES_IN_SECONDS = 7 * 24 * 3600
 MAX_EXTERNAL_ID_LENGTH = 128
 MAX_IDENTITY_LENGTH = 256
-MAX_URL_LENGTH = 2048
 MAX_EMAIL_LENGTH = 254
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_KEY_LENGTH = 64
@@ -324,7 +323,7 @@ def _check_length(name: str, value: str | None, longest: int) -> None:
 def _check_success_url(url: str | None) -> None:
     if url is None:
         return
-    _check_length("successUrl", url, MAX_URL_LENGTH)
+    _check_length("successUrl", url, URL_LENGTH_MAX)
     if is_loopback_url(url):
         return
     try:

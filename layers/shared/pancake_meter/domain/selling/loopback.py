@@ -4,6 +4,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 URL_LENGTH_MAX: Final = 2048
+"""Characters of any URL that is taken, kept or sent."""
+
 _HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

@@ -36,6 +36,9 @@ DEFAULT_MINIMUM_CHARGES: Mapping[str, Decimal] = {
 }
 """Least card payment, where the catalog says nothing else. Waffo publishes none; these are what card processors ask."""
 
+CURRENCIES_MAX = 50
+"""Currencies that one thing may be priced in, and that one customer may pay in."""
+
 _DIGITS_MAX = 60
 _EXACT = Context(prec=_DIGITS_MAX + 10, traps=[Inexact, InvalidOperation])
 _ROUNDED = Context(prec=_DIGITS_MAX + 10, traps=[InvalidOperation])

@@ -1,8 +1,8 @@
 """Late usage: an event that tells, after its period has closed, of something used in it.
 
-It counts to the period in which it happened, as if it had come in time: first what the plan had left there, then what rolled
-over out of it and is not gone, then units bought ahead, and the rest is that period's overage, due at once. Apart from what
-rolled over, the open period's units are not touched.
+It counts to the period in which it happened, as if it had come in time: first what the plan had left there, then what
+rolled over out of it and is not gone, then units bought before the period ended. The rest is overage of that period, due at
+once. Apart from what rolled over, the open period's units are not touched.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,8 +19,11 @@ from pancake_meter.domain.balance.grant import Grant, periodic_grant_id
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
-ROLLOVERS_MAX: Final = 60
-"""Periods through which rolled-over units are followed: each is a write of one transaction. Past it, they count as gone."""
+ROLLOVERS_MAX: Final = 89
+"""Periods through which rolled-over units are followed: all days from which an event may come late.
+
+Each is a write of one transaction, which has room for 89 beside the event, the balance, its line, its record and its charts.
+"""
 
 
 def is_late(balance: Balance, event: UsageEvent) -> bool:
@@ -76,7 +79,7 @@ class _Books:
         wanted = min(event.quantity - from_left, period.passed)
         change, later, from_passed = _take_back(self.change, later, wanted)
         beyond = event.quantity - from_left - from_passed
-        grants, overage = _burn_bought(change.balance, beyond, event.used_at)
+        grants, overage = _burn_bought(change.balance, beyond, period.closed_at)
         told = replace(
             period,
             gone=period.gone + from_left + from_passed,
@@ -123,11 +126,15 @@ def _take_back(
     return change, (*reversed(amended), *later[len(through) :]), taken
 
 
-def _burn_bought(balance: Balance, quantity: Decimal, used_at: datetime) -> tuple[tuple[Grant, ...], Decimal]:
-    """Take units from the grants that no period ends and that had started; return the grants, and what they lacked."""
+def _burn_bought(balance: Balance, quantity: Decimal, ends_at: datetime) -> tuple[tuple[Grant, ...], Decimal]:
+    """Take units from the grants that no period ends and that started before ``ends_at``; return the grants, and what
+    they lacked.
+
+    A grant that started after the usage but in its period pays for it, as it would have paid for open overage.
+    """
     left: dict[str, Decimal] = {}
     for grant in balance.active_grants:
-        if not grant.is_periodic and grant.starts_at <= used_at:
+        if not grant.is_periodic and grant.starts_at < ends_at:
             taken = min(quantity, grant.remaining)
             left[grant.id] = grant.remaining - taken
             quantity -= taken

@@ -13,9 +13,9 @@ from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.http.fields import CustomerId, WireModel
 from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Place, Verdict
 from pancake_meter.usecases.webhooks.judge import Outcome
+from pancake_meter.waffo.fields import MAX_ID_LENGTH
 
 DELIVERIES_PAGE_MAX: Final = 50
-ORDER_ID_LENGTH_MAX: Final = 256
 
 _CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}")
 
@@ -31,7 +31,7 @@ class DeliveriesQuery(WireModel):
     """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave."""
 
     verdict: Verdict | None = None
-    order_id: Annotated[str, StringConstraints(min_length=1, max_length=ORDER_ID_LENGTH_MAX)] | None = None
+    order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
     limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX)] = DELIVERIES_PAGE_MAX
     cursor: Annotated[Place, BeforeValidator(_place)] | None = None
 

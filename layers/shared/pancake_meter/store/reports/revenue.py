@@ -16,6 +16,7 @@ from typing import Any
 from pancake_meter.domain.errors import ReportTooLarge
 from pancake_meter.domain.instant import from_ms, month_of, to_ms
 from pancake_meter.domain.reports.revenue import RevenueFact, RevenueTotal
+from pancake_meter.domain.selling.money import CURRENCIES_MAX
 from pancake_meter.domain.selling.payment import SoldKind
 from pancake_meter.store.keys import (
     REPORT_SHARDS,
@@ -28,7 +29,6 @@ from pancake_meter.store.keys import (
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 _COUNTERS = tuple(field.name for field in fields(RevenueTotal))
-_CURRENCIES_MAX = 50
 _FACT_NAME_BYTES_MAX = 400
 """A sort key has 1,024 bytes, and a customer's id takes up to 512 of them."""
 
@@ -146,7 +146,7 @@ def read_customer(table: Table, month: str, customer_id: str) -> list[CustomerTo
             ":partition": revenue_partition(month, report_shard(customer_id)),
             ":prefix": revenue_customer_prefix(customer_id),
         },
-        limit=_CURRENCIES_MAX,
+        limit=CURRENCIES_MAX,
     )
     return _customer_totals(items)
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from pancake_meter.domain.errors import TooManyLines
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix, remainder_key
@@ -50,24 +51,26 @@ def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> 
     """Return the lines that the ``due`` units of a balance belong to, oldest first; none are read where nothing is due.
 
     Lines are read from the newest on, until they account for all that is due.
+
+    Raises:
+        TooManyLines: what is due is not found among the newest 10,000 lines.
     """
+    if due <= 0:
+        return {}
+    items = table.each(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": customer_partition(customer_id), ":prefix": overage_line_prefix(meter)},
+        page=_PAGE,
+        pages_max=_PAGES_MAX,
+        forward=False,
+        beyond=TooManyLines("the customer has more overage lines than are looked through", meter=meter),
+    )
     lines: dict[LineKey, OverageLine] = {}
-    start: Mapping[str, Any] | None = None
-    for _ in range(_PAGES_MAX):
+    for line in map(_line, items):
+        if line.due > 0:
+            lines[line.key] = line
+            due -= line.due
         if due <= 0:
-            break
-        items, start = table.query(
-            "PK = :partition AND begins_with(SK, :prefix)",
-            {":partition": customer_partition(customer_id), ":prefix": overage_line_prefix(meter)},
-            limit=_PAGE,
-            forward=False,
-            start=start,
-        )
-        for line in map(_line, items):
-            if line.due > 0:
-                lines[line.key] = line
-                due -= line.due
-        if start is None:
             break
     return dict(sorted(lines.items(), key=lambda item: item[0].order))
 

@@ -6,6 +6,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
+from pancake_meter.domain.errors import OrderTooLarge
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.reports.revenue import new_facts, withdrawn_facts
 from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
@@ -19,7 +20,8 @@ _ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
 _UNCHARGED = "PAYMENTS#uncharged"
 _ORDER_PREFIX = "ORDER#"
-_PAYMENTS_OF_ORDER_MAX = 1000
+_PAYMENTS_PAGE = 100
+_PAYMENTS_PAGES_MAX = 10
 _FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*))?", re.DOTALL)
 """How an earlier version made a refund's id."""
 
@@ -40,14 +42,19 @@ def payment_writes(before: Payment, after: Payment) -> list[Write]:
 
 
 def payment_ids_of_order(table: Table, order_id: str) -> dict[str, int | None]:
-    """Return the payments known of an order, each with its number among the order's charges: one query, at most 1,000.
+    """Return the payments known of an order, each with its number among the order's charges: a query for each hundred.
 
     A payment that was written before orders listed their payments is missing until it is written again.
+
+    Raises:
+        OrderTooLarge: the order has more than 1,000.
     """
-    items, _ = table.query(
+    items = table.each(
         "PK = :partition AND begins_with(SK, :prefix)",
         {":partition": f"{_ORDER_PREFIX}{order_id}", ":prefix": _PREFIX},
-        limit=_PAYMENTS_OF_ORDER_MAX,
+        page=_PAYMENTS_PAGE,
+        pages_max=_PAYMENTS_PAGES_MAX,
+        beyond=OrderTooLarge("the order has more payments than are looked through", order_id=order_id),
     )
     return {item["payment_id"]: int(item["number"]) if "number" in item else None for item in items}
 

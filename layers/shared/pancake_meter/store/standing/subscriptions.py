@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.errors import SubscriptionTooLarge
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice
@@ -16,7 +17,7 @@ from pancake_meter.domain.standing.use import PeriodUse
 from pancake_meter.store.keys import customer_of, customer_partition, subscription_key
 from pancake_meter.store.selling.plan_item import plan_from_item, plan_item
 from pancake_meter.store.standing.first_format import order_of_first_format, uses_of_first_format
-from pancake_meter.store.table import Check, Item, Put, Table
+from pancake_meter.store.table import ITEM_BYTES_MAX, Check, Item, Put, Table, stored_bytes
 
 _LIVE_LISTING = "SUBSCRIPTIONS#live"
 
@@ -35,8 +36,14 @@ def subscription_unchanged(customer_id: str, subscription: Subscription | None) 
 
 
 def subscription_write(subscription: Subscription) -> Put:
-    """Return the write of a grown subscription; its ``version`` is the one that was read."""
+    """Return the write of a grown subscription; its ``version`` is the one that was read.
+
+    Raises:
+        SubscriptionTooLarge: DynamoDB would not take the item.
+    """
     item = subscription_item(subscription)
+    if (size := stored_bytes(item)) > ITEM_BYTES_MAX:
+        raise SubscriptionTooLarge("the customer's orders and their plans are more than can be kept", bytes=size)
     if subscription.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": subscription.version})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from pancake_meter.domain.errors import OrderTooLarge
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.keys import Key
@@ -29,8 +30,8 @@ OPEN_VERDICTS: tuple[Verdict, ...] = ("parked", "failed")
 
 BodyEncoding = Literal["utf-8", "base64"]
 
-DELIVERIES_OF_ORDER_PAGES_MAX: Final = 50
 _OF_ORDER_PAGE_SIZE: Final = 100
+_OF_ORDER_PAGES_MAX: Final = 50
 
 Place = tuple[datetime, str]
 """Where a page goes on: after the delivery with this place and digest."""
@@ -204,20 +205,18 @@ def deliveries_of_order(table: Table, order_id: str, *, limit: int, after: Place
 def each_of_order(table: Table, order_id: str) -> Iterator[Listed]:
     """Yield the deliveries about an order, the oldest event first: one consistent query for each hundred.
 
-    It ends after 5,000, so it finds what is there and proves nothing of what is not. The schedule finds what is open by its
-    verdict (``open_deliveries``), however many deliveries an order has.
+    Raises:
+        OrderTooLarge: the order has more than 5,000, and whoever asks has not found what it looks for among these. The
+            schedule finds what is open by its verdict (``open_deliveries``), however many deliveries an order has.
     """
-    start: Mapping[str, Any] | None = None
-    for _ in range(DELIVERIES_OF_ORDER_PAGES_MAX):
-        items, start = table.query(
-            "PK = :partition AND begins_with(SK, :prefix)",
-            {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
-            limit=_OF_ORDER_PAGE_SIZE,
-            start=start,
-        )
-        yield from (_listed(item, place="occurred_at") for item in items)
-        if start is None:
-            return
+    items = table.each(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": _order_partition(order_id), ":prefix": f"{_MARK}#"},
+        page=_OF_ORDER_PAGE_SIZE,
+        pages_max=_OF_ORDER_PAGES_MAX,
+        beyond=OrderTooLarge("the order has more deliveries than are looked through", order_id=order_id),
+    )
+    yield from (_listed(item, place="occurred_at") for item in items)
 
 
 def open_deliveries(

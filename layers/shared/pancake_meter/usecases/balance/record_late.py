@@ -69,6 +69,8 @@ def _record(
         try:
             refused = _write(metering, current, pending, now)
         except TooManyWrites:
+            if len(pending) == 1:
+                raise
             half = len(pending) // 2
             first, second = (_record(metering, balance, part, now) for part in (pending[:half], pending[half:]))
             return results | first | second

@@ -26,7 +26,7 @@ from pancake_meter.waffo.snapshots import OrderPayment
 PAGE_SIZE: Final = 50
 PAGES_MAX: Final = 10
 
-BOUND_REASONS: Final = frozenset({"too_many_grants", "too_many_orders", "too_many_writes"})
+BOUND_REASONS: Final = frozenset({"too_many_grants", "too_many_orders", "too_many_writes", "subscription_too_large"})
 """Reasons of deliveries that met a bound. Grants expire, orders end and periods close, so such a delivery fits later."""
 
 _BOUND_AGAIN_AFTER: Final = timedelta(hours=1)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Final, Literal
 
-from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError
+from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError, OrderTooLarge
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
@@ -271,8 +270,14 @@ def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: P
 
 
 def _waiting(metering: Metering, order_id: str, besides: str) -> list[str]:
-    parked = (each.digest for each in each_of_order(metering.table, order_id) if each.verdict == "parked")
-    return list(islice((digest for digest in parked if digest != besides), PARKED_PER_ORDER_MAX))
+    waiting: list[str] = []
+    with suppress(OrderTooLarge):
+        for each in each_of_order(metering.table, order_id):
+            if each.verdict == "parked" and each.digest != besides:
+                waiting.append(each.digest)
+            if len(waiting) == PARKED_PER_ORDER_MAX:
+                break
+    return waiting
 
 
 def _judged(
