@@ -265,7 +265,8 @@ class OrderFacts:
         if self.is_canceling:
             # A bare day means some instant of that day: until it is over, access stays.
             return ends_at + _DAY if paid.period.end.is_day else ends_at
-        if self.status is None or not self.is_past_due:
+        # What an add-on gave ends with its own period, however long the next payment is retried.
+        if self.status is None or not self.is_past_due or paid.plan.add_on:
             return ends_at + paid.plan.renewal_leeway
         if isinstance(paid.plan.past_due, PastDueBlock):
             return ends_at + paid.plan.past_due.grace
