@@ -72,6 +72,22 @@ def test_scenario_91_a_subscriptions_charge_is_found_by_its_number(world: World)
     assert (refunded(world), world.available()) == ("9.00", 0)
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_scenario_91_of_two_charges_with_one_number_the_one_that_collected_as_much_was_refunded(
+    world: World, order: tuple[int, ...]
+) -> None:
+    """A plan change may be charged under the number of the charge before it."""
+    steps = (
+        activated(),
+        payment(ORDER, "PAY_1", DAY),
+        payment(ORDER, "PAY_2", DAY, amount="18.00"),
+        unnamed("REF_1", "9.00", "18.00"),
+    )
+    for index in order:
+        world.take(steps[index])
+    assert (refunded(world), refunded(world, "PAY_2")) == ("0.00", "9.00")
+
+
 def test_scenario_91_a_one_time_orders_charge_is_its_only_one(world: World) -> None:
     world.take(bought())
     had = world.available()

@@ -293,6 +293,16 @@ def test_point_7_an_overdue_add_on_grants_no_new_period_and_leaves_the_plan() ->
     assert customer.available() == STARTER_UNITS + BOOST_UNITS
 
 
+@pytest.mark.parametrize("at", ["2026-04-11T15:16:09", "2026-04-16T00:00:00"])
+def test_point_7_what_is_left_of_an_overdue_add_on_ends_with_its_own_period(at: str) -> None:
+    """However long the payment of the next period is retried: a period's units are no longer than it."""
+    customer = customer_of(activated(B, BOOST))
+    overdue = step("past_due", B, f"{APRIL}T15:16:09", APRIL, "2026-04-17", plan=BOOST, number=2)
+    customer.take(overdue, overdue.at)
+    customer.pass_to(max(customer.now, utc(at)))
+    assert customer.available() == FREE_UNITS
+
+
 def test_points_7_and_8_an_add_on_may_have_a_trial() -> None:
     tried = replace(BOOST, trial=Decimal("0.5"))
     customer = customer_of(activated(A, "starter"), trial(B, tried, at="2026-03-10T15:16:00"))

@@ -41,7 +41,7 @@ def _wanted(balance: Balance, subscription: Subscription, now: datetime) -> dict
     wanted = {}
     for order in subscription.live_add_ons:
         paid = order.paid
-        allowance = order.plan(paid).allowances.get(balance.meter) if paid else None
+        allowance = subscription.plan(order, paid).allowances.get(balance.meter) if paid else None
         if paid is None or allowance is None or has_lapsed(order, now):
             continue
         term, grant_id = order.term(paid), add_on_grant_id(order.order_id, paid.key)

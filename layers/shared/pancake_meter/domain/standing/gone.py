@@ -8,9 +8,9 @@ Which uses count in a quota window:
 - those of a later order that came and went meanwhile, back under the one that stood before it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import zip_longest
@@ -76,8 +76,10 @@ def gone_in(subscription: Subscription, order: OrderFacts, paid: PaidPeriod, met
     chain = [order, *_before(subscription, order, paid, window)]
     gone, before = ZERO, None
     for earlier in reversed(chain):
-        period = paid if earlier is order else _period_at(earlier, order.began[1])
-        for spell in _spells(earlier, period, meter, window, uses):
+        period = paid if earlier is order else earlier.period_at(order.began[1])
+        if period is None:
+            continue
+        for spell in _spells(subscription, earlier, period, meter, window):
             gone = spell.enter(gone, before) + sum((use.gone for use in spell.uses), ZERO)
             before = spell
     # The uses of orders that came after and are gone again: they happened in this window.
@@ -103,26 +105,20 @@ def _before(subscription: Subscription, order: OrderFacts, paid: PaidPeriod, win
             current = earlier
 
 
-def _period_at(order: OrderFacts, instant: datetime) -> PaidPeriod:
-    """Return the paid period of an order that had begun last by then; else its first."""
-    begun = (period for period in order.all_periods if period.key[0] <= instant)
-    return next(begun, order.all_periods[-1])
-
-
 def _spells(
-    order: OrderFacts, paid: PaidPeriod, meter: str, window: Period, uses: Collection[PeriodUse]
+    subscription: Subscription, order: OrderFacts, paid: PaidPeriod, meter: str, window: Period
 ) -> Iterator[_Spell]:
     """The sales of a period, oldest first, each with its uses that reach into the window.
 
     Where the window began after a sale, what was used before that sale is of another window.
     """
-    term, charges, sales = order.term(paid), order.charges_of(paid), paid.sales
+    term, sales, uses = order.term(paid), paid.sales, subscription.uses_of(meter)
     for sale, following in zip_longest(sales, sales[1:]):
         if following is not None and following.sold_at <= window.start:
             continue
         allowance = sale.plan.allowances.get(meter)
         sold = allowance.quantity if allowance else ZERO
-        quantity = paid.allowance(meter, charges) if following is None else sold
+        quantity = subscription.granted(order, paid, meter) if following is None else sold
         cadence = allowance.cadence if allowance else "billing"
         _, own_window = window_in(term, cadence, max(sale.sold_at, window.start))
         own = (use for use in uses if (use.order_id, use.key) == (order.order_id, paid.key))
@@ -149,7 +145,7 @@ def rolled_into(
     # Where there may have been more than is remembered, what came over is known from the balance alone.
     rolled = None if len(lead) == MAX_PERIODS - 1 else ZERO
     for earlier in reversed(lead):
-        allowance = earlier.allowance(meter, order.charges_of(earlier))
+        allowance = subscription.granted(order, earlier, meter)
         sold = earlier.plan.allowances.get(meter)
         cadence = sold.cadence if sold else "billing"
         last, _ = window_in(order.term(earlier), cadence, earlier.period.ends_at - _MILLISECOND)

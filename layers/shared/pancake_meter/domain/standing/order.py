@@ -3,7 +3,7 @@
 ``OrderFacts`` is a *join*: learning the same facts in any order, any number of times, gives the same value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -24,6 +24,7 @@ from pancake_meter.domain.standing.paid_period import (
     CHANGE_MAX,
     Charged,
     Charges,
+    Funded,
     PaidPeriod,
     Sale,
     charges_by_period,
@@ -218,15 +219,23 @@ class OrderFacts:
         lapses_at = max(ends_at, self._lapses_at(paid, ends_at))
         return Term(self.order_id, paid.period.start.at, ends_at, lapses_at, is_unpaid_after=self._is_cut_off(paid))
 
-    def plan(self, paid: PaidPeriod) -> Plan:
-        """Return the plan of a period as it counts: as sold, less what was given back, or is withheld while overdue."""
+    def period_at(self, instant: datetime) -> PaidPeriod | None:
+        """Return the paid period that had begun last by then; else the first; ``None`` where there is none."""
+        begun = (period for period in self.all_periods if period.key[0] <= instant)
+        return next(begun, self.all_periods[-1] if self.all_periods else None)
+
+    def plan(self, paid: PaidPeriod, replaced: Collection[Funded] = ()) -> Plan:
+        """Return the plan of a period as it counts: as sold, less what was given back, or is withheld while overdue.
+
+        ``replaced`` are the periods of other orders whose place it took.
+        """
         plan, overdue = paid.plan, paid.plan.past_due if self.is_past_due else None
         if isinstance(overdue, PastDueThrottle):
             plan = replace(plan, holds_per_minute=overdue.rate_per_minute)
         charges = self.charges_of(paid)
         allowances = {}
         for meter, allowance in plan.allowances.items():
-            quantity = paid.allowance(meter, charges)
+            quantity = paid.allowance(meter, charges, replaced)
             if isinstance(overdue, PastDueReduce):
                 quantity = part_of(quantity, Fraction(overdue.fraction))
             allowances[meter] = replace(allowance, quantity=quantity)
@@ -256,7 +265,8 @@ class OrderFacts:
         if self.is_canceling:
             # A bare day means some instant of that day: until it is over, access stays.
             return ends_at + _DAY if paid.period.end.is_day else ends_at
-        if self.status is None or not self.is_past_due:
+        # What an add-on gave ends with its own period, however long the next payment is retried.
+        if self.status is None or not self.is_past_due or paid.plan.add_on:
             return ends_at + paid.plan.renewal_leeway
         if isinstance(paid.plan.past_due, PastDueBlock):
             return ends_at + paid.plan.past_due.grace

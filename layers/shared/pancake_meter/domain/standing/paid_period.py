@@ -133,12 +133,23 @@ class PaidPeriod:
         newest = [statements[said] for said in sorted(statements)][-MAX_STATEMENTS:]
         return replace(self, period=period, statements=tuple(newest), numbers=self.numbers | other.numbers)
 
-    def allowance(self, meter: str, charges: Collection[Charged]) -> Decimal:
+    def allowance(self, meter: str, charges: Collection[Charged], replaced: Collection["Funded"] = ()) -> Decimal:
         """Return the units of a meter that the plan sold last grants, less what was given back of its money.
 
         While one charge stands, what it paid for stands: the plan is worth no less than a lower one that was sold before
-        it in this period and is still paid for.
+        it in this period and is still paid for. A change of plan that made a new order changes nothing of that: the money
+        of the periods that it ``replaced`` counts with the period's own, and keeps at least what it bought.
         """
+        kept, sold = self._allowance(meter, charges), self.plan.allowances.get(meter)
+        if sold is None or not replaced:
+            return kept
+        granted = self._on_trial(sold.quantity, self.plan)
+        together = [*charges, *(charge for before in replaced for charge in before.charges)]
+        before = [period.paid.allowance(meter, period.charges) for period in replaced]
+        return max(kept, part_of(granted, _share_left(together)), *(min(granted, units) for units in before))
+
+    def _allowance(self, meter: str, charges: Collection[Charged]) -> Decimal:
+        """Return what the period's own money keeps of a meter."""
         last = self.sales[-1]
         sold = last.plan.allowances.get(meter)
         if sold is None:
@@ -181,6 +192,14 @@ class PaidPeriod:
         """Return the key of the plan that a charge is for: as it says, else the one in force when it was paid."""
         in_force = (sale.plan.key for sale in reversed(self.sales) if sale.sold_at - CHANGE_MAX <= charge.paid_at)
         return charge.plan or next(in_force, self.sales[0].plan.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """A paid period and the money of it."""
+
+    paid: PaidPeriod
+    charges: tuple[Charged, ...]
 
 
 def charges_by_period(periods: Iterable[PaidPeriod], charges: Charges) -> dict[PeriodKey, list[str]]:

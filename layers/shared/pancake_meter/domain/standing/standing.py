@@ -7,7 +7,7 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import PeriodKey
 from pancake_meter.domain.standing.order import OrderFacts
-from pancake_meter.domain.standing.paid_period import PaidPeriod
+from pancake_meter.domain.standing.paid_period import Funded, PaidPeriod
 from pancake_meter.domain.standing.subscription import Subscription
 
 
@@ -17,6 +17,7 @@ class Covered:
 
     order: OrderFacts
     paid: PaidPeriod
+    replaced: tuple[Funded, ...] = ()
 
     @property
     def place(self) -> tuple[str, PeriodKey]:
@@ -31,7 +32,7 @@ class Covered:
     @property
     def plan(self) -> Plan:
         """The plan as it counts now."""
-        return self.order.plan(self.paid)
+        return self.order.plan(self.paid, self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def standing_of(subscription: Subscription | None, meter: str, now: datetime) ->
         return Uncovered()
     order = subscription.governing(meter, now)
     if order is not None and order.paid is not None:
-        return Covered(order, order.paid)
+        return Covered(order, order.paid, subscription.replaced_by(order, order.paid))
     cut_off = subscription.cut_off(now)
     if cut_off is not None and cut_off.paid is not None:
         return Uncovered(cut_off.term(cut_off.paid).lapses_at, cut_off.paid.plan)

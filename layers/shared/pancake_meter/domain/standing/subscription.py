@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
+from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.errors import TooManyOrders
+from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Funded, PaidPeriod
 from pancake_meter.domain.standing.use import PeriodUse, filed
 
 MAX_ORDERS: Final = 20
@@ -110,7 +114,8 @@ class Subscription:
         """Return the order that governs a meter at ``now``, or ``None`` where no plan covers the customer.
 
         Of the live orders whose paid period still counts: one whose plan grants the meter before one whose plan is silent,
-        then the highest rank, then the newest. Orders never add up.
+        then the highest rank, then the newest. Orders never add up. One that gives less than it sold, because money went
+        back or is overdue, takes nothing away from another that gives more.
         """
 
         def preference(order: OrderFacts) -> tuple[bool, int]:
@@ -118,8 +123,39 @@ class Subscription:
             return (meter in plan.allowances, plan.rank) if plan else (False, 0)
 
         covering = [order for order in self.live_plans if not has_lapsed(order, now)]
+        given = {order.order_id: self._given(order, meter) for order in covering}
+        most = max(given.values(), default=ZERO)
+        standing = [order for order in covering if given[order.order_id] in (most, _sold(order, meter))]
         # The first of equals is the newest.
-        return max(covering, key=preference, default=None)
+        return max(standing, key=preference, default=None)
+
+    def plan(self, order: OrderFacts, paid: PaidPeriod) -> Plan:
+        """Return the plan of an order's period as it counts, with the money of the orders whose place it took."""
+        return order.plan(paid, self.replaced_by(order, paid))
+
+    def granted(self, order: OrderFacts, paid: PaidPeriod, meter: str) -> Decimal:
+        """Return the units of a meter that an order's period grants by its money, overdue or not."""
+        return paid.allowance(meter, order.charges_of(paid), self.replaced_by(order, paid))
+
+    def replaced_by(self, order: OrderFacts, paid: PaidPeriod) -> tuple[Funded, ...]:
+        """Return the periods that ran when a plan change put this one in their place, with their money.
+
+        A trial has none, and a change that waited for the end of the period replaced nothing of it.
+        """
+        if paid.key[0] > order.began[0]:
+            return ()
+        replaced: list[Funded] = []
+        for earlier in (self.order(order_id) for order_id in sorted(self.replaced.get(order.order_id, ()))):
+            before = earlier.period_at(order.began[1]) if earlier and earlier.began < order.began else None
+            if earlier is None or before is None or before.is_trial:
+                continue
+            if before.period.ends_at - CHANGE_MAX > paid.statements[0].sold_at:
+                replaced += (Funded(before, tuple(earlier.charges_of(before))), *self.replaced_by(earlier, before))
+        return tuple(replaced)
+
+    def _given(self, order: OrderFacts, meter: str) -> Decimal:
+        allowance = self.plan(order, order.paid).allowances.get(meter) if order.paid else None
+        return allowance.quantity if allowance else ZERO
 
     def cut_off(self, now: datetime) -> OrderFacts | None:
         """Return the order whose access has ended because it is not paid, where no other covers the customer."""
@@ -143,6 +179,11 @@ def _without_oldest_ended(subscription: Subscription) -> Subscription:
     if not over:
         raise TooManyOrders("the customer has as many orders that stand as can be remembered", limit=MAX_ORDERS)
     return replace(subscription, orders=tuple(order for order in subscription.orders if order is not over[-1]))
+
+
+def _sold(order: OrderFacts, meter: str) -> Decimal:
+    allowance = order.paid.plan.allowances.get(meter) if order.paid else None
+    return allowance.quantity if allowance else ZERO
 
 
 def has_lapsed(order: OrderFacts, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Which refund is it, and of which payment? Two parts of one payment are two refunds; one that is told twice is one."""
 
 from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.domain.selling.refund import Refund, RefundMarks
 from pancake_meter.store.selling.payments import payment_ids_of_order, read_payment
 from pancake_meter.store.table import Table
@@ -43,8 +44,8 @@ def told_refund(event: WaffoEvent, facts: RefundFacts, payment_id: str) -> Refun
 def find_payment(table: Table, facts: RefundFacts) -> str | None:
     """Return the payment of a refund that names none, or ``None`` where it is not certain.
 
-    A subscription's charge is found by its number, a one-time order has one payment. Payments that were written before
-    orders listed them are looked for among the order's deliveries.
+    A subscription's charge is found by its number and by what it collected, a one-time order has one payment. Payments that
+    were written before orders listed them are looked for among the order's deliveries.
     """
     listed = _fitting(table, facts, payment_ids_of_order(table, facts.order.id))
     return listed or _fitting(table, facts, _paid_by_deliveries(table, facts.order.id))
@@ -52,7 +53,9 @@ def find_payment(table: Table, facts: RefundFacts) -> str | None:
 
 def _fitting(table: Table, facts: RefundFacts, payments: dict[str, int | None]) -> str | None:
     if facts.period_number is not None:
-        fitting = [payment_id for payment_id, number in payments.items() if number == facts.period_number]
+        numbered = (payment_id for payment_id, number in payments.items() if number == facts.period_number)
+        # A change of plan inside a period may be charged under the number of the charge before it.
+        fitting = [payment_id for payment_id in numbered if _collected_that(read_payment(table, payment_id), facts)]
         return fitting[0] if len(fitting) == 1 else None
     if len(payments) != 1:
         return None
@@ -61,6 +64,12 @@ def _fitting(table: Table, facts: RefundFacts, payments: dict[str, int | None]) 
     # Of a subscription's charges the only one that we know need not be the one that was refunded.
     is_one_time = payment is not None and payment.charge is not None and not payment.charge.is_subscription
     return payment_id if is_one_time else None
+
+
+def _collected_that(payment: Payment | None, facts: RefundFacts) -> bool:
+    """Whether a payment may have collected what the refunded one did; where one of the two is not known, it may."""
+    collected = payment.charge.collected if payment and payment.charge else None
+    return None in (collected, facts.original_charged) or collected == facts.original_charged
 
 
 def _paid_by_deliveries(table: Table, order_id: str) -> dict[str, int | None]:
