@@ -375,7 +375,7 @@ def _balance_picture(balance: Balance) -> dict[str, Any]:
         "plan": balance.policy,
         "term": balance.term,
         "period": balance.period,
-        "used": balance.used,
+        "used": balance.used_of_plan,
         "overage": balance.current_overage,
         "overage_due": balance.overage_due,
         "refund_debt": balance.refund_debt,

@@ -134,6 +134,11 @@ class Order:
         return self.starts[-1]
 
     @property
+    def spans(self) -> list[tuple[datetime, datetime]]:
+        """The paid periods so far, the latest first."""
+        return list(zip(self.starts, (*self.starts[1:], self.end), strict=True))[::-1]
+
+    @property
     def is_add_on(self) -> bool:
         """Whether it is bought beside a plan."""
         return self.plan == ADD_ON

@@ -14,7 +14,7 @@ from tests.support.waffo_model import BEGAN, Life, Use
 from tests.support.what_is_due import Account, Due
 
 SOON = timedelta(hours=1)
-EVENTS_MAX = 7
+EVENTS_MAX = 6
 """In one stretch of a random life: every event more doubles the sets of events."""
 
 

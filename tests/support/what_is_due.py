@@ -194,7 +194,7 @@ def _add_ons(life: Life, now: datetime) -> Iterator[Order]:
 
 
 def _places_before(life: Life, order: Order) -> Iterator[Place]:
-    """The places whose use counts at the beginning of an order: of what it replaced, or what stands beside it."""
+    """The places whose use counts at the beginning of an order: periods that ran then of what it replaced, or stands beside."""
     if len(order.starts) > 1:
         return
     current = order
@@ -203,7 +203,9 @@ def _places_before(life: Life, order: Order) -> Iterator[Place]:
         replaces = current.took_place_of
         stands = earlier.id == replaces or (replaces is None and earlier.status != "ended")
         if earlier.began < current.began and stands:
-            yield earlier.id, max((start for start in earlier.starts if start <= current.began), default=earlier.starts[0])
+            start, end = next(span for span in earlier.spans if span[0] <= current.began)
+            if end > order.start:
+                yield earlier.id, start
             current = earlier
 
 
