@@ -180,10 +180,14 @@ def _enter(
             change = leave_record(change, now, min(standing.paid.sold_at, now))
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
-    # Prorating takes of the allowance too, which nobody has used.
     is_prorated = standing.paid.plan.quota_change == "prorate"
-    used = min(gone, change.balance.used) if is_prorated else gone
-    return _give(change, gone, rolled, used=None if goes_on else used)
+    if goes_on:
+        # As before, and what else has become gone of it.
+        more = ZERO if is_prorated else gone - balance.gone_before - used_of_allowance(balance)
+        return _give(change, gone, rolled, used=balance.used_of_plan + more)
+    # Prorating takes of the allowance too, which nobody has used.
+    used = min(gone, balance.used) if is_prorated else gone
+    return _give(change, gone, rolled, used=used + change.balance.overage)
 
 
 def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:
@@ -216,7 +220,7 @@ def _fall_back(
     else:
         goes_on = policy.plan == balance.policy.plan
         gone = used_of_allowance(balance) if goes_on else ZERO
-        return _give(_switch(change, policy, term, lines, now), gone, ZERO, used=None if goes_on else ZERO)
+        return _give(_switch(change, policy, term, lines, now), gone, ZERO, used=balance.used_of_plan if goes_on else ZERO)
     if not goes_on:
         return start_term(change, policy, term, now, is_renewal=False)
     if isinstance(was, Covered):
@@ -252,11 +256,11 @@ def _switch(
     return resume_overage(replace(change, balance=begun), lines)
 
 
-def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal | None) -> Change:
+def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal) -> Change:
     """Give the open period its allowance, and what came over into it, less what is ``gone``; the latter burns first.
 
     Only the difference to what it has left moves. What is given pays at once for open overage. ``used`` units are to count
-    as used under the plan, whichever record has that usage; ``None``: those that count already, since the plan goes on.
+    as used under the plan, whichever record has that usage.
     """
     balance = change.balance
     from_rolled = min(rolled, gone)
@@ -274,8 +278,7 @@ def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal | Non
         if quantity > ZERO:
             start = balance.period.start
             grants.append(Grant(grant_id, kind, quantity, remaining, DEFAULT_PRIORITY[kind], starts_at=start))
-    used_before = balance.used_before if used is None else balance.used - used
-    given = replace(balance, grants=tuple(grants), gone_before=gone, used_before=used_before)
+    given = replace(balance, grants=tuple(grants), gone_before=gone, used_before=balance.used - used)
     return replace(change, balance=given).burn()
 
 
