@@ -44,7 +44,7 @@ Offer = Literal["second orders", "refunds", "add-ons", "trials", "top-ups", "usa
 EVERYTHING: frozenset[Offer] = frozenset(get_args(Offer))
 ORDERS_AND_MONEY: frozenset[Offer] = frozenset({"second orders", "refunds"})
 
-_PRICES = {"starter": "9.00", "pro": "29.00", "hoarder": "199.00", "agent": "99.00", ADD_ON: "5.00"}
+_PRICES = {"starter": "9.00", "pro": "29.00", "scale": "199.00", "hoarder": "199.00", "agent": "99.00", ADD_ON: "5.00"}
 SOLD: dict[str, Plan] = {
     **PLANS,
     "starter": replace(PLANS["starter"], trial=Decimal("0.25")),
@@ -169,9 +169,23 @@ class Life:
         return [order for order in self.orders if order.status != "ended" and not order.is_add_on]
 
     @property
+    def told(self) -> list[Happening]:
+        """All events, in their true order."""
+        return [each for each in self.steps if not isinstance(each, Use)]
+
+    @property
     def uses(self) -> int:
         """How often the customer used units."""
         return sum(isinstance(each, Use) for each in self.steps)
+
+    @property
+    def pays_for_overage(self) -> bool:
+        """Whether units on top may have paid for overage: for which period's, depends on what was heard first (decision 5).
+
+        How many units there are in all, less what is owed, does not.
+        """
+        has_more = any(paid.plan is None for paid in self.payments) or any(order.is_add_on for order in self.orders)
+        return has_more and self.uses > 0
 
     def of_period(self, order: Order) -> list[Payment]:
         """Return the payments for the present period of an order, oldest first."""

@@ -60,17 +60,24 @@ class Walk:
         account = self.account.lives(self.life, following) if self.account else None
         return Walk(following, truth, orders, account)
 
-    def comes_late(self, lives: Sequence[Life], begin: PureCustomer) -> "Walk":
-        """Return the same walk with the events of each stretch coming all at once when the stretch is over."""
-        ends = [told.at for told in self.life.steps if isinstance(told, Use)] + [self.life.now + SOON]
-        orders, stretch = Orders.of_none(begin), 0
-        for told in self.life.steps:
-            if isinstance(told, Use):
-                orders, stretch = orders.then(partial(_use, use=told)), stretch + 1
-            else:
-                end = ends[stretch]
-                orders = orders.with_event(told, lambda _, end=end: end)  # type: ignore[misc]
-        return replace(self, orders=orders)
+    @classmethod
+    def told_late(cls, life: Life, begin: PureCustomer) -> "Walk":
+        """Return the walk of a whole life whose events come all at once, when their stretch is over; nobody keeps account."""
+        truth, orders, stretch = begin.copy(), Orders.of_none(begin), list[Happening]()
+        for each in (*life.steps, None):
+            if isinstance(each, Use | None):
+                end = each.at if each else life.now + SOON
+                for told in stretch:
+                    truth.take(told, max(truth.now, told.at))
+                    orders = orders.with_event(told, lambda _, end=end: end)  # type: ignore[misc]
+                stretch = []
+            if isinstance(each, Use):
+                use = partial(_use, use=each)
+                use(truth)
+                orders = orders.then(use)
+            elif each:
+                stretch.append(each)
+        return cls(life, truth, orders, None)
 
     def check(self) -> None:
         """Compare every order with the true one, and the true one with what is due."""
@@ -78,16 +85,10 @@ class Walk:
         true_end.pass_to(until)
         if self.account is not None:
             assert seen(true_end) == self.account.due(self.life, until), self.life.names
-        picture = in_sum if self.who_pays_is_open else PureCustomer.picture
+        picture = in_sum if self.life.pays_for_overage else PureCustomer.picture
         expected = picture(true_end)
         for ending in self.orders.endings(until):
             assert picture(ending.customer) == expected, (self.life.names, ending.order)
-
-    @property
-    def who_pays_is_open(self) -> bool:
-        """Whether units on top may have paid for overage: of which period, depends on what was heard first (decision 5)."""
-        has_more = any(paid.plan is None for paid in self.life.payments) or any(o.is_add_on for o in self.life.orders)
-        return has_more and self.account is not None and self.account.beyond
 
 
 def _use(customer: PureCustomer, use: Use) -> None:

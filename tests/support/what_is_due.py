@@ -8,7 +8,8 @@ order it was told. An ``Account`` follows a life move by move; ``Due`` is what t
   paid for, is kept at least. A trial grants its fraction, an add-on its own units on top.
 - What is used burns the plan's units, then the add-on's, then bought ones. The rest is owed under the plan that governed,
   and the units that come next in the same period pay for it.
-- Bought units are one pool: refunds take of it, and what is gone already is a debt that the next purchase pays.
+- Bought units are one pool: refunds take of it, and what is gone already is a debt that the next purchase pays. What was
+  bought before the end of a period pays for what is owed of it, whatever plan took over meanwhile.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,7 +62,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Account:
-    """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan.
+    """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
     ``beyond``: units were used for which no grant was there.
     """
@@ -70,6 +71,7 @@ class Account:
     bought: int = 0
     debt: int = 0
     owed: Mapping[tuple[datetime, str | None], int] = field(default_factory=dict)
+    ends: Mapping[tuple[datetime, str | None], datetime] = field(default_factory=dict)
     beyond: bool = False
 
     def lives(self, before: Life, after: Life) -> "Account":
@@ -97,12 +99,27 @@ class Account:
 
     def _given_and_taken(self, before: Life, after: Life) -> "Account":
         """Buy top-ups, and let refunds take and failed ones give."""
-        more = _bought(after) - _bought(before)
-        if more >= 0:
-            cleared = min(self.debt, more) if len(after.payments) == len(before.payments) else 0
-            return replace(self, debt=self.debt - cleared, bought=self.bought + more - cleared)._covers(after)._clears()
-        taken = min(self.bought, -more)
-        return replace(self, bought=self.bought - taken, debt=self.debt - more - taken)
+        known = {paid.id: _units(paid) for paid in before.payments}
+        account = self
+        for paid in after.payments:
+            more = _units(paid) - known.get(paid.id, 0)
+            if more < 0:
+                taken = min(account.bought, -more)
+                account = replace(account, bought=account.bought - taken, debt=account.debt - more - taken)
+            elif more > 0:
+                cleared = min(account.debt, more) if paid.id in known else 0
+                account = replace(account, debt=account.debt - cleared, bought=account.bought + more - cleared)
+                account = account._pays_lines(after, paid.at)._covers(after)._clears()
+        return account
+
+    def _pays_lines(self, life: Life, paid_at: datetime) -> "Account":
+        """Pay what is owed of other periods that were not over when the units were bought, the oldest first."""
+        bought, owed = self.bought, dict(self.owed)
+        for line in sorted(owed, key=lambda line: (line[0], line[1] or "")):
+            if line != _line(life, life.now) and self.ends[line] > paid_at:
+                paid = min(bought, owed[line])
+                bought, owed[line] = bought - paid, owed[line] - paid
+        return replace(self, bought=bought, owed=owed)
 
     def _clears(self) -> "Account":
         paid = min(self.bought, self.debt)
@@ -110,7 +127,8 @@ class Account:
 
     def _uses(self, life: Life, use: Use) -> "Account":
         line = _line(life, use.at)
-        owes = replace(self, owed={**self.owed, line: self.owed.get(line, 0) + use.units})._covers(life)
+        owed, ends = {**self.owed, line: self.owed.get(line, 0) + use.units}, {**self.ends, line: _ends(life, use.at)}
+        owes = replace(self, owed=owed, ends=ends)._covers(life)
         return replace(owes, beyond=self.beyond or owes.owed[line] > 0)
 
     def _covers(self, life: Life) -> "Account":
@@ -126,7 +144,7 @@ class Account:
                 owed -= paid
                 used.append(Used(lot, now, paid))
         paid = min(owed, self.bought)
-        owes = {**self.owed, line: owed - paid}
+        owes = {**self.owed, line: owed - paid} if line in self.owed else self.owed
         return replace(self, used=tuple(used), bought=self.bought - paid, owed=owes)
 
     def _plan_left(self, life: Life, now: datetime) -> int:
@@ -145,9 +163,9 @@ class Account:
         return max(0, _allowance(life, place, order.plan, _TOKENS) - gone)
 
 
-def _bought(life: Life) -> int:
-    """Units of top-ups, less what was refunded of them."""
-    return sum(TOP_UP_UNITS - _part(TOP_UP_UNITS, paid.back) for paid in life.payments if paid.plan is None)
+def _units(paid: Payment) -> int:
+    """Units that a payment bought as a top-up, less what was refunded of them."""
+    return TOP_UP_UNITS - _part(TOP_UP_UNITS, paid.back) if paid.plan is None else 0
 
 
 def _part(units: int | Decimal, share: Decimal | Fraction) -> int:
@@ -157,6 +175,13 @@ def _part(units: int | Decimal, share: Decimal | Fraction) -> int:
 def _line(life: Life, now: datetime) -> tuple[datetime, str | None]:
     place, plan = _governing(life, _TOKENS, now)
     return place[1], plan
+
+
+def _ends(life: Life, now: datetime) -> datetime:
+    """When the period that is open is over: a paid one with its term, one of the free plan after a month."""
+    place, _ = _governing(life, _TOKENS, now)
+    order = next((order for order in life.orders if order.id == place[0]), None)
+    return order.end if order else add_months(place[1], 1)
 
 
 def _covers_until(order: Order) -> datetime:
