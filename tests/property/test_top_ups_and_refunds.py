@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.pure_subscription import CATALOG, PureCustomer, TopUp, MoneyBack
+from tests.support.pure_subscription import CATALOG, MoneyBack, PureCustomer, TopUp
 from tests.support.webhook_world import utc
 
 BEGAN = utc("2026-03-01T00:00:00")

@@ -27,8 +27,8 @@ class Orders:
     """What every order of every set of events leads to; events are added one at a time, in any order.
 
     Where arrival does not depend on events still to be added, histories that begin alike share what they have in common:
-    ``with_event`` leaves the value as it is and returns the longer one. ``then`` ends a stretch: all of its events have come,
-    in whatever order, before something else happens, and those of the next stretch come after it.
+    ``with_event`` leaves the value as it is and returns the longer one. ``then`` ends a stretch: all of its events have
+    come, in whatever order, before something else happens; those of the next stretch come after it.
     """
 
     def __init__(

@@ -1,23 +1,25 @@
 """A small model of Waffo: every history that one customer's orders can have.
 
-A ``Life`` is what Waffo knows; ``moves`` are all that may happen next, each with the events that it sends. What a life has to
-offer is chosen: subscriptions alone, or also second orders, refunds, add-ons, trials, top-ups and the customer's usage.
+A ``Life`` is what Waffo knows; ``moves`` are all that may happen next, each with the events that it sends. What a life
+offers is chosen: subscriptions alone, or also second orders, refunds, add-ons, trials, top-ups and the customer's usage.
 
 Duplicates are no part of the model: ``tests/support/permutations.py`` repeats every event at every point. What the customer
 is due after each move is computed in ``tests/support/what_is_due.py``.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import Plan
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import PLANS, TOP_UP_PRICE, Happening, MoneyBack, Receipt, Step, TopUp, step
 from tests.support.webhook_world import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BEGAN = utc("2026-03-01")
 """When our customer came to us, on the free plan."""
@@ -98,9 +100,7 @@ class Payment:
     @property
     def receipt(self) -> Receipt:
         """The event of the charge."""
-        return Receipt(
-            self.at, self.id, self.order_id, self.charged, self.price, self.plan or "", self.number
-        )
+        return Receipt(self.at, self.id, self.order_id, self.charged, self.price, self.plan or "", self.number)
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,9 @@ class Life:
         at = self.now + _DAY
         if len(bought) < TOP_UPS_MAX:
             paid = Payment(f"PAY_TOP_UP_{len(bought)}", f"ORD_TOP_UP_{len(bought)}", at, TOP_UP_PRICE, TOP_UP_PRICE)
-            yield replace(self, payments=(*self.payments, paid))._sends("topped up", at, TopUp(at, paid.id, TOP_UP_UNITS))
+            yield replace(self, payments=(*self.payments, paid))._sends(
+                "topped up", at, TopUp(at, paid.id, TOP_UP_UNITS)
+            )
         if "refunds" in self.offers:
             for paid in bought:
                 for refunded in self._refunds(paid, (), "half"):
@@ -284,7 +286,9 @@ class Life:
         kept = {known.id: known for known in self.orders} | {order.id: order}
         return replace(self, orders=tuple(kept.values()))
 
-    def _emits(self, kind: str, order: Order, at: datetime, *paid: Payment, name: str | None = None, **said: Any) -> "Life":
+    def _emits(
+        self, kind: str, order: Order, at: datetime, *paid: Payment, name: str | None = None, **said: Any
+    ) -> "Life":
         """Send an event of an order's life, and the receipts of its payments where they are told."""
         bounds, plan = said.pop("bounds", (order.start, order.end)), said.pop("plan", order.plan)
         if order.took_place_of is not None and len(self.live) > 1:
@@ -383,9 +387,7 @@ class Life:
         at = self.now + _DAY
         refunded = replace(payment, refunds=(*payment.refunds, Refund(share, at)))
         untold = [paid.receipt for paid in beside if not paid.is_told]
-        told = {paid.id: replace(paid, is_told=True) for paid in beside} | {
-            payment.id: replace(refunded, is_told=True)
-        }
+        told = {paid.id: replace(paid, is_told=True) for paid in beside} | {payment.id: replace(refunded, is_told=True)}
         kept = tuple(told.get(paid.id, paid) for paid in self.payments)
         back = self._money_back(payment, len(payment.refunds), share, at)
         return replace(self, payments=kept)._sends(name, at, *untold, back)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -62,7 +62,7 @@ class Walk:
 
     @classmethod
     def told_late(cls, life: Life, begin: PureCustomer) -> "Walk":
-        """Return the walk of a whole life whose events come all at once, when their stretch is over; nobody keeps account."""
+        """Return the walk of a whole life whose events come all at once, each stretch at its end; nobody keeps account."""
         truth, orders, stretch = begin.copy(), Orders.of_none(begin), list[Happening]()
         for each in (*life.steps, None):
             if isinstance(each, Use | None):
@@ -131,7 +131,9 @@ def seen(customer: PureCustomer) -> Due:
         owed[balance.line.period_start, balance.line.plan] = int(balance.current_overage)
     runs = customer.available("agent_runs") if "agent_runs" in customer.balances else 0
     bought = left.get("top_up", 0)
-    return Due(balance.policy.plan, left.get("plan", 0), left.get("add_on", 0), bought, owed, int(balance.refund_debt), runs)
+    return Due(
+        balance.policy.plan, left.get("plan", 0), left.get("add_on", 0), bought, owed, int(balance.refund_debt), runs
+    )
 
 
 def in_sum(customer: PureCustomer) -> dict[str, Any]:

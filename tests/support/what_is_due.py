@@ -85,7 +85,7 @@ class Account:
     def due(self, life: Life, now: datetime) -> Due:
         """Return what there is to see."""
         account = self._covers(replace(life, now=now))
-        place, plan = _governing(life, _TOKENS, now)
+        _, plan = _governing(life, _TOKENS, now)
         runs = _governing(life, "agent_runs", now)
         return Due(
             plan,
@@ -200,7 +200,9 @@ def _governing(life: Life, meter: str, now: datetime) -> tuple[Place, str | None
     if live:
         best = max(live, key=lambda each: (meter in SOLD[each.plan].allowances, SOLD[each.plan].rank, each.began))
         return (best.id, best.start), best.plan
-    unpaid = [each for each in life.live if each.status == "past_due" and isinstance(SOLD[each.plan].past_due, PastDueBlock)]
+    unpaid = [
+        each for each in life.live if each.status == "past_due" and isinstance(SOLD[each.plan].past_due, PastDueBlock)
+    ]
     replaced = {order.took_place_of for order in life.orders}
     plans = [order for order in life.orders if not order.is_add_on and order.id not in replaced]
     since = max((_covers_until(order) for order in plans), default=BEGAN)
@@ -219,7 +221,7 @@ def _add_ons(life: Life, now: datetime) -> Iterator[Order]:
 
 
 def _places_before(life: Life, order: Order) -> Iterator[Place]:
-    """The places whose use counts at the beginning of an order: periods that ran then of what it replaced, or stands beside."""
+    """The places whose use counts at the beginning of an order: periods that ran then, of what it replaced or found."""
     if len(order.starts) > 1:
         return
     current = order

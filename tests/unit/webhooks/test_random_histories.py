@@ -21,7 +21,6 @@ TOP_UPS = 0.4
 that is open as far as we know, and what it paid for stays paid (decision 5)."""
 
 
-
 class Waffo:
     """One customer's orders, lived through in the true order."""
 

@@ -220,7 +220,9 @@ def _fall_back(
     else:
         goes_on = policy.plan == balance.policy.plan
         gone = used_of_allowance(balance) if goes_on else ZERO
-        return _give(_switch(change, policy, term, lines, now), gone, ZERO, used=balance.used_of_plan if goes_on else ZERO)
+        return _give(
+            _switch(change, policy, term, lines, now), gone, ZERO, used=balance.used_of_plan if goes_on else ZERO
+        )
     if not goes_on:
         return start_term(change, policy, term, now, is_renewal=False)
     if isinstance(was, Covered):
