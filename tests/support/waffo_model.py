@@ -179,13 +179,9 @@ class Life:
         return sum(isinstance(each, Use) for each in self.steps)
 
     @property
-    def pays_for_overage(self) -> bool:
-        """Whether units on top may have paid for overage: for which period's, depends on what was heard first (decision 5).
-
-        How many units there are in all, less what is owed, does not.
-        """
-        has_more = any(paid.plan is None for paid in self.payments) or any(order.is_add_on for order in self.orders)
-        return has_more and self.uses > 0
+    def has_more(self) -> bool:
+        """Whether there were units on top of plans."""
+        return any(paid.plan is None for paid in self.payments) or any(order.is_add_on for order in self.orders)
 
     def of_period(self, order: Order) -> list[Payment]:
         """Return the payments for the present period of an order, oldest first."""

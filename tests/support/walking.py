@@ -1,7 +1,7 @@
 """Walks over histories: every order of a life's events, with every repeat, and what the customer is due at each end."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -61,8 +61,8 @@ class Walk:
         return Walk(following, truth, orders, account)
 
     @classmethod
-    def told_late(cls, life: Life, begin: PureCustomer) -> "Walk":
-        """Return the walk of a whole life whose events come all at once, each stretch at its end; nobody keeps account."""
+    def told_late(cls, life: Life, begin: PureCustomer, account: Account | None = None) -> "Walk":
+        """Return the walk of a whole life whose events come all at once, each stretch at its end."""
         truth, orders, stretch = begin.copy(), Orders.of_none(begin), list[Happening]()
         for each in (*life.steps, None):
             if isinstance(each, Use | None):
@@ -77,7 +77,7 @@ class Walk:
                 orders = orders.then(use)
             elif each:
                 stretch.append(each)
-        return cls(life, truth, orders, None)
+        return cls(life, truth, orders, account)
 
     def check(self) -> None:
         """Compare every order with the true one, and the true one with what is due."""
@@ -85,10 +85,20 @@ class Walk:
         true_end.pass_to(until)
         if self.account is not None:
             assert seen(true_end) == self.account.due(self.life, until), self.life.names
-        picture = in_sum if self.life.pays_for_overage else PureCustomer.picture
+        picture = self._picture()
         expected = picture(true_end)
         for ending in self.orders.endings(until):
             assert picture(ending.customer) == expected, (self.life.names, ending.order)
+
+    def _picture(self) -> Callable[[PureCustomer], dict[str, Any]]:
+        """Return what is to be alike in every order: all, unless units on top paid for overage.
+
+        Which of them paid, and for which period's, depends on what was heard first (decision 5). How many there are in all,
+        less what is owed, does not; but for an add-on that paid for overage from before it, and was changed after.
+        """
+        if self.account is None or not (self.account.beyond and self.life.has_more):
+            return PureCustomer.picture
+        return standing if self.account.is_open else in_sum
 
 
 def _use(customer: PureCustomer, use: Use) -> None:
@@ -136,8 +146,12 @@ def seen(customer: PureCustomer) -> Due:
     )
 
 
+def standing(customer: PureCustomer) -> dict[str, Any]:
+    """The picture without units."""
+    picture = customer.picture()
+    return {name: picture[name] for name in ("orders", "standing", "bought_twice")}
+
+
 def in_sum(customer: PureCustomer) -> dict[str, Any]:
     """The picture without which units paid for overage: only what is left, less what is owed."""
-    picture = customer.picture()
-    standing = {name: picture[name] for name in ("orders", "standing", "bought_twice")}
-    return {**standing, "due": seen(customer).in_sum}
+    return {**standing(customer), "due": seen(customer).in_sum}

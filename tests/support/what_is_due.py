@@ -64,7 +64,9 @@ class Due:
 class Account:
     """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
-    ``beyond``: units were used for which no grant was there.
+    ``beyond``: units were used for which no grant was there. ``paid_before``: an add-on has paid for such units, used before
+    it was bought or renewed; ``is_open``: and then, with no usage between, it was renewed, refunded or ended. What has paid
+    stays paid (decision 5), so there it matters which of the two was heard first.
     """
 
     used: tuple[Used, ...] = ()
@@ -73,14 +75,20 @@ class Account:
     owed: Mapping[tuple[datetime, str | None], int] = field(default_factory=dict)
     ends: Mapping[tuple[datetime, str | None], datetime] = field(default_factory=dict)
     beyond: bool = False
+    paid_before: bool = False
+    is_open: bool = False
 
     def lives(self, before: Life, after: Life) -> "Account":
         """Return the account after one move. Until it, what the life before has to offer is there."""
         account = self._given_and_taken(before, after)
         for told in after.sent:
             if isinstance(told, Use):
-                account = account._uses(after, told)
-        return account._covers(after)
+                account = replace(account._uses(after, told), paid_before=False)
+        covered = account._covers(after)
+        if not after.names[-1].startswith("add-on"):
+            return covered
+        paid_before = sum(covered.owed.values()) < sum(account.owed.values())
+        return replace(covered, paid_before=paid_before or self.paid_before, is_open=self.is_open or self.paid_before)
 
     def due(self, life: Life, now: datetime) -> Due:
         """Return what there is to see."""

@@ -63,7 +63,7 @@ def check_random(plans: tuple[str, ...], seed: int, moves_max: int) -> None:
         walk = walk.goes_on(life)
         if life.moving is None:
             walk.check()
-    Walk.told_late(walk.life, begin.truth).check()
+    Walk.told_late(walk.life, begin.truth, walk.account).check()
 
 
 @pytest.mark.parametrize("used", [0, 14_000], ids=["unused", "used beyond"])
