@@ -50,7 +50,7 @@ def open_following(
     if isinstance(standing, Covered):
         gone, rolled = _target(change.balance, None, standing, subscription)
         change = _give(change, gone, rolled, used=gone)
-    return give_add_ons(change, subscription, now)[0]
+    return give_add_ons(change, None, subscription, now)[0]
 
 
 def follow(
@@ -76,7 +76,7 @@ def follow(
             change = _enter(change, was, standing, known, learned, lines, now)
         else:
             change = _fall_back(change, was, standing, learned, default, lines, now)
-    return give_add_ons(change, learned, now)
+    return give_add_ons(change, known, learned, now)
 
 
 def _agrees(
