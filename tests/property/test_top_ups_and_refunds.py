@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.pure_subscription import CATALOG, PureCustomer, TopUp, TopUpRefund
+from tests.support.pure_subscription import CATALOG, MoneyBack, PureCustomer, TopUp
 from tests.support.webhook_world import utc
 
 BEGAN = utc("2026-03-01T00:00:00")
@@ -31,15 +31,15 @@ class Use:
     units: int
 
 
-Event = Use | TopUp | TopUpRefund
+Event = Use | TopUp | MoneyBack
 
 
 def bought(number: int, units: int, day: int) -> TopUp:
     return TopUp(BEGAN + timedelta(days=day), f"PAY_{number}", units)
 
 
-def back(number: int, share: str, hour: int = 1, *, failed: bool = False) -> TopUpRefund:
-    return TopUpRefund(BEGAN + timedelta(days=20, hours=hour), f"PAY_{number}", f"REF_{number}", share, failed)
+def back(number: int, share: str, hour: int = 1, *, failed: bool = False) -> MoneyBack:
+    return MoneyBack(BEGAN + timedelta(days=20, hours=hour), f"PAY_{number}", f"REF_{number}", share, failed)
 
 
 def told(events: Sequence[Event], *, used_up: int = FREE, late: bool = False) -> PureCustomer:

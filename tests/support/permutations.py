@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.support.pure_subscription import PureCustomer, Step
+from tests.support.pure_subscription import Happening, PureCustomer
 
-Clock = Callable[[Sequence[Step]], datetime]
+Clock = Callable[[Sequence[Happening]], datetime]
 """When the last of the events that have come so far arrives: of all their orders alike."""
 
 
@@ -27,11 +27,15 @@ class Orders:
     """What every order of every set of events leads to; events are added one at a time, in any order.
 
     Where arrival does not depend on events still to be added, histories that begin alike share what they have in common:
-    ``with_event`` leaves the value as it is and returns the longer one.
+    ``with_event`` leaves the value as it is and returns the longer one. ``then`` ends a stretch: all of its events have
+    come, in whatever order, before something else happens; those of the next stretch come after it.
     """
 
-    def __init__(self, steps: tuple[Step, ...], reached: list[list[Ending]]) -> None:
+    def __init__(
+        self, steps: tuple[Happening, ...], reached: list[list[Ending]], earlier: tuple[Happening, ...] = ()
+    ) -> None:
         self.steps = steps
+        self._earlier = earlier
         self._reached = reached
         """By set of events, as a number with a bit for each."""
 
@@ -40,7 +44,7 @@ class Orders:
         """Before any event."""
         return cls((), [[Ending(begin, ())]])
 
-    def with_event(self, step: Step, clock: Clock) -> "Orders":
+    def with_event(self, step: Happening, clock: Clock) -> "Orders":
         """Return the orders of one event more.
 
         Raises:
@@ -55,8 +59,17 @@ class Orders:
                 for state in reached[delivered & ~(1 << last)]:
                     _add(reached[delivered], state, last, steps[last], arrives)
             for state in reached[delivered]:
-                _check_repeats(state, [steps[index] for index in come])
-        return Orders(steps, reached)
+                _check_repeats(state, [*self._earlier, *(steps[index] for index in come)])
+        return Orders(steps, reached, self._earlier)
+
+    def then(self, happens: Callable[[PureCustomer], None]) -> "Orders":
+        """Return the orders that go on after all events so far have come and something has happened."""
+        after: list[Ending] = []
+        for ending in self._reached[-1]:
+            customer = ending.customer.copy()
+            happens(customer)
+            _keep(after, Ending(customer, ending.order))
+        return Orders((), [after], (*self._earlier, *self.steps))
 
     def endings(self, until: datetime) -> list[Ending]:
         """Return every state that delivering all events in any order ends in, at ``until``."""
@@ -66,17 +79,20 @@ class Orders:
         return ends
 
 
-def _add(following: list[Ending], state: Ending, index: int, step: Step, arrives: datetime) -> None:
+def _add(following: list[Ending], state: Ending, index: int, step: Happening, arrives: datetime) -> None:
     customer = state.customer.copy()
     customer.take(step, arrives)
-    if not any(customer.stands_like(known.customer) for known in following):
-        following.append(Ending(customer, (*state.order, index)))
+    _keep(following, Ending(customer, (*state.order, index)))
 
 
-def _check_repeats(state: Ending, come: Sequence[Step]) -> None:
+def _keep(known: list[Ending], ending: Ending) -> None:
+    if not any(ending.customer.stands_like(each.customer) for each in known):
+        known.append(ending)
+
+
+def _check_repeats(state: Ending, come: Sequence[Happening]) -> None:
     for step in come:
-        known = state.customer.subscription
-        if known.learn(step.facts) == known:
+        if state.customer.knows(step):
             continue
         again = state.customer.copy()
         again.take(step, again.now)

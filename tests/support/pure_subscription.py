@@ -18,7 +18,7 @@ from pancake_meter.domain.selling.payment import Charge, Payment
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.selling.refund import Refund, RefundMarks, find_refund
 from pancake_meter.domain.standing.bought_twice import bought_twice
-from pancake_meter.domain.standing.follow import open_following
+from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
@@ -48,7 +48,7 @@ def _hoarder() -> Plan:
     return replace(scale, key="hoarder", allowances={**scale.allowances, "tokens": tokens})
 
 
-_TOP_UP_PRICE = Decimal("3.00")
+TOP_UP_PRICE = Decimal("3.00")
 PLANS = {**CATALOG.plans, "hoarder": _hoarder()}
 
 
@@ -73,12 +73,13 @@ def step(
     end: str,
     plan: str | Plan = "starter",
     number: int = 0,
+    **said: Any,
 ) -> Step:
-    """A lifecycle event, with its period and plan."""
+    """A lifecycle event, with its period and plan; ``said`` are further fields of it."""
     happened = utc(at)
     sold = PLANS[plan] if isinstance(plan, str) else plan
     period = StatedPeriod(bound(start), bound(end), number)
-    return Step(happened, OrderFacts.of(LifecycleEvent(kind, order_id, happened, period, sold)))
+    return Step(happened, OrderFacts.of(LifecycleEvent(kind, order_id, happened, period, sold, **said)))
 
 
 def refunded(order_id: str, payment_id: str, at: str, paid_at: str, share: str) -> Step:
@@ -98,14 +99,33 @@ class TopUp:
 
 
 @dataclass(frozen=True, slots=True)
-class TopUpRefund:
-    """A share of a top-up's payment that went back, or did not after all."""
+class Receipt:
+    """A charge for an order: money for a plan, whose list price is ``price``."""
+
+    at: datetime
+    payment_id: str
+    order_id: str
+    charged: Decimal
+    price: Decimal
+    plan: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyBack:
+    """A share of a payment that went back, or did not after all. ``paid`` is the whole payment."""
 
     at: datetime
     payment_id: str
     id: str
     share: str
     has_failed: bool = False
+    paid: Decimal = TOP_UP_PRICE
+    order_id: str | None = None
+
+
+Happening = Step | Receipt | TopUp | MoneyBack
+"""What a webhook tells."""
 
 
 @dataclass
@@ -156,40 +176,46 @@ class PureCustomer:
             default = self.metering.fallback(meter)
             self._write(open_following(CUSTOMER, meter, self.subscription, default, self.now, self.now))
 
-    def take(self, step: Step | TopUp | TopUpRefund, at: datetime | None = None) -> None:
+    def take(self, told: Happening, at: datetime | None = None) -> None:
         """Learn of an event."""
         self.pass_to(max(self.now, at or self.now))
-        if isinstance(step, Step):
-            self._keep(self._books().learn(step.facts))
+        if isinstance(told, Step):
+            self._keep(self._books().learn(told.facts))
             return
-        payment = self.payments.get(step.payment_id) or Payment(step.payment_id, step.payment_id, CUSTOMER)
-        if isinstance(step, TopUpRefund):
-            refund = Refund(
-                step.id,
-                None if step.has_failed else _TOP_UP_PRICE * Decimal(step.share),
-                _TOP_UP_PRICE,
-                step.at,
-                RefundMarks(step.id),
-                None if step.has_failed else step.at,
-                step.at if step.has_failed else None,
-            )
-            known = find_refund(refund, payment.refunds.values())
-            assert known != "unclear"
-            self._settle(payment.with_refund(refund, known), self._books())
-        elif payment.charge is None:
-            bought = buy_stated(self._books(), CATALOG, _top_up_facts(step), min(step.at, self.now))
+        payment = self._payment(told)
+        if isinstance(told, MoneyBack):
+            self._settle(_with_refund(payment, told), self._books())
+        elif payment.charge is None and isinstance(told, Receipt):
+            charge = Charge("USD", told.charged, told.price, told.at, "subscription", told.plan, told.number)
+            self._settle(payment.with_charge(charge), self._books())
+        elif payment.charge is None and isinstance(told, TopUp):
+            bought = buy_stated(self._books(), CATALOG, _top_up_facts(told), min(told.at, self.now))
             assert bought is not None
-            charge = Charge("USD", _TOP_UP_PRICE, _TOP_UP_PRICE, step.at, "top_up")
+            charge = Charge("USD", TOP_UP_PRICE, TOP_UP_PRICE, told.at, "top_up")
             self._settle(replace(payment.with_charge(charge), credits=bought.credits), bought.books)
+
+    def knows(self, told: Happening) -> bool:
+        """Whether an event is plainly no news: the facts have it already."""
+        if isinstance(told, Step):
+            return self.subscription.learn(told.facts) == self.subscription
+        payment = self._payment(told)
+        return _with_refund(payment, told) == payment if isinstance(told, MoneyBack) else payment.charge is not None
+
+    def _payment(self, told: Receipt | TopUp | MoneyBack) -> Payment:
+        order_id = told.payment_id if isinstance(told, TopUp) else told.order_id or told.payment_id
+        return self.payments.get(told.payment_id) or Payment(told.payment_id, order_id, CUSTOMER)
 
     def _books(self) -> CustomerBooks:
         changes = {
             meter: advance(balance, self.now, self.metering.fallback(meter)) for meter, balance in self.balances.items()
         }
-        due = {meter: {key: line for key, line in lines.items() if line.due} for meter, lines in self.lines.items()}
+        due = {meter: self._due_lines(meter) for meter in self.lines}
         return CustomerBooks(
             self.metering, CUSTOMER, self.now, self.subscription, self.subscription, changes, lines=due
         )
+
+    def _due_lines(self, meter: str) -> dict[LineKey, OverageLine]:
+        return {key: line for key, line in self.lines.get(meter, {}).items() if line.due}
 
     def _settle(self, payment: Payment, books: CustomerBooks) -> None:
         payment, books = follow_refunds(payment, books)
@@ -228,7 +254,12 @@ class PureCustomer:
         """Let time pass."""
         self.now = now
         for meter, balance in self.balances.items():
-            change = advance(balance, now, self.metering.fallback(meter))
+            default = self.metering.fallback(meter)
+            change = advance(balance, now, default)
+            if balance.term.order_id is not None and change.balance.term.order_id is None:
+                # Where a paid term has lapsed, another order may govern from then on.
+                known, lines = self.subscription, self._due_lines(meter)
+                change, self.subscription = follow(change, known, known, default, lines, now)
             if not change.is_empty:
                 self._write(change)
 
@@ -281,7 +312,7 @@ class PureCustomer:
 
 
 def deliver(
-    order: Sequence[Step | TopUp | TopUpRefund],
+    order: Sequence[Happening],
     *,
     began: datetime,
     until: datetime,
@@ -302,6 +333,21 @@ def deliver(
     return customer
 
 
+def _with_refund(payment: Payment, told: MoneyBack) -> Payment:
+    refund = Refund(
+        told.id,
+        None if told.has_failed else told.paid * Decimal(told.share),
+        told.paid,
+        told.at,
+        RefundMarks(told.id),
+        None if told.has_failed else told.at,
+        told.at if told.has_failed else None,
+    )
+    known = find_refund(refund, payment.refunds.values())
+    assert known != "unclear"
+    return payment.with_refund(refund, known)
+
+
 def _top_up_facts(step: TopUp) -> PaymentFacts:
     stated = {"kind": "top_up", "meter": "tokens", "quantity": str(step.units)}
     order = Order(step.payment_id, None, CUSTOMER, None, None, {}, None, stated)
@@ -311,7 +357,7 @@ def _top_up_facts(step: TopUp) -> PaymentFacts:
         payment_id=step.payment_id,
         status=None,
         currency="USD",
-        charged=_TOP_UP_PRICE,
+        charged=TOP_UP_PRICE,
         amount=None,
         list_price=None,
         paid_on=None,
@@ -329,7 +375,7 @@ def _balance_picture(balance: Balance) -> dict[str, Any]:
         "plan": balance.policy,
         "term": balance.term,
         "period": balance.period,
-        "used": balance.used,
+        "used": balance.used_of_plan,
         "overage": balance.current_overage,
         "overage_due": balance.overage_due,
         "refund_debt": balance.refund_debt,

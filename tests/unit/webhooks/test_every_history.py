@@ -1,123 +1,141 @@
 """Every history that a small model of Waffo can make, in every order, with every repeat (promise 4).
 
-The default run takes every history of up to three events. ``make histories`` takes longer ones: HISTORY_EVENTS says how
-long, HISTORY_SEEDS how many random lives.
+Two worlds. *Orders and money*: subscriptions, changes, second orders and refunds, all histories of up to so many moves. *All
+kinds*, mixed: also add-ons, trials, top-ups, several charges of one period, and usage within and beyond what is there. Each
+history ends in one state, and that is what the customer is due by a calculation beside the domain
+(``tests/support/what_is_due.py``).
+
+The default run takes short ones. ``make histories`` takes longer ones: HISTORY_EVENTS says how long, HISTORY_SEEDS how many
+random lives.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.permutations import Clock, Orders
-from tests.support.pure_subscription import PureCustomer, Step
-from tests.support.waffo_model import BEGAN, Life, histories
+from tests.support.permutations import Orders
+from tests.support.waffo_model import EVERYTHING, ORDERS_AND_MONEY, Life, histories
+from tests.support.walking import SOON, Walk, newcomer, random_life, walks
 from tests.unit.webhooks.test_random_histories import check_life
 
 PLANS = [("starter", "pro"), ("hoarder", "pro")]
 """A plan with nothing special and one that rolls over and reduces while past due, each with another to change to."""
 
-SHORT_EVENTS_MAX = 3
-LONG_EVENTS_MAX = int(os.environ.get("HISTORY_EVENTS", "6"))
+MIXED_PLANS = [("starter", "pro"), ("pro", "agent")]
+"""Two plans for one meter, and two for different ones, of which one blocks while past due."""
+
+SHORT_MOVES_MAX = 3
+MIXED_MOVES_MAX = 2
+MIXED_SEEDS = 3
+LONG_MOVES_MAX = int(os.environ.get("HISTORY_EVENTS", "6"))
+LONG_MIXED_MOVES_MAX = LONG_MOVES_MAX - 2
+"""All kinds together have twice the moves: a move less for each doubling, and one for the events of a move."""
 SEEDS = int(os.environ.get("HISTORY_SEEDS", "10000"))
-SOON = timedelta(hours=1)
+LONG_MIXED_SEEDS = SEEDS // 10
+"""A mixed life is walked in every order, not in a few."""
 
 
-def as_they_happen(come: Sequence[Step]) -> datetime:
-    """As soon as an event can arrive behind whatever came before it."""
-    return max(step.at for step in come)
+def orders_and_money(plans: tuple[str, ...], used: int = 0) -> Walk:
+    is_accounted = not used and "hoarder" not in plans
+    return Walk.of(Life(plans, ORDERS_AND_MONEY), newcomer("tokens", used=used), with_account=is_accounted)
 
 
-def all_at(instant: datetime) -> Clock:
-    """All of them only then."""
-    return lambda _: instant
+def mixed(plans: tuple[str, ...], *, receipts: bool = False) -> Walk:
+    meters = ("tokens", "agent_runs") if "agent" in plans else ("tokens",)
+    return Walk.of(Life(plans, EVERYTHING, receipts), newcomer(*meters))
 
 
-def newcomer(used: int) -> PureCustomer:
-    """A customer of the free plan who has used some of it."""
-    customer = PureCustomer(BEGAN, checks_store=False)
-    customer.open("tokens")
-    if used:
-        customer.use(used)
-    return customer
+def check_all(begin: Walk, moves_max: int) -> int:
+    """Check every history as it happens; return how many there are."""
+    checked = 0
+    for walk in walks(begin, moves_max):
+        walk.check()
+        checked += 1
+    return checked
 
 
-def check(life: Life, truth: PureCustomer, orders: Orders) -> None:
-    """Compare every order with the true one."""
-    until, true_end = life.now + SOON, truth.copy()
-    true_end.pass_to(until)
-    for ending in orders.endings(until):
-        assert ending.customer.picture() == true_end.picture(), (life.names, ending.order)
-
-
-def check_as_they_happen(life: Life, truth: PureCustomer, orders: Orders, events_max: int) -> Iterator[Life]:
-    """Check every history that goes on from ``life``; histories share what they begin with."""
-    for following in life.moves():
-        step = following.steps[-1]
-        after, longer = truth.copy(), orders.with_event(step, as_they_happen)
-        after.take(step, max(after.now, step.at))
-        if following.moving is None:
-            check(following, after, longer)
-            yield following
-        if len(following.steps) < events_max:
-            yield from check_as_they_happen(following, after, longer, events_max)
-
-
-def check_all_at_the_end(life: Life, begin: PureCustomer) -> None:
-    """Check a history whose events all arrive when it is over."""
-    truth, orders = begin.copy(), Orders.of_none(begin)
-    for step in life.steps:
-        truth.take(step, max(truth.now, step.at))
-        orders = orders.with_event(step, all_at(life.now + SOON))
-    check(life, truth, orders)
+def check_random(plans: tuple[str, ...], seed: int, moves_max: int) -> None:
+    """Check a random life at each of its moves, and, told late, at its end."""
+    begin = mixed(plans, receipts=seed % 2 == 0)
+    lives = random_life(begin.life, seed, moves_max)
+    walk = begin
+    for life in lives[1:]:
+        walk = walk.goes_on(life)
+        if life.moving is None:
+            walk.check()
+    Walk.told_late(walk.life, begin.truth, walk.account).check()
 
 
 @pytest.mark.parametrize("used", [0, 14_000], ids=["unused", "used beyond"])
 @pytest.mark.parametrize("plans", PLANS, ids=" and ".join)
 def test_every_order_of_every_short_history_ends_alike(plans: tuple[str, ...], used: int) -> None:
-    begin = newcomer(used)
-    checked = list(check_as_they_happen(Life(plans), begin, Orders.of_none(begin), SHORT_EVENTS_MAX))
-    assert len(checked) > 50
+    assert check_all(orders_and_money(plans, used), SHORT_MOVES_MAX) > 50
 
 
 @pytest.mark.parametrize("used", [0, 14_000], ids=["unused", "used beyond"])
 @pytest.mark.parametrize("plans", PLANS, ids=" and ".join)
 def test_every_order_of_every_short_history_that_comes_late_ends_alike(plans: tuple[str, ...], used: int) -> None:
-    for life in histories(SHORT_EVENTS_MAX, plans):
-        check_all_at_the_end(life, newcomer(used))
+    begin = orders_and_money(plans, used)
+    for life in histories(begin.life, SHORT_MOVES_MAX):
+        Walk.told_late(life, begin.truth).check()
 
 
 @pytest.mark.parametrize("plans", [("starter", "pro"), ("scale", "pro")], ids=" and ".join)
 def test_what_was_used_counts_alike_in_every_order_of_every_short_history(plans: tuple[str, ...]) -> None:
-    for life in histories(SHORT_EVENTS_MAX, plans):
+    for life in histories(Life(plans, ORDERS_AND_MONEY), SHORT_MOVES_MAX):
         # Given: a subscriber who has used more than half of it, and then events of one instant of ours
-        begin, until = newcomer(0), life.now + SOON
-        begin.take(life.steps[0], life.steps[0].at)
+        begin, until = newcomer("tokens"), life.now + SOON
+        first, *others = life.told
+        begin.take(first, first.at)
         begin.use(60_000)
         truth, orders = begin.copy(), Orders.of_none(begin)
-        for step in life.steps[1:]:
-            truth.take(step, until)
-            orders = orders.with_event(step, all_at(until))
+        for told in others:
+            truth.take(told, until)
+            orders = orders.with_event(told, lambda _, until=until: until)  # type: ignore[misc]
         # Then
-        check(life, truth, orders)
+        Walk(life, truth, orders, None).check()
+
+
+@pytest.mark.parametrize("plans", MIXED_PLANS, ids=" and ".join)
+def test_every_order_of_every_short_history_of_all_kinds_ends_in_what_is_due(plans: tuple[str, ...]) -> None:
+    assert check_all(mixed(plans), MIXED_MOVES_MAX) > 40
+
+
+@pytest.mark.parametrize("seed", range(MIXED_SEEDS))
+@pytest.mark.parametrize("plans", MIXED_PLANS, ids=" and ".join)
+def test_every_order_of_a_random_life_of_all_kinds_ends_in_what_is_due(plans: tuple[str, ...], seed: int) -> None:
+    check_random(plans, seed, SHORT_MOVES_MAX)
 
 
 @pytest.mark.load
 @pytest.mark.timeout(36_000)
 @pytest.mark.parametrize("plans", PLANS, ids=" and ".join)
 def test_every_order_of_every_long_history_ends_alike(plans: tuple[str, ...]) -> None:
-    begin = newcomer(0)
-    checked = list(check_as_they_happen(Life(plans), begin, Orders.of_none(begin), LONG_EVENTS_MAX))
-    print(len(checked), "histories")  # noqa: T201
+    print(check_all(orders_and_money(plans), LONG_MOVES_MAX), "histories")  # noqa: T201
 
 
 @pytest.mark.load
 @pytest.mark.timeout(36_000)
 @pytest.mark.parametrize("plans", PLANS, ids=" and ".join)
 def test_every_order_of_every_long_history_that_comes_late_ends_alike(plans: tuple[str, ...]) -> None:
-    for life in histories(LONG_EVENTS_MAX, plans):
-        check_all_at_the_end(life, newcomer(0))
+    begin = orders_and_money(plans)
+    for life in histories(begin.life, LONG_MOVES_MAX):
+        Walk.told_late(life, begin.truth).check()
+
+
+@pytest.mark.load
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("plans", MIXED_PLANS, ids=" and ".join)
+def test_every_order_of_every_long_history_of_all_kinds_ends_in_what_is_due(plans: tuple[str, ...]) -> None:
+    print(check_all(mixed(plans), LONG_MIXED_MOVES_MAX), "histories")  # noqa: T201
+
+
+@pytest.mark.load
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("plans", MIXED_PLANS, ids=" and ".join)
+def test_every_order_of_a_thousand_random_lives_of_all_kinds_ends_in_what_is_due(plans: tuple[str, ...]) -> None:
+    for seed in range(LONG_MIXED_SEEDS):
+        check_random(plans, seed, LONG_MOVES_MAX)
 
 
 @pytest.mark.load

@@ -180,6 +180,23 @@ def test_point_10_usage_between_the_end_of_the_old_order_and_the_start_of_the_ne
     assert live(ends, changes) == live(changes, ends) == 1_000_000 - 72_000
 
 
+@pytest.mark.parametrize("is_end_told_first", [False, True])
+def test_point_10_a_top_up_pays_for_overage_of_a_period_that_another_plan_took_over(is_end_told_first: bool) -> None:
+    # Given an order that ended at once, and then usage beyond the free plan
+    canceled = step("canceled", A, "2026-03-10T15:14:42", "2026-03-10", "2026-04-10")
+    customer = PureCustomer(utc("2026-03-01"))
+    customer.open("tokens")
+    for told in [canceled, ACTIVATED] if is_end_told_first else [ACTIVATED, canceled]:
+        customer.take(told, canceled.at)
+    customer.use(70_000)
+    # When another plan takes over, and then a top-up is bought
+    changed = step("activated", B, "2026-03-12T15:14:42", "2026-03-12", "2026-04-12", plan="agent")
+    customer.take(changed, changed.at)
+    customer.take(TopUp(utc("2026-03-13"), "PAY_9", 100_000), utc("2026-03-13"))
+    # Then
+    assert (int(customer.balances["tokens"].overage_due), customer.available()) == (0, 40_000)
+
+
 def test_point_19_usage_stays_in_its_month_when_a_yearly_order_is_partly_refunded() -> None:
     # Given a yearly quota in its third month
     year = replace(STARTER, key="year", allowances={"tokens": replace(STARTER.allowances["tokens"], cadence="billing")})

@@ -104,6 +104,30 @@ def test_a_changed_plan_shows_as_used_what_it_counts(policy: QuotaChangePolicy, 
     assert told["quota"] == used + customer.available()
 
 
+def test_point_21_a_plan_change_told_after_the_old_plan_has_lapsed_shows_as_used_what_is_gone() -> None:
+    # Given units used of a period that has ended since, without a word of what follows
+    customer = subscriber(STARTER, 60_000)
+    customer.pass_to(utc("2026-04-12T00:00:00"))
+    # When the change is told that had taken the order's place
+    customer.take(step("plan_changed", "ORD_B", "2026-03-20T11:00:05", "2026-03-20", "2026-04-20", plan=PRO))
+    # Then
+    told = figures(customer.balances["tokens"])
+    assert (told["used"], told["available"], told["quota"]) == (60_000, 940_000, 1_000_000)
+
+
+def test_point_21_usage_that_becomes_gone_of_a_plan_that_goes_on_shows_as_used() -> None:
+    # Given units used under an order that a change replaced, which is not known yet, and a second order of the new plan
+    customer = subscriber(STARTER, 60_000)
+    customer.take(step("canceled", A, "2026-03-20T11:00:06", "2026-03-10", "2026-04-10"), utc("2026-03-21T11:00:00"))
+    customer.take(step("activated", "ORD_C", "2026-03-21T11:00:00", "2026-03-21", "2026-04-21", plan=PRO))
+    assert customer.available() == 1_000_000
+    # When the change is told
+    customer.take(step("plan_changed", "ORD_B", "2026-03-20T11:00:05", "2026-03-20", "2026-04-20", plan=PRO))
+    # Then
+    told = figures(customer.balances["tokens"])
+    assert (told["used"], told["available"], told["quota"]) == (60_000, 940_000, 1_000_000)
+
+
 def test_overage_under_the_plan_before_is_due_and_counts_against_no_other_allowance() -> None:
     customer = subscriber(PRO, 1_200_000)
     customer.take(step("canceled", A, "2026-03-20T11:00:00", "2026-03-10", "2026-04-10"), utc("2026-03-20T11:00:01"))

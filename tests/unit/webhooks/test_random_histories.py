@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pancake_meter.domain.balance.period import add_months
-from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, TopUpRefund, deliver, refunded, step
+from tests.support.pure_subscription import CATALOG, Happening, MoneyBack, PureCustomer, TopUp, deliver, refunded, step
 from tests.support.webhook_world import utc
 
 BEGAN = utc("2026-03-01")
@@ -19,8 +19,6 @@ USED = (0, 4_000, 14_000)
 TOP_UPS = 0.4
 """Share of the months with one. Where units were used beyond the plan there is none: a top-up pays for overage of the period
 that is open as far as we know, and what it paid for stays paid (decision 5)."""
-
-Happening = Step | TopUp | TopUpRefund
 
 
 class Waffo:
@@ -94,7 +92,7 @@ class Waffo:
         self.steps.append(bought)
         for share in ("0.25", "0.75")[: self.random.randint(0, 2)]:
             at = bought.at + timedelta(days=self.random.choice((0, 1, 45)), seconds=1)
-            self.steps.append(TopUpRefund(at, bought.payment_id, f"{bought.payment_id}@{share}", share))
+            self.steps.append(MoneyBack(at, bought.payment_id, f"{bought.payment_id}@{share}", share))
 
     def renew(self) -> bool:
         """Reach the end of the period."""

@@ -275,6 +275,24 @@ def test_point_7_a_refund_of_an_add_on_takes_of_its_own_units_and_one_of_the_pla
     assert_same_in_any_order([*steps, all_of_the_plan], "2026-03-16", BOOST_UNITS)
 
 
+@pytest.mark.parametrize("change", ["refunded", "canceled"])
+def test_point_7_an_add_on_pays_for_open_overage_in_any_order_of_its_events(change: str) -> None:
+    # Given 60,000 units beyond the plan
+    changed = {
+        "refunded": refunded(B, "PAY_B", "2026-03-16T10:00:00", "2026-03-15T15:16:00", "0.5"),
+        "canceled": step("canceled", B, "2026-03-16T10:00:00", "2026-03-15", "2026-04-15", plan=BOOST),
+    }[change]
+    bought = step("activated", B, "2026-03-15T15:16:00", "2026-03-15", "2026-04-15", plan=BOOST)
+    for order in itertools.permutations([bought, changed, bought]):
+        customer = customer_of(activated(A, "starter"), used=STARTER_UNITS + 60_000)
+        # When
+        for told in order:
+            customer.take(told, utc("2026-03-17"))
+        # Then what the add-on has paid for stays paid
+        balance = customer.balances["tokens"]
+        assert (int(balance.current_overage), customer.available()) == (10_000, 0)
+
+
 def test_point_7_an_overdue_add_on_grants_no_new_period_and_leaves_the_plan() -> None:
     # Given
     customer = customer_of(activated(A, "starter"), activated(B, BOOST, "2026-03-10T15:16:00"))

@@ -209,7 +209,9 @@ def _close_period(change: Change, closed_at: datetime, until: datetime, passed: 
     for grant in balance.grants:
         if grant.is_periodic:
             change = change.moved("expired", grant.remaining, grant.id)
-    change = make_due(_keep_chart(change, closed_at, balance.overage), balance.overage, closed_at)
+    # Where another plan takes over inside the period, its line still ends with it: what is bought till then pays for it.
+    line_ends_at = max(closed_at, balance.period.end)
+    change = make_due(_keep_chart(change, closed_at, balance.overage), balance.overage, line_ends_at)
     after = replace(
         change.balance,
         grants=tuple(grant for grant in balance.grants if not grant.is_periodic),

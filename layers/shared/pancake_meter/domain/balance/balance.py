@@ -142,7 +142,8 @@ class Balance:
     on it. It is the store's, and no part of what a balance equals.
 
     ``used_before`` is the part of ``used`` that the present plan does not count against its allowance: it was used before
-    the plan began to govern, inside the same counted period.
+    the plan began to govern, inside the same counted period. It is negative where more is gone of the allowance than was
+    used in the counted period: what is gone was used in a period that had closed before the plan was known.
 
     ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units

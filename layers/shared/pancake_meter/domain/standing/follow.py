@@ -47,8 +47,9 @@ def open_following(
     if subscription is None:
         return change
     if isinstance(standing, Covered):
-        change = _give(change, *_target(change.balance, None, standing, subscription))
-    return give_add_ons(change, subscription, now)[0]
+        gone, rolled = _target(change.balance, None, standing, subscription)
+        change = _give(change, gone, rolled, used=gone)
+    return give_add_ons(change, None, subscription, now)[0]
 
 
 def follow(
@@ -74,7 +75,7 @@ def follow(
             change = _enter(change, was, standing, known, learned, lines, now)
         else:
             change = _fall_back(change, was, standing, learned, default, lines, now)
-    return give_add_ons(change, learned, now)
+    return give_add_ons(change, known, learned, now)
 
 
 def _agrees(
@@ -180,7 +181,14 @@ def _enter(
                 change = leave_record(change, now, min(standing.paid.sold_at, now))
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
-    return _give(change, gone, rolled, goes_on=goes_on)
+    is_prorated = standing.paid.plan.quota_change == "prorate"
+    if goes_on:
+        # As before, and what else has become gone of it.
+        more = ZERO if is_prorated else gone - balance.gone_before - used_of_allowance(balance)
+        return _give(change, gone, rolled, used=balance.used_of_plan + more)
+    # Prorating takes of the allowance too, which nobody has used.
+    used = min(gone, balance.used) if is_prorated else gone
+    return _give(change, gone, rolled, used=used + change.balance.overage)
 
 
 def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:
@@ -211,13 +219,16 @@ def _fall_back(
     elif since > balance.term.start:
         goes_on = any(use.reaches(since) for use in learned.uses_of(balance.meter))
     else:
-        used = used_of_allowance(balance) if policy.plan == balance.policy.plan else ZERO
-        return _give(_switch(change, policy, term, lines, now), used, ZERO, goes_on=policy.plan == balance.policy.plan)
+        goes_on = policy.plan == balance.policy.plan
+        gone = used_of_allowance(balance) if goes_on else ZERO
+        return _give(
+            _switch(change, policy, term, lines, now), gone, ZERO, used=balance.used_of_plan if goes_on else ZERO
+        )
     if not goes_on:
         return start_term(change, policy, term, now, is_renewal=False)
     if isinstance(was, Covered):
         change = leave_record(change, now, min(since, now))
-    return _give(_switch(change, policy, term, lines, now), ZERO, ZERO)
+    return _give(_switch(change, policy, term, lines, now), ZERO, ZERO, used=ZERO)
 
 
 def _switch(
@@ -248,11 +259,11 @@ def _switch(
     return resume_overage(replace(change, balance=begun), lines)
 
 
-def _give(change: Change, gone: Decimal, rolled: Decimal, *, goes_on: bool = False) -> Change:
+def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal) -> Change:
     """Give the open period its allowance, and what came over into it, less what is ``gone``; the latter burns first.
 
-    Only the difference to what it has left moves. What is given pays at once for open overage. Unless the same plan
-    ``goes_on``, only what is gone of the allowance counts as used under it.
+    Only the difference to what it has left moves. What is given pays at once for open overage. ``used`` units are to count
+    as used under the plan, whichever record has that usage.
     """
     balance = change.balance
     from_rolled = min(rolled, gone)
@@ -270,8 +281,7 @@ def _give(change: Change, gone: Decimal, rolled: Decimal, *, goes_on: bool = Fal
         if quantity > ZERO:
             start = balance.period.start
             grants.append(Grant(grant_id, kind, quantity, remaining, DEFAULT_PRIORITY[kind], starts_at=start))
-    used_before = balance.used_before if goes_on else max(ZERO, balance.used - gone)
-    given = replace(balance, grants=tuple(grants), gone_before=gone, used_before=used_before)
+    given = replace(balance, grants=tuple(grants), gone_before=gone, used_before=balance.used - used)
     return replace(change, balance=given).burn()
 
 
