@@ -120,7 +120,7 @@ _MONTHS = (
 )
 _OF_THE_GATEWAY: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.UNAUTHORIZED: "there is no Authorization header",
-    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired or of the other mode, or has no role for the route",
+    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired, of the other mode, or has no role for the route",
 }
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
