@@ -81,7 +81,7 @@ def test_a_replay_that_applies_a_flagged_payment_rings(
 ) -> None:
     kept = world.take(stranger())
     applied = replace(kept, verdict="applied", reason=reason)
-    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_: applied)
+    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_, **__: applied)
     assert replay(world, kept.digest).status == 200
     (blob,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert blob["PaymentFlagged"] == [flagged]
