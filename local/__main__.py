@@ -92,6 +92,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
                 "WaffoWebhookProdPublicKey": waffo.webhook_prod_public_key,
                 "WaffoWebhookPublicKey": settings.waffo.webhook_public_key,
                 "CheckoutSuccessUrl": settings.checkout_success_url,
+                "BrowserOrigins": settings.browser_origins,
                 "PublicBaseUrl": api_url,
                 "CatalogPath": str(settings.catalog_path),
                 "LogLevel": settings.log_level,

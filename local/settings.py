@@ -12,6 +12,9 @@ DEFAULT_PORT = 8000
 PORT_MAX = 65535
 DEFAULT_IN_FLIGHT_MAX = 4
 IN_FLIGHT_CEILING = 64
+DEFAULT_BROWSER_ORIGINS = "http://localhost:3000,http://127.0.0.1:3000,http://localhost:5173,http://127.0.0.1:5173"
+"""Where pages are served from while they are being made."""
+
 DEFAULT_STORE_ID = "STO_LocalLocalLocalLocal00"
 DEFAULT_MERCHANT_ID = "MER_LocalLocalLocalLocal00"
 _PEM_BODY = re.compile(r"-----BEGIN [A-Z ]+-----(.*?)-----END [A-Z ]+-----", re.DOTALL)
@@ -53,6 +56,7 @@ class Settings:
     enforce_iam: bool
     catalog_path: Path
     checkout_success_url: str
+    browser_origins: str
     log_level: str
     in_flight_max: int
     openmeter: OtherSystem | None
@@ -72,6 +76,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         enforce_iam=(environ.get("ENFORCE_IAM") or "").lower() in _TRUE,
         catalog_path=Path(environ.get("CATALOG_PATH") or ROOT / "layers" / "catalog" / "catalog.toml").resolve(),
         checkout_success_url=environ.get("CHECKOUT_SUCCESS_URL") or "",
+        browser_origins=environ.get("BROWSER_ORIGINS") or DEFAULT_BROWSER_ORIGINS,
         log_level=environ.get("LOG_LEVEL") or "INFO",
         in_flight_max=_in_flight_max(environ.get("IN_FLIGHT_MAX") or str(DEFAULT_IN_FLIGHT_MAX)),
         openmeter=_other_system(environ, "OPENMETER"),

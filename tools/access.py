@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.routes import ROUTES, Route
 from tools.cfn_template import ROOT
@@ -22,7 +23,7 @@ def rendered(page: str) -> str:
     _, found, after = rest.partition(_END)
     if not found:
         raise ValueError("docs/access.md lacks a marker")
-    return f"{before}{_BEGIN}\n{_roles()}\n{_routes()}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n{_roles()}\n{_scopes()}\n{_routes()}\n{_END}{after}"
 
 
 def _roles() -> str:
@@ -30,14 +31,22 @@ def _roles() -> str:
 
 
 def _routes() -> str:
-    rows = [(f"`{route.key}`", _keys(route), route.function, _limit(route)) for route in ROUTES]
-    return _table(("route", "API key with", "function", "limit of its own"), rows)
+    rows = [(f"`{route.key}`", _keys(route), _scope(route), route.function, _limit(route)) for route in ROUTES]
+    return _table(("route", "API key with", "customer token with", "function", "limit of its own"), rows)
+
+
+def _scopes() -> str:
+    return _table(("scope", "what it allows"), [(f"`{scope}`", SCOPE_MEANING[scope]) for scope in SCOPES])
 
 
 def _keys(route: Route) -> str:
     if route.is_open:
         return "open to all"
     return ", ".join(f"`{role}`" for role in ROLES if role in route.roles)
+
+
+def _scope(route: Route) -> str:
+    return f"`{route.scope}`" if route.scope else ""
 
 
 def _limit(route: Route) -> str:

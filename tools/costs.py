@@ -301,7 +301,7 @@ def _fixed_table() -> str:
         ("alarms of gradual deployments, on 10 metrics", _money(_dollars("CloudWatch alarm", 10))),
         ("2 dashboards (the first three of an account are free)", _money(_dollars("CloudWatch dashboard", 2))),
         ("about 60 metrics of our own, those that are used", _money(_dollars("CloudWatch metric of our own", 60))),
-        ("2 secrets", _money(_dollars("Secret", 2))),
+        ("3 secrets", _money(_dollars("Secret", 3))),
         ("3 schedules, the sweep every minute", _money(_dollars("EventBridge Scheduler", runs))),
     ]
     return _table(("what", "dollars"), rows)

@@ -15,6 +15,7 @@ from typing import Any, Final, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.keys import (
     KEYS_PAGE_MAX,
@@ -26,6 +27,7 @@ from pancake_meter.http.access.keys import (
     RotateKeyRequest,
 )
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
+from pancake_meter.http.access.tokens import TokenBody, TokenRequest
 from pancake_meter.http.balance.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.balance.quota import QuotaBody, QuotasBody
 from pancake_meter.http.balance.readback import LedgerPage, UsageReport
@@ -40,6 +42,7 @@ from pancake_meter.http.reports.reports import (
 )
 from pancake_meter.http.selling.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest
 from pancake_meter.http.selling.overage import ForgivenBody, ForgiveRequest
+from pancake_meter.http.selling.plans import PlansBody
 from pancake_meter.http.usage.batch import BatchBody, UsageRequest
 from pancake_meter.http.usage.bulk import BulkBody
 from pancake_meter.http.usage.healing import HealingBody, HealingRequest
@@ -105,6 +108,9 @@ _DESCRIPTION: Final = (
     " without Retry-After."
 )
 _API_KEY: Final = "An API key. Its roles: " + "; ".join(f"{role}: {MEANING[role]}" for role in ROLES) + "."
+_CUSTOMER_TOKEN: Final = "A customer token, of POST /v1/customers/{customer_id}/tokens. Its scopes: " + "; ".join(
+    f"{scope}: {SCOPE_MEANING[scope]}" for scope in SCOPES
+)
 _CUSTOMER_ID: Final = (
     "The seller's own id, percent-encoded; or ~b64. and the id in base64url, which an id with % or ? needs"
     " on API Gateway."
@@ -118,9 +124,15 @@ _MONTHS = (
     Query("from", "The first of up to twelve months.", _MONTH_SCHEMA),
     Query("to", "The last of them.", _MONTH_SCHEMA),
 )
-_OF_THE_GATEWAY: Final[Mapping[HTTPStatus, str]] = {
-    HTTPStatus.UNAUTHORIZED: "there is no Authorization header",
-    HTTPStatus.FORBIDDEN: "the key is malformed, unknown, revoked, expired or of the other mode, or lacks the role",
+_OF_THE_GATEWAY: Final[Mapping[HTTPStatus, tuple[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: (
+        "there is no Authorization header",
+        "a customer token has expired within the minute that API Gateway remembers it",
+    ),
+    HTTPStatus.FORBIDDEN: (
+        "the key is malformed, unknown, revoked, expired, of the other mode or has no role for it, or the token no scope",
+        "a customer token is for another customer, or a token is to allow more than the key that asks for it",
+    ),
 }
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
@@ -287,6 +299,19 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         query=(*_MONTHS, Query("meter", "Only this meter.")),
         problems=(HTTPStatus.NOT_FOUND,),
     ),
+    ("GET", "/v1/plans"): Described(
+        "What is for sale to a customer: plans, and packs of units",
+        {HTTPStatus.OK: PlansBody},
+        query=(
+            Query("customer_id", "Who would buy; a customer token names its customer itself."),
+            Query("currency", "In place of the customer's own.", {"type": "string", "pattern": "^[A-Z]{3}$"}),
+        ),
+    ),
+    ("POST", "/v1/customers/{customer_id}/tokens"): Described(
+        "Make a short-lived token with which a browser or an app acts for this customer",
+        {HTTPStatus.CREATED: TokenBody},
+        body=TokenRequest,
+    ),
     ("GET", "/v1/key"): Described("What the API key of the call may do", {HTTPStatus.OK: OwnKeyBody}),
     ("GET", "/v1/keys"): Described(
         "API keys, the latest made first",
@@ -330,14 +355,22 @@ def build() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer", "description": _API_KEY}},
+            "securitySchemes": {
+                "api_key": {"type": "http", "scheme": "bearer", "description": _API_KEY},
+                "customer_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": _CUSTOMER_TOKEN,
+                },
+            },
         },
     }
 
 
 def undescribed() -> set[tuple[str, str]]:
-    """Return (method, path) of the routes that only the table has, or only this file."""
-    return {(route.method, route.path) for route in ROUTES} ^ set(DESCRIBED)
+    """Return (method, path) of the routes that only the table has, or only this file. Preflights are the browser's own."""
+    return {(route.method, route.path) for route in ROUTES if route.method != "OPTIONS"} ^ set(DESCRIBED)
 
 
 def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -371,11 +404,13 @@ def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> d
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
     """Return one alternative for each role that opens the route; OpenAPI 3.1 lets a bearer scheme name roles."""
-    return [{"api_key": [role]} for role in ROLES if role in route.roles]
+    alternatives: list[dict[str, list[str]]] = [{"api_key": [role]} for role in ROLES if role in route.roles]
+    return alternatives if route.scope is None else [*alternatives, {"customer_token": [route.scope]}]
 
 
 def _roles_text(route: Route) -> str:
-    return f"For API keys with the role {' or '.join(role for role in ROLES if role in route.roles)}"
+    keys = f"For API keys with the role {' or '.join(role for role in ROLES if role in route.roles)}"
+    return keys if route.scope is None else f"{keys}, and for the customer's own tokens with the scope {route.scope}"
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -389,10 +424,12 @@ def _answer(status: HTTPStatus, model: Any, schemas: dict[str, Any]) -> dict[str
 
 
 def _problem(status: HTTPStatus, schemas: dict[str, Any]) -> dict[str, Any]:
-    if status in _OF_THE_GATEWAY:
-        description = f"{status.phrase}: answered by API Gateway where {_OF_THE_GATEWAY[status]}"
-        return {"description": description, "content": _content("application/json", GatewayBody, schemas)}
-    return {"description": status.phrase, "content": _content("application/problem+json", ProblemBody, schemas)}
+    ours = _content("application/problem+json", ProblemBody, schemas)
+    if status not in _OF_THE_GATEWAY:
+        return {"description": status.phrase, "content": ours}
+    by_gateway, by_us = _OF_THE_GATEWAY[status]
+    description = f"{status.phrase}: answered by API Gateway where {by_gateway}; by the function where {by_us}"
+    return {"description": description, "content": {**_content("application/json", GatewayBody, schemas), **ours}}
 
 
 def _content(media_type: str, model: Any, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -18,5 +18,7 @@ def post_forgiveness(customer_id: str, meter: str) -> Response[str]:
     """Forgive owed units, once for each id that the caller makes."""
     request = ForgiveRequest.model_validate(body(router))
     deps = router.deps
-    forgiven = forgive(deps.selling.metering, customer_id, meter, request.id, request.quantity, deps.clock())
+    forgiven = forgive(
+        deps.selling.metering, customer_id, meter, request.id, request.quantity, deps.clock(), by=router.key_name
+    )
     return answer(HTTPStatus.OK, forgiven_body(request, meter, forgiven))

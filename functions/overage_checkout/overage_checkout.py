@@ -7,7 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import buy_routes
 import checkout_routes
 import forgive_routes
+import plan_routes
 from pancake_meter.deps.checkout import checkout_deps
+from pancake_meter.deps.config import browser_origins
 from pancake_meter.http.request import lambda_answer
 from pancake_meter.http.resolver import http_handler, unavailable
 from pancake_meter.http.selling import pages
@@ -26,5 +28,7 @@ handler = http_handler(
     checkout_routes.router,
     buy_routes.router,
     forgive_routes.router,
+    plan_routes.router,
     on_trouble=_answer_trouble,
+    browser_origins=browser_origins(),
 )

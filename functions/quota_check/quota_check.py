@@ -3,7 +3,10 @@
 import hold_routes
 import quota_routes
 import readback_routes
+from pancake_meter.deps.config import browser_origins
 from pancake_meter.deps.quota import quota_deps
 from pancake_meter.http.resolver import http_handler
 
-handler = http_handler(quota_deps(), quota_routes.router, hold_routes.router, readback_routes.router)
+handler = http_handler(
+    quota_deps(), quota_routes.router, hold_routes.router, readback_routes.router, browser_origins=browser_origins()
+)

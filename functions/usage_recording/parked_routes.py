@@ -44,7 +44,7 @@ def post_dismiss(parked_id: str) -> Response[str]:
     """
     request = DismissRequest.model_validate(body(router))
     deps = router.deps
-    parked = dismiss(deps.metering.table, parked_id, request.reason, deps.clock())
+    parked = dismiss(deps.metering.table, parked_id, request.reason, deps.clock(), by=router.key_name)
     if parked is None:
         raise UnknownParkedUsage("no usage is parked under that id")
     return answer(HTTPStatus.OK, parked_body(parked))

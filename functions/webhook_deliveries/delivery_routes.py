@@ -50,7 +50,7 @@ def get_delivery(delivery_id: str) -> Response[str]:
 def post_replay(delivery_id: str) -> Response[str]:
     """Apply a delivery again, by the code that took it. Effects that it has had are not repeated."""
     deps = router.deps
-    outcome = replay_delivery(deps.metering, delivery_id, deps.clock())
+    outcome = replay_delivery(deps.metering, delivery_id, deps.clock(), told=Told(by=router.key_name))
     return _tried("delivery replayed", deps, outcome)
 
 
@@ -59,7 +59,9 @@ def post_assign(delivery_id: str) -> Response[str]:
     """Assign the event to a customer, and apply it."""
     deps = router.deps
     owner = AssignRequest.model_validate(body(router)).customer_id
-    outcome = replay_delivery(deps.metering, delivery_id, deps.clock(), told=Told(customer_id=owner))
+    outcome = replay_delivery(
+        deps.metering, delivery_id, deps.clock(), told=Told(customer_id=owner, by=router.key_name)
+    )
     if outcome.verdict == "duplicate" and outcome.customer_id != owner:
         raise DeliveryOfAnotherCustomer("the delivery is already done, and its customer is not this one")
     return _tried("delivery assigned", deps, outcome)
@@ -70,7 +72,7 @@ def post_dismiss(delivery_id: str) -> Response[str]:
     """Take an open delivery off the lists of open deliveries. It is kept, and may still be replayed."""
     deps = router.deps
     reason = DismissRequest.model_validate(body(router)).reason
-    kept = dismiss_delivery(deps.metering, delivery_id, reason, deps.clock())
+    kept = dismiss_delivery(deps.metering, delivery_id, reason, deps.clock(), by=router.key_name)
     metrics.add(metrics.DELIVERY_DISMISSED)
     logger.info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
     return answer(HTTPStatus.OK, delivery_body(kept))

@@ -58,6 +58,8 @@ def environment(url: str, function: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
         "FORWARDING_REFUSED_QUEUE_URL": f"{url}/refused",
+        "CUSTOMER_TOKEN_SECRET_ID": "tokens",
+        "CUSTOMER_TOKEN_STACK": "stack",
         "LITELLM_BASE_URL": url,
         "LITELLM_KEY_SECRET_ID": "litellm",
         "OPENMETER_BASE_URL": url,

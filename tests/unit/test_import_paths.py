@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
     "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
     "PURCHASE_LINK_SECRET_ID": "not-used",
+    "CUSTOMER_TOKEN_SECRET_ID": "not-used",
+    "CUSTOMER_TOKEN_STACK": "not-used",
     "USAGE_QUEUE_URL": "not-used",
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
@@ -26,7 +28,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
-HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
+HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
 """``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
 
 ALLOWED = {

@@ -3,7 +3,7 @@
 import pytest
 
 from pancake_meter.domain.access.role import ROLES
-from pancake_meter.http.access.routes import ROUTES, Route
+from pancake_meter.http.access.routes import ROUTES, Route, browser_methods
 from tools import access, openapi
 
 
@@ -13,8 +13,19 @@ def test_a_route_is_open_to_all_or_has_roles(route: Route) -> None:
     assert route.roles <= set(ROLES)
 
 
-def test_only_the_purchase_link_is_open_to_all() -> None:
-    assert [route.key for route in ROUTES if route.is_open] == ["GET /buy/{token}"]
+def test_only_the_purchase_link_and_a_browser_s_preflight_are_open_to_all() -> None:
+    assert [route.key for route in ROUTES if route.is_open] == [
+        "OPTIONS /v1/customers/{customer_id}/{proxy+}",
+        "OPTIONS /v1/plans",
+        "GET /buy/{token}",
+    ]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.scope is not None], ids=lambda route: route.key)
+def test_a_route_of_tokens_is_about_one_customer_and_a_browser_may_ask_for_it(route: Route) -> None:
+    assert "{customer_id}" in route.path or route.path == "/v1/plans"
+    assert route.method in browser_methods(route.path.replace("{customer_id}", "acct_1001"))
+    assert not route.is_open
 
 
 def test_each_role_but_that_for_keys_opens_a_route() -> None:
@@ -24,9 +35,11 @@ def test_each_role_but_that_for_keys_opens_a_route() -> None:
 def test_the_openapi_document_describes_every_route_with_its_roles() -> None:
     assert openapi.undescribed() == set()
     document = openapi.build()
-    for route in ROUTES:
+    for route in (each for each in ROUTES if each.method != "OPTIONS"):
         security = document["paths"][route.path][route.method.lower()]["security"]
-        assert {role for each in security for role in each["api_key"]} == route.roles
+        named = [(scheme, name) for each in security for scheme, names in each.items() for name in names]
+        assert {name for scheme, name in named if scheme == "api_key"} == route.roles
+        assert {name for scheme, name in named if scheme == "customer_token"} == ({route.scope} - {None})
 
 
 def test_the_page_of_routes_is_made_from_the_table() -> None:

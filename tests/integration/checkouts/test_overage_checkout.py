@@ -8,6 +8,7 @@ from http import HTTPStatus
 import pytest
 
 from overage_checkout import handler
+from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.usecases.selling.open_checkout import open_checkout
 from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
@@ -244,6 +245,12 @@ def test_overage_can_be_forgiven_once_and_is_no_longer_sold(shop: Shop) -> None:
     assert again.body == {**first.body, "replayed": True}
     assert shop.metering.current_balance("acct_1001", "tokens", NOW).current_overage == 20_000
     assert shop.checkout(meter="tokens").body["amount"] == "0.80"
+
+    # And the ledger names the API key that did it
+    (entry,) = [
+        each for each in read_ledger(shop.metering.table, "acct_1001", "tokens", limit=10) if each.cause == "forgiven"
+    ]
+    assert (entry.reference, entry.by) == ("goodwill-42", "seller-backend")
 
     # And the id stands for nothing else
     other = shop.call(api_event("overage_forgive", body={"id": "goodwill-42", "quantity": 1}))

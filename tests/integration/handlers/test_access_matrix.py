@@ -1,23 +1,29 @@
-"""Promise 15: who may call which route. Every route is asked with every kind of key, and every cell is asserted.
+"""Promise 15: who may call which route. Every route is asked with every kind of key and token; every cell is asserted.
 
 The expectations are written out here, and not taken from the table of routes.
 """
 
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import jwt
 import pytest
 
 import api_key_authorizer
 from pancake_meter.deps.access import AccessDeps
 from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, generate_api_key
+from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.http.access.routes import ROUTES
 from pancake_meter.store.access.api_keys import write_api_key
+from pancake_meter.store.errors import StoreError
 from pancake_meter.store.table import Put
+from pancake_meter.usecases.access.customer_token import TokenKeys, make_token
 from tests.support.api import LambdaContext
 from tests.support.key_table import KeyTable
+from tests.support.token_keys import CURRENT_KEY, OLD_KEY, STACK, TOKEN_KEYS
 
 NOW: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
 CUSTOMER: Final = "/v1/customers/{customer_id}"
@@ -27,23 +33,33 @@ READS_OF_A_BALANCE: Final = {
     f"GET {CUSTOMER}/usage",
     f"GET {CUSTOMER}/ledger",
 }
-READS_OF_CHECKOUTS: Final = {f"GET {CUSTOMER}/checkouts", f"GET {CUSTOMER}/checkouts/{{checkout_id}}"}
+READS_OF_CHECKOUTS: Final = {
+    f"GET {CUSTOMER}/checkouts",
+    f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
+    "GET /v1/plans",
+}
+HOLDS: Final = {
+    f"POST {CUSTOMER}/holds",
+    f"POST {CUSTOMER}/holds/{{hold_id}}/settle",
+    f"DELETE {CUSTOMER}/holds/{{hold_id}}",
+}
+MINTING: Final = {f"POST {CUSTOMER}/tokens"}
 OWN_KEY: Final = {"GET /v1/key"}
 EXPECTED: Final[Mapping[Role, set[str]]] = {
     "meter": OWN_KEY
+    | MINTING
     | READS_OF_A_BALANCE
+    | HOLDS
     | {
-        f"POST {CUSTOMER}/holds",
-        f"POST {CUSTOMER}/holds/{{hold_id}}/settle",
-        f"DELETE {CUSTOMER}/holds/{{hold_id}}",
         "POST /v1/usage",
         "POST /v1/usage/bulk",
         "POST /v1/usage/litellm",
         "POST /api/v1/events",
     },
-    "sell": OWN_KEY | READS_OF_CHECKOUTS | {f"POST {CUSTOMER}/checkouts"},
+    "sell": OWN_KEY | MINTING | READS_OF_CHECKOUTS | {f"POST {CUSTOMER}/checkouts"},
     "report": OWN_KEY | {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
     "operate": OWN_KEY
+    | MINTING
     | READS_OF_A_BALANCE
     | READS_OF_CHECKOUTS
     | {
@@ -60,6 +76,11 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         "POST /v1/reconciliations",
     },
     "admin": OWN_KEY | {"GET /v1/keys", "POST /v1/keys", "POST /v1/keys/{key_id}/rotate", "DELETE /v1/keys/{key_id}"},
+}
+EXPECTED_OF_TOKENS: Final[Mapping[Scope, set[str]]] = {
+    "read": READS_OF_A_BALANCE | READS_OF_CHECKOUTS,
+    "buy": {f"POST {CUSTOMER}/checkouts"},
+    "hold": HOLDS,
 }
 ROUTE_KEYS: Final = [route.key for route in ROUTES if not route.is_open]
 
@@ -82,7 +103,31 @@ def ask(table: KeyTable, route_key: str, authorization: str | None, mode: Mode =
     event: dict[str, Any] = {"version": "2.0", "type": "REQUEST", "routeKey": route_key, "headers": {}}
     if authorization is not None:
         event["headers"]["authorization"] = authorization
-    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, mode, lambda: NOW))
+    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, mode, TOKEN_KEYS, lambda: NOW))
+
+
+def token_of(
+    scopes: set[Scope] | frozenset[Scope] = frozenset(SCOPES), keys: TokenKeys = TOKEN_KEYS, at: datetime = NOW
+) -> str:
+    return make_token(keys, "acct_1001", frozenset(scopes), timedelta(minutes=15), at)[0]
+
+
+def signed(key: str = CURRENT_KEY, kid: str | None = "2", algorithm: str = "HS256", **changed: Any) -> str:
+    """Return a token that says something else than we would."""
+    issued = int(NOW.timestamp())
+    claims: dict[str, Any] = {
+        "iss": STACK,
+        "aud": STACK,
+        "sub": "acct_1001",
+        "scope": "read buy hold",
+        "iat": issued,
+        "exp": issued + 900,
+        "jti": "1",
+    }
+    kept = {name: value for name, value in (claims | changed).items() if value is not None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid} if kid is not None else {})
 
 
 @pytest.fixture
@@ -207,3 +252,102 @@ def test_a_use_that_cannot_be_noted_fails_no_call() -> None:
 def test_a_key_that_ends_opens_until_then(table: KeyTable) -> None:
     bearer = f"Bearer {key_of(table, {'meter'}, expires_at=NOW + timedelta(milliseconds=1))}"
     assert ask(table, "POST /v1/usage", bearer)["isAuthorized"]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("route_key", ROUTE_KEYS)
+def test_a_token_with_one_scope_opens_the_routes_of_that_scope_alone_and_costs_no_read(
+    table: KeyTable, route_key: str, scope: Scope
+) -> None:
+    answer = ask(table, route_key, f"Bearer {token_of({scope})}")
+    assert answer["isAuthorized"] == (route_key in EXPECTED_OF_TOKENS[scope])
+    if answer["isAuthorized"]:
+        assert answer["context"].items() >= {"customer_id": "acct_1001", "scopes": scope}.items()
+        assert "roles" not in answer["context"]
+    assert (table.reads, table.updates) == (0, [])
+
+
+@pytest.mark.parametrize("route_key", ROUTE_KEYS)
+def test_no_token_opens_what_is_for_keys_alone(table: KeyTable, route_key: str) -> None:
+    is_for_tokens = route_key in set().union(*EXPECTED_OF_TOKENS.values())
+    assert ask(table, route_key, f"Bearer {token_of()}")["isAuthorized"] == is_for_tokens
+
+
+@pytest.mark.parametrize("route_key", ROUTE_KEYS)
+def test_no_token_that_we_did_not_make_opens_any_route(table: KeyTable, route_key: str) -> None:
+    issued = int(NOW.timestamp())
+    another_stack = TokenKeys("another-stack", TOKEN_KEYS.secret)
+    header, claims, _ = token_of().split(".")
+    unsigned = jwt.encode({"sub": "acct_1001", "scope": "read"}, "", algorithm="none")
+    refused = {
+        "expired": token_of(at=NOW - timedelta(minutes=15)),
+        "of another stack": token_of(keys=another_stack),
+        "another audience": signed(aud="another-stack"),
+        "another issuer": signed(iss="another-stack"),
+        "another key": signed("a-key-that-nobody-gave-to-this-stack-at-all"),
+        "the old kid with the new key": signed(CURRENT_KEY, "1"),
+        "an unknown kid": signed(kid="3"),
+        "the kid that only names the current one": signed(kid="current"),
+        "no kid": signed(kid=None),
+        "unsigned": unsigned,
+        "no algorithm under our kid": jwt.encode(
+            {"sub": "acct_1001", "scope": "read"}, "", algorithm="none", headers={"kid": "2"}
+        ),
+        "another algorithm": signed(algorithm="HS512"),
+        "without a signature": f"{header}.{claims}.",
+        "with another's claims": f"{header}.{token_of({'read'}).split('.')[1][::-1]}.{'A' * 43}",
+        "no end": signed(exp=None),
+        "no customer": signed(sub=None),
+        "no scopes": signed(scope=None),
+        "no id": signed(jti=None),
+        "an end out of every calendar": signed(exp=10**18),
+        "an end that is no time": signed(exp="never"),
+        "more than an hour": signed(exp=issued + 3601),
+        "a customer that is none": signed(sub="a/b"),
+        "a customer that is a number": signed(sub=1001),
+        "scopes of a later version": signed(scope="own_everything"),
+        "two dots": "..",
+        "three words": "a.b.c",
+        "too long": f"{token_of()}{'A' * 4000}",
+    }
+    let_in = [name for name, text in refused.items() if ask(table, route_key, f"Bearer {text}")["isAuthorized"]]
+    assert let_in == []
+    assert table.reads == 0
+
+
+def test_tokens_of_the_key_before_count_until_it_is_taken_away(table: KeyTable) -> None:
+    old = signed(OLD_KEY, "1")
+    assert ask(table, f"GET {CUSTOMER}/quota", f"Bearer {old}")["isAuthorized"]
+    assert jwt.get_unverified_header(token_of())["kid"] == "2"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "no json",
+        "[]",
+        "{}",
+        '{"current": "1"}',
+        '{"current": "current"}',
+        '{"current": "1", "1": "short"}',
+        '{"1": 1}',
+    ],
+)
+def test_a_secret_that_is_none_lets_nobody_in_by_a_token_and_makes_none(table: KeyTable, secret: str) -> None:
+    event = {"routeKey": f"GET {CUSTOMER}/quota", "headers": {"authorization": f"Bearer {token_of()}"}}
+    keys = TokenKeys(STACK, lambda: secret)
+    with pytest.raises(StoreError):
+        api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, "test", keys, lambda: NOW))
+    with pytest.raises(StoreError):
+        token_of(keys=keys)
+
+
+def test_the_log_has_a_token_s_id_and_never_the_token_or_its_customer(
+    table: KeyTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = token_of()
+    ask(table, f"GET {CUSTOMER}/quota", f"Bearer {token}")
+    lines = str([vars(record) for record in caplog.records])
+    assert "token_id" in lines
+    assert not [part for part in (*token.split("."), "acct_1001") if part in lines]

@@ -28,6 +28,7 @@ from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.side_by_side import WORKERS_MAX
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.invoke_in_trouble import RESULT
+from tests.support.token_keys import TOKEN_KEYS
 from tests.support.trouble_server import Behaviour, drips, fails, hangs, resets, server, throttles
 from tools.cfn_template import ROOT, load_template
 
@@ -90,13 +91,13 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
         event = {"routeKey": "POST /v1/usage", "headers": {"authorization": bearer}}
         began = time.monotonic()
         with pytest.raises(StoreError):
-            api_key_authorizer.handler(event, context, AccessDeps(table, "test"))
+            api_key_authorizer.handler(event, context, AccessDeps(table, "test", TOKEN_KEYS))
         assert time.monotonic() - began < timeout - 1
     assert 1 <= len(requests) <= 8
 
 
 EVENTS = {
-    "access": ("keys_list", "keys_create", "keys_rotate", "keys_revoke", "key_own"),
+    "access": ("keys_list", "keys_create", "keys_rotate", "keys_revoke", "key_own", "tokens_create"),
     "api_key_authorizer": ("authorize",),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),

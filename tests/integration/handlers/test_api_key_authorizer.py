@@ -17,6 +17,7 @@ from pancake_meter.usecases.access.manage_keys import create_key
 from tests.support.api import LambdaContext
 from tests.support.aws import dynamodb_client
 from tests.support.table import create_table
+from tests.support.token_keys import TOKEN_KEYS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REFUSED = {"isAuthorized": False}
@@ -36,7 +37,7 @@ def ask(table: Table, authorization: str) -> Any:
         "routeKey": "POST /v1/usage",
         "headers": {"authorization": authorization},
     }
-    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, "test", lambda: NOW))
+    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, "test", TOKEN_KEYS, lambda: NOW))
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -364,6 +364,7 @@ def test_parked_usage_is_dismissed_with_a_reason_kept_and_may_still_count_once(p
     # When it is dismissed, it is no longer open, and kept
     first = dismiss(post, parked["id"], {"reason": "a test of ours"})
     assert (first.status, first.body["dismissed_reason"]) == (HTTPStatus.OK, "a test of ours")
+    assert first.body["dismissed_by"] == "seller-backend"
     assert first.body["dismissed_at"] is not None
     assert post("usage_parked", None).body["parked"] == []
     assert post("usage_parked", None, query={"status": "dismissed"}).body["parked"] == [first.body]

@@ -81,7 +81,7 @@ def test_a_replay_that_applies_a_flagged_payment_rings(
 ) -> None:
     kept = world.take(stranger())
     applied = replace(kept, verdict="applied", reason=reason)
-    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_: applied)
+    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_, **__: applied)
     assert replay(world, kept.digest).status == 200
     (blob,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert blob["PaymentFlagged"] == [flagged]
@@ -293,7 +293,7 @@ def test_a_dismissed_delivery_is_kept_with_its_reason_and_no_longer_open(
     answer = dismiss(world, taken.digest)
     # Then
     assert (answer.status, answer.body["verdict"], answer.body["reason"]) == (200, "dismissed", taken.reason)
-    assert answer.body["dismissed_reason"] == "a test order"
+    assert (answer.body["dismissed_reason"], answer.body["decided_by"]) == ("a test order", "seller-backend")
     assert answer.body["dismissed_at"] == "2026-03-10T15:15:00.000Z"
     assert (listed(world, verdict), listed(world, "dismissed")) == ([], [taken.digest])
     assert read(world, taken.digest) == answer.body
@@ -344,6 +344,7 @@ def test_a_dismissed_delivery_may_still_be_replayed_or_assigned(world: World, is
     assert (answer.status, answer.body["verdict"], world.plan(customer_id="acct_2002")) == (200, "applied", "starter")
     kept = read(world, digest)
     assert (kept["dismissed_at"], kept["dismissed_reason"]) == (None, None)
+    assert kept["decided_by"] == "seller-backend"
     assert (listed(world, "dismissed"), dismiss(world, digest).status) == ([], 409)
 
 

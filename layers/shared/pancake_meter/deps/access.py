@@ -1,22 +1,29 @@
-"""The collaborators of the functions that know API keys: the table, the mode of the stack's keys, and the clock."""
+"""The collaborators of the functions that know who may call: the table, keys, customer tokens, and the clock."""
 
 from dataclasses import dataclass
 
-from pancake_meter.deps.config import key_mode
+from pancake_meter.deps.config import TokenSettings, key_mode
+from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
 from pancake_meter.domain.access.api_key import Mode
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.access.customer_token import TokenKeys
 
 
 @dataclass(frozen=True, slots=True)
 class AccessDeps:
-    """The table, the one mode of keys, and the clock."""
+    """The table, the one mode of API keys, the keys that sign customer tokens, and the clock."""
 
     table: Table
     mode: Mode
+    tokens: TokenKeys
     clock: Clock = utc_now
 
 
 def access_deps() -> AccessDeps:
-    """Return the collaborators of this stack. A missing setting stops the cold start, so that nothing is let through."""
-    return AccessDeps(stack_table(), key_mode())
+    """Return the collaborators of this stack. A missing setting stops the cold start, so that nothing is let through.
+
+    The secret is read by the first call that bears a token or asks for one.
+    """
+    settings = TokenSettings.from_environment()
+    return AccessDeps(stack_table(), key_mode(), TokenKeys(settings.stack, Secret(settings.secret_id)))

@@ -44,6 +44,24 @@ def key_mode(environ: Mapping[str, str] = os.environ) -> Mode:
     return mode_of_environment(_environment(environ))
 
 
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """The secret that signs customer tokens, and the name by which a token says which stack it is of."""
+
+    secret_id: str
+    stack: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TokenSettings":
+        """Read the settings; raise ``ConfigurationError`` when one is missing."""
+        return cls(*_required(environ, "CUSTOMER_TOKEN_SECRET_ID", "CUSTOMER_TOKEN_STACK"))
+
+
+def browser_origins(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the origins whose pages may call with customer tokens; there may be none."""
+    return tuple(origin for each in environ.get("BROWSER_ORIGINS", "").split(",") if (origin := each.strip()))
+
+
 def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
     """Return where the catalog is."""
     return environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH

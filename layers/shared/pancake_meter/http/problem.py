@@ -8,6 +8,7 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import Response
 from pydantic import ValidationError
 
+from pancake_meter.domain.access.customer_token import TokenRefusal
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.faults import faults
 from pancake_meter.http import json
@@ -29,6 +30,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "api_key_not_found": HTTPStatus.NOT_FOUND,
     "api_key_not_active": HTTPStatus.CONFLICT,
     "own_api_key": HTTPStatus.CONFLICT,
+    "scope_not_allowed": HTTPStatus.FORBIDDEN,
     "delivery_not_open": HTTPStatus.CONFLICT,
     "delivery_of_another_customer": HTTPStatus.CONFLICT,
     "hold_conflict": HTTPStatus.CONFLICT,
@@ -112,6 +114,23 @@ def problem_of_method(allowed: str) -> Problem:
     """Return the problem of a wrong method; ``allowed`` is the only method of the URL."""
     detail = f"This URL takes {allowed} only."
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, headers={"Allow": allowed})
+
+
+def problem_of_token(refusal: TokenRefusal) -> Problem:
+    """Return the problem of a customer token that the authorizer let in a moment ago, and that has no say any more."""
+    if refusal == "expired":
+        return Problem(HTTPStatus.UNAUTHORIZED, "token_expired", "The customer token has expired; ask for a new one.")
+    return problem_not_authorized()
+
+
+def problem_other_customer() -> Problem:
+    """Return the problem of a customer token that is used for another customer."""
+    return Problem(HTTPStatus.FORBIDDEN, "other_customer", "The customer token is not for this customer.")
+
+
+def problem_not_authorized() -> Problem:
+    """Return the problem of a call of which the authorizer did not say what it may do."""
+    return Problem(HTTPStatus.FORBIDDEN, "not_authorized", "The call may not use this route.")
 
 
 def problem_not_found() -> Problem:

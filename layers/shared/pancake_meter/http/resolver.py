@@ -1,7 +1,8 @@
 """An HTTP function: its routes, the handler that Lambda calls, and the answers that all functions give to errors."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar, cast
 
 from aws_lambda_powertools import Logger
@@ -12,10 +13,16 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
+from pancake_meter import clock
+from pancake_meter.domain.access.customer_token import CustomerToken
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.domain.instant import floor_ms
 from pancake_meter.http import json, problem
-from pancake_meter.http.access.caller import key_caller_of
+from pancake_meter.http.access.browser import preflight, shown_to_browsers
+from pancake_meter.http.access.caller import caller_of, key_caller_of
+from pancake_meter.http.access.routes import ROUTE_OF_KEY
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
+from pancake_meter.http.problem import Problem
 from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
@@ -46,17 +53,25 @@ class Router(APIGatewayHttpRouter, Generic[D]):
         caller = key_caller_of(self.current_event.raw_event)
         return caller.name if caller is not None else None
 
+    @property
+    def token(self) -> CustomerToken | None:
+        """The customer token that the request came with."""
+        caller = caller_of(self.current_event.raw_event)
+        return caller if isinstance(caller, CustomerToken) else None
+
 
 def http_handler(
     production: D,
     *routers: Router[D],
     on_schedule: Callable[[D, LambdaContext], dict[str, Any]] | None = None,
     on_trouble: OnTrouble | None = None,
+    browser_origins: Sequence[str] = (),
 ) -> Handler:
     """Return ``handler(event, context, deps=production)``, which answers requests of an HTTP API (payload 2.0).
 
     ``on_schedule`` runs where the event is no request; if it meets trouble, the run fails and its alarm rings.
     ``on_trouble`` answers trouble outside of the routes, such as the end of the time; the default is ``unavailable``.
+    Pages of ``browser_origins`` may read the answers of routes that customer tokens open.
     """
     app = _create_resolver()
     for router in routers:
@@ -65,19 +80,30 @@ def http_handler(
     def answer_trouble(event: dict[str, Any], context: LambdaContext, trouble: StoreError) -> Any:
         if on_schedule is not None and not is_http(event):
             raise trouble
-        return (on_trouble or unavailable)(event, context, trouble)
+        return shown_to_browsers(event, (on_trouble or unavailable)(event, context, trouble), browser_origins)
 
     @lambda_handler(answer_trouble)
     def handler(event: dict[str, Any], context: LambdaContext, deps: D = production) -> dict[str, Any]:
         if on_schedule is not None and not is_http(event):
             return on_schedule(deps, context)
-        caller = key_caller_of(event)
-        if caller is not None:
-            Logger().append_keys(key_name=caller.name)
+        if event["requestContext"]["http"]["method"] == "OPTIONS":
+            return preflight(event, browser_origins)
+        _log_caller(event)
         app.append_context(deps=deps)
-        return app.resolve(event, context)
+        answered: dict[str, Any] = shown_to_browsers(event, app.resolve(event, context), browser_origins)
+        return answered
 
     return handler
+
+
+def _log_caller(event: Mapping[str, Any]) -> None:
+    """Have each line of this invocation name its caller."""
+    with suppress(KeyError, ValueError):
+        caller = caller_of(event)
+        if isinstance(caller, CustomerToken):
+            Logger().append_keys(token_id=caller.id)
+        elif caller is not None:
+            Logger().append_keys(key_name=caller.name)
 
 
 def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
@@ -131,10 +157,35 @@ def _create_resolver() -> APIGatewayHttpResolver:
 
 
 def _decode_path(app: APIGatewayHttpResolver, call_route: NextMiddleware) -> Response[Any]:
-    """Decode the parameters of the path, in one place, before the route sees them."""
+    """Decode the parameters of the path, and hold a customer token to its customer: in one place, before the route."""
     written: Mapping[str, str] = app.context["_route_args"]
     decoded = {
         name: path_customer_id(text) if name == "customer_id" else path_value(text) for name, text in written.items()
     }
+    refused = _refused(app.current_event.raw_event, decoded)
+    if refused is not None:
+        return refused.response(request_id(app))
     app.append_context(_route_args=decoded)
     return call_route(app)
+
+
+def _refused(event: Mapping[str, Any], parameters: Mapping[str, str]) -> Problem | None:
+    """Return why the caller may not have the answer, or ``None``.
+
+    API Gateway keeps the authorizer's answer for a minute by token and route: the customer of the path and the token's end
+    are compared here, with every call.
+    """
+    route = ROUTE_OF_KEY.get(str(event.get("routeKey")))
+    try:
+        caller = caller_of(event)
+    except (KeyError, ValueError):
+        return problem.problem_not_authorized()
+    if caller is None:
+        return None if route is not None and route.is_open else problem.problem_not_authorized()
+    if isinstance(caller, CustomerToken):
+        refusal = caller.refusal_at(route.scope if route is not None else None, floor_ms(clock.now()))
+        if refusal is not None:
+            return problem.problem_of_token(refusal)
+        if parameters.get("customer_id", caller.customer_id) != caller.customer_id:
+            return problem.problem_other_customer()
+    return None

@@ -21,7 +21,7 @@ from pancake_meter.domain.errors import DomainError
 
 Mode = Literal["test", "live"]
 Status = Literal["active", "expired", "revoked"]
-Refusal = Literal["malformed", "wrong_mode", "unknown", "revoked", "expired", "no_role", "unknown_route"]
+KeyRefusal = Literal["malformed", "wrong_mode", "unknown", "revoked", "expired", "no_role"]
 """Why a call is refused. It is for the log alone: a caller is not told more than 403."""
 
 NAME_PATTERN: Final = r"^[0-9A-Za-z][0-9A-Za-z ._@:/+-]{0,63}$"
@@ -95,7 +95,7 @@ class ApiKey:
         return _NOT_IN_A_NAME.sub("_", self.name)[:_NAME_LENGTH_MAX]
 
 
-def refusal_of(key: ApiKey | None, roles: frozenset[Role], now: datetime) -> Refusal | None:
+def refusal_of(key: ApiKey | None, roles: frozenset[Role], now: datetime) -> KeyRefusal | None:
     """Return why ``key`` may not call a route that ``roles`` open, or ``None`` where it may."""
     if key is None:
         return "unknown"

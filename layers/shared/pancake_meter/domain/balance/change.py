@@ -18,7 +18,7 @@ class Change:
     """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
 
     ``closed`` are the periods that it closes, ``charts`` those that it puts away, ``lines`` has what is added to overage
-    lines: all of them are written beside the balance.
+    lines: all of them are written beside the balance. ``by`` names the API key of an operator who makes the change.
     """
 
     before: Balance
@@ -27,6 +27,7 @@ class Change:
     closed: tuple[ClosedPeriod, ...] = ()
     charts: tuple[Chart, ...] = ()
     lines: Mapping[LineKey, OverageLine] = field(default_factory=dict)
+    by: str | None = None
 
     @classmethod
     def begin(cls, balance: Balance) -> Self:
@@ -84,4 +85,5 @@ class Change:
             movements=self.movements,
             available=self.balance.available,
             overage=self.balance.current_overage,
+            by=self.by,
         )

@@ -36,6 +36,8 @@ class Movement:
 class LedgerEntry:
     """One change of a balance's structure: the segment it closed, and all that moved.
 
+    ``by`` names the API key with which an operator made the change.
+
     Entries of a balance are numbered without gaps by ``segment``. Summed over all entries of a balance:
     ``granted + restored + overage = used + expired + clawed_back + remaining``, where overage is ``closed - covered -
     resumed`` plus that of the open period. Due units are ``closed + reopened - paid - covered - forgiven - resumed``.
@@ -48,3 +50,4 @@ class LedgerEntry:
     movements: tuple[Movement, ...]
     available: Decimal
     overage: Decimal
+    by: str | None = None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
 
 
@@ -15,14 +16,16 @@ from pancake_meter.domain.access.role import ROLES, Role
 class Route:
     """One route of the HTTP API. ``function`` is its folder in ``functions/``.
 
-    A key with any of the ``roles`` opens it; anybody does where it ``is_open``. ``throttle`` is the parameter of the
-    template that limits its requests a second, where it has a limit of its own.
+    A key with any of the ``roles`` opens it, and so does a customer token with the ``scope`` for its own customer; anybody
+    does where it ``is_open``. ``throttle`` is the parameter of the template that limits its requests a second, where it has
+    a limit of its own.
     """
 
     method: str
     path: str
     function: str
     roles: frozenset[Role] = frozenset()
+    scope: Scope | None = None
     is_open: bool = False
     throttle: str | None = None
 
@@ -42,15 +45,16 @@ _ADMIN: Final = frozenset[Role]({"admin"})
 # An operator looks at what a customer has, used and bought.
 _READ_BALANCE: Final = _METER | _OPERATE
 _READ_CHECKOUTS: Final = _SELL | _OPERATE
+_MINT: Final = _METER | _SELL | _OPERATE
 
 ROUTES: Final = (
-    Route("GET", f"{_CUSTOMER}/quota", "quota_check", _READ_BALANCE),
-    Route("GET", f"{_CUSTOMER}/quota/{{meter}}", "quota_check", _READ_BALANCE),
-    Route("POST", f"{_CUSTOMER}/holds", "quota_check", _METER),
-    Route("POST", f"{_CUSTOMER}/holds/{{hold_id}}/settle", "quota_check", _METER),
-    Route("DELETE", f"{_CUSTOMER}/holds/{{hold_id}}", "quota_check", _METER),
-    Route("GET", f"{_CUSTOMER}/usage", "quota_check", _READ_BALANCE),
-    Route("GET", f"{_CUSTOMER}/ledger", "quota_check", _READ_BALANCE),
+    Route("GET", f"{_CUSTOMER}/quota", "quota_check", _READ_BALANCE, "read"),
+    Route("GET", f"{_CUSTOMER}/quota/{{meter}}", "quota_check", _READ_BALANCE, "read"),
+    Route("POST", f"{_CUSTOMER}/holds", "quota_check", _METER, "hold"),
+    Route("POST", f"{_CUSTOMER}/holds/{{hold_id}}/settle", "quota_check", _METER, "hold"),
+    Route("DELETE", f"{_CUSTOMER}/holds/{{hold_id}}", "quota_check", _METER, "hold"),
+    Route("GET", f"{_CUSTOMER}/usage", "quota_check", _READ_BALANCE, "read"),
+    Route("GET", f"{_CUSTOMER}/ledger", "quota_check", _READ_BALANCE, "read"),
     Route("POST", "/v1/usage", "usage_recording", _METER),
     Route("POST", "/v1/usage/bulk", "usage_bulk", _METER),
     Route("POST", "/v1/usage/litellm", "usage_recording", _METER),
@@ -59,9 +63,10 @@ ROUTES: Final = (
     Route("POST", "/v1/usage/parked/{parked_id}/replay", "usage_recording", _OPERATE),
     Route("POST", "/v1/usage/parked/{parked_id}/dismiss", "usage_recording", _OPERATE),
     Route("POST", "/v1/usage/healings", "usage_healing", _OPERATE),
-    Route("POST", f"{_CUSTOMER}/checkouts", "overage_checkout", _SELL),
-    Route("GET", f"{_CUSTOMER}/checkouts", "overage_checkout", _READ_CHECKOUTS),
-    Route("GET", f"{_CUSTOMER}/checkouts/{{checkout_id}}", "overage_checkout", _READ_CHECKOUTS),
+    Route("POST", f"{_CUSTOMER}/checkouts", "overage_checkout", _SELL, "buy"),
+    Route("GET", f"{_CUSTOMER}/checkouts", "overage_checkout", _READ_CHECKOUTS, "read"),
+    Route("GET", f"{_CUSTOMER}/checkouts/{{checkout_id}}", "overage_checkout", _READ_CHECKOUTS, "read"),
+    Route("GET", "/v1/plans", "overage_checkout", _READ_CHECKOUTS, "read"),
     Route("POST", f"{_CUSTOMER}/overage/{{meter}}/forgive", "overage_checkout", _OPERATE),
     Route("GET", "/v1/deliveries", "webhook_deliveries", _OPERATE),
     Route("GET", "/v1/deliveries/{delivery_id}", "webhook_deliveries", _OPERATE),
@@ -72,12 +77,33 @@ ROUTES: Final = (
     Route("GET", "/v1/reports/revenue", "reports", _REPORT),
     Route("GET", "/v1/reports/revenue/customers", "reports", _REPORT),
     Route("GET", "/v1/reports/usage", "reports", _REPORT),
+    Route("POST", f"{_CUSTOMER}/tokens", "access", _MINT),
     Route("GET", "/v1/key", "access", frozenset(ROLES)),
     Route("GET", "/v1/keys", "access", _ADMIN),
     Route("POST", "/v1/keys", "access", _ADMIN),
     Route("POST", "/v1/keys/{key_id}/rotate", "access", _ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", "access", _ADMIN),
+    # A browser asks before it sends a customer token. The answer is made from this table, for the routes with a scope.
+    Route("OPTIONS", f"{_CUSTOMER}/{{proxy+}}", "access", is_open=True),
+    Route("OPTIONS", "/v1/plans", "access", is_open=True),
     Route("GET", "/buy/{token}", "overage_checkout", is_open=True, throttle="BuyThrottlingRateLimit"),
 )
 
 ROUTE_OF_KEY: Final[Mapping[str, Route]] = {route.key: route for route in ROUTES}
+
+
+def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
+    """Return the scopes that a key may give to a token: those whose routes it may all call itself."""
+    return frozenset(scope for scope in SCOPES if all(route.roles & roles for route in ROUTES if route.scope == scope))
+
+
+def browser_methods(path: str) -> tuple[str, ...]:
+    """Return the methods that a customer token opens at a path as it was asked for; none where it opens nothing."""
+    return tuple(route.method for route in ROUTES if route.scope is not None and _covers(route.path, path))
+
+
+def _covers(template: str, path: str) -> bool:
+    wanted, parts = template.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(
+        bool(part) if each.startswith("{") else part == each for each, part in zip(wanted, parts, strict=True)
+    )

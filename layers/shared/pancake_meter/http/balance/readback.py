@@ -76,12 +76,16 @@ class MovementBody(TypedDict):
 
 
 class EntryBody(TypedDict):
-    """One ledger entry; ``available`` and ``overage`` are what it left."""
+    """One ledger entry; ``available`` and ``overage`` are what it left.
+
+    ``by`` names the API key with which an operator made the change, and is null for every other cause.
+    """
 
     segment: int
     at: str
     cause: str
     reference: str | None
+    by: str | None
     movements: list[MovementBody]
     available: Decimal
     overage: Decimal
@@ -158,6 +162,7 @@ def _entry(entry: LedgerEntry) -> EntryBody:
         "at": timestamp(entry.at),
         "cause": entry.cause,
         "reference": entry.reference,
+        "by": entry.by,
         "movements": [
             {"kind": movement.kind, "quantity": movement.quantity, "reference": movement.reference}
             for movement in entry.movements

@@ -62,7 +62,8 @@ class IntakeBody(TypedDict):
 class ParkedBody(TypedDict):
     """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could.
 
-    ``dismissed_at`` and ``dismissed_reason`` once an operator said that it is not to be counted.
+    ``dismissed_at``, ``dismissed_reason`` and ``dismissed_by``, an API key's name, once an operator said that it is not to
+    be counted.
     """
 
     id: str
@@ -73,6 +74,7 @@ class ParkedBody(TypedDict):
     counted_at: str | None
     dismissed_at: str | None
     dismissed_reason: str | None
+    dismissed_by: str | None
     content: str
 
 
@@ -216,6 +218,7 @@ def parked_body(parked: ParkedUsage) -> ParkedBody:
         "counted_at": timestamp(parked.counted_at) if parked.counted_at else None,
         "dismissed_at": timestamp(parked.dismissed_at) if parked.dismissed_at else None,
         "dismissed_reason": parked.dismissed_reason,
+        "dismissed_by": parked.dismissed_by,
         "content": parked.content,
     }
 

@@ -73,6 +73,7 @@ class DeliveryBody(DeliverySummary):
     """One webhook as it was received: the raw body, and the headers that matter. ``duplicates`` are later arrivals.
 
     ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
+    ``decided_by`` names the API key with which an operator replayed, assigned or dismissed it last.
     ``body`` is in base64 where the bytes are not UTF-8. ``body_size`` counts the bytes received; of more than 262,144 the
     first 262,144 are kept. ``detail`` says what of the body cannot be read.
     """
@@ -84,6 +85,7 @@ class DeliveryBody(DeliverySummary):
     detail: str | None
     dismissed_at: str | None
     dismissed_reason: str | None
+    decided_by: str | None
     duplicates: int
     last_duplicate_at: str | None
     headers: Mapping[str, str]
@@ -128,6 +130,7 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         "detail": delivery.detail,
         "dismissed_at": timestamp(delivery.dismissal.at) if delivery.dismissal else None,
         "dismissed_reason": delivery.dismissal.reason if delivery.dismissal else None,
+        "decided_by": delivery.decided_by,
     }
 
 

@@ -20,7 +20,8 @@ def ledger_item(customer_id: str, meter: str, entry: LedgerEntry) -> dict[str, A
         "available": entry.available,
         "overage": entry.overage,
     }
-    return item if entry.reference is None else {**item, "reference": entry.reference}
+    optional = {"reference": entry.reference, "by": entry.by}
+    return item | {name: value for name, value in optional.items() if value is not None}
 
 
 def ledger_from_item(item: Item) -> LedgerEntry:
@@ -36,6 +37,7 @@ def ledger_from_item(item: Item) -> LedgerEntry:
         ),
         available=item["available"],
         overage=item["overage"],
+        by=item.get("by"),
     )
 
 

@@ -44,6 +44,7 @@ class ParkedUsage:
     counted_at: datetime | None = None
     dismissed_at: datetime | None = None
     dismissed_reason: str | None = None
+    dismissed_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -118,18 +119,21 @@ def mark_counted(table: Table, digest: str, now: datetime) -> None:
     )
 
 
-def dismiss(table: Table, digest: str, reason: str, now: datetime) -> ParkedUsage | None:
+def dismiss(table: Table, digest: str, reason: str, now: datetime, *, by: str | None = None) -> ParkedUsage | None:
     """Take an item off the list of open ones, with a reason; return it, or ``None`` where nothing is parked under that id.
 
-    What was dismissed before keeps its first time and reason. What was counted has no place on a list any more.
+    ``by`` names the API key of the operator. What was dismissed before keeps its first time and reason. What was
+    counted has no place on a list any more.
     """
     if _DIGEST.fullmatch(digest) is None:
         return None
     update = Update(
         _key(digest),
-        "SET listing = :dismissed, dismissed_at = :now, dismissed_reason = :reason",
+        "SET listing = :dismissed, dismissed_at = :now, dismissed_reason = :reason"
+        + (", dismissed_by = :by" if by is not None else ""),
         "attribute_exists(PK) AND attribute_not_exists(dismissed_at) AND attribute_not_exists(counted_at)",
-        {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":reason": reason},
+        {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":reason": reason}
+        | ({":by": by} if by is not None else {}),
         is_made=lambda item: "dismissed_at" in item,
     )
     try:
@@ -176,4 +180,5 @@ def _parked(item: Item) -> ParkedUsage:
         counted_at=from_ms(item["counted_at"]) if "counted_at" in item else None,
         dismissed_at=from_ms(item["dismissed_at"]) if "dismissed_at" in item else None,
         dismissed_reason=item.get("dismissed_reason"),
+        dismissed_by=item.get("dismissed_by"),
     )

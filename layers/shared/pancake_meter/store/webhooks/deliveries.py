@@ -65,7 +65,8 @@ class Delivery:
     request brought a delivery that reconciliation found; its body is the payload that Waffo kept, or one made of a snapshot.
 
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
-    what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
+    what cannot be read, without quoting it. ``decided_by`` names the API key of the operator who had it judged again or
+    dismissed it last. ``judged_with`` stands for the code and the catalog that judged it; it is empty
     for deliveries that were judged before it was kept.
     """
 
@@ -91,6 +92,7 @@ class Delivery:
     detail: str | None = None
     judged_with: str = ""
     dismissal: Dismissal | None = None
+    decided_by: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -229,9 +231,15 @@ def open_deliveries(
     return [_listed(item, place="received_at") for item in items], following
 
 
-def dismissed(delivery: Delivery, reason: str, now: datetime) -> Delivery:
+def dismissed(delivery: Delivery, reason: str, now: datetime, by: str | None = None) -> Delivery:
     """Return a delivery that an operator has dismissed. Why it was open stays on it."""
-    return replace(delivery, verdict="dismissed", judged_at=now, dismissal=Dismissal(reason, now))
+    return replace(
+        delivery,
+        verdict="dismissed",
+        judged_at=now,
+        dismissal=Dismissal(reason, now),
+        decided_by=by or delivery.decided_by,
+    )
 
 
 def read_order_customer(table: Table, order_id: str) -> str | None:
@@ -302,6 +310,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "pin": {"mode": delivery.pin.mode, "store_id": delivery.pin.store_id} if delivery.pin else None,
         "detail": delivery.detail,
         "judged_with": delivery.judged_with or None,
+        "decided_by": delivery.decided_by,
         "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
         if delivery.dismissal
         else None,
@@ -336,6 +345,7 @@ def _delivery(item: Item) -> Delivery:
         detail=item.get("detail"),
         judged_with=item.get("judged_with", ""),
         dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
+        decided_by=item.get("decided_by"),
     )
 
 

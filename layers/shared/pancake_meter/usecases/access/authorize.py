@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pancake_meter.domain.access.api_key import ApiKey, Mode, Refusal, api_key_id, is_api_key, mode_of, refusal_of
+from pancake_meter.domain.access.api_key import ApiKey, KeyRefusal, Mode, api_key_id, is_api_key, mode_of, refusal_of
 from pancake_meter.domain.access.role import Role
 from pancake_meter.store.access.api_keys import mark_used, read_api_key
 from pancake_meter.store.table import Table
@@ -16,7 +16,7 @@ def authorize_key(
     roles: frozenset[Role],
     now: datetime,
     on_unmarked: Callable[[Exception], None] = lambda _: None,
-) -> ApiKey | Refusal:
+) -> ApiKey | KeyRefusal:
     """Return the key where it may call a route that ``roles`` open, or else why not.
 
     A malformed key and one of the other mode cost no read. Where the day of its use cannot be noted, ``on_unmarked`` is told

@@ -1,5 +1,6 @@
 """What the operator does to one balance by hand: give units, cut access off, and open it again."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,8 +17,17 @@ from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 REASON_LENGTH_MAX: Final = 200
 
 
-def give_units(metering: Metering, customer_id: str, meter: str, gift_id: str, gift: Gift, now: datetime) -> Balance:
-    """Give units, once for each ``gift_id``; return the balance.
+def give_units(
+    metering: Metering,
+    customer_id: str,
+    meter: str,
+    gift_id: str,
+    gift: Gift,
+    now: datetime,
+    *,
+    by: str | None = None,
+) -> Balance:
+    """Give units, once for each ``gift_id``; return the balance. ``by`` names the operator's API key, for the ledger.
 
     Raises:
         UnknownMeter: the catalog has no such meter.
@@ -36,7 +46,7 @@ def give_units(metering: Metering, customer_id: str, meter: str, gift_id: str, g
         grant = gift.grant(gift_id, now)
         begun = metering.begin_change(customer_id, meter, now)
         lines = read_due_lines(metering.table, customer_id, meter, begun.due)
-        change = add_grant(begun.change, grant, now, lines)
+        change = replace(add_grant(begun.change, grant, now, lines), by=by)
         once = gift_write(customer_id, meter, gift_id, gift, now)
         written = write_change(metering.table, change, "given", gift_id, now, demands=[once, *begun.demands])
         if written is not None:
@@ -44,10 +54,13 @@ def give_units(metering: Metering, customer_id: str, meter: str, gift_id: str, g
     raise StoreBusy("the balance kept changing")
 
 
-def block(metering: Metering, customer_id: str, meter: str, reason: str | None, now: datetime) -> Balance:
+def block(
+    metering: Metering, customer_id: str, meter: str, reason: str | None, now: datetime, *, by: str | None = None
+) -> Balance:
     """Cut access to a meter off, with a ``reason`` that refusals repeat, or open it again with ``None``.
 
-    Usage that is recorded or settled still counts. Blocking again changes the reason.
+    Usage that is recorded or settled still counts. Blocking again changes the reason. ``by`` names the operator's API key,
+    for the ledger.
 
     Raises:
         UnknownMeter: the catalog has no such meter.
@@ -61,7 +74,7 @@ def block(metering: Metering, customer_id: str, meter: str, reason: str | None, 
         begun = metering.begin_change(customer_id, meter, now)
         if begun.change.balance.blocked == reason:
             return begun.change.balance
-        change = set_blocked(begun.change, reason)
+        change = replace(set_blocked(begun.change, reason), by=by)
         cause = "unblocked" if reason is None else "blocked"
         written = write_change(metering.table, change, cause, reason, now, demands=begun.demands)
         if written is not None:

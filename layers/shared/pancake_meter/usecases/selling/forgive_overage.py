@@ -1,6 +1,6 @@
 """Forgiving overage: the seller lets owed units go. Nothing is refunded, and nobody will be asked to pay for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -27,9 +27,18 @@ class Forgiven:
 
 
 def forgive(
-    metering: Metering, customer_id: str, meter: str, forgiveness_id: str, quantity: Decimal, now: datetime
+    metering: Metering,
+    customer_id: str,
+    meter: str,
+    forgiveness_id: str,
+    quantity: Decimal,
+    now: datetime,
+    *,
+    by: str | None = None,
 ) -> Forgiven:
     """Let go up to ``quantity`` owed units of a meter, the oldest first, once for each ``forgiveness_id``.
+
+    ``by`` names the API key of the operator, for the ledger.
 
     One transaction lets go of the units of up to 70 lines. Where more have units due, further ones follow. Each keeps what
     was let go so far, so a request that was cut off goes on where it stopped when it is repeated.
@@ -49,7 +58,7 @@ def forgive(
         if known is not None and known.is_done:
             return Forgiven(known.forgiven, is_replay)
         so_far = known or Forgiveness(quantity, ZERO, is_done=False)
-        done = _forgive_more(metering, customer_id, meter, forgiveness_id, known, so_far, now)
+        done = _forgive_more(metering, customer_id, meter, forgiveness_id, known, so_far, now, by)
         if done is None:
             # The balance changed, or the same request came twice: the other one may have finished it.
             known = read_forgiveness(metering.table, customer_id, meter, forgiveness_id)
@@ -67,6 +76,7 @@ def _forgive_more(
     known: Forgiveness | None,
     so_far: Forgiveness,
     now: datetime,
+    by: str | None,
 ) -> Forgiveness | None:
     """Let go as many units as one transaction can; return how far it is, or ``None`` where somebody else was faster."""
     begun = metering.begin_change(customer_id, meter, now)
@@ -78,6 +88,6 @@ def _forgive_more(
     is_all = forgiven == wanted or change.balance.overage_due + change.balance.current_overage == ZERO
     after = Forgiveness(so_far.asked, so_far.forgiven + forgiven, is_all)
     once = forgiveness_write(customer_id, meter, forgiveness_id, known, after, now)
-    demands = [once, *begun.demands]
+    change, demands = replace(change, by=by), [once, *begun.demands]
     written = write_change(metering.table, change, "forgiven", forgiveness_id, now, demands=demands)
     return after if written is not None else None

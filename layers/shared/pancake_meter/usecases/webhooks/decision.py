@@ -25,10 +25,14 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event does not say and others do: an operator whose it is, Waffo's GraphQL which payment a refund is of."""
+    """What an event does not say and others do: an operator whose it is, Waffo's GraphQL which payment a refund is of.
+
+    ``by`` names the API key of the operator who has it judged again.
+    """
 
     customer_id: str | None = None
     payment_id: str | None = None
+    by: str | None = None
 
 
 NOTHING_TOLD: Final = Told()

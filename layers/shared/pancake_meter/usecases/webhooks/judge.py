@@ -141,8 +141,10 @@ def retry_delivery(
     return _with_unparked(metering, outcome, now, pause) if unparks else outcome
 
 
-def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime) -> Delivery:
+def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime, *, by: str | None = None) -> Delivery:
     """Take an open delivery off the lists of what is open; return it. Dismissed already, it stays as it is.
+
+    ``by`` names the API key of the operator.
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
@@ -155,7 +157,7 @@ def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime
             return kept
         if not kept.is_open:
             raise DeliveryNotOpen(f"the delivery is {kept.verdict}: there is nothing to dismiss")
-        done = dismissed(kept, reason, now)
+        done = dismissed(kept, reason, now, by)
         try:
             metering.table.transact(delivery_writes(done, kept))
         except WriteRefused:
@@ -206,6 +208,8 @@ def _judge(
                 continue
             effects = Effects("failed", TOO_MANY_WRITES, effects.customer_id)
         judged = _judged(known or delivery, event, effects, metering, now)
+        if told.by is not None:
+            judged = replace(judged, decided_by=told.by)
         if known is not None:
             judged = replace(judged, attempts=known.attempts + 1)
         try:
