@@ -65,8 +65,8 @@ class Account:
     """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
     ``beyond``: units were used for which no grant was there. ``paid_before``: an add-on has paid for such units, used before
-    it was bought or renewed; ``is_open``: and then, with no usage between, it was renewed. What has paid stays paid (0005), so
-    there it matters which of its two periods was heard of first.
+    it was bought or renewed; ``is_open``: and then, with no usage between, it was renewed. What has paid stays paid (0005),
+    so there it matters which of its two periods was heard of first.
     """
 
     used: tuple[Used, ...] = ()
