@@ -50,18 +50,16 @@ def periods_before(
     after = (
         None if isinstance(standing, Uncovered) else _Stay(standing.order, standing.paid, standing.paid.period.ends_at)
     )
-    until = edge = start
+    head = until = edge = start
     while edge > since:
         stay = next((stay for stay in stays if stay.start < edge <= stay.end + _DAY), None)
         if stay is None:
             break
         edge = stay.start
-        if after is not None and _goes_on(stay, after, meter):
-            until = edge
-        else:
+        if after is None or not _goes_on(stay, after, head, meter):
             runs.append(_run(stay, meter, until, is_renewed=after is not None and _is_renewal(stay, after)))
-            until = edge
-        after = stay
+            head = edge
+        until, after = edge, stay
     if after is not None and edge > since and default.allowance > ZERO:
         runs.append(_free(default, edge))
     return tuple(reversed(runs))
@@ -94,9 +92,9 @@ def _preference(stay: _Stay, meter: str) -> tuple[bool, int, datetime]:
     return meter in stay.paid.plan.allowances, stay.paid.plan.rank, stay.start
 
 
-def _goes_on(stay: _Stay, after: _Stay, meter: str) -> bool:
-    """Whether a period still ran when another order took its place, which counts what was used before."""
-    is_another = stay.order.order_id != after.order.order_id and stay.paid.period.ends_at > after.start
+def _goes_on(stay: _Stay, after: _Stay, head: datetime, meter: str) -> bool:
+    """Whether a period still ran at ``head``, when the last order took its place, which counts what was used before."""
+    is_another = stay.order.order_id != after.order.order_id and stay.paid.period.ends_at > head
     return is_another and not begins_whole(after.paid.plan, meter, stay.start, after.start)
 
 
