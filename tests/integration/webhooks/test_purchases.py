@@ -42,6 +42,28 @@ def test_a_paid_checkout_credits_its_units_once(world: World, checkout: Checkout
     assert (settled.status, settled.payment_ids) == ("paid", ("PAY_1",))
 
 
+def test_units_bought_after_a_better_order_has_lapsed_leave_the_balance_under_the_one_that_stands(world: World) -> None:
+    # Given a better order whose renewal never came, beside one that was renewed
+    world.use(1_000)
+    for told in (
+        lifecycle("activated", "ORD_A", "2026-03-10", "2026-03-10", "2026-04-10", plan="pro"),
+        lifecycle("activated", "ORD_B", "2026-03-12", "2026-03-12", "2026-04-12"),
+        lifecycle("renewed", "ORD_B", "2026-04-10", "2026-04-12", "2026-05-12", number=2),
+    ):
+        world.take(told, utc(told["timestamp"].removesuffix("Z")))
+    # When
+    bought = event(
+        "order.completed", "ORD_C", "2026-04-12", "PAY_9",
+        paymentId="PAY_9", chargedAmount="3.00", productName="Pack",
+        productMetadata={"kind": "top_up", "meter": "tokens", "quantity": "5000"},
+    )  # fmt: skip
+    outcome = world.take(bought, utc("2026-04-12T16:00:00"))
+    # Then
+    assert outcome.verdict == "applied"
+    at = utc("2026-04-12T17:00:00")
+    assert (world.plan(now=at), world.available(now=at)) == ("starter", 105_000)
+
+
 def test_scenario_22_39_a_rebuilt_checkout_is_found_by_its_money(world: World, checkout: Checkout) -> None:
     assert world.take(order_completed()).verdict == "applied"
     assert world.available() == 110_000

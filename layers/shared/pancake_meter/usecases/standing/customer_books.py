@@ -50,7 +50,18 @@ class CustomerBooks:
             balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
             for balance in balances
         }
-        return cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
+        books = cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
+        return books._after_lapses()
+
+    def _after_lapses(self) -> "CustomerBooks":
+        """Bring balances whose paid term has lapsed under the order that governs since: time alone knows of none."""
+        changes, learned = dict(self.changes), self.learned
+        for meter, change in self.changes.items():
+            if change.before.term.order_id is not None and change.balance.term.order_id is None:
+                default, lines = self.metering.fallback(meter), self.due_lines(meter)
+                changes[meter], learned = follow(change, learned, learned, default, lines, self.now)
+        moved = {meter for meter, change in changes.items() if change is not self.changes[meter]}
+        return replace(self, learned=learned, changes=changes, touched=moved) if moved else self
 
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
         """Return the books with the facts of an order known, and every balance following them.
