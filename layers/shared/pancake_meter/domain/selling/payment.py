@@ -79,10 +79,14 @@ class Credit:
     line: LineKey | None = None
     terms: LotTerms | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole units were bought."""
+        return self.quantity == self.quantity.to_integral_value()
+
     def refunded(self, share: Fraction) -> Decimal:
         """Units that go back with ``share`` of the payment: rounded down, to whole units where whole ones were sold."""
-        is_whole = self.quantity == self.quantity.to_integral_value()
-        step = Fraction(1) if is_whole else Fraction(SMALLEST_QUANTITY)
+        step = Fraction(1) if self.is_whole else Fraction(SMALLEST_QUANTITY)
         steps = Fraction(self.quantity) * share // step
         return normal_quantity(Decimal(steps) * Decimal(step.numerator) / step.denominator)
 
@@ -145,6 +149,26 @@ class Payment:
         if paid is None or not has_gone_back:
             return Fraction(0)
         return Fraction(self.refunded_amount) / Fraction(paid) if paid > _ZERO else Fraction(1)
+
+    @property
+    def refunded_units(self) -> tuple[Decimal, ...]:
+        """Units of each of the credits that go back with the refunds that stand.
+
+        Each gives its share. What rounding each of them down leaves out of the share of all whole units of a meter is given
+        by one unit each, the last bought first. So half of 60 lines of one unit is 30 units.
+        """
+        units = [credit.refunded(self.refunded_share) for credit in self.credits]
+        for meter in {credit.meter for credit in self.credits}:
+            exact = {
+                index: Fraction(credit.quantity) * self.refunded_share
+                for index, credit in enumerate(self.credits)
+                if credit.meter == meter and credit.is_whole
+            }
+            left_out = sum(exact.values()) // 1 - sum(share // 1 for share in exact.values())
+            rounded_down = [index for index, share in exact.items() if share % 1]
+            for index in rounded_down[::-1][:left_out]:
+                units[index] += 1
+        return tuple(units)
 
     @property
     def refunds_rank(self) -> int:

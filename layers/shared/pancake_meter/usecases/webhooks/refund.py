@@ -101,12 +101,12 @@ def follow_refunds(payment: Payment, books: CustomerBooks) -> tuple[Payment, Cus
 
     What is taken is a function of the refunds that stand: repeating it is nothing, and less refunded gives units back.
     """
-    charge, share = payment.charge, payment.refunded_share
+    charge = payment.charge
     if charge is None:
         return payment, books
     bought: list[Credit] = []
-    for credit in payment.credits:
-        more = credit.refunded(share) - credit.taken_back
+    for credit, units in zip(payment.credits, payment.refunded_units, strict=True):
+        more = units - credit.taken_back
         if more > ZERO:
             books = _take_back(books, credit, more)
             bought.append(replace(credit, taken_back=credit.taken_back + more))
