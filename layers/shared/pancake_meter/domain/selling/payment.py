@@ -23,6 +23,9 @@ SoldKind = Literal["subscription", "overage", "top_up"]
 BoughtKind = Literal["top_up", "credit"]
 """The kinds of grants that money buys: a top-up, and what a payment had no other use for."""
 
+_CARRIED_PLACES = 18
+"""Decimal places of what is carried: those of a price of a unit, times those of a quantity."""
+
 _ZERO = Decimal(0)
 
 
@@ -93,7 +96,10 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet."""
+    """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet.
+
+    ``remainder`` is that of its sale of overage: what the exact price exceeds the amount by.
+    """
 
     payment_id: str
     order_id: str
@@ -101,6 +107,7 @@ class Payment:
     charge: Charge | None = None
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     credits: tuple[Credit, ...] = ()
+    remainder: Decimal = _ZERO
     version: int = 0
 
     def with_charge(self, charge: Charge) -> "Payment":
@@ -169,6 +176,20 @@ class Payment:
             for index in rounded_down[::-1][:left_out]:
                 units[index] += 1
         return tuple(units)
+
+    @property
+    def carried(self) -> Decimal:
+        """What of the remainder is carried to the customer's next sale: the share of the units that are still settled.
+
+        Units that are owed again are priced again, so what rounding left out of them goes with them.
+        """
+        settled = [credit for credit in self.credits if credit.line is not None]
+        sold = sum((credit.quantity for credit in settled), _ZERO)
+        owed_again = sum((credit.taken_back for credit in settled), _ZERO)
+        if owed_again == sold:
+            return _ZERO
+        left = Fraction(self.remainder) * (1 - Fraction(owed_again) / Fraction(sold))
+        return Decimal(round(left * 10**_CARRIED_PLACES)).scaleb(-_CARRIED_PLACES).normalize()
 
     @property
     def refunds_rank(self) -> int:
