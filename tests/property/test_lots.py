@@ -127,8 +127,8 @@ def test_a_pack_is_offered_only_while_its_payment_will_find_room() -> None:
         balance = add_grant(Change.begin(balance), pack(sold), NOW).after
     assert sold == MAX_GRANTS - GRANTS_NOT_SOLD
 
-    # Then one that has a lot already is still offered, and the others once some have expired
-    assert can_carry(balance, pack(1), NOW)
+    # Then none is offered, not even one that would expire with another if it were paid at once, until some have expired
+    assert not can_carry(balance, pack(1), NOW)
     assert can_carry(balance, pack(99), NOW + timedelta(days=1))
 
     # And payments that come all the same find the places that are not sold
@@ -136,3 +136,12 @@ def test_a_pack_is_offered_only_while_its_payment_will_find_room() -> None:
         balance = add_grant(Change.begin(balance), pack(days), NOW).after
     with pytest.raises(TooManyGrants):
         add_grant(Change.begin(balance), pack(200), NOW)
+
+
+def test_a_pack_that_never_expires_is_offered_to_a_full_balance_that_has_its_lot() -> None:
+    balance = add_grant(Change.begin(opened(ZERO)), lot(Decimal(1)), NOW).after
+    for days in range(1, MAX_GRANTS):
+        pack = bought_lot("top_up", Decimal(1), 90, NOW, timedelta(days=days))
+        balance = add_grant(Change.begin(balance), pack, NOW).after
+    assert can_carry(balance, lot(Decimal(1), minutes=5), NOW)
+    assert add_grant(Change.begin(balance), lot(Decimal(1), minutes=5), NOW).after.available == MAX_GRANTS + 1

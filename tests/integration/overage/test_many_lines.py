@@ -18,7 +18,7 @@ from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.checkouts import read_checkout
-from pancake_meter.store.selling.overage_lines import read_due_lines
+from pancake_meter.store.selling.overage_lines import read_due_lines, read_remainder
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
@@ -350,3 +350,43 @@ def test_point_14_no_pack_is_sold_that_the_balance_cannot_carry_and_all_that_wer
     # When the first have expired, then packs are sold again
     billing.wait(70)
     assert billing.ask(kind="top_up").kind == "top_up"
+
+
+def test_point_17_overage_that_is_paid_and_refunded_again_and_again_costs_the_same_each_time(daily: Daily) -> None:
+    # Given 28 days with one token too many at 0.4 cents: 11.2 cents
+    billing = daily("0.004", minimum="0.01")
+    over(billing, *[1] * 28)
+
+    # When they are paid and refunded in full, four times, and paid once more
+    amounts = []
+    for number in range(5):
+        checkout = billing.ask()
+        amounts.append(checkout.amount.display)
+        billing.take(billing.paid(checkout, f"PAY_R{number}"))
+        if number < 4:
+            at = f"{billing.now:%Y-%m-%d}"
+            billing.take(refund(f"ORD_PAY_R{number}", f"PAY_R{number}", f"REF_R{number}", at, amount="0.11", of="0.11"))
+            assert billing.owes()[0] == 28
+
+    # Then no rounding of a sale that was undone is carried on
+    assert amounts == ["0.11"] * 5
+    assert read_remainder(billing.metering.table, CUSTOMER, "tokens", "USD") == Decimal("0.002")
+
+
+def test_point_17_half_a_refund_leaves_the_half_of_what_rounding_left_out(daily: Daily) -> None:
+    # Given 28 tokens of 0.4 cents, paid with 11 cents: 0.2 are carried
+    billing = daily("0.004", minimum="0.01")
+    over(billing, *[1] * 28)
+    billing.take(billing.paid(billing.ask(), "PAY_H"))
+
+    # When some of the money goes back, 5 of 11 cents for 12 of 28 tokens, and these are paid again
+    billing.take(refund("ORD_PAY_H", "PAY_H", "REF_H", f"{billing.now:%Y-%m-%d}", amount="0.05", of="0.11"))
+    assert billing.owes()[0] == 12
+    remainder = read_remainder(billing.metering.table, CUSTOMER, "tokens", "USD")
+    assert abs(remainder - Decimal("0.002") * 16 / 28) < Decimal("1e-17")
+    checkout = billing.ask()
+
+    # Then all together costs 11 cents, as it did at once
+    assert checkout.amount.display == "0.05"
+    assert billing.pay(checkout) is None
+    assert billing.owes()[0] == 0

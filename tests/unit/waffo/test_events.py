@@ -337,10 +337,10 @@ def test_metadata_of_another_form_is_empty(value: object) -> None:
     assert order.metadata == {}
 
 
-def test_metadata_is_bounded() -> None:
-    many = {f"k{number}": "v" for number in range(500)}
-    order = _subscription(_document("events/02_subscription.activated.json", orderMetadata=many)).order
-    assert len(order.metadata) == 100
+def test_point_16_the_plan_is_found_in_metadata_of_any_number_of_entries() -> None:
+    metadata = {f"key{number}": "x" for number in range(5_000)} | {"plan": "pro"}
+    order = _subscription(_document("events/02_subscription.activated.json", productMetadata=metadata)).order
+    assert order.product_metadata == metadata
 
 
 def test_nothing_of_an_event_can_be_changed() -> None:

@@ -24,7 +24,6 @@ MAX_GIVEN_ID_BYTES = 4 * MAX_ID_LENGTH
 """Bytes of an id that the seller gave: a customer's or a checkout's, of any script. It is in no sort key with others."""
 
 MAX_TEXT_LENGTH = 8192
-MAX_MAP_ENTRIES = 100
 MAX_PERIOD_NUMBER = 1_000_000
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
@@ -208,7 +207,7 @@ class Fields:
         return value if 0 <= value <= MAX_PERIOD_NUMBER else None
 
     def text_map(self, name: str) -> Mapping[str, str]:
-        """A flat map of texts, empty when there is none; at most 100 entries are kept.
+        """A flat map of texts, empty when there is none. The bound on the bytes of a body or an answer holds it.
 
         Numbers and booleans become their JSON text (a product's metadata may hold them), nested values are left out.
         GraphQL gives the same maps as a text of JSON, which is read alike.
@@ -221,7 +220,7 @@ class Fields:
                 value = None
         if not is_object(value):
             return MappingProxyType({})
-        texts = ((key, _scalar_text(entry)) for key, entry in list(value.items())[:MAX_MAP_ENTRIES])
+        texts = ((key, _scalar_text(entry)) for key, entry in value.items())
         return MappingProxyType({key: text for key, text in texts if text is not None})
 
     def object(self, name: str) -> "Fields | None":

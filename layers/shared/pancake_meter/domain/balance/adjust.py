@@ -53,10 +53,12 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
 def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
     """Whether units may be sold that will come as this grant, without their payment meeting a balance that is full.
 
-    Some places stay free for payments that nobody asks us about: those of old checkouts, or of one that is paid twice.
+    Some places stay free for payments that nobody asks us about: those of old checkouts, or of one that is paid twice. Units
+    that expire need a place of their own: their expiry is counted from the payment, so it is not yet known.
     """
     live = [held for held in balance.grants if held.is_live and (held.expires_at is None or held.expires_at > now)]
-    return any(held.id == grant.id for held in live) or len(live) < MAX_GRANTS - GRANTS_NOT_SOLD
+    has_lot = grant.expires_at is None and any(held.id == grant.id for held in live)
+    return has_lot or len(live) < MAX_GRANTS - GRANTS_NOT_SOLD
 
 
 def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Grant]:

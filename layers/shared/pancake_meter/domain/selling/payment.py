@@ -23,6 +23,9 @@ SoldKind = Literal["subscription", "overage", "top_up"]
 BoughtKind = Literal["top_up", "credit"]
 """The kinds of grants that money buys: a top-up, and what a payment had no other use for."""
 
+_CARRIED_PLACES = 18
+"""Decimal places of what is carried: those of a price of a unit, times those of a quantity."""
+
 _ZERO = Decimal(0)
 
 
@@ -79,17 +82,24 @@ class Credit:
     line: LineKey | None = None
     terms: LotTerms | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole units were bought."""
+        return self.quantity == self.quantity.to_integral_value()
+
     def refunded(self, share: Fraction) -> Decimal:
         """Units that go back with ``share`` of the payment: rounded down, to whole units where whole ones were sold."""
-        is_whole = self.quantity == self.quantity.to_integral_value()
-        step = Fraction(1) if is_whole else Fraction(SMALLEST_QUANTITY)
+        step = Fraction(1) if self.is_whole else Fraction(SMALLEST_QUANTITY)
         steps = Fraction(self.quantity) * share // step
         return normal_quantity(Decimal(steps) * Decimal(step.numerator) / step.denominator)
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet."""
+    """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet.
+
+    ``remainder`` is that of its sale of overage: what the exact price exceeds the amount by.
+    """
 
     payment_id: str
     order_id: str
@@ -97,6 +107,7 @@ class Payment:
     charge: Charge | None = None
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     credits: tuple[Credit, ...] = ()
+    remainder: Decimal = _ZERO
     version: int = 0
 
     def with_charge(self, charge: Charge) -> "Payment":
@@ -145,6 +156,40 @@ class Payment:
         if paid is None or not has_gone_back:
             return Fraction(0)
         return Fraction(self.refunded_amount) / Fraction(paid) if paid > _ZERO else Fraction(1)
+
+    @property
+    def refunded_units(self) -> tuple[Decimal, ...]:
+        """Units of each of the credits that go back with the refunds that stand.
+
+        Each gives its share. What rounding each of them down leaves out of the share of all whole units of a meter is given
+        by one unit each, the last bought first. So half of 60 lines of one unit is 30 units.
+        """
+        units = [credit.refunded(self.refunded_share) for credit in self.credits]
+        for meter in {credit.meter for credit in self.credits}:
+            exact = {
+                index: Fraction(credit.quantity) * self.refunded_share
+                for index, credit in enumerate(self.credits)
+                if credit.meter == meter and credit.is_whole
+            }
+            left_out = sum(exact.values()) // 1 - sum(share // 1 for share in exact.values())
+            rounded_down = [index for index, share in exact.items() if share % 1]
+            for index in rounded_down[::-1][:left_out]:
+                units[index] += 1
+        return tuple(units)
+
+    @property
+    def carried(self) -> Decimal:
+        """What of the remainder is carried to the customer's next sale: the share of the units that are still settled.
+
+        Units that are owed again are priced again, so what rounding left out of them goes with them.
+        """
+        settled = [credit for credit in self.credits if credit.line is not None]
+        sold = sum((credit.quantity for credit in settled), _ZERO)
+        owed_again = sum((credit.taken_back for credit in settled), _ZERO)
+        if owed_again == sold:
+            return _ZERO
+        left = Fraction(self.remainder) * (1 - Fraction(owed_again) / Fraction(sold))
+        return Decimal(round(left * 10**_CARRIED_PLACES)).scaleb(-_CARRIED_PLACES).normalize()
 
     @property
     def refunds_rank(self) -> int:

@@ -79,6 +79,8 @@ def _payment_put(payment: Payment) -> Put:
         "refunds": {refund.id: _refund_item(refund) for refund in payment.refunds.values()},
         "credits": [_credit_item(credit) for credit in payment.credits],
     }
+    if payment.remainder:
+        item["remainder"] = payment.remainder
     if payment.charge is not None:
         item["charge"] = _charge_item(payment.charge)
     else:
@@ -117,6 +119,7 @@ def _payment(item: Item) -> Payment:
             for refund_id, refund in item["refunds"].items()
         },
         credits=tuple(_credit(credit) for credit in item["credits"]),
+        remainder=item.get("remainder", _ZERO),
         version=int(item["version"]),
     )
 

@@ -49,7 +49,8 @@ def payment_effects(
     purchase = _purchase(books, facts, checkout, min(paid_at, now))
     if purchase is None:
         return Effects("parked", "purchase_unknown", customer_id)
-    paid = replace(known.with_charge(_charge(facts, purchase.sold, paid_at)), credits=purchase.credits)
+    charged = known.with_charge(_charge(facts, purchase.sold, paid_at))
+    paid = replace(charged, credits=purchase.credits, remainder=purchase.remainder)
     written = settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
     return replace(written, reason=purchase.flag or flag or (FREE_OF_CHARGE if facts.is_free else None))
 

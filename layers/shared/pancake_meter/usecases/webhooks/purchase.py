@@ -17,7 +17,7 @@ from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES
 from pancake_meter.domain.selling.payment import Credit, SoldKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
-from pancake_meter.store.selling.overage_lines import read_lines, remainder_write
+from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.waffo.events import Order, PaymentFacts
@@ -39,13 +39,17 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A purchase on the books: units credited, and the writes beside the books'. ``flag``: a person has to look at it."""
+    """A purchase on the books: units credited, and the writes beside the books'. ``flag``: a person has to look at it.
+
+    ``remainder`` is that of a sale of overage.
+    """
 
     books: CustomerBooks
     sold: Sold
     credits: tuple[Credit, ...]
     writes: tuple[Write, ...] = ()
     flag: str | None = None
+    remainder: Decimal = Decimal(0)
 
 
 def find_checkout(table: Table, order: Order) -> Checkout | None:
@@ -87,17 +91,13 @@ def buy_checkout(
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
     settled = tuple(Credit(meter, str(part.key), part.quantity, line=part.key) for part in settlement.settled)
     granted = (lot_credit(meter, settlement.grant),) if settlement.grant else ()
-    remainder = (
-        (remainder_write(books.customer_id, meter, checkout.amount.currency, settlement.remainder),)
-        if settlement.remainder
-        else ()
-    )
     return Purchase(
         books.with_change(settlement.change) if settlement.change is not change else books,
         _sold(checkout),
         (*settled, *granted),
-        (settled_write(checkout, settlement.checkout), *remainder),
+        (settled_write(checkout, settlement.checkout),),
         settlement.checkout.flag,
+        settlement.remainder,
     )
 
 

@@ -9,12 +9,12 @@ from pancake_meter.domain.balance.adjust import claw_back, give_back, reopen_ove
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.credit import lot_of
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
-from pancake_meter.domain.selling.overage import Lines
+from pancake_meter.domain.selling.overage import Lines, exact_sum
 from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
 from pancake_meter.domain.selling.refund import Refund, find_refund
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
-from pancake_meter.store.selling.overage_lines import read_lines
+from pancake_meter.store.selling.overage_lines import read_lines, remainder_write
 from pancake_meter.store.selling.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.balance.metering import Metering
@@ -88,7 +88,17 @@ def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, 
     payment, books = follow_refunds(payment, books)
     writes = books.writes(cause, payment.payment_id)
     flag = REFUND_OF_NO_PERIOD if _misses_its_period(payment, books) else None
-    return Effects("applied", flag, books.customer_id, (*beside, *payment_writes(known, payment), *writes), books)
+    kept = (*payment_writes(known, payment), *_carried(known, payment))
+    return Effects("applied", flag, books.customer_id, (*beside, *kept, *writes), books)
+
+
+def _carried(known: Payment, payment: Payment) -> tuple[Write, ...]:
+    """Return the write of what a payment now carries, more or less, to the customer's next sale of overage."""
+    more = exact_sum(payment.carried, -known.carried)
+    meter = next((credit.meter for credit in payment.credits if credit.line is not None), None)
+    if not more or meter is None or payment.charge is None:
+        return ()
+    return (remainder_write(payment.customer_id, meter, payment.charge.currency, more),)
 
 
 def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
@@ -101,12 +111,12 @@ def follow_refunds(payment: Payment, books: CustomerBooks) -> tuple[Payment, Cus
 
     What is taken is a function of the refunds that stand: repeating it is nothing, and less refunded gives units back.
     """
-    charge, share = payment.charge, payment.refunded_share
+    charge = payment.charge
     if charge is None:
         return payment, books
     bought: list[Credit] = []
-    for credit in payment.credits:
-        more = credit.refunded(share) - credit.taken_back
+    for credit, units in zip(payment.credits, payment.refunded_units, strict=True):
+        more = units - credit.taken_back
         if more > ZERO:
             books = _take_back(books, credit, more)
             bought.append(replace(credit, taken_back=credit.taken_back + more))
