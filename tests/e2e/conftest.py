@@ -31,8 +31,10 @@ STOP_SECONDS_MAX = 180.0
 
 CONFIGURATION = (
     "AWS_",
+    "BROWSER_",
     "CATALOG_",
     "CHECKOUT_",
+    "CUSTOMER_",
     "LITELLM_",
     "OPENMETER_",
     "POWERTOOLS_",
@@ -45,11 +47,15 @@ CONFIGURATION = (
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: the API as the seller's backend sees it, and Waffo's side."""
+    """A running stack: the API as the seller's backend sees it, and Waffo's side.
+
+    ``meter_key`` is all that a client which only meters has: it may do nothing else.
+    """
 
     ready: dict[str, Any]
     api: httpx.Client
     waffo: httpx.Client
+    meter_key: str
 
     def simulate(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask something of the Waffo simulator; the answer's JSON."""
@@ -150,4 +156,5 @@ def _clients(ready: dict[str, Any]) -> Iterator[Stack]:
         httpx.Client(base_url=ready["api_url"], headers=headers, timeout=60, limits=limits) as api,
         httpx.Client(base_url=ready["waffo_url"], timeout=60) as waffo,
     ):
-        yield Stack(ready, api, waffo)
+        made = api.post("/v1/keys", json={"name": "meter of the tests", "roles": ["meter"]}).raise_for_status()
+        yield Stack(ready, api, waffo, made.json()["key"])

@@ -38,7 +38,7 @@ def generic_api(stack: Stack, log_format: str = "json_array", **settings: object
             "pancake_meter": {
                 "callback_type": "generic_api",
                 "endpoint": f"{stack.ready['api_url']}/v1/usage/litellm",
-                "headers": {"Authorization": f"Bearer {stack.ready['api_key']}"},
+                "headers": {"Authorization": f"Bearer {stack.meter_key}"},
                 "event_types": ["llm_api_success", "llm_api_failure"],
                 "log_format": log_format,
                 "max_retries": 3,
@@ -105,7 +105,7 @@ def test_the_openmeter_callback_is_counted_exactly(
 ) -> None:
     customers = [f"{customer_id}-{name}" for name in ("a", "b", "c")]
     config = {"model_list": [model(provider.base_url)], "litellm_settings": {"callbacks": ["openmeter"]}}
-    ours = {"OPENMETER_API_ENDPOINT": stack.ready["api_url"], "OPENMETER_API_KEY": stack.ready["api_key"]}
+    ours = {"OPENMETER_API_ENDPOINT": stack.ready["api_url"], "OPENMETER_API_KEY": stack.meter_key}
     with litellm_proxy(tmp_path, config, ours) as proxy:
         expected = make_calls(proxy, customers, CALLS)
         wait_for(stack, expected)

@@ -64,7 +64,7 @@ def environment(stack: Stack, **settings: str) -> dict[str, str]:
     return {
         "PYTHONPATH": str(CLIENT),
         "PANCAKE_METER_URL": stack.ready["api_url"],
-        "PANCAKE_METER_API_KEY": stack.ready["api_key"],
+        "PANCAKE_METER_API_KEY": stack.meter_key,
         "PANCAKE_METER_METER": "tokens",
         "PANCAKE_METER_CUSTOMER": "key_metadata.customer_id,team_id,end_user",
         "PANCAKE_METER_DEADLINE_SECONDS": "60",  # the emulator is no Lambda

@@ -31,7 +31,7 @@ def event(customer_id: str, event_id: str, tokens: object) -> Event:
 
 
 def test_the_python_sdk_ingests_one_and_many(stack: Stack, customer_id: str) -> None:
-    with Client(endpoint=stack.ready["api_url"], token=stack.ready["api_key"]) as client:
+    with Client(endpoint=stack.ready["api_url"], token=stack.meter_key) as client:
         one = event(customer_id, "one", 100)
         client.events.ingest_event(one)
         client.events.ingest_event(one)
@@ -41,7 +41,7 @@ def test_the_python_sdk_ingests_one_and_many(stack: Stack, customer_id: str) -> 
 
 def test_the_asynchronous_python_sdk_ingests(stack: Stack, customer_id: str) -> None:
     async def ingest() -> None:
-        async with AsyncClient(endpoint=stack.ready["api_url"], token=stack.ready["api_key"]) as client:
+        async with AsyncClient(endpoint=stack.ready["api_url"], token=stack.meter_key) as client:
             await client.events.ingest_event(event(customer_id, "one", 7))
 
     asyncio.run(ingest())
@@ -56,6 +56,6 @@ def test_the_javascript_sdk_ingests_one_and_many(stack: Stack, customer_id: str)
     calls = [tokens("one", 100), tokens("one", 100), [tokens("two", 20), tokens(None, 3), tokens(None, 3)]]
     ready = stack.ready
     assert run_node(
-        "openmeter_sdk_client.mjs", {"baseUrl": ready["api_url"], "apiKey": ready["api_key"], "calls": calls}
+        "openmeter_sdk_client.mjs", {"baseUrl": ready["api_url"], "apiKey": stack.meter_key, "calls": calls}
     ) == len(calls)
     assert stack.quota(customer_id)["used"] == 126

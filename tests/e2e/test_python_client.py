@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def test_a_seller_s_backend_asks_holds_settles_and_sells(stack: Stack, customer_id: str) -> None:
-    with Client(stack.ready["api_url"], stack.ready["api_key"]) as client:
+    with Client(stack.ready["api_url"], stack.meter_key) as client:
         assert client.quota(customer_id, "tokens").available == 10_000
 
         # When a call is held, and settled with less
@@ -37,7 +37,7 @@ def test_a_seller_s_backend_asks_holds_settles_and_sells(stack: Stack, customer_
 
 def test_an_asynchronous_backend_holds_and_settles(stack: Stack, customer_id: str) -> None:
     async def work() -> None:
-        async with AsyncClient(stack.ready["api_url"], stack.ready["api_key"]) as client:
+        async with AsyncClient(stack.ready["api_url"], stack.meter_key) as client:
             async with client.hold(customer_id, "tokens", 100) as hold:
                 await hold.settle(60)
             assert (await client.quota(customer_id, "tokens")).used == 60

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from pancake_meter.deps.config import ConfigurationError, LinkSettings, WaffoApiSettings
+from pancake_meter.deps.config import (
+    ConfigurationError,
+    LinkSettings,
+    TokenSettings,
+    WaffoApiSettings,
+    browser_origins,
+    key_mode,
+)
 
 ENVIRONMENT = {
     "WAFFO_ENVIRONMENT": "test",
@@ -68,3 +75,30 @@ def test_a_prod_stack_refuses_what_is_not_https(settings: Any, name: str, url: s
 @pytest.mark.parametrize("url", ["https://waffo.example", "http://127.0.0.1:8001", "http://localhost:8001", ""])
 def test_a_prod_stack_takes_https_and_its_own_machine(settings: Any, name: str, url: str) -> None:
     settings.from_environment({**PROD, name: url})
+
+
+@pytest.mark.parametrize(("environment", "mode"), [("test", "test"), ("prod", "live")])
+def test_a_stack_takes_api_keys_of_its_own_mode(environment: str, mode: str) -> None:
+    assert key_mode({"WAFFO_ENVIRONMENT": environment}) == mode
+
+
+@pytest.mark.parametrize("environ", [{}, {"WAFFO_ENVIRONMENT": ""}, {"WAFFO_ENVIRONMENT": "live"}])
+def test_without_a_known_mode_no_api_key_is_taken(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        key_mode(environ)
+
+
+@pytest.mark.parametrize("missing", ["CUSTOMER_TOKEN_SECRET_ID", "CUSTOMER_TOKEN_STACK"])
+def test_without_its_secret_or_its_name_no_customer_token_is_taken(missing: str) -> None:
+    given = {"CUSTOMER_TOKEN_SECRET_ID": "secret", "CUSTOMER_TOKEN_STACK": "stack"}
+    assert TokenSettings.from_environment(given) == TokenSettings("secret", "stack")
+    with pytest.raises(ConfigurationError):
+        TokenSettings.from_environment({**given, missing: ""})
+
+
+def test_pages_of_no_origin_may_call_unless_some_are_named() -> None:
+    assert browser_origins({}) == browser_origins({"BROWSER_ORIGINS": ""}) == ()
+    assert browser_origins({"BROWSER_ORIGINS": "https://a.example,https://b.example"}) == (
+        "https://a.example",
+        "https://b.example",
+    )

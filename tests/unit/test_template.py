@@ -49,6 +49,28 @@ def test_every_route_asks_the_authorizer_but_those_that_the_table_opens_to_all()
     assert RESOURCES["HttpApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "ApiKey"
 
 
+def test_the_authorizer_s_answer_is_kept_for_a_minute_by_bearer_and_route() -> None:
+    authorizer = RESOURCES["HttpApi"]["Properties"]["Auth"]["Authorizers"]["ApiKey"]
+    assert authorizer["Identity"] == {"Headers": ["Authorization"], "Context": ["routeKey"], "ReauthorizeEvery": 60}
+    assert authorizer["EnableSimpleResponses"] is True
+
+
+def test_the_access_log_names_the_key_of_a_call_and_no_path() -> None:
+    written = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]["Format"]
+    assert '"key":"$context.authorizer.key_name"' in written
+    assert "$context.path" not in written
+
+
+def test_browsers_may_call_from_nowhere_unless_an_origin_is_named_and_never_the_whole_api() -> None:
+    assert TEMPLATE["Parameters"]["BrowserOrigins"]["Default"] == ""
+    assert "CorsConfiguration" not in RESOURCES["HttpApi"]["Properties"]
+    pattern = TEMPLATE["Parameters"]["BrowserOrigins"]["AllowedPattern"]
+    for origins in ("", "https://app.example.com", "https://a.example,http://localhost:3000"):
+        assert re.match(pattern, origins)
+    for origins in ("*", "https://*.example.com", "https://a.example/", "https://a.example, https://b.example", "null"):
+        assert not re.match(pattern, origins)
+
+
 def test_a_route_has_the_throttle_of_the_table() -> None:
     limits = {
         route.key: {"ThrottlingBurstLimit": {"Ref": route.throttle}, "ThrottlingRateLimit": {"Ref": route.throttle}}
@@ -149,6 +171,15 @@ def test_the_private_key_is_only_referred_to() -> None:
         assert environment["WAFFO_PRIVATE_KEY_SECRET_ID"] == {"Ref": "WaffoPrivateKeySecretArn"}
     every_variable = {name for each in FUNCTIONS.values() for name in each["Environment"]["Variables"]}
     assert "WAFFO_PRIVATE_KEY" not in every_variable
+
+
+def test_the_secret_of_customer_tokens_is_only_referred_to() -> None:
+    holders = {"ApiKeyAuthorizerFunction", "AccessFunction"}
+    for name, properties in FUNCTIONS.items():
+        given = properties["Environment"]["Variables"].get("CUSTOMER_TOKEN_SECRET_ID")
+        assert given == ({"Fn::GetAtt": ["CustomerTokenSecret", "Id"]} if name in holders else None)
+        reads = [each["Resource"] for each in statements(name) if "secretsmanager:GetSecretValue" in each["Action"]]
+        assert ("CustomerTokenSecret" in str(reads)) == (name in holders)
 
 
 def test_the_table_survives_the_stack_and_can_be_restored() -> None:

@@ -86,7 +86,7 @@ def http_handler(
     def handler(event: dict[str, Any], context: LambdaContext, deps: D = production) -> dict[str, Any]:
         if on_schedule is not None and not is_http(event):
             return on_schedule(deps, context)
-        if event["requestContext"]["http"]["method"] == "OPTIONS":
+        if event.get("requestContext", {}).get("http", {}).get("method") == "OPTIONS":
             return preflight(event, browser_origins)
         _log_caller(event)
         app.append_context(deps=deps)
