@@ -78,11 +78,7 @@ def test_point_12_as_many_orders_as_are_remembered_of_the_fullest_plans_are_one_
 
 def test_point_12_the_catalog_check_holds_a_plan_to_so_many_prices() -> None:
     # Given a plan at the bound, one beyond it, and 50 meters with 50 tiers each in two currencies
-<<<<<<< HEAD
-    parse_catalog(fullest(3, PRICES_OF_PLAN_MAX // 3 - 1, "USD"))
-=======
     assert parse_catalog(fullest(3, PRICES_OF_PLAN_MAX // 3 - 1, "USD")).plans
->>>>>>> attack-bounds
     beyond = fullest(4, 37, "USD")
     far_beyond = fullest(METERS_MAX, 50, "USD", "JPY", unit_price="1")
 
