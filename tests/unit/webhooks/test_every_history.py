@@ -15,6 +15,8 @@ from tests.support.pure_subscription import PureCustomer, Step
 from tests.support.waffo_model import BEGAN, Life, histories
 from tests.unit.webhooks.test_random_histories import check_life
 
+pytestmark = pytest.mark.exhaustive
+
 PLANS = [("starter", "pro"), ("hoarder", "pro")]
 """A plan with nothing special and one that rolls over and reduces while past due, each with another to change to."""
 
