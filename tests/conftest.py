@@ -27,7 +27,12 @@ hypothesis.settings.register_profile("ci", deadline=None, max_examples=200, dera
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 # Of many runs, each of them short and like the one before.
 hypothesis.settings.register_profile(
-    "mutants", deadline=None, max_examples=20, derandomize=True, database=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+    "mutants",
+    deadline=None,
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

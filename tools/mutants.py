@@ -35,7 +35,13 @@ PACKAGE = Path("src", "pancake_meter")
 DOMAIN = PACKAGE / "domain"
 
 LEAST_KILLED: Final = 0.9
-TESTS: Final = ("tests/unit/domain", "tests/unit/webhooks", "tests/unit/usecases", "tests/unit/reconciliation", "tests/property")
+TESTS: Final = (
+    "tests/unit/domain",
+    "tests/unit/webhooks",
+    "tests/unit/usecases",
+    "tests/unit/reconciliation",
+    "tests/property",
+)
 """Unit and property tests of the domain and of what follows from it: they start nothing, and read no template."""
 
 KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24})
@@ -197,7 +203,9 @@ def report(only: str) -> int:
     unlisted = [mutant for mutant in mutants.values() if mutant not in may_survive]
     for function, line, mutant in unlisted:
         print(f"\n{function}\n-   {line}\n+   {mutant}")
-    of_part = {mutant for mutant in may_survive if f"{mutant[0].partition('.')[0]}/".startswith(f"{only}/" if only else "")}
+    of_part = {
+        mutant for mutant in may_survive if f"{mutant[0].partition('.')[0]}/".startswith(f"{only}/" if only else "")
+    }
     for mutant in sorted(of_part - set(mutants.values())):
         print(f"\nlisted, but it does not survive: {mutant}")
     killed = Counter(file for file, code in counted.values() if code in KILLED)
@@ -225,7 +233,9 @@ def main() -> int:
     """Run the mutants and report; the exit status is 1 when too many survive, or one that is not listed."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants")
     parser.add_argument("--only", default="", help="a room or file of the domain: standing, balance/adjust, quantity")
-    parser.add_argument("--again", action="store_true", help="only those that survived the last run, killed by now or not")
+    parser.add_argument(
+        "--again", action="store_true", help="only those that survived the last run, killed by now or not"
+    )
     parser.add_argument("--report", action="store_true", help="only report the last run")
     parser.add_argument("--children", type=int, default=2, help="processes at a time")
     arguments = parser.parse_args()
@@ -233,7 +243,10 @@ def main() -> int:
     if not arguments.report:
         prepare(anew=not arguments.again)
         left = [n for n, (_, code) in verdicts(only).items() if code not in {*KILLED, REFUSED_BY_MYPY}]
-        run(left if arguments.again else [f"pancake_meter.domain.{f'{only}.'.replace('/', '.') if only else ''}*"], arguments.children)
+        run(
+            left if arguments.again else [f"pancake_meter.domain.{f'{only}.'.replace('/', '.') if only else ''}*"],
+            arguments.children,
+        )
     return report(only)
 
 
