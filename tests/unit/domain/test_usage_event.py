@@ -67,3 +67,7 @@ def test_the_fingerprint_is_of_the_content_alone_and_stays_what_it_is_stored_as(
     event = usage_event("e1", Decimal("5.0"), NOW, NOW)
     assert event.fingerprint == usage_event("another", FIVE, NOW, NOW + AHEAD_MAX).fingerprint
     assert event.fingerprint == "a81c6fbb12b93576b4e6ae58f586e34794ee7f22279482afb06ccefe3dff7f4f"
+    assert (
+        usage_event("e1", FIVE, None, NOW).fingerprint
+        == "8192439466fef48bff93090c08ec982deceb201a68277d98cc7ff7031e81b783"
+    )
