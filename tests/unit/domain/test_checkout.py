@@ -46,6 +46,7 @@ def test_two_checkouts_sell_the_same_whoever_asked_and_whenever() -> None:
 )
 def test_units_are_of_a_meter_and_the_rest_is_of_a_plan(kind: CheckoutKind, subject: str) -> None:
     assert replace(SALE, kind=kind).subject == subject
+    assert replace(SALE, kind=kind, meter=None, plan=None).subject == ""
 
 
 def test_what_rounding_left_out_is_the_exact_price_less_the_amount() -> None:

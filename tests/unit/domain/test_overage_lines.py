@@ -51,10 +51,10 @@ def key(months_ago: int, plan: str = "pro") -> LineKey:
     return LineKey(START - months_ago * MONTH, plan)
 
 
-def line(months_ago: int, closed: int, settled: int = 0, *, plan: str = "pro") -> OverageLine:
+def line(months_ago: int, closed: int, settled: int = 0, forgiven: int = 0, *, plan: str = "pro") -> OverageLine:
     """A line of an earlier period, which ended a month after it began."""
     of = key(months_ago, plan)
-    return OverageLine(of, of.period_start + MONTH, Decimal(closed), Decimal(settled), prices=PRICES)
+    return OverageLine(of, of.period_start + MONTH, Decimal(closed), Decimal(settled), Decimal(forgiven), PRICES)
 
 
 def kept(*lines: OverageLine) -> dict[LineKey, OverageLine]:
@@ -102,10 +102,10 @@ def moved(change: Change, kind: str) -> list[tuple[int, str | None]]:
 def test_promise_8_a_payment_settles_the_units_that_it_sold_and_that_are_still_owed(
     closed: int, already: int, start: int, end: int, settled: int
 ) -> None:
-    lines = kept(line(1, closed, already))
+    lines = kept(line(1, closed, already, forgiven=3))
     change, units = pay_overage(owing(*lines.values()), [sold(key(1), start, end)], lines)
     assert units == ((SettledUnits(key(1), Decimal(settled)),) if settled else ())
-    assert picture(change, lines) == {key(1): (closed, already + settled, 0)}
+    assert picture(change, lines) == {key(1): (closed, already + settled, 3)}
     assert moved(change, "overage_paid") == ([(settled, str(key(1)))] if settled else [])
 
 
@@ -145,10 +145,18 @@ def test_several_lines_are_paid_each_for_itself() -> None:
 
 @pytest.mark.parametrize(("quantity", "reopened"), [(10, 10), (30, 30), (40, 30), (0, 0)])
 def test_settled_units_are_due_again_once_their_payment_is_refunded(quantity: int, reopened: int) -> None:
-    lines = kept(line(1, 50, 30))
+    lines = kept(line(1, 50, 30, forgiven=3))
     change = reopen_overage(owing(*lines.values()), key(1), Decimal(quantity), lines)
-    assert picture(change, lines) == {key(1): (50, 30 - reopened, 0)}
+    assert picture(change, lines) == {key(1): (50, 30 - reopened, 3)}
+    assert bool(change.lines) is bool(reopened)
     assert moved(change, "overage_reopened") == ([(reopened, str(key(1)))] if reopened else [])
+
+
+def test_what_this_change_has_settled_can_be_reopened_by_it() -> None:
+    change, _ = pay_overage(owing(used=130), [sold(OPEN, 0, 30)], {})
+    change = reopen_overage(change, OPEN, Decimal(10), {})
+    assert picture(change, {}) == {OPEN: (20, 20, 0)}
+    assert change.balance.overage == 10
 
 
 def test_a_line_that_nobody_knows_is_not_reopened() -> None:
@@ -179,12 +187,20 @@ def test_what_was_bought_before_the_period_ended_pays_for_reopened_units(bought_
     assert moved(change, "overage_covered") == ([(8, pack.id)] if covers else [])
 
 
+def test_what_was_bought_before_the_period_ended_pays_for_all_that_is_due_in_the_line() -> None:
+    lines = kept(line(1, 50, 30, forgiven=3))
+    pack = bought_lot("top_up", Decimal(21), 90, START - timedelta(days=9), None)
+    change = owing(*lines.values())
+    change = replace(change, balance=replace(change.balance, grants=(pack,), as_of=NOW))
+    assert picture(reopen_overage(change, key(1), Decimal(8), lines), lines) == {key(1): (29, 22, 3)}
+
+
 @pytest.mark.parametrize(("quantity", "settled"), [(10, 10), (20, 20), (30, 20)])
 def test_point_9_owed_units_are_settled_again_once_the_refund_has_failed(quantity: int, settled: int) -> None:
-    lines = kept(line(1, 50, 30))
+    lines = kept(line(1, 50, 30, forgiven=3))
     change, units = settle_again(owing(*lines.values()), key(1), Decimal(quantity), lines)
     assert units == settled
-    assert picture(change, lines) == {key(1): (50, 30 + settled, 0)}
+    assert picture(change, lines) == {key(1): (50, 30 + settled, 3)}
     assert moved(change, "overage_paid") == [(settled, str(key(1)))]
 
 
@@ -204,9 +220,9 @@ def test_point_9_units_of_the_open_period_are_settled_again_as_far_as_they_are_o
 
 
 def test_due_units_of_the_open_line_are_resumed_and_those_of_others_are_not() -> None:
-    lines = kept(line(1, 7), OverageLine(OPEN, END, Decimal(20), Decimal(5), prices=PRICES))
+    lines = kept(line(1, 7), OverageLine(OPEN, END, Decimal(20), Decimal(5), Decimal(3), PRICES))
     change = resume_overage(owing(*lines.values(), used=110), lines)
-    assert picture(change, lines) == {key(1): (7, 0, 0), OPEN: (5, 5, 0)}
+    assert picture(change, lines) == {key(1): (7, 0, 0), OPEN: (5, 5, 3)}
     assert change.balance.overage == 25
     settled = kept(OverageLine(OPEN, END, Decimal(5), Decimal(5)))
     assert resume_overage(owing(), settled).is_empty
@@ -237,10 +253,10 @@ def test_promise_8_owed_units_are_let_go_the_oldest_first_and_the_open_ones_last
 
 
 def test_forgiven_units_name_their_line() -> None:
-    lines = kept(line(1, 20, 4))
+    lines = kept(line(1, 20, 4, forgiven=3))
     change, units = forgive_overage(owing(*lines.values()), Decimal(99), lines)
     assert (units, moved(change, "overage_forgiven")) == (16, [(16, str(key(1)))])
-    assert picture(change, lines) == {key(1): (4, 4, 16)}
+    assert picture(change, lines) == {key(1): (4, 4, 19)}
 
 
 @pytest.mark.parametrize(
@@ -360,12 +376,12 @@ def test_bought_units_are_used_in_their_turn_in_whatever_order_they_become_known
 
 
 def test_point_11_many_small_lines_of_a_plan_become_one_with_as_much_due_at_the_same_price() -> None:
-    lines = [line(3, 10, 4), line(2, 5), line(1, 7)]
+    lines = [line(3, 10, 4, forgiven=3), line(2, 5), line(1, 7)]
     dear = replace(lines[2], prices={"USD": PerUnit(Decimal("0.05")), "EUR": PerUnit(Decimal(1))})
     change = merge_lines(owing(*lines), [*lines[:2], dear])
     merged = LineKey(key(3).period_start, "pro", change.before.segment + 1)
     assert picture(change, kept(*lines)) == {
-        key(3): (4, 4, 0),
+        key(3): (4, 4, 3),
         key(2): (0, 0, 0),
         key(1): (0, 0, 0),
         merged: (18, 0, 0),

@@ -136,6 +136,12 @@ def test_point_16_a_payment_keeps_50_refunds_that_succeeded_and_50_that_only_fai
     assert full.has_place_for(refund("REF_50", "0.01", failed=not failed))
 
 
+def test_point_16_the_failure_of_a_refund_that_is_known_takes_no_place_of_those_that_only_failed() -> None:
+    failures = [refund(f"REF_{number}", "0.01", failed=True) for number in range(MAX_REFUNDS)]
+    known = refund("REF_known", "0.01")
+    assert paid(*failures, known).has_place_for(refund("REF_known", None, failed=True), known)
+
+
 def test_every_word_on_refunds_makes_the_rank_grow() -> None:
     first, second = refund("REF_1", "10"), refund("REF_2", "5")
     failed = replace(first, failed_at=AT)

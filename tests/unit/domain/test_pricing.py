@@ -1,10 +1,12 @@
 """Promise 10: prices match the worked examples of those who define them."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from pancake_meter.domain.selling.pricing import (
+    MAX_RATE,
     MAX_TIERS,
     Graduated,
     InvalidPrice,
@@ -14,8 +16,10 @@ from pancake_meter.domain.selling.pricing import (
     PriceDrop,
     Tier,
     Volume,
+    check_rate,
     cheaper_when_more,
     line_amount,
+    lump_price,
     model_total,
     price_of,
 )
@@ -200,6 +204,43 @@ def test_the_issues_example_of_120350_tokens_over_a_graduated_price() -> None:
     # When / Then: 2.00 + 0.30525, and 300 + 45.7875
     assert line_amount(dollars, D(120_350), "USD").display == "2.31"
     assert line_amount(yen, D(120_350), "JPY").display == "346"
+
+
+def test_a_later_part_costs_what_it_adds() -> None:
+    dollars = Graduated(tiers(("100000", "0.00002"), (None, "0.000015")))
+    assert line_amount(dollars, D(20_350), "USD", D(100_000)).display == "0.31"
+
+
+def test_point_11_a_lump_price_is_exact_however_large_the_line() -> None:
+    quantity, total = D("123456789012345.123457"), D("123456788888888888888888.123456789012")
+    off = Fraction(price_of(lump_price(quantity, total), quantity)) - Fraction(total)
+    assert abs(off) <= Fraction(1, 2 * 10**12)
+    # What no price of a unit can state is a flat fee, rounded half up to the last place
+    assert lump_price(D(3), D("0.000000000002")) == PerUnit(D(0), D("0.000000000002"))
+    assert lump_price(D("0.3"), D("0.0000000000015")).flat == D("0.000000000000")
+    assert lump_price(D(1), MAX_RATE * 2) == PerUnit(MAX_RATE, MAX_RATE)
+
+
+def test_where_more_costs_less_is_told_exactly() -> None:
+    most = D("999999999999999.999999")
+    (drop,) = cheaper_when_more(Volume((Tier(most, D("1.000000000001")), Tier(None, D(1), D("999.999999999999")))))
+    assert (drop.quantity, drop.total_at, drop.total_above) == (
+        most,
+        D("1000000000000999.999998999999999999"),
+        D("1000000000000999.999998999999"),
+    )
+
+
+@pytest.mark.parametrize("rate", ["0", "1000000000", "0.000000000001", "1E+3"])
+def test_a_rate_is_from_0_to_a_billion_with_12_decimal_places(rate: str) -> None:
+    check_rate(D(rate))
+
+
+@pytest.mark.parametrize("rate", ["-0.000000000001", "1000000000.000000000001", "0.0000000000001", "NaN", "Infinity"])
+def test_any_other_rate_is_refused(rate: str) -> None:
+    with pytest.raises(InvalidPrice) as refused:
+        check_rate(D(rate), "price")
+    assert refused.value.details == {"field": "price"}
 
 
 def test_negative_quantities_are_a_fault_of_the_caller() -> None:

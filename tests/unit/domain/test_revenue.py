@@ -42,10 +42,20 @@ def total(payment: Payment) -> RevenueTotal:
         ("9.90", "19.80", "1.81", "USD", "0.91"),
         ("2250", "4500", "409", "JPY", "205"),
         ("25.00", "19.80", "1.80", "USD", "1.80"),
+        ("19.80", "19.80", "1.805", "USD", "1.805"),
         ("19.80", None, None, "USD", "0"),
         ("1.000", "2.000", "0.333", "KWD", "0.167"),
     ],
-    ids=["all", "not stated", "half: half up", "yen", "more than the price", "no price", "three decimals"],
+    ids=[
+        "all",
+        "not stated",
+        "half: half up",
+        "yen",
+        "more than the price",
+        "all: not rounded",
+        "no price",
+        "three decimals",
+    ],
 )
 def test_the_tax_in_what_was_collected(
     collected: str | None, price: str | None, tax: str | None, currency: str, in_it: str

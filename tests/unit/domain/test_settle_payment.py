@@ -13,7 +13,7 @@ from pancake_meter.domain.balance.credit import PaidOrder, lot_credit, lot_of, s
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, Flag
 from pancake_meter.domain.selling.money import Money
-from pancake_meter.domain.selling.overage import LineKey, SettledUnits, SoldLine
+from pancake_meter.domain.selling.overage import LineKey, OverageLine, SettledUnits, SoldLine
 from pancake_meter.domain.selling.payment import Credit, LotTerms
 from pancake_meter.domain.selling.plan import OverageAllowed
 
@@ -93,6 +93,14 @@ def test_paid_units_settle_what_is_still_owed_and_the_rest_is_a_grant(
 def test_what_rounding_left_out_is_carried_only_where_all_was_owed() -> None:
     assert settle_payment(overage(), paid(), Change.begin(balance(400)), {}, NOW).remainder == Decimal("0.004")
     assert settle_payment(overage(), paid(), Change.begin(balance(399)), {}, NOW).remainder == ZERO
+
+
+def test_what_a_late_payment_bought_pays_for_what_is_due() -> None:
+    began = START - timedelta(days=31)
+    old = OverageLine(LineKey(began, "pro"), NOW + timedelta(days=1), Decimal(40))
+    owing = replace(balance(), overage_due=Decimal(40))
+    made = settle_payment(overage(), paid(), Change.begin(owing), {old.key: old}, NOW)
+    assert (made.change.balance.overage_due, made.change.balance.available) == (ZERO, Decimal(100 + 300 - 40))
 
 
 def test_a_second_payment_is_credit_and_shown_and_one_told_twice_is_one() -> None:
