@@ -77,7 +77,7 @@ class ClosedPeriod:
         """Return the record as up to three: the window that holds ``instant``, and what is before and after it."""
         if self.idle is None:
             return (self,)
-        cut = self._offset(instant)
+        cut = self._offset(self.idle, instant)
         parts = ((0, cut), (cut, cut + 1), (cut + 1, self.idle.count))
         return tuple(self._part(self.idle, first, end) for first, end in parts if first < end)
 
@@ -85,11 +85,9 @@ class ClosedPeriod:
         """Return the one window that holds ``instant``, which counts here."""
         return next(part for part in self.split(instant) if part.idle is None and part.counts(instant))
 
-    def _offset(self, instant: datetime) -> int:
-        if self.idle is None:
-            return 0
-        index = window_index(self.idle.cadence, self.idle.anchor, max(instant, self.period.start))
-        return min(index - self._first(self.idle), self.idle.count - 1)
+    def _offset(self, idle: Windows, instant: datetime) -> int:
+        index = window_index(idle.cadence, idle.anchor, max(instant, self.period.start))
+        return min(index - self._first(idle), idle.count - 1)
 
     def _first(self, idle: Windows) -> int:
         return window_index(idle.cadence, idle.anchor, self.period.start)
