@@ -216,9 +216,12 @@ def test_of_the_order_before_it_is_the_period_that_had_begun_by_then() -> None:
     known = used(used(first, 300), 20, start=APRIL, end=MAY)
     both = known.learn(told(plan(), "2026-04-20", utc("2026-04-20"), utc("2026-05-20"), "b"))
     assert gone(both, "b", start=utc("2026-04-20")) == 20
-    # Where none had begun, its first
-    early = used(first, 300).learn(told(plan(), "2026-03-09T23:59:59", utc("2026-03-09"), utc("2026-04-09"), "z"))
-    assert gone(early, "z", start=utc("2026-03-09")) == 300
+    at_once = known.learn(told(plan(), "2026-04-10", APRIL, MAY, "b"))
+    assert gone(at_once, "b", start=APRIL) == 20
+    # Where none had begun, its first: news of an order may come before its period
+    b = "2026-03-11T01:00:00", utc("2026-03-11"), utc("2026-04-11"), "b"
+    early = used(first, 300).learn(told(plan(), *b)).learn(told(plan(), "2026-03-09", *b[1:], kind="canceling"))
+    assert gone(early, "b", start=utc("2026-03-11")) == 300
 
 
 # What rolls over

@@ -31,12 +31,13 @@ from pancake_meter.domain.selling.overage import (
     OverageLine,
     SettledUnits,
     SoldLine,
+    exact_sum,
     merged_line,
     price_due,
     sale_of,
 )
 from pancake_meter.domain.selling.plan import OverageAllowed
-from pancake_meter.domain.selling.pricing import PerUnit
+from pancake_meter.domain.selling.pricing import Graduated, PerUnit, Tier
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 END = datetime(2026, 4, 10, tzinfo=UTC)
@@ -389,6 +390,16 @@ def test_point_11_many_small_lines_of_a_plan_become_one_with_as_much_due_at_the_
     one = change.lines[merged]
     assert (one.ends_at, sorted(one.prices or {})) == (START, ["USD"])
     assert price_due(one, (one.prices or {})["USD"]).price == Decimal("0.46")
+
+
+def test_promise_10_exact_prices_are_added_up_exactly() -> None:
+    huge, tiny = Decimal("999999999999999999999999"), Decimal("0.000000000000000001")
+    assert exact_sum(huge, tiny, -huge) == tiny
+
+
+def test_point_17_units_cost_what_they_add_to_those_that_are_settled() -> None:
+    tiers = Graduated((Tier(Decimal(10), Decimal(1)), Tier(None, Decimal(3))))
+    assert price_due(line(1, 12, 8), tiers).price == 2 * 1 + 2 * 3
 
 
 def test_lines_without_a_price_in_common_are_merged_without_one() -> None:

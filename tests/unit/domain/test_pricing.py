@@ -16,8 +16,8 @@ from pancake_meter.domain.selling.pricing import (
     PriceDrop,
     Tier,
     Volume,
-    check_rate,
     cheaper_when_more,
+    check_rate,
     line_amount,
     lump_price,
     model_total,
@@ -218,6 +218,7 @@ def test_point_11_a_lump_price_is_exact_however_large_the_line() -> None:
     # What no price of a unit can state is a flat fee, rounded half up to the last place
     assert lump_price(D(3), D("0.000000000002")) == PerUnit(D(0), D("0.000000000002"))
     assert lump_price(D("0.3"), D("0.0000000000015")).flat == D("0.000000000000")
+    assert lump_price(D(1), D("1.0000000000005")).flat == D("0.000000000001")
     assert lump_price(D(1), MAX_RATE * 2) == PerUnit(MAX_RATE, MAX_RATE)
 
 

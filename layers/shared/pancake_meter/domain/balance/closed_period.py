@@ -94,7 +94,6 @@ class ClosedPeriod:
 
     def _part(self, idle: Windows, first: int, end: int) -> "ClosedPeriod":
         """Return the windows from ``first`` to before ``end`` of the run as a record of their own."""
-        is_last = end == idle.count
         index = self._first(idle)
         start, stop = (window_start(idle.cadence, idle.anchor, index + offset) for offset in (first, end))
         rolled, passed = self._rolled_into(first), self._rolled_into(end)
@@ -102,8 +101,8 @@ class ClosedPeriod:
             self,
             period=Period(start, stop),
             since=self.since if first == 0 else start,
-            until=self.until if is_last else stop,
-            closed_at=self.closed_at if is_last else stop,
+            until=stop,
+            closed_at=stop,
             line=LineKey(start, self.plan),
             rolled=rolled,
             passed=passed,
