@@ -268,6 +268,7 @@ def test_a_balance_that_opens_late_in_a_term_has_idle_windows_behind_it() -> Non
     (idle,) = change.closed
     assert (idle.period, idle.since, idle.windows, idle.order_id) == (Period(START, START + 14 * DAY), None, 2, "ORD_1")
     assert units(idle.rolled, idle.left, idle.passed, change.balance.available) == [0, 500, 1500, 2500]
+    assert [part.since for part in idle.split(START)] == [None, START + 7 * DAY]
     at_once = open_balance("acct_1001", "tokens", policy, PAID, START)
     assert (at_once.closed, at_once.balance.closed_until, at_once.after.segment) == ((), None, 1)
 

@@ -142,7 +142,11 @@ def test_rolled_over_units_that_late_usage_used_are_taken_back_as_far_as_they_ar
     renewed = record_usage(start_term(Change.begin(opened(ROLLS)), ROLLS, NEXT, END).after, Decimal(used), END)
     change, back = take_rollover(Change.begin(renewed), Decimal(wanted))
     assert (back, change.balance.available, change.balance.overage) == (taken, then_left, ZERO)
-    assert sum(each.quantity for each in change.movements if each.kind == "clawed_back") == taken
+    back_moved = [(each.reference, int(each.quantity)) for each in change.movements if each.kind == "clawed_back"]
+    assert back_moved == ([(f"rollover:{END:%Y-%m-%dT%H:%M:%S}.000Z", taken)] if taken else [])
+    assert [int(each.quantity) for each in change.balance.grants if each.kind == "rollover"] == [30 - taken][
+        : taken < 30
+    ]
 
 
 def test_without_anything_rolled_over_nothing_is_taken_back() -> None:
@@ -194,10 +198,10 @@ def test_units_of_a_failed_refund_clear_its_debt_before_they_come_back() -> None
     owing = replace(opened(), refund_debt=Decimal(4))
     back = give_back(Change.begin(owing), grant("pack", 10, kind="top_up", priority=90), START)
     assert (back.balance.refund_debt, back.balance.available) == (ZERO, Decimal(6))
-    assert [(each.kind, int(each.quantity)) for each in back.movements] == [
-        ("clawed_back", 4),
-        ("refund_cleared", 4),
-        ("granted", 10),
+    assert [(each.kind, int(each.quantity), each.reference) for each in back.movements] == [
+        ("clawed_back", 4, "pack"),
+        ("refund_cleared", 4, None),
+        ("granted", 10, "pack"),
     ]
 
 

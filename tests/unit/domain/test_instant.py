@@ -1,10 +1,11 @@
 """Instants that somebody else wrote."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
 
-from pancake_meter.domain.instant import floor_ms, parse_instant, timestamp
+from pancake_meter.domain.instant import floor_ms, month_of, parse_instant, timestamp
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,20 @@ def test_an_instant_is_read_to_the_millisecond_and_a_leap_second_is_the_one_befo
 def test_what_is_no_instant_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="a time"):
         parse_instant(text)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_scenario_63_a_machine_s_own_time_zone_changes_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for instant in (datetime(2026, 3, 31, 23, 30, tzinfo=UTC), datetime(2026, 4, 1, 0, 30, tzinfo=UTC)):
+            assert timestamp(instant) == f"{instant:%Y-%m-%dT%H:%M:%S}.000Z"
+            assert month_of(instant) == f"{instant:%Y-%m}"
+            assert parse_instant(timestamp(instant)) == instant
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_an_instant_is_in_utc_and_has_whole_milliseconds() -> None:

@@ -10,6 +10,7 @@ from pancake_meter.domain.balance.adjust import (
     add_grant,
     claw_back,
     forgive_overage,
+    give_back,
     merge_lines,
     pay_overage,
     reopen_overage,
@@ -42,7 +43,7 @@ from pancake_meter.domain.selling.pricing import Graduated, PerUnit, Tier
 START = datetime(2026, 3, 10, tzinfo=UTC)
 END = datetime(2026, 4, 10, tzinfo=UTC)
 NOW = START + timedelta(days=3)
-MONTH = timedelta(days=31)
+DAY, MONTH = timedelta(days=1), timedelta(days=31)
 PRICES = {"USD": PerUnit(Decimal("0.01"))}
 PLAN = Policy("pro", Decimal(100), "month", OverageAllowed(), prices=PRICES)
 OPEN = LineKey(START, "pro")
@@ -132,6 +133,19 @@ def test_a_payment_settles_due_units_of_the_open_line_before_it_makes_more_due()
     assert [int(each.quantity) for each in units] == [26]
     assert picture(change, lines) == {OPEN: (30, 30, 0)}
     assert moved(change, "overage_closed") == [(20, None)]
+
+
+def test_a_line_of_which_nothing_is_owed_does_not_keep_the_next_from_being_paid() -> None:
+    lines = kept(line(2, 10, 10), line(1, 20))
+    change, units = pay_overage(owing(*lines.values()), [sold(key(2), 0, 10), sold(key(1), 0, 20)], lines)
+    assert [(each.key, int(each.quantity)) for each in units] == [(key(1), 20)]
+    assert picture(change, lines)[key(1)] == (20, 20, 0)
+
+
+def test_open_overage_is_of_its_own_line_alone() -> None:
+    lines = kept(line(1, 50))
+    change, _ = pay_overage(owing(*lines.values(), used=130), [sold(key(1), 0, 60)], lines)
+    assert (picture(change, lines), change.balance.overage) == ({key(1): (50, 50, 0)}, 30)
 
 
 def test_several_lines_are_paid_each_for_itself() -> None:
@@ -249,6 +263,7 @@ def test_promise_8_owed_units_are_let_go_the_oldest_first_and_the_open_ones_last
     change, units = forgive_overage(owing(*lines.values(), used=110), Decimal(quantity), lines)
     assert units == forgiven
     assert picture(change, lines) == {key(months) if months else OPEN: each for months, each in after.items()}
+    assert {OPEN if months == 0 else key(months) for months, each in after.items() if each[2]} == set(change.lines)
     assert sum(number for number, _ in moved(change, "overage_forgiven")) == forgiven
     assert change.balance.overage == (0 if 0 in after else 10)
 
@@ -271,7 +286,20 @@ def test_point_11_one_change_forgives_as_many_lines_as_it_has_room_for_and_the_r
     assert (units, len(change.lines)) == (forgiven, min(count, MAX_CHANGED_LINES) + (forgiven > count))
 
 
+def test_point_11_lines_that_are_paid_take_no_room_of_those_that_are_due() -> None:
+    paid = [line(months, 5, 5) for months in range(2, MAX_CHANGED_LINES + 3)]
+    lines = kept(*paid, line(1, 7))
+    change, units = forgive_overage(owing(*lines.values(), used=110), Decimal(99), lines)
+    assert (units, set(change.lines)) == (17, {key(1), OPEN})
+
+
 # A grant pays for what is due
+
+
+def test_units_of_a_failed_refund_pay_for_what_is_due() -> None:
+    lines = kept(line(1, 7))
+    change = give_back(owing(*lines.values()), pack("a", 10, 10, started=START - DAY), NOW, lines)
+    assert picture(change, lines) == {key(1): (0, 0, 0)}
 
 
 def test_a_grant_pays_for_due_units_of_periods_that_ended_after_it_started_the_oldest_first() -> None:

@@ -222,6 +222,18 @@ def test_point_11_a_lump_price_is_exact_however_large_the_line() -> None:
     assert lump_price(D(1), MAX_RATE * 2) == PerUnit(MAX_RATE, MAX_RATE)
 
 
+def test_a_price_has_up_to_50_tiers() -> None:
+    rows = [(str(number), "1") for number in range(1, MAX_TIERS)]
+    assert len(Graduated(tiers(*rows, (None, "1"))).tiers) == len(Volume(tiers((None, "1"))).tiers) + 49
+
+
+def test_totals_are_exact_beyond_the_28_digits_of_usual_arithmetic() -> None:
+    unit, quantity = D("0.123456789012"), D("123456789012345.123457")
+    exact = Fraction(unit) * Fraction(quantity)
+    for price in (PerUnit(unit), Volume((Tier(None, unit),)), Graduated((Tier(None, unit),))):
+        assert Fraction(model_total(price, quantity)) == exact
+
+
 def test_where_more_costs_less_is_told_exactly() -> None:
     most = D("999999999999999.999999")
     (drop,) = cheaper_when_more(Volume((Tier(most, D("1.000000000001")), Tier(None, D(1), D("999.999999999999")))))
@@ -281,6 +293,10 @@ def test_packages_and_unit_prices_that_contradict_themselves_are_refused() -> No
     for field, make in (
         ("size", lambda: Package(D(0), D(1))),
         ("price", lambda: Package(D(1), D(-1))),
+        ("flat", lambda: Package(D(1), D(1), flat=D(-1))),
+        ("free_units", lambda: PerUnit(D(1), free_units=D(-1))),
+        ("free_units", lambda: Graduated(tiers((None, "1")), D(-1))),
+        ("free_units", lambda: Volume(tiers((None, "1")), D(-1))),
         ("free_units", lambda: Package(D(1), D(1), free_units=D(-1))),
         ("unit_price", lambda: PerUnit(D("Infinity"))),
         ("flat", lambda: PerUnit(D(1), flat=D(-1))),

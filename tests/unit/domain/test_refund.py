@@ -65,6 +65,11 @@ FAILURES: dict[str, tuple[Refund, Refund, Relation]] = {
     ),
     "another instant": (failed(marks(made_at=NOON)), done(marks(made_at=EVENING)), "other"),
     "one instant": (failed(marks(made_at=NOON)), done(marks(made_at=NOON)), "same"),
+    "one instant, another id of the event": (
+        failed(marks("EVT_1", made_at=NOON)),
+        done(marks("REF_2", made_at=NOON)),
+        "same",
+    ),
     "one day": (failed(marks(made_at=DAY, is_day=True)), done(marks(made_at=DAY, is_day=True)), "unclear"),
     "nothing said": (failed(), done(), "unclear"),
     "two failures of which nothing is said": (failed(), failed(at=NEXT_DAY), "same"),
@@ -117,8 +122,16 @@ def test_two_words_on_one_refund_are_joined_alike_in_any_order() -> None:
 def test_of_two_successes_the_first_telling_names_the_refund_and_its_month() -> None:
     joined = done(name="r2", at=NOON, amount=7).join(done(name="r1", at=EVENING, amount=8))
     assert (joined.id, joined.at, joined.amount, joined.succeeded_at) == ("r1", NOON, 8, EVENING)
+    assert done(name="r1").join(done(name="r2", at=EVENING)).succeeded_at == EVENING
     twice = failed(at=EVENING).join(failed(at=NEXT_DAY))
     assert (twice.at, twice.failed_at) == (EVENING, NEXT_DAY)
+
+
+def test_what_only_the_second_word_says_is_known_too_and_what_only_the_first_says_stays() -> None:
+    first = replace(done(name="r1"), failed_at=NEXT_DAY)
+    second = replace(failed(amount=4, name="r2"), of=Decimal(30))
+    for joined in (first.join(second), second.join(first)):
+        assert (joined.of, joined.amount, joined.failed_at, joined.succeeded_at) == (30, 10, NEXT_DAY, NOON)
 
 
 def test_every_word_makes_the_rank_of_a_refund_grow() -> None:
@@ -150,6 +163,11 @@ def test_a_refund_like_none_that_is_known_is_new() -> None:
 def test_a_refund_that_is_known_is_found_among_others() -> None:
     known = done(marks("a", "t1"))
     assert find_refund(done(marks("a")), [done(marks("b")), known, failed(marks("c"), amount=3)]) == known
+
+
+def test_a_failure_whose_event_has_an_id_of_its_own_finds_its_success() -> None:
+    success = done(marks("REF_2", "t1"))
+    assert find_refund(failed(marks("EVT_1", "t1")), [success]) == success
 
 
 def test_a_success_is_found_before_a_failure_of_the_same() -> None:

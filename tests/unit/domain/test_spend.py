@@ -89,6 +89,7 @@ def test_a_day_is_the_last_of_its_name_up_to_the_end_of_its_chart() -> None:
         ("0229", "2024-02-29"),
     ):
         assert day_of(key, end).isoformat() == day
+    assert day_of("0229", datetime(2025, 3, 10, tzinfo=UTC)).isoformat() == "2024-02-29"
     assert day_of("0101", datetime(2025, 12, 31, tzinfo=UTC)).isoformat() == "2026-01-01"
     assert day_key(end) == "0310"
 

@@ -112,7 +112,7 @@ class ClosedPeriod:
 
     def _rolled_into(self, offset: int) -> Decimal:
         """Return what came over into a window of the run; into the one after it, for its count."""
-        return min(self.passed, self.rolled + offset * self.allowance) if offset else self.rolled
+        return min(self.passed, self.rolled + offset * self.allowance)
 
 
 @dataclass(frozen=True, slots=True)
