@@ -1,8 +1,8 @@
 """The lock: requirements-dev.txt (everything) and layers/shared/requirements.txt (what the layer carries).
 
 LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
-gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. What mutates the domain is
-requirements-mutants.txt.
+gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. So does mutmut,
+which changes the domain: requirements-mutants.txt.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.

