@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 CHECKOV_UP_TO_DATE := .venv-checkov/.up-to-date
+MUTANTS_UP_TO_DATE := .venv-mutants/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
@@ -14,7 +15,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi access observability costs build deploy clean
+.PHONY: help run test walks outages hangs bulk histories mutants check setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +35,9 @@ outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and
 
 histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (up to an hour)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
+
+mutants: $(MUTANTS_UP_TO_DATE) ## Change the domain in one place at a time: do the fast tests notice? (ONLY=standing for a part; 40 minutes on 2 cores)
+	.venv-mutants/bin/python -m tools.mutants --only "$(ONLY)" $(ARGS)
 
 hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers/test_answers_in_time.py tests/integration/handlers/test_one_in_trouble.py $(ARGS)
@@ -84,7 +88,7 @@ deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DR
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm .venv-checkov tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -109,6 +113,13 @@ $(CHECKOV_UP_TO_DATE): requirements-checkov.txt $(UP_TO_DATE)
 	@$(PYTHON) -m venv .venv-checkov
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements-checkov.txt \
 		|| .venv-checkov/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+# mutmut changes the domain and runs the fast tests on it; it wants another click than the SAM CLI.
+$(MUTANTS_UP_TO_DATE): requirements-mutants.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-mutants
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-mutants/bin/python requirements-mutants.txt \
+		|| .venv-mutants/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-mutants.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

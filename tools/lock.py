@@ -1,7 +1,8 @@
 """The lock: requirements-dev.txt (everything) and layers/shared/requirements.txt (what the layer carries).
 
 LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
-gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt.
+gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. So does mutmut,
+which changes the domain: requirements-mutants.txt.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.
@@ -26,6 +27,7 @@ LAYER = ROOT / "layers" / "shared" / "requirements.txt"
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
 LITELLM = ROOT / "requirements-litellm.txt"
 CHECKOV = ROOT / "requirements-checkov.txt"
+MUTANTS = ROOT / "requirements-mutants.txt"
 FINGERPRINT = re.compile(r"^# pyproject dependencies: sha256 ([0-9a-f]{64})$", re.MULTILINE)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[^\]]*\])?==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
@@ -34,6 +36,7 @@ UV_OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "-
 OURS = ("project", "dev")
 THEIRS = ("litellm", "litellm overrides")
 CHECKS = ("checkov",)
+MUTATES = ("project", "mutants")
 
 Pins = dict[str, tuple[str, frozenset[str]]]
 """Canonical package name -> (version, hashes)."""
@@ -58,13 +61,14 @@ def pins(text: str) -> Pins:
 def problems() -> list[str]:
     """Return what is out of step, as sentences; an empty list means all is well."""
     found: list[str] = []
-    paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV)
-    everything, layer, bootstrap, litellm, checkov = map(_read, paths)
+    paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV, MUTANTS)
+    everything, layer, bootstrap, litellm, checkov, mutants = map(_read, paths)
     for path, text, names in (
         (EVERYTHING, everything, OURS),
         (LAYER, layer, OURS),
         (LITELLM, litellm, THEIRS),
         (CHECKOV, checkov, CHECKS),
+        (MUTANTS, mutants, MUTATES),
     ):
         recorded = FINGERPRINT.search(text)
         if recorded is None or recorded[1] != fingerprint(*names):
@@ -81,9 +85,10 @@ def problems() -> list[str]:
     found += _unmet(declared["project"] + declared["dev"], all_pins, EVERYTHING)
     found += _unmet(declared["litellm"] + declared["litellm overrides"], pins(litellm), LITELLM)
     found += _unmet(declared["checkov"], pins(checkov), CHECKOV)
+    found += _unmet(declared["project"] + declared["mutants"], pins(mutants), MUTANTS)
     found += [
         f"{name} has no hash"
-        for each in (all_pins, pins(litellm), pins(checkov))
+        for each in (all_pins, pins(litellm), pins(checkov), pins(mutants))
         for name, (_, hashes) in each.items()
         if not hashes
     ]
@@ -91,11 +96,12 @@ def problems() -> list[str]:
 
 
 def write() -> None:
-    """Resolve anew and write the five files. Needs a package index; raises `subprocess.CalledProcessError`."""
+    """Resolve anew and write the six files. Needs a package index; raises `subprocess.CalledProcessError`."""
     _compile(EVERYTHING, OURS, PYPROJECT.name, "--no-strip-extras", "--group", "dev")
     _compile(LAYER, OURS, PYPROJECT.name, "--constraints", EVERYTHING.name)
     _compile(LITELLM, THEIRS, "--group", "litellm")
     _compile(CHECKOV, CHECKS, "--group", "checkov")
+    _compile(MUTANTS, MUTATES, PYPROJECT.name, "--group", "mutants")
     uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if uv is None:
         raise LookupError("uv is not in the lock")
@@ -124,6 +130,7 @@ def _declared() -> dict[str, list[str]]:
         "dev": groups["dev"],
         "litellm": groups["litellm"],
         "checkov": groups["checkov"],
+        "mutants": groups["mutants"],
         "litellm overrides": pyproject["tool"]["uv"]["override-dependencies"],
     }
 

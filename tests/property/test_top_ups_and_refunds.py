@@ -101,6 +101,7 @@ HISTORIES: dict[str, list[Event]] = {
 }  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("late", [False, True], ids=["open overage", "due overage"])
 @pytest.mark.parametrize("name", HISTORIES)
 def test_point_10_every_order_of_webhooks_comes_to_one_balance_and_one_debt(name: str, *, late: bool) -> None:
@@ -111,6 +112,7 @@ def test_point_10_every_order_of_webhooks_comes_to_one_balance_and_one_debt(name
     assert all(each == pictures[0] for each in pictures)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", HISTORIES)
 def test_point_10_usage_anywhere_comes_to_the_same_units(name: str) -> None:
     # Usage before a refund is told of is a debt and usage after it is overage: their sum does not depend on it.

@@ -29,6 +29,9 @@ SELLERS_IDS = (
 )
 
 
+UNREADABLE = "has no control characters, line separators or broken UTF-8"
+
+
 @pytest.mark.parametrize("text", SELLERS_IDS)
 def test_scenario_106_an_id_as_sellers_have_it_is_kept_exactly(text: str) -> None:
     assert check_customer_id(text) == text
@@ -37,26 +40,28 @@ def test_scenario_106_an_id_as_sellers_have_it_is_kept_exactly(text: str) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "1 to 128"),
-        ("x" * 129, "1 to 128"),
-        ("a/b", "no /"),
-        (".", "neither . nor .."),
-        ("..", "neither . nor .."),
-        (" ada", "white space"),
-        ("ada\n", "white space"),
-        ("\u3000", "white space"),
-        ("a\tb", "control characters"),
-        ("a\x00b", "control characters"),
-        ("a\x7fb", "control characters"),
-        ("a\x9bb", "control characters"),
-        ("a\u2028b", "line separators"),
-        ("a\ud800b", "broken UTF-8"),
-        ("~b64.YWRh", "~b64."),
+        ("", "has 1 to 128 characters"),
+        ("x" * 129, "has 1 to 128 characters"),
+        ("a/b", "has no /"),
+        (".", "is neither . nor .."),
+        ("..", "is neither . nor .."),
+        (" ada", "neither begins nor ends with white space"),
+        ("ada\n", "neither begins nor ends with white space"),
+        ("\u3000", "neither begins nor ends with white space"),
+        ("a\tb", UNREADABLE),
+        ("a\x00b", UNREADABLE),
+        ("a\x7fb", UNREADABLE),
+        ("a\x9bb", UNREADABLE),
+        ("a\u2028b", UNREADABLE),
+        ("a\u2029b", UNREADABLE),
+        ("a\ud800b", UNREADABLE),
+        ("~b64.YWRh", "does not begin with ~b64."),
     ],
 )
 def test_an_id_that_a_url_would_lose_is_refused_with_the_reason(text: str, why: str) -> None:
-    with pytest.raises(InvalidCustomerId, match=why.replace(".", r"\.")):
+    with pytest.raises(InvalidCustomerId) as refused:
         check_customer_id(text)
+    assert str(refused.value) == f"a customer id {why}"
 
 
 def test_no_two_ids_make_one_part_of_a_key() -> None:

@@ -374,3 +374,79 @@ def test_a_chart_ends_with_the_month_unless_too_little_of_the_period_is_left() -
     # Then the rest after a month is 15 days in the one, which get no chart of their own, and 16 in the other
     assert balances[46].next_chart_at is None
     assert balances[47].next_chart_at == END
+
+
+# Bought units, charts and the ledger
+
+
+def test_units_bought_before_the_usage_pay_for_it_and_the_rest_is_owed_in_its_period() -> None:
+    for started, paid in ((START, 30), (START + DAY, 30), (START + DAY + timedelta(milliseconds=1), 0)):
+        books = Books.opened(replace(PLAN, overage=OverageAllowed()), Term(None, START)).use(990, START)
+        other = Grant("other", "top_up", Decimal(10), Decimal(10), 80, started)
+        pack = Grant("pack", "top_up", Decimal(20), Decimal(20), 90, started)
+        books.balance = replace(books.balance, grants=(*books.balance.grants, pack, other))
+        books.at(END)
+        change = books.use_late(50, START + DAY)
+
+        # 10 units were left of the plan, the packs pay, and the rest is due
+        owed = 40 - paid
+        left = {grant.id: int(grant.remaining) for grant in books.balance.grants if grant.kind == "top_up"}
+        assert sum(left.values()) == 30 - paid
+        assert (books.balance.overage_due, books.balance.available) == (owed, 1000 + 30 - paid)
+        period = books.period(START)
+        assert (period.gone, period.left, period.overage) == (1000, 0, owed)
+        reference = f"plan:{START:%Y-%m-%dT%H:%M:%S}.000Z"
+        moved = [(each.kind, int(each.quantity), each.reference) for each in change.movements]
+        expected = [("restored", 10, reference), ("used", 50, reference), ("overage_closed", owed, reference)]
+        assert moved == [each for each in expected if each[1]]
+        assert [(line.key, int(line.closed), line.ends_at) for line in change.lines.values()] == (
+            [(period.line, owed, END)] if owed else []
+        )
+
+
+def test_late_usage_is_drawn_on_the_chart_of_its_day_with_what_is_owed() -> None:
+    books = Books.opened(replace(PLAN, overage=OverageAllowed()), Term(None, START)).use(1010, START)
+    books.at(END + 40 * DAY).use_late(5, START + timedelta(hours=1))
+    books.use_late(7, START + DAY)
+    (chart,) = [chart for chart in books.charts if chart.span.start == START]
+    assert (chart.days, chart.overage) == ({"0310": 1015, "0311": 7}, 10 + 5 + 7)
+
+    # A period that had no chart gets one, and those of other periods stay as they are
+    books.use_late(3, END + DAY)
+    assert [(drawn.span.start, int(drawn.used)) for drawn in books.charts] == [(END, 3), (START, 1022)]
+
+
+def test_late_usage_of_a_window_amid_idle_ones_counts_to_it_alone() -> None:
+    books = Books.opened(replace(PLAN, overage=OverageAllowed()), Term(None, START)).use(1, START).at(END + 120 * DAY)
+    third = END + 35 * DAY
+    books.use_late(1200, third)
+    windows = [window for period in reversed(books.closed) for window in _windows(period)]
+    assert [(int(window.gone), int(window.left), int(window.overage)) for window in windows] == [
+        (1, 999, 0),
+        (0, 1000, 0),
+        (1000, 0, 200),
+        (0, 1000, 0),
+    ]
+
+
+def test_units_that_rolled_on_and_on_are_taken_back_along_their_way() -> None:
+    # Given 100 a month of which up to 100 roll over, used 40, 0 and 150 in three months
+    policy = Policy("free", Decimal(100), "month", OverageAllowed(), Decimal(100))
+    books = Books.opened(policy, Term(None, START)).use(40, START).at(END).at(END + 30 * DAY).use(150, END + 31 * DAY)
+    books.at(END + 61 * DAY)
+    figures = [(int(w.rolled), int(w.gone), int(w.left), int(w.passed)) for w in reversed(books.closed)]
+    assert figures == [(0, 40, 0, 60), (60, 0, 60, 100), (100, 150, 0, 50)]
+
+    # When 70 units more are told of the first month
+    books.use_late(70, START + DAY)
+
+    # Then the second had 60 fewer come over, which it had left; and 10 are owed
+    figures = [(int(w.rolled), int(w.gone), int(w.left), int(w.passed)) for w in reversed(books.closed)]
+    assert figures == [(0, 100, 0, 0), (0, 0, 0, 100), (100, 150, 0, 50)]
+    assert (books.balance.overage_due, books.balance.available) == (10, 150)
+
+    # And 120 of the second month: its own 100 rolled over, of which the third used 50 and passed 50 on
+    books.use_late(120, END + DAY)
+    figures = [(int(w.rolled), int(w.gone), int(w.left), int(w.passed)) for w in reversed(books.closed)]
+    assert figures == [(0, 100, 0, 0), (0, 50, 0, 50), (50, 150, 0, 0)]
+    assert (books.balance.overage_due, books.balance.available) == (80, 100)

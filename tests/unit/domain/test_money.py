@@ -125,11 +125,15 @@ def test_scenario_84_amounts_are_rounded_half_up_never_cut_off(amount: str, curr
     assert round_half_up(Decimal(amount), currency).display == display
 
 
-@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1E+200"])
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1E+200", "1E+61", "-1E+61"])
 def test_what_is_no_amount_is_not_rounded_into_one(amount: str) -> None:
     # When / Then
     with pytest.raises(InvalidMoney):
         round_half_up(Decimal(amount), "USD")
+
+
+def test_an_amount_may_have_as_many_digits_as_any_sum_of_prices() -> None:
+    assert round_half_up(Decimal("9.999E+60"), "USD").amount == Decimal("9.999E+60")
 
 
 def test_sums_stay_in_one_currency() -> None:

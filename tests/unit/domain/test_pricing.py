@@ -1,10 +1,12 @@
 """Promise 10: prices match the worked examples of those who define them."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from pancake_meter.domain.selling.pricing import (
+    MAX_RATE,
     MAX_TIERS,
     Graduated,
     InvalidPrice,
@@ -15,7 +17,9 @@ from pancake_meter.domain.selling.pricing import (
     Tier,
     Volume,
     cheaper_when_more,
+    check_rate,
     line_amount,
+    lump_price,
     model_total,
     price_of,
 )
@@ -202,6 +206,56 @@ def test_the_issues_example_of_120350_tokens_over_a_graduated_price() -> None:
     assert line_amount(yen, D(120_350), "JPY").display == "346"
 
 
+def test_a_later_part_costs_what_it_adds() -> None:
+    dollars = Graduated(tiers(("100000", "0.00002"), (None, "0.000015")))
+    assert line_amount(dollars, D(20_350), "USD", D(100_000)).display == "0.31"
+
+
+def test_point_11_a_lump_price_is_exact_however_large_the_line() -> None:
+    quantity, total = D("123456789012345.123457"), D("123456788888888888888888.123456789012")
+    off = Fraction(price_of(lump_price(quantity, total), quantity)) - Fraction(total)
+    assert abs(off) <= Fraction(1, 2 * 10**12)
+    # What no price of a unit can state is a flat fee, rounded half up to the last place
+    assert lump_price(D(3), D("0.000000000002")) == PerUnit(D(0), D("0.000000000002"))
+    assert lump_price(D("0.3"), D("0.0000000000015")).flat == D("0.000000000000")
+    assert lump_price(D(1), D("1.0000000000005")).flat == D("0.000000000001")
+    assert lump_price(D(1), MAX_RATE * 2) == PerUnit(MAX_RATE, MAX_RATE)
+
+
+def test_a_price_has_up_to_50_tiers() -> None:
+    rows = [(str(number), "1") for number in range(1, MAX_TIERS)]
+    assert len(Graduated(tiers(*rows, (None, "1"))).tiers) == len(Volume(tiers((None, "1"))).tiers) + 49
+
+
+def test_totals_are_exact_beyond_the_28_digits_of_usual_arithmetic() -> None:
+    unit, quantity = D("0.123456789012"), D("123456789012345.123457")
+    exact = Fraction(unit) * Fraction(quantity)
+    for price in (PerUnit(unit), Volume((Tier(None, unit),)), Graduated((Tier(None, unit),))):
+        assert Fraction(model_total(price, quantity)) == exact
+
+
+def test_where_more_costs_less_is_told_exactly() -> None:
+    most = D("999999999999999.999999")
+    (drop,) = cheaper_when_more(Volume((Tier(most, D("1.000000000001")), Tier(None, D(1), D("999.999999999999")))))
+    assert (drop.quantity, drop.total_at, drop.total_above) == (
+        most,
+        D("1000000000000999.999998999999999999"),
+        D("1000000000000999.999998999999"),
+    )
+
+
+@pytest.mark.parametrize("rate", ["0", "1000000000", "0.000000000001", "1E+3"])
+def test_a_rate_is_from_0_to_a_billion_with_12_decimal_places(rate: str) -> None:
+    check_rate(D(rate))
+
+
+@pytest.mark.parametrize("rate", ["-0.000000000001", "1000000000.000000000001", "0.0000000000001", "NaN", "Infinity"])
+def test_any_other_rate_is_refused(rate: str) -> None:
+    with pytest.raises(InvalidPrice) as refused:
+        check_rate(D(rate), "price")
+    assert refused.value.details == {"field": "price"}
+
+
 def test_negative_quantities_are_a_fault_of_the_caller() -> None:
     # When / Then
     with pytest.raises(ValueError, match="zero or more"):
@@ -239,6 +293,10 @@ def test_packages_and_unit_prices_that_contradict_themselves_are_refused() -> No
     for field, make in (
         ("size", lambda: Package(D(0), D(1))),
         ("price", lambda: Package(D(1), D(-1))),
+        ("flat", lambda: Package(D(1), D(1), flat=D(-1))),
+        ("free_units", lambda: PerUnit(D(1), free_units=D(-1))),
+        ("free_units", lambda: Graduated(tiers((None, "1")), D(-1))),
+        ("free_units", lambda: Volume(tiers((None, "1")), D(-1))),
         ("free_units", lambda: Package(D(1), D(1), free_units=D(-1))),
         ("unit_price", lambda: PerUnit(D("Infinity"))),
         ("flat", lambda: PerUnit(D(1), flat=D(-1))),

@@ -94,7 +94,9 @@ def test_a_minimum_refuses_zero_and_says_the_bounds() -> None:
     assert parse_quantity("0.000001", minimum=minimum) == minimum
 
 
-@pytest.mark.parametrize(("quantity", "text"), [("5.0", "5"), ("-2.50", "-2.5"), ("1E+2", "100"), ("0E-6", "0")])
+@pytest.mark.parametrize(
+    ("quantity", "text"), [("5.0", "5"), ("-2.50", "-2.5"), ("1E+2", "100"), ("0E-6", "0"), ("1E-9", "0.000000001")]
+)
 def test_results_of_arithmetic_are_written_plainly(quantity: str, text: str) -> None:
     # When / Then
     assert format_quantity(Decimal(quantity)) == text

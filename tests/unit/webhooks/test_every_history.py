@@ -18,6 +18,8 @@ from tests.support.waffo_model import EVERYTHING, ORDERS_AND_MONEY, Life, histor
 from tests.support.walking import SOON, Walk, newcomer, random_life, walks
 from tests.unit.webhooks.test_random_histories import check_life
 
+pytestmark = pytest.mark.exhaustive
+
 PLANS = [("starter", "pro"), ("hoarder", "pro")]
 """A plan with nothing special and one that rolls over and reduces while past due, each with another to change to."""
 

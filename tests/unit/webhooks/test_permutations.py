@@ -11,6 +11,8 @@ from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, deliver, refunded, step
 from tests.support.webhook_world import utc
 
+pytestmark = pytest.mark.exhaustive
+
 BEGAN = utc("2026-03-01")
 A, B = "ORD_A", "ORD_B"
 

@@ -9,6 +9,8 @@ from pancake_meter.domain.balance.period import add_months
 from tests.support.pure_subscription import CATALOG, Happening, MoneyBack, PureCustomer, TopUp, deliver, refunded, step
 from tests.support.webhook_world import utc
 
+pytestmark = pytest.mark.exhaustive
+
 BEGAN = utc("2026-03-01")
 METERS = tuple(CATALOG.meters)
 PLANS = ("starter", "pro", "agent", "hoarder")

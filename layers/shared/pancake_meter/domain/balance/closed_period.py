@@ -80,7 +80,7 @@ class ClosedPeriod:
         """Return the record as up to three: the window that holds ``instant``, and what is before and after it."""
         if self.idle is None:
             return (self,)
-        cut = self._offset(instant)
+        cut = self._offset(self.idle, instant)
         parts = ((0, cut), (cut, cut + 1), (cut + 1, self.idle.count))
         return tuple(self._part(self.idle, first, end) for first, end in parts if first < end)
 
@@ -88,18 +88,15 @@ class ClosedPeriod:
         """Return the one window that holds ``instant``, which counts here."""
         return next(part for part in self.split(instant) if part.idle is None and part.counts(instant))
 
-    def _offset(self, instant: datetime) -> int:
-        if self.idle is None:
-            return 0
-        index = window_index(self.idle.cadence, self.idle.anchor, max(instant, self.period.start))
-        return min(index - self._first(self.idle), self.idle.count - 1)
+    def _offset(self, idle: Windows, instant: datetime) -> int:
+        index = window_index(idle.cadence, idle.anchor, max(instant, self.period.start))
+        return min(index - self._first(idle), idle.count - 1)
 
     def _first(self, idle: Windows) -> int:
         return window_index(idle.cadence, idle.anchor, self.period.start)
 
     def _part(self, idle: Windows, first: int, end: int) -> "ClosedPeriod":
         """Return the windows from ``first`` to before ``end`` of the run as a record of their own."""
-        is_last = end == idle.count
         index = self._first(idle)
         start, stop = (window_start(idle.cadence, idle.anchor, index + offset) for offset in (first, end))
         rolled, passed = self._rolled_into(first), self._rolled_into(end)
@@ -107,8 +104,8 @@ class ClosedPeriod:
             self,
             period=Period(start, stop),
             since=self.since if first == 0 else start,
-            until=self.until if is_last else stop,
-            closed_at=self.closed_at if is_last else stop,
+            until=stop,
+            closed_at=stop,
             line=LineKey(start, self.plan),
             rolled=rolled,
             passed=passed,
@@ -118,7 +115,7 @@ class ClosedPeriod:
 
     def _rolled_into(self, offset: int) -> Decimal:
         """Return what came over into a window of the run; into the one after it, for its count."""
-        return min(self.passed, self.rolled + offset * self.allowance) if offset else self.rolled
+        return min(self.passed, self.rolled + offset * self.allowance)
 
 
 @dataclass(frozen=True, slots=True)

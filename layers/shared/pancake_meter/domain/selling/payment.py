@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from pancake_meter.domain.quantity import SMALLEST_QUANTITY, normal_quantity
+from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.refund import Refund
 
@@ -89,9 +89,7 @@ class Credit:
 
     def refunded(self, share: Fraction) -> Decimal:
         """Units that go back with ``share`` of the payment: rounded down, to whole units where whole ones were sold."""
-        step = Fraction(1) if self.is_whole else Fraction(SMALLEST_QUANTITY)
-        steps = Fraction(self.quantity) * share // step
-        return normal_quantity(Decimal(steps) * Decimal(step.numerator) / step.denominator)
+        return part_of(self.quantity, share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ Definitions: docs.stripe.com "tiered pricing"; getlago.com "charge models".
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
+from itertools import pairwise
 from typing import ClassVar, Final, Literal
 
 from pancake_meter.domain.errors import DomainError
@@ -177,7 +178,7 @@ def cheaper_when_more(price: Volume) -> tuple[PriceDrop, ...]:
     """Return every place where a larger quantity costs less than a smaller one."""
     drops: list[PriceDrop] = []
     with localcontext(EXACT):
-        for tier, above in zip(price.tiers, price.tiers[1:], strict=False):
+        for tier, above in pairwise(price.tiers):
             quantity = tier.up_to or _ZERO
             total_at = tier.flat + quantity * tier.unit_price
             total_above = above.flat + quantity * above.unit_price

@@ -139,11 +139,11 @@ class Refund:
         mine, theirs = self.marks, known.marks
         if _agree(mine.event_id, theirs.event_id):
             return "same"
-        if mine.name_two(theirs) or _differ(mine.ticket, theirs.ticket) or _differ(self.amount, known.amount):
+        if mine.name_two(theirs) or _differ(self.amount, known.amount):
             return "other"
         if _agree(mine.ticket, theirs.ticket):
             return "same"
-        if replace(mine, event_id=None).differ(replace(theirs, event_id=None)):
+        if replace(mine, event_id=None).differ(theirs):
             return "other"
         is_about_failures = self.done_at is None and known.done_at is None
         return "same" if is_about_failures or _agree(mine.instant, theirs.instant) else "unclear"

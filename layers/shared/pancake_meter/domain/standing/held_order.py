@@ -56,24 +56,23 @@ def held_by(
     An order whose access has lapsed counts until its end is known: its payment may be overdue, and a subscription sold
     beside it would run twice. One that was cancelled ends with its period, whether or not we have heard of the end.
     """
-    orders = subscription.live_orders if subscription else ()
-    minded = [order for order in orders if order.paid and stands_for(order.paid.plan, wanted)]
-    standing = [order for order in minded if not _has_run_out(order, now)]
-    order = max(standing, key=lambda order: _preference(order, wanted, meters), default=None)
-    if order is None or order.paid is None:
+    standing = [
+        (order, order.paid)
+        for order in (subscription.live_orders if subscription else ())
+        if order.paid and stands_for(order.paid.plan, wanted) and not _has_run_out(order, now)
+    ]
+    if not standing:
         return None
+    order, paid = max(standing, key=lambda held: (*_preference(held[1].plan, wanted, meters), held[0].began))
     status = order.status.kind if order.status else "active"
     scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
-    return HeldOrder(order.order_id, order.paid.plan, status, order.paid.period.ends_at, scheduled_at=scheduled_at)
+    return HeldOrder(order.order_id, paid.plan, status, paid.period.ends_at, scheduled_at=scheduled_at)
 
 
 def _has_run_out(order: OrderFacts, now: datetime) -> bool:
     return order.is_canceling and has_lapsed(order, now)
 
 
-def _preference(order: OrderFacts, wanted: Plan | None, meters: Collection[str]) -> tuple[bool, bool, int, object]:
-    plan = order.paid.plan if order.paid else None
-    if plan is None:
-        return False, False, 0, order.began
+def _preference(plan: Plan, wanted: Plan | None, meters: Collection[str]) -> tuple[bool, bool, int]:
     is_wanted = wanted is not None and plan.key == wanted.key
-    return is_wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank, order.began
+    return is_wanted, not plan.allowances.keys().isdisjoint(meters), plan.rank

@@ -1,0 +1,47 @@
+"""Hold ids and handles: what names a hold, and what cannot."""
+
+from decimal import Decimal
+
+import pytest
+
+from pancake_meter.domain.balance.hold import HoldHandle, check_hold_id
+from pancake_meter.domain.errors import InvalidHoldId
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY, InvalidQuantity
+
+
+@pytest.mark.parametrize("hold_id", ["a", "x" * 64, "AZaz09_.:-"])
+def test_a_hold_id_has_1_to_64_url_safe_characters(hold_id: str) -> None:
+    assert check_hold_id(hold_id) == hold_id
+
+
+@pytest.mark.parametrize("hold_id", ["", "x" * 65, "a b", "a/b", "a~b", "a\n", "ä"])
+def test_any_other_hold_id_is_refused(hold_id: str) -> None:
+    with pytest.raises(InvalidHoldId):
+        check_hold_id(hold_id)
+
+
+def test_a_handle_reads_as_it_was_written() -> None:
+    handle = HoldHandle("tokens_2", Decimal("1500.250000"), "job:7")
+    assert str(handle) == "tokens_2~1500.25~job:7"
+    assert HoldHandle.parse(str(handle)) == handle
+    assert HoldHandle.named(str(handle), "other") == handle
+
+
+@pytest.mark.parametrize("text", ["job:7", "tokens~job:7", "Tokens~5~job:7", "~5~job:7", "tokens~~job:7", "tokens~5~"])
+def test_what_has_another_form_is_no_handle(text: str) -> None:
+    assert HoldHandle.parse(text) is None
+
+
+def test_a_bare_id_means_the_hold_of_the_meter_whose_quantity_is_not_known_yet() -> None:
+    assert HoldHandle.named("job:7", "tokens") == HoldHandle("tokens", SMALLEST_QUANTITY, "job:7")
+    with pytest.raises(InvalidHoldId):
+        HoldHandle.named("a b", "tokens")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("tokens~5~a b", InvalidHoldId), ("tokens~5..5~job", InvalidQuantity), ("tokens~.5~job", InvalidQuantity)],
+)
+def test_a_handle_whose_parts_cannot_be_is_refused(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        HoldHandle.parse(text)
