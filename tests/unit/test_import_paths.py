@@ -31,7 +31,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "request
 
 ALLOWED = {
     "api_key_authorizer": set(),
-    "quota_check": {"pydantic", "itsdangerous"},
+    "quota_check": {"pydantic"},
     "usage_batch": {"pydantic"},
     "usage_bulk": {"pydantic"},
     "usage_forwarding": {"httpx"},
@@ -42,7 +42,7 @@ ALLOWED = {
     "reports": {"pydantic"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
-    "overage_checkout": {"pydantic", "itsdangerous", "pancake_meter.waffo.keys", "httpx"},
+    "overage_checkout": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
 }
 
 
