@@ -28,20 +28,25 @@ _PARTITION: Final = re.compile(r"#?\w+ = (:\w+)")
 
 @dataclass(frozen=True)
 class Grant:
-    """What one statement allows: actions on the table, or on an index of that name, for these partition keys."""
+    """What one statement allows: actions on the table, or on an index of that name, for these partition keys.
+
+    ``only_counts``: only queries that count items and return none.
+    """
 
     actions: frozenset[str]
     where: str
     keys: tuple[str, ...]
+    only_counts: bool = False
 
 
 @dataclass(frozen=True)
 class Touch:
-    """One use of DynamoDB: ``key`` is the partition key."""
+    """One use of DynamoDB: ``key`` is the partition key. ``counts``: it returns no items."""
 
     action: str
     where: str
     key: str
+    counts: bool = False
 
 
 class NotJudged(AssertionError):
@@ -71,6 +76,7 @@ def is_allowed(function: str, touch: Touch) -> bool:
     return any(
         touch.action in grant.actions
         and touch.where == grant.where
+        and (touch.counts or not grant.only_counts)
         and any(fnmatchcase(touch.key, pattern) for pattern in grant.keys)
         for grant in grants_of(function)
     )
@@ -112,7 +118,7 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
             placeholder = _PARTITION.match(request["KeyConditionExpression"])
             assert placeholder is not None, request["KeyConditionExpression"]
             key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
-            yield Touch(operation, index or TABLE, key)
+            yield Touch(operation, index or TABLE, key, counts=request.get("Select") == "COUNT")
         case "TransactWriteItems":
             for item in request["TransactItems"]:
                 ((kind, write),) = item.items()
@@ -126,11 +132,12 @@ def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:
     actions = ITEM_ACTIONS & {action.removeprefix("dynamodb:") for action in statement["Action"]}
     if not actions:
         return
-    condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
-    keys = tuple(condition.get("dynamodb:LeadingKeys", ("*",)))
+    conditions = statement.get("Condition", {})
+    keys = tuple(conditions.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ("*",)))
+    only_counts = conditions.get("StringEquals", {}).get("dynamodb:Select") == "COUNT"
     resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
     for resource in resources:
-        yield Grant(actions, _where(resource), keys)
+        yield Grant(actions, _where(resource), keys, only_counts)
 
 
 def _where(resource: Mapping[str, Any]) -> str:

@@ -76,3 +76,16 @@ def test_the_sweep_changes_balances_and_touches_no_usage_event() -> None:
     assert is_allowed("renewal_reset", Touch("PutItem", TABLE, "CUSTOMER#ada"))
     for action in ("GetItem", "PutItem", "Query", "UpdateItem"):
         assert not is_allowed("renewal_reset", Touch(action, TABLE, "USAGE#ada#tokens#1"))
+
+
+def test_issue_13_point_4_who_counts_open_deliveries_cannot_read_their_bodies() -> None:
+    counting = Touch("Query", "listing", "DELIVERIES#parked", counts=True)
+    assert is_allowed("renewal_reset", counting)
+    assert not is_allowed("renewal_reset", Touch("Query", "listing", "DELIVERIES#parked"))
+
+
+@pytest.mark.parametrize("function", NAMES)
+def test_issue_13_point_4_only_who_applies_webhooks_reads_their_bodies(function: str) -> None:
+    reads = [Touch("GetItem", TABLE, "DELIVERY#0"), Touch("Query", "listing", "DELIVERIES#applied")]
+    can_read = any(is_allowed(function, touch) for touch in reads)
+    assert can_read == (function in {"webhook_intake", "webhook_deliveries", "reconciliation"})

@@ -127,6 +127,7 @@ KEYS = {
     ("webhook_deliveries", "table"): APPLYING,
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
+    ("reconciliation", "due"): {"BODIES"},
     ("reports", "table"): {"REPORT#*"},
     ("reconciliation", "listing"): {
         "CHECKOUTS#watched",

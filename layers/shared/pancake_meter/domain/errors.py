@@ -222,6 +222,12 @@ class DeliveryNotOpen(DomainError):
     code = "delivery_not_open"
 
 
+class DeliveryBodyRemoved(DomainError):
+    """The delivery's body is gone, because of its age or because its customer was erased: it cannot be judged again."""
+
+    code = "delivery_body_removed"
+
+
 class ReportTooLarge(DomainError):
     """The report covers more than one answer can add up."""
 

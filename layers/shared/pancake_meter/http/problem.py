@@ -30,6 +30,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "delivery_not_found": HTTPStatus.NOT_FOUND,
     "delivery_not_open": HTTPStatus.CONFLICT,
     "delivery_of_another_customer": HTTPStatus.CONFLICT,
+    "delivery_body_removed": HTTPStatus.CONFLICT,
     "hold_conflict": HTTPStatus.CONFLICT,
     "event_conflict": HTTPStatus.CONFLICT,
     "forgiveness_conflict": HTTPStatus.CONFLICT,

@@ -2,17 +2,20 @@
 
 A delivery is known by the SHA-256 of its raw body. Its mark is written in the transaction that has its effects, so the two
 are never apart. A pointer under the order, without the body, lists the deliveries of one order; the ``listing`` index lists
-them by verdict.
+them by verdict. The ``due`` index has those whose body ages: ``BODIES``, by the time at which they were received. A delivery
+that is open is not among them: its body is what it will be applied from.
 """
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
@@ -26,6 +29,7 @@ done, or ``dismissed`` by an operator, for a reason. What is dismissed may still
 VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed", "dismissed")
 
 OPEN_VERDICTS: tuple[Verdict, ...] = ("parked", "failed")
+DONE_VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "dismissed")
 
 BodyEncoding = Literal["utf-8", "base64"]
 
@@ -36,6 +40,7 @@ Place = tuple[datetime, str]
 """Where a page goes on: after the delivery with this place and digest."""
 
 _MARK = "DELIVERY"
+_BODIES = "BODIES"
 _DIGEST_IN_LISTING = 16
 
 
@@ -65,7 +70,7 @@ class Delivery:
 
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
     what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
-    for deliveries that were judged before it was kept.
+    for deliveries that were judged before it was kept. ``body_removed_at``: body and headers are gone, and the mark stays.
     """
 
     digest: str
@@ -90,6 +95,7 @@ class Delivery:
     detail: str | None = None
     judged_with: str = ""
     dismissal: Dismissal | None = None
+    body_removed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -103,8 +109,13 @@ class Delivery:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the body was kept."""
-        return self.body_size is None or self.body_size == len(self.body)
+        """Whether all of the body is kept."""
+        return self.body_removed_at is None and (self.body_size is None or self.body_size == len(self.body))
+
+    def without_body(self, now: datetime) -> "Delivery":
+        """Return the delivery as it is once its body is gone: the mark, and what lists show."""
+        size = len(self.body) if self.body_size is None else self.body_size
+        return replace(self, body=b"", headers={}, body_size=size, body_removed_at=now)
 
     @property
     def body_text(self) -> tuple[str, BodyEncoding]:
@@ -230,6 +241,47 @@ def open_deliveries(
     return [_listed(item, place="received_at") for item in items], following
 
 
+def aged_bodies(table: Table, received_before: datetime, *, limit: int) -> list[str]:
+    """Return up to ``limit`` digests of deliveries that are done, have a body, and were received by then; oldest first.
+
+    One query of keys. A delivery leaves the list when its body is removed.
+    """
+    items, _ = table.query(
+        "due_shard = :bodies AND valid_until <= :before",
+        {":bodies": _BODIES, ":before": to_ms(received_before)},
+        limit=limit,
+        index="due",
+    )
+    return [_digest(item) for item in items]
+
+
+def undated_bodies(
+    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return those of a page of deliveries with a verdict whose body never ages, and the key of the page's last delivery.
+
+    Earlier code wrote them. They are in order of receipt, the earliest first.
+    """
+    items, following = table.query(
+        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", start=start
+    )
+    last = following or ({name: items[-1][name] for name in ("PK", "SK", "listing", "listed_at")} if items else start)
+    return [_digest(item) for item in items if "due_shard" not in item and item["body"]], last
+
+
+def date_body(table: Table, digest: str, verdict: Verdict) -> None:
+    """Let the body of a delivery age that earlier code has written; one that was judged anew meanwhile ages by itself."""
+    dated = Update(
+        _delivery_key(digest),
+        "SET due_shard = :bodies, valid_until = received_at",
+        "verdict = :verdict AND attribute_not_exists(due_shard)",
+        {":bodies": _BODIES, ":verdict": verdict},
+        is_made=lambda item: "due_shard" in item,
+    )
+    with suppress(WriteRefused):
+        table.write(dated)
+
+
 def dismissed(delivery: Delivery, reason: str, now: datetime) -> Delivery:
     """Return a delivery that an operator has dismissed. Why it was open stays on it."""
     return replace(delivery, verdict="dismissed", judged_at=now, dismissal=Dismissal(reason, now))
@@ -261,6 +313,10 @@ def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
 
 def _delivery_key(digest: str) -> Key:
     return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
+
+
+def _digest(item: Item) -> str:
+    return str(item["PK"]).removeprefix(f"{_MARK}#")
 
 
 def _order_partition(order_id: str) -> str:
@@ -306,7 +362,10 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
         if delivery.dismissal
         else None,
+        "body_removed_at": to_ms(delivery.body_removed_at) if delivery.body_removed_at else None,
     }
+    if delivery.body and not delivery.is_open:
+        item |= {"due_shard": _BODIES, "valid_until": to_ms(delivery.received_at)}
     if delivery.told_by != "webhook":
         item["told_by"] = delivery.told_by
     return item | {name: value for name, value in optional.items() if value is not None}
@@ -315,7 +374,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
 def _delivery(item: Item) -> Delivery:
     pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
-        digest=item["PK"].removeprefix(f"{_MARK}#"),
+        digest=_digest(item),
         body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
         headers=dict(item["headers"]),
         received_at=from_ms(item["received_at"]),
@@ -337,6 +396,7 @@ def _delivery(item: Item) -> Delivery:
         detail=item.get("detail"),
         judged_with=item.get("judged_with", ""),
         dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
+        body_removed_at=from_ms(item["body_removed_at"]) if "body_removed_at" in item else None,
     )
 
 
@@ -365,7 +425,7 @@ def _page(deliveries: list[Listed], *, is_last: bool) -> Page:
 def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> Listed:
     """Read what lists show, from a delivery or from the pointer under its order."""
     return Listed(
-        digest=item.get("digest") or item["PK"].removeprefix(f"{_MARK}#"),
+        digest=item.get("digest") or _digest(item),
         event_type=item["event_type"],
         event_id=item["event_id"],
         order_id=item.get("order_id"),

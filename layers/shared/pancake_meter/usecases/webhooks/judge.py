@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, Literal
 
-from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError
+from pancake_meter.domain.errors import DeliveryBodyRemoved, DeliveryNotFound, DeliveryNotOpen, DomainError
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
@@ -115,9 +115,12 @@ def replay_delivery(
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
+        DeliveryBodyRemoved: it could be judged again, but its body is gone.
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
     """
     kept = kept_delivery(metering, digest)
+    if kept.body_removed_at is not None and kept.may_be_replayed:
+        raise DeliveryBodyRemoved("the body of the delivery has been removed: there is nothing to apply")
     outcome = _judge(metering, kept, kept_event(kept), now, pause, told, reopens=True)
     return _with_unparked(metering, outcome, now, pause)
 
@@ -167,6 +170,8 @@ def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime
 
 def kept_event(kept: Delivery) -> WaffoEvent | Unread:
     """Return what a kept delivery says. What could not be read when it came is checked now for mode and store."""
+    if kept.body_removed_at is not None:
+        return Unread("body_removed", kept.detail or "")
     if not kept.is_whole:
         return Unread("body_too_large", kept.detail or "")
     try:
