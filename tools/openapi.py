@@ -15,6 +15,7 @@ from typing import Any, Final, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from pancake_meter.http.access.customer_data import ErasureBody, ExportBody
 from pancake_meter.http.balance.holds import HoldBody, HoldRequest, ReleasedBody, SettledBody, SettleRequest
 from pancake_meter.http.balance.quota import QuotaBody, QuotasBody
 from pancake_meter.http.balance.readback import LedgerPage, UsageReport
@@ -111,6 +112,15 @@ _MONTHS = (
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
 ROUTES: Final[Mapping[tuple[str, str], Route]] = {
+    ("GET", "/v1/customers/{customer_id}/export"): Route(
+        "A page of everything that is kept of a customer",
+        {HTTPStatus.OK: ExportBody},
+        query=(_CURSOR,),
+    ),
+    ("DELETE", "/v1/customers/{customer_id}"): Route(
+        "Erase a customer, or go on with it: 202 while there is more to do",
+        {HTTPStatus.OK: ErasureBody, HTTPStatus.ACCEPTED: ErasureBody},
+    ),
     ("GET", "/v1/customers/{customer_id}/quota"): Route("Every meter's quota", {HTTPStatus.OK: QuotasBody}),
     ("GET", "/v1/customers/{customer_id}/quota/{meter}"): Route(
         "One meter's quota; with an amount, whether it may be spent",
@@ -122,13 +132,13 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         "Reserve units before the work",
         {HTTPStatus.CREATED: HoldBody, HTTPStatus.OK: HoldBody},
         body=HoldRequest,
-        problems=(*_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+        problems=(HTTPStatus.GONE, *_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
     ),
     ("POST", "/v1/customers/{customer_id}/holds/{hold_id}/settle"): Route(
         "Count what was really used and end the hold",
         {HTTPStatus.OK: SettledBody},
         body=SettleRequest,
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("DELETE", "/v1/customers/{customer_id}/holds/{hold_id}"): Route(
         "End a hold with nothing used",
@@ -152,7 +162,7 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         "Count 1 to 100 usage events, each judged for itself",
         {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
         body=UsageRequest,
-        problems=(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        problems=(HTTPStatus.GONE, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ),
     ("POST", "/v1/usage/bulk"): Route(
         "Accept usage events in bulk, to be counted exactly once within moments",
@@ -203,7 +213,7 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
         "Open a checkout, or find the open one",
         {HTTPStatus.CREATED: CheckoutBody, HTTPStatus.OK: CheckoutBody},
         body=CheckoutRequest,
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("GET", "/v1/customers/{customer_id}/checkouts"): Route(
         "Checkouts of a customer, newest first", {HTTPStatus.OK: CheckoutPage}, query=(_CURSOR,)
@@ -235,7 +245,7 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "/v1/deliveries/{delivery_id}/replay"): Route(
         "Apply a delivery again; one that is done is not touched",
         {HTTPStatus.OK: ReplayBody},
-        problems=(HTTPStatus.NOT_FOUND,),
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("POST", "/v1/deliveries/{delivery_id}/assign"): Route(
         "Say whose event a delivery is, and apply it",

@@ -27,6 +27,7 @@ os.environ |= {
     "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
     "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
     "PURCHASE_LINK_SECRET_ID": "not-used",
+    "PSEUDONYM_SECRET_ID": "not-used",
     "CHECKOUT_SUCCESS_URL": "https://app.example.com/billing",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",

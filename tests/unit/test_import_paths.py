@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
     "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
     "PURCHASE_LINK_SECRET_ID": "not-used",
+    "PSEUDONYM_SECRET_ID": "not-used",
     "USAGE_QUEUE_URL": "not-used",
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
@@ -31,6 +32,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "aws_xray_sdk", "jinja2", "request
 
 ALLOWED = {
     "api_key_authorizer": set(),
+    "customer_data": {"pydantic"},
     "quota_check": {"pydantic"},
     "usage_batch": {"pydantic"},
     "usage_bulk": {"pydantic"},

@@ -46,6 +46,12 @@ def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH
 
 
+def pseudonym_secret_id(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the id of the secret that is the key of pseudonyms; raise ``ConfigurationError`` when it is missing."""
+    (secret_id,) = _required(environ, "PSEUDONYM_SECRET_ID")
+    return secret_id
+
+
 def body_retention(environ: Mapping[str, str] = os.environ) -> timedelta:
     """Return how long bodies of webhooks are kept; raise ``ConfigurationError`` where it is no number of days."""
     text = environ.get("BODY_RETENTION_DAYS") or str(DEFAULT_BODY_RETENTION_DAYS)

@@ -222,6 +222,12 @@ class DeliveryNotOpen(DomainError):
     code = "delivery_not_open"
 
 
+class CustomerErased(DomainError):
+    """The customer was erased: nothing new is kept under the id."""
+
+    code = "customer_erased"
+
+
 class DeliveryBodyRemoved(DomainError):
     """The delivery's body is gone, because of its age or because its customer was erased: it cannot be judged again."""
 

@@ -71,6 +71,7 @@ class Delivery:
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
     what cannot be read, without quoting it. ``judged_with`` stands for the code and the catalog that judged it; it is empty
     for deliveries that were judged before it was kept. ``body_removed_at``: body and headers are gone, and the mark stays.
+    ``is_redacted``: of the body of a customer who was erased, what is about money is left, under the pseudonym.
     """
 
     digest: str
@@ -96,6 +97,7 @@ class Delivery:
     judged_with: str = ""
     dismissal: Dismissal | None = None
     body_removed_at: datetime | None = None
+    is_redacted: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -143,6 +145,7 @@ class Listed:
     attempts: int
     place: datetime
     judged_with: str = ""
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,8 +367,10 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         else None,
         "body_removed_at": to_ms(delivery.body_removed_at) if delivery.body_removed_at else None,
     }
-    if delivery.body and not delivery.is_open:
+    if delivery.body and not delivery.is_redacted and not delivery.is_open:
         item |= {"due_shard": _BODIES, "valid_until": to_ms(delivery.received_at)}
+    if delivery.is_redacted:
+        item["redacted"] = True
     if delivery.told_by != "webhook":
         item["told_by"] = delivery.told_by
     return item | {name: value for name, value in optional.items() if value is not None}
@@ -397,6 +402,7 @@ def _delivery(item: Item) -> Delivery:
         judged_with=item.get("judged_with", ""),
         dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
         body_removed_at=from_ms(item["body_removed_at"]) if "body_removed_at" in item else None,
+        is_redacted="redacted" in item,
     )
 
 
@@ -414,7 +420,11 @@ def _pointer_item(delivery: Delivery, order_id: str) -> dict[str, Any]:
         "judged_at": to_ms(delivery.judged_at),
         "attempts": delivery.attempts,
     }
-    optional = {"reason": delivery.reason, "customer_id": delivery.customer_id}
+    optional = {
+        "reason": delivery.reason,
+        "customer_id": delivery.customer_id,
+        "redacted": delivery.is_redacted or None,
+    }
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -438,6 +448,7 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         attempts=int(item["attempts"]),
         place=from_ms(item[place]),
         judged_with=item.get("judged_with", ""),
+        is_redacted="redacted" in item,
     )
 
 

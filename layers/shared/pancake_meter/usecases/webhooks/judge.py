@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, Literal
 
+from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.domain.errors import DeliveryBodyRemoved, DeliveryNotFound, DeliveryNotOpen, DomainError
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
@@ -22,14 +23,17 @@ from pancake_meter.store.webhooks.deliveries import (
     dismissed,
     each_of_order,
     read_delivery,
+    read_order_customer,
 )
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told
 from pancake_meter.usecases.webhooks.effects import effects_of
+from pancake_meter.usecases.webhooks.forget import erased_owner, forgotten
 from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from pancake_meter.waffo.pinning import check_pinned
+from pancake_meter.waffo.redaction import named_customers
 
 ATTEMPTS_MAX: Final = 8
 _BACKOFF_BASE_SECONDS: Final = 0.02
@@ -201,29 +205,60 @@ def _judge(
 
     One that has been parked is looked at once more. What it waits for may have been applied while it was judged: that one
     looked for what waits before this mark was there, and did not find it.
+
+    Nothing is written of a customer who was erased: the transaction demands it of everybody whom the event names. Where it is
+    refused for that, the event becomes the pseudonym's, with what it says of money.
     """
+    pseudonym: str | None = None
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
+        kept = known or delivery
+        if pseudonym is not None:
+            told = replace(told, customer_id=pseudonym) if told.customer_id is not None else told
+            kept = kept if kept.is_redacted else forgotten(kept, pseudonym, now)
+        if kept.is_redacted and not isinstance(event, Unread):
+            event = kept_event(kept)
         effects = _effects(metering, event, now, told)
-        if len(effects.writes) > _EFFECTS_MAX:
+        if pseudonym is None and not kept.is_redacted:
+            pseudonym = _pseudonym(metering, kept, effects)
+            if pseudonym is not None:
+                continue
+        people = _people(kept, effects.customer_id, told.customer_id)
+        demands = metering.unless_erased(*people)
+        if len(effects.writes) + len(demands) > _EFFECTS_MAX:
             if _write_ahead(metering, event, effects, now):
                 continue
             effects = Effects("failed", TOO_MANY_WRITES, effects.customer_id)
-        judged = _judged(known or delivery, event, effects, metering, now)
+        judged = _judged(kept, event, effects, metering, now)
         if known is not None:
             judged = replace(judged, attempts=known.attempts + 1)
         try:
-            metering.table.transact([*delivery_writes(judged, known), *effects.writes])
+            metering.table.transact([*delivery_writes(judged, known), *effects.writes, *demands])
         except WriteRefused:
-            # Either the same delivery won on another Lambda, or something it rests on has changed: look again.
+            # The same delivery won on another Lambda, something it rests on has changed, or somebody was erased: look again.
+            pseudonym = pseudonym or erased_owner(metering, kept, *people)
             pause(_backoff(attempt))
             continue
         if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
             continue
         return _outcome(judged, judged.verdict, judged.reason)
     raise StoreBusy("the customer's books kept changing")
+
+
+def _people(kept: Delivery, *owners: str | None) -> list[str]:
+    """Return the customers whom an event would write of: those that it names, and its owner."""
+    named = dict.fromkeys((*owners, *named_customers(kept.body)))
+    return [customer_id for customer_id in named if customer_id is not None and not is_pseudonym(customer_id)]
+
+
+def _pseudonym(metering: Metering, kept: Delivery, effects: Effects) -> str | None:
+    """Return the pseudonym that an event belongs to by its order, though it may name nobody; ``None`` where to none."""
+    if metering.erasures is None or effects.customer_id is not None or kept.order_id is None:
+        return effects.customer_id if is_pseudonym(effects.customer_id) else None
+    owner = read_order_customer(metering.table, kept.order_id)
+    return owner if is_pseudonym(owner) else None
 
 
 def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told: Told) -> Effects:
