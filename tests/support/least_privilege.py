@@ -6,7 +6,7 @@ here, by the statements of that handler's function: the action, the table or ind
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -133,25 +133,15 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
     match operation:
         case "GetItem" | "UpdateItem":
             yield Touch(operation, TABLE, request["Key"]["PK"]["S"])
-        case "BatchGetItem":
-            for wanted in request["RequestItems"].values():
-                yield from (Touch(operation, TABLE, key["PK"]["S"]) for key in wanted["Keys"])
-        case "BatchWriteItem":
-            for requests in request["RequestItems"].values():
-                for each in requests:
-                    key = each["DeleteRequest"]["Key"]["PK"]["S"]
-                    yield from (Touch(action, TABLE, key) for action in (operation, "DeleteItem"))
+        case "BatchGetItem" | "BatchWriteItem":
+            yield from _of_batch(operation, request["RequestItems"].values())
         case "Scan" if request.get("Select") == "SPECIFIC_ATTRIBUTES" and "IndexName" not in request:
             named = f"{request['ProjectionExpression']} {request.get('FilterExpression', '')}"
             yield Touch(operation, TABLE, "", attributes=frozenset(_ATTRIBUTE.findall(named)))
         case "PutItem":
             yield Touch(operation, TABLE, request["Item"]["PK"]["S"])
         case "Query":
-            index = request.get("IndexName")
-            placeholder = _PARTITION.match(request["KeyConditionExpression"])
-            assert placeholder is not None, request["KeyConditionExpression"]
-            key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
-            yield Touch(operation, index or TABLE, key, counts=request.get("Select") == "COUNT")
+            yield _of_query(request)
         case "TransactWriteItems":
             for item in request["TransactItems"]:
                 ((kind, write),) = item.items()
@@ -159,6 +149,23 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
                 yield Touch(action, TABLE, (write.get("Item") or write["Key"])["PK"]["S"])
         case _:
             raise NotJudged(f"{operation} is nothing that a function is known to need")
+
+
+def _of_batch(operation: str, tables: Iterable[Any]) -> Iterator[Touch]:
+    for wanted in tables:
+        if operation == "BatchGetItem":
+            yield from (Touch(operation, TABLE, key["PK"]["S"]) for key in wanted["Keys"])
+            continue
+        for each in wanted:
+            key = each["DeleteRequest"]["Key"]["PK"]["S"]
+            yield from (Touch(action, TABLE, key) for action in (operation, "DeleteItem"))
+
+
+def _of_query(request: Mapping[str, Any]) -> Touch:
+    placeholder = _PARTITION.match(request["KeyConditionExpression"])
+    assert placeholder is not None, request["KeyConditionExpression"]
+    key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
+    return Touch("Query", request.get("IndexName") or TABLE, key, counts=request.get("Select") == "COUNT")
 
 
 def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.errors import CustomerErased, InvalidCustomerId
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.access.erasures import Erasures
@@ -23,8 +22,6 @@ from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.balance.hold_quota import hold_quota
 from pancake_meter.usecases.balance.operate import block, give_units
 from pancake_meter.usecases.balance.record_usage import record_events
-from pancake_meter.usecases.usage.count_usage import count_items
-from pancake_meter.usecases.usage.sources import OPENMETER
 from pancake_meter.usecases.webhooks.judge import kept_delivery, replay_delivery
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
@@ -193,8 +190,8 @@ def test_nothing_new_is_kept_under_the_id(world: World, every_item: Any) -> None
         hold_quota(metering, ADA, "tokens", "h2", Decimal(1), timedelta(minutes=1), LATER)
     with pytest.raises(CustomerErased):
         record_events(metering, ADA, "tokens", [usage_event("e2", Decimal(1), None, LATER)], LATER)
+    assert world.erasures is not None
     with pytest.raises(InvalidCustomerId):
-        assert world.erasures is not None
         erase_customer(world.erasures, world.erasures.pseudonym(ADA), LATER, may_go_on=lambda: True)
     assert personal(every_item()) == []
 

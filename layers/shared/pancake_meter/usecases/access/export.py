@@ -3,15 +3,16 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from pancake_meter.domain.customer import key_part
 from pancake_meter.store.access.customer_items import items_of_customer, keys_that_name, names
 from pancake_meter.store.keys import Key, customer_partition
-from pancake_meter.store.table import Item, Table
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table
 from pancake_meter.waffo.redaction import named_customers
 
-PAGE_ITEMS: Final = 100
+PAGE_ITEMS: Final = 500
 PAGE_CHARACTERS_MAX: Final = 3_000_000
 """Of what a page holds, before the item that goes beyond it: one more has at most 400 KB, and an answer 6 MB."""
 
@@ -33,7 +34,7 @@ class Place:
     """Where a page goes on: in the customer's own items, or in the whole ``table``; after ``key``."""
 
     part: str = "own"
-    key: Mapping[str, str] | None = None
+    key: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,23 @@ def _walk(
         yield None, place
     while place.part == "table" and may_go_on():
         keys, following = keys_that_name(table, customer_id, place.key)
-        for key in keys:
-            item = table.get(key) if key["PK"] != customer_partition(customer_id) else None
-            if item is not None and _is_of(item, customer_id):
-                yield item, Place("table", key)
+        elsewhere = [key for key in keys if key["PK"] != customer_partition(customer_id)]
+        for item in _read(table, elsewhere):
+            if _is_of(item, customer_id):
+                yield item, Place("table", _key(item))
         place = Place("table", following) if following is not None else Place("end")
         yield None, place
+
+
+def _read(table: Table, keys: Sequence[Key]) -> Iterator[Item]:
+    """Yield the items of some keys, in their order: those that are small by the hundred, any other by itself."""
+    for is_event, run in groupby(keys, key=lambda key: key["PK"].startswith("USAGE#")):
+        some = list(run)
+        size = READ_ITEMS_MAX if is_event else 1
+        for first in range(0, len(some), size):
+            chunk = some[first : first + size]
+            found = {(item["PK"], item["SK"]): item for item in table.get_all(chunk)}
+            yield from (found[key["PK"], key["SK"]] for key in chunk if (key["PK"], key["SK"]) in found)
 
 
 def _is_of(item: Item, customer_id: str) -> bool:
@@ -123,7 +135,7 @@ def _kind(item: Item) -> str:
         case "ORDER", "DELIVERY":
             return "delivery_of_order"
         case _:
-            return _KINDS.get(sort, sort.lower())
+            return _KINDS.get(sort, str(sort).lower())
 
 
 def _key(item: Item) -> Key:

@@ -206,34 +206,26 @@ def _judge(
     One that has been parked is looked at once more. What it waits for may have been applied while it was judged: that one
     looked for what waits before this mark was there, and did not find it.
 
-    Nothing is written of a customer who was erased: the transaction demands it of everybody whom the event names. Where it is
-    refused for that, the event becomes the pseudonym's, with what it says of money.
+    Nothing is written of a customer who was erased: the transaction demands it of everybody whom the event names. Where it
+    is refused for that, the event becomes the pseudonym's, with what it says of money.
     """
     pseudonym: str | None = None
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
-        kept = known or delivery
-        if pseudonym is not None:
-            told = replace(told, customer_id=pseudonym) if told.customer_id is not None else told
-            kept = kept if kept.is_redacted else forgotten(kept, pseudonym, now)
-        if kept.is_redacted and not isinstance(event, Unread):
-            event = kept_event(kept)
+        kept, event, told = _as_pseudonym(pseudonym, known or delivery, event, told, now)
         effects = _effects(metering, event, now, told)
-        if pseudonym is None and not kept.is_redacted:
-            pseudonym = _pseudonym(metering, kept, effects)
-            if pseudonym is not None:
-                continue
+        if pseudonym is None and (pseudonym := _pseudonym(metering, kept, effects)) is not None:
+            continue
         people = _people(kept, effects.customer_id, told.customer_id)
         demands = metering.unless_erased(*people)
         if len(effects.writes) + len(demands) > _EFFECTS_MAX:
             if _write_ahead(metering, event, effects, now):
                 continue
             effects = Effects("failed", TOO_MANY_WRITES, effects.customer_id)
-        judged = _judged(kept, event, effects, metering, now)
-        if known is not None:
-            judged = replace(judged, attempts=known.attempts + 1)
+        attempts = kept.attempts if known is None else known.attempts + 1
+        judged = replace(_judged(kept, event, effects, metering, now), attempts=attempts)
         try:
             metering.table.transact([*delivery_writes(judged, known), *effects.writes, *demands])
         except WriteRefused:
@@ -247,6 +239,16 @@ def _judge(
     raise StoreBusy("the customer's books kept changing")
 
 
+def _as_pseudonym(
+    pseudonym: str | None, kept: Delivery, event: WaffoEvent | Unread, told: Told, now: datetime
+) -> tuple[Delivery, WaffoEvent | Unread, Told]:
+    """Return the delivery, the event and what was told of it as those of a pseudonym, where they are of one."""
+    if pseudonym is not None:
+        told = replace(told, customer_id=pseudonym) if told.customer_id is not None else told
+        kept = kept if kept.is_redacted else forgotten(kept, pseudonym, now)
+    return kept, kept_event(kept) if kept.is_redacted and not isinstance(event, Unread) else event, told
+
+
 def _people(kept: Delivery, *owners: str | None) -> list[str]:
     """Return the customers whom an event would write of: those that it names, and its owner."""
     named = dict.fromkeys((*owners, *named_customers(kept.body)))
@@ -254,7 +256,12 @@ def _people(kept: Delivery, *owners: str | None) -> list[str]:
 
 
 def _pseudonym(metering: Metering, kept: Delivery, effects: Effects) -> str | None:
-    """Return the pseudonym that an event belongs to by its order, though it may name nobody; ``None`` where to none."""
+    """Return the pseudonym that an event belongs to by its order, though it may name nobody; ``None`` where to none.
+
+    ``None`` too of a delivery that is the pseudonym's already.
+    """
+    if kept.is_redacted:
+        return None
     if metering.erasures is None or effects.customer_id is not None or kept.order_id is None:
         return effects.customer_id if is_pseudonym(effects.customer_id) else None
     owner = read_order_customer(metering.table, kept.order_id)
