@@ -95,6 +95,7 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
 
 EVENTS = {
     "api_key_authorizer": ("authorize",),
+    "customer_data": ("customer_export", "customer_erase"),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),
     "reconciliation": ("reconciliation_on_demand", "reconciliation_schedule"),
