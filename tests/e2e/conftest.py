@@ -31,11 +31,13 @@ STOP_SECONDS_MAX = 180.0
 
 CONFIGURATION = (
     "AWS_",
+    "BODY_",
     "CATALOG_",
     "CHECKOUT_",
     "LITELLM_",
     "OPENMETER_",
     "POWERTOOLS_",
+    "PSEUDONYM_",
     "PURCHASE_",
     "TABLE_",
     "WAFFO_",

@@ -367,7 +367,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         else None,
         "body_removed_at": to_ms(delivery.body_removed_at) if delivery.body_removed_at else None,
     }
-    if delivery.body and not delivery.is_redacted and not delivery.is_open:
+    if delivery.body and not delivery.is_open:
         item |= {"due_shard": _BODIES, "valid_until": to_ms(delivery.received_at)}
     if delivery.is_redacted:
         item["redacted"] = True
