@@ -30,6 +30,9 @@ TRANSACTION_WRITES_MAX: Final = 100
 DELETE_ITEMS_MAX: Final = 25
 """Items that one request of ``delete_all`` takes away."""
 
+SCAN_ITEMS: Final = 500
+"""Items that one request of ``scan_keys`` passes: so few that any engine answers in time."""
+
 READ_ITEMS_MAX: Final = 100
 """Items that one request looks for."""
 
@@ -171,7 +174,7 @@ class Table:
     def scan_keys(
         self, condition: str, values: Mapping[str, Any], *, start: Mapping[str, Any] | None = None
     ) -> tuple[list[Mapping[str, str]], Mapping[str, Any] | None]:
-        """Return the keys of those items in the next 1 MB of the table that match, and the key to go on from.
+        """Return the keys of those of the table's next 500 items that match, and the key to go on from.
 
         It is read consistently, and paid for in full: a unit for each 4 KB that is passed.
         """
@@ -180,6 +183,7 @@ class Table:
             "FilterExpression": condition,
             "ExpressionAttributeValues": _marshal(values),
             "Select": "SPECIFIC_ATTRIBUTES",
+            "Limit": SCAN_ITEMS,
             "ProjectionExpression": "PK, SK",
             "ConsistentRead": True,
         }

@@ -42,7 +42,7 @@ def items_of_customer(
 def keys_that_name(
     table: Table, customer_id: str, start: Mapping[str, Any] | None = None
 ) -> tuple[list[Key], Mapping[str, Any] | None]:
-    """Return the keys of the items in the next 1 MB of the table that may be of the customer, and the key to go on from.
+    """Return the keys of those of the table's next items that may be of the customer, and the key to go on from.
 
     A body or a parked call that has the id as a text is among them, whatever the id means there: see ``names``.
     """
