@@ -13,12 +13,11 @@ from tests.e2e.test_reconciliation import reconcile
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_logs import CloudWatchLogsClient
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 MONTH_SECONDS = 31 * 24 * 3600
-CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+CREDENTIALS: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 NEVER_LOGGED = (
     "v1=",
     "buyerEmail",
@@ -42,7 +41,7 @@ def items_that_name(stack: Stack, person: str) -> list[dict[str, Any]]:
 
 
 def log_lines(stack: Stack) -> Iterator[str]:
-    client: CloudWatchLogsClient = boto3.client("logs", endpoint_url=stack.ready["aws_endpoint_url"], **CREDENTIALS)
+    client: Any = boto3.client("logs", endpoint_url=stack.ready["aws_endpoint_url"], **CREDENTIALS)
     for groups in client.get_paginator("describe_log_groups").paginate():
         for group in (each["logGroupName"] for each in groups["logGroups"]):
             for streams in client.get_paginator("describe_log_streams").paginate(logGroupName=group):
@@ -75,7 +74,8 @@ def test_a_customer_is_exported_and_erased_and_nothing_comes_back(stack: Stack, 
     events = [{"id": f"e{n}", "customer_id": customer_id, "meter": "tokens", "quantity": 5} for n in range(50)]
     assert stack.api.post("/v1/usage", json={"events": events}).json()["counted"] == 50
     # When
-    exported, cursor = [], None
+    exported: list[dict[str, Any]] = []
+    cursor: str | None = None
     while cursor is not None or not exported:
         page = stack.api.get(f"{path}/export", params={"cursor": cursor} if cursor else {}).raise_for_status().json()
         exported += page["items"]
