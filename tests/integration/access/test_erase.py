@@ -174,6 +174,26 @@ def test_an_order_that_nobody_knew_of_is_the_pseudonyms_too(world: World, every_
     assert personal(every_item()) == []
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+def test_an_event_of_another_that_names_the_erased_one_stays_the_other_s(
+    world: World, every_item: Any, *, is_before: bool
+) -> None:
+    # Given an order of bob whose checkout names ada too
+    live(world, first_period())
+    both = {**BUYER, "merchantProvidedBuyerIdentity": "bob", "buyerEmail": "bob@example.net", "billingDetail": None}
+    shared = lifecycle("activated", "ORD_b", "2026-03-10", "2026-03-10", "2026-04-10", plan="starter", **both)
+    if is_before:
+        assert world.take(shared).customer_id == "bob"
+    erased(world)
+    if not is_before:
+        assert world.take(shared, LATER).customer_id == "bob"
+    # Then he has his plan, and of her nothing is left
+    assert world.plan(customer_id="bob", now=LATER) == "starter"
+    assert personal(every_item()) == []
+    assert world.take({**shared, "id": "again"}, LATER).reason == "no_news"
+    assert personal(every_item()) == []
+
+
 def test_a_body_that_cannot_be_read_is_not_kept_for_an_erased_order(world: World, every_item: Any) -> None:
     live(world, first_period())
     erased(world)

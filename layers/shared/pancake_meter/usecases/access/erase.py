@@ -227,15 +227,21 @@ class _Eraser:
                 self._forget_delivery(listed.digest, of_order=True)
 
     def _forget_delivery(self, digest: str, *, of_order: bool = False) -> bool:
-        """Leave of a delivery what is about money. A body may have the id as a text that means another thing."""
+        """Leave of a delivery what is about money, under the name of whose it is: another customer's may name this one too.
+
+        A body may have the id as a text that means another thing.
+        """
         for _ in range(_ATTEMPTS_MAX):
             kept = read_delivery(self.table, digest)
             if kept is None or kept.is_redacted:
                 return False
-            if not of_order and self.customer_id not in {kept.customer_id, *named_customers(kept.body)}:
+            named = named_customers(kept.body)
+            if not of_order and self.customer_id not in (kept.customer_id, *named):
                 return False
+            owner = kept.customer_id or next(iter(named), self.customer_id)
+            name = self.pseudonym if of_order or owner == self.customer_id else owner
             try:
-                self.table.transact(delivery_writes(forgotten(kept, self.pseudonym, self.now), kept))
+                self.table.transact(delivery_writes(forgotten(kept, name, self.now), kept))
             except WriteRefused:
                 continue
             return True

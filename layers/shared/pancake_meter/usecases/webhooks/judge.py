@@ -23,17 +23,15 @@ from pancake_meter.store.webhooks.deliveries import (
     dismissed,
     each_of_order,
     read_delivery,
-    read_order_customer,
 )
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told
 from pancake_meter.usecases.webhooks.effects import effects_of
-from pancake_meter.usecases.webhooks.forget import erased_owner, forgotten
+from pancake_meter.usecases.webhooks.forget import forgotten, name_to_keep, people_of, pseudonym_of_order
 from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from pancake_meter.waffo.pinning import check_pinned
-from pancake_meter.waffo.redaction import named_customers
 
 ATTEMPTS_MAX: Final = 8
 _BACKOFF_BASE_SECONDS: Final = 0.02
@@ -209,17 +207,17 @@ def _judge(
     Nothing is written of a customer who was erased: the transaction demands it of everybody whom the event names. Where it
     is refused for that, the event becomes the pseudonym's, with what it says of money.
     """
-    pseudonym: str | None = None
+    name: str | None = None
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
-        kept, event, told = _as_pseudonym(pseudonym, known or delivery, event, told, now)
+        kept, event, told = _under(name, known or delivery, event, told, now)
         effects = _effects(metering, event, now, told)
-        if pseudonym is None and (pseudonym := _pseudonym(metering, kept, effects)) is not None:
+        if name is None and (name := _pseudonym(metering, kept, effects)) is not None:
             continue
-        people = _people(kept, effects.customer_id, told.customer_id)
-        demands = metering.unless_erased(*people)
+        owner = effects.customer_id
+        demands = metering.unless_erased(*people_of(kept, owner, told.customer_id))
         if len(effects.writes) + len(demands) > _EFFECTS_MAX:
             if _write_ahead(metering, event, effects, now):
                 continue
@@ -230,7 +228,7 @@ def _judge(
             metering.table.transact([*delivery_writes(judged, known), *effects.writes, *demands])
         except WriteRefused:
             # The same delivery won on another Lambda, something it rests on has changed, or somebody was erased: look again.
-            pseudonym = pseudonym or erased_owner(metering, kept, *people)
+            name = name or name_to_keep(metering, kept, owner, told.customer_id)
             pause(_backoff(attempt))
             continue
         if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
@@ -239,33 +237,26 @@ def _judge(
     raise StoreBusy("the customer's books kept changing")
 
 
-def _as_pseudonym(
-    pseudonym: str | None, kept: Delivery, event: WaffoEvent | Unread, told: Told, now: datetime
+def _under(
+    name: str | None, kept: Delivery, event: WaffoEvent | Unread, told: Told, now: datetime
 ) -> tuple[Delivery, WaffoEvent | Unread, Told]:
-    """Return the delivery, the event and what was told of it as those of a pseudonym, where they are of one."""
-    if pseudonym is not None:
-        told = replace(told, customer_id=pseudonym) if told.customer_id is not None else told
-        kept = kept if kept.is_redacted else forgotten(kept, pseudonym, now)
+    """Return the delivery, the event and what was told of it as they are kept under a name, where there is one."""
+    if name is not None:
+        told = replace(told, customer_id=name) if told.customer_id is not None else told
+        kept = kept if kept.is_redacted else forgotten(kept, name, now)
     return kept, kept_event(kept) if kept.is_redacted and not isinstance(event, Unread) else event, told
-
-
-def _people(kept: Delivery, *owners: str | None) -> list[str]:
-    """Return the customers whom an event would write of: those that it names, and its owner."""
-    named = dict.fromkeys((*owners, *named_customers(kept.body)))
-    return [customer_id for customer_id in named if customer_id is not None and not is_pseudonym(customer_id)]
 
 
 def _pseudonym(metering: Metering, kept: Delivery, effects: Effects) -> str | None:
     """Return the pseudonym that an event belongs to by its order, though it may name nobody; ``None`` where to none.
 
-    ``None`` too of a delivery that is the pseudonym's already.
+    ``None`` too of a delivery that is kept under a name already.
     """
     if kept.is_redacted:
         return None
-    if metering.erasures is None or effects.customer_id is not None or kept.order_id is None:
+    if effects.customer_id is not None:
         return effects.customer_id if is_pseudonym(effects.customer_id) else None
-    owner = read_order_customer(metering.table, kept.order_id)
-    return owner if is_pseudonym(owner) else None
+    return pseudonym_of_order(metering, kept) if metering.erasures is not None else None
 
 
 def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told: Told) -> Effects:
