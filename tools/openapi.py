@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
+from pancake_meter.http.access.customer_data import ErasureBody, ExportBody
 from pancake_meter.http.access.keys import (
     KEYS_PAGE_MAX,
     CreateKeyRequest,
@@ -137,6 +138,15 @@ _OF_THE_GATEWAY: Final[Mapping[HTTPStatus, tuple[str, str]]] = {
 _MONEY = (HTTPStatus.PAYMENT_REQUIRED,)
 
 DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
+    ("GET", "/v1/customers/{customer_id}/export"): Described(
+        "A page of everything that is kept of a customer",
+        {HTTPStatus.OK: ExportBody},
+        query=(_CURSOR,),
+    ),
+    ("DELETE", "/v1/customers/{customer_id}"): Described(
+        "Erase a customer, or go on with it: 202 while there is more to do",
+        {HTTPStatus.OK: ErasureBody, HTTPStatus.ACCEPTED: ErasureBody},
+    ),
     ("GET", "/v1/customers/{customer_id}/quota"): Described("Every meter's quota", {HTTPStatus.OK: QuotasBody}),
     ("GET", "/v1/customers/{customer_id}/quota/{meter}"): Described(
         "One meter's quota; with an amount, whether it may be spent",
@@ -148,13 +158,13 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         "Reserve units before the work",
         {HTTPStatus.CREATED: HoldBody, HTTPStatus.OK: HoldBody},
         body=HoldRequest,
-        problems=(*_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+        problems=(HTTPStatus.GONE, *_MONEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
     ),
     ("POST", "/v1/customers/{customer_id}/holds/{hold_id}/settle"): Described(
         "Count what was really used and end the hold",
         {HTTPStatus.OK: SettledBody},
         body=SettleRequest,
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("DELETE", "/v1/customers/{customer_id}/holds/{hold_id}"): Described(
         "End a hold with nothing used",
@@ -178,7 +188,7 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         "Count 1 to 100 usage events, each judged for itself",
         {HTTPStatus.OK: BatchBody, HTTPStatus.MULTI_STATUS: BatchBody},
         body=UsageRequest,
-        problems=(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        problems=(HTTPStatus.GONE, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ),
     ("POST", "/v1/usage/bulk"): Described(
         "Accept usage events in bulk, to be counted exactly once within moments",
@@ -229,7 +239,7 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         "Open a checkout, or find the open one",
         {HTTPStatus.CREATED: CheckoutBody, HTTPStatus.OK: CheckoutBody},
         body=CheckoutRequest,
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("GET", "/v1/customers/{customer_id}/checkouts"): Described(
         "Checkouts of a customer, newest first", {HTTPStatus.OK: CheckoutPage}, query=(_CURSOR,)
@@ -261,7 +271,7 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
     ("POST", "/v1/deliveries/{delivery_id}/replay"): Described(
         "Apply a delivery again; one that is done is not touched",
         {HTTPStatus.OK: ReplayBody},
-        problems=(HTTPStatus.NOT_FOUND,),
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     ("POST", "/v1/deliveries/{delivery_id}/assign"): Described(
         "Say whose event a delivery is, and apply it",

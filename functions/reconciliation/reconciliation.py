@@ -1,4 +1,7 @@
-"""Reconciliation: finds in Waffo's GraphQL what no webhook delivered, on a schedule and on demand."""
+"""Reconciliation: finds in Waffo's GraphQL what no webhook delivered, on a schedule and on demand.
+
+After it, bodies of webhooks that have reached their age are removed.
+"""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,6 +21,7 @@ from pancake_meter.invocation import time_left
 from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.reconciliation.reconcile import Report, reconcile
 from pancake_meter.usecases.reports.measure_month import measure_month
+from pancake_meter.usecases.webhooks.age_bodies import remove_aged_bodies
 
 logger = Logger()
 router = Router[ReconciliationDeps]()
@@ -50,9 +54,12 @@ def _reconcile(deps: ReconciliationDeps, context: LambdaContext, longest: timede
     def on_failure(name: str, reference: str, error: Exception) -> None:
         logger.error("not reconciled", extra={"pass": name, "reference": reference, "error": repr(error)})
 
-    report = reconcile(deps.reconciling, deps.clock(), may_go_on=may_go_on, on_failure=on_failure)
+    now = deps.clock()
+    report = reconcile(deps.reconciling, now, may_go_on=may_go_on, on_failure=on_failure)
     _count(report)
-    return report_body(report)
+    table = deps.reconciling.metering.table
+    removed = remove_aged_bodies(table, now - deps.body_retention, now, may_go_on=may_go_on)
+    return report_body(report, removed)
 
 
 def _gauge_month(deps: ReconciliationDeps) -> None:

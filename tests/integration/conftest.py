@@ -30,6 +30,7 @@ os.environ |= {
     "CUSTOMER_TOKEN_SECRET_ID": "not-used",
     "CUSTOMER_TOKEN_STACK": "not-used",
     "BROWSER_ORIGINS": "https://app.example.com,http://localhost:3000",
+    "PSEUDONYM_SECRET_ID": "not-used",
     "CHECKOUT_SUCCESS_URL": "https://app.example.com/billing",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
     "POWERTOOLS_SERVICE_NAME": "test",

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 When = Literal["before", "after", "lost"]
-WRITES = frozenset({"put_item", "update_item", "transact_write_items"})
-CALLS = WRITES | {"batch_get_item", "get_item", "query"}
+WRITES = frozenset({"batch_write_item", "put_item", "update_item", "transact_write_items"})
+CALLS = WRITES | {"batch_get_item", "get_item", "query", "scan"}
 TIMEOUT = ReadTimeoutError(endpoint_url="http://dynamodb")
 
 

@@ -66,6 +66,7 @@ def environment(url: str, function: str) -> dict[str, str]:
         "OPENMETER_KEY_SECRET_ID": "openmeter",
         "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
         "POWERTOOLS_SERVICE_NAME": function,
+        "PSEUDONYM_SECRET_ID": "pseudonyms",
         "PURCHASE_LINK_SECRET_ID": "links",
         "TABLE_NAME": "table",
         "USAGE_QUEUE_URL": f"{url}/usage",

@@ -6,7 +6,7 @@ here, by the statements of that handler's function: the action, the table or ind
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -20,28 +20,57 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Final = ROOT / "functions"
 TABLE: Final = "table"
-ITEM_ACTIONS: Final = frozenset({"BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"})
+ITEM_ACTIONS: Final = frozenset(
+    {
+        "BatchGetItem",
+        "BatchWriteItem",
+        "ConditionCheckItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "UpdateItem",
+    }
+)
 TABLE_ARN: Final = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableInUse.Value}"
 _INDEX: Final = re.compile(re.escape(TABLE_ARN) + r"/index/([a-z]+)")
+_ATTRIBUTE: Final = re.compile(r"(?<![:#\w])(?!OR\b|AND\b|NOT\b)(\w+)(?!\w|\()")
+_ACTIONS: Final = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "ConditionCheck": "ConditionCheckItem",
+    "Delete": "DeleteItem",
+}
 _PARTITION: Final = re.compile(r"#?\w+ = (:\w+)")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What one statement allows: actions on the table, or on an index of that name, for these partition keys."""
+    """What one statement allows: actions on the table, or on an index of that name, for these partition keys.
+
+    ``only_counts``: only queries that count items and return none. ``attributes``: requests that name no others.
+    """
 
     actions: frozenset[str]
     where: str
     keys: tuple[str, ...]
+    only_counts: bool = False
+    attributes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class Touch:
-    """One use of DynamoDB: ``key`` is the partition key."""
+    """One use of DynamoDB: ``key`` is the partition key, nothing of a scan, which has none.
+
+    ``counts``: it returns no items. ``attributes`` are those that a scan names.
+    """
 
     action: str
     where: str
     key: str
+    counts: bool = False
+    attributes: frozenset[str] = frozenset()
 
 
 class NotJudged(AssertionError):
@@ -71,7 +100,9 @@ def is_allowed(function: str, touch: Touch) -> bool:
     return any(
         touch.action in grant.actions
         and touch.where == grant.where
+        and (touch.counts or not grant.only_counts)
         and any(fnmatchcase(touch.key, pattern) for pattern in grant.keys)
+        and (grant.attributes is None or touch.attributes <= grant.attributes)
         for grant in grants_of(function)
     )
 
@@ -102,35 +133,53 @@ def touches(operation: str, request: Mapping[str, Any]) -> Iterator[Touch]:
     match operation:
         case "GetItem" | "UpdateItem":
             yield Touch(operation, TABLE, request["Key"]["PK"]["S"])
-        case "BatchGetItem":
-            for wanted in request["RequestItems"].values():
-                yield from (Touch(operation, TABLE, key["PK"]["S"]) for key in wanted["Keys"])
+        case "BatchGetItem" | "BatchWriteItem":
+            yield from _of_batch(operation, request["RequestItems"].values())
+        case "Scan" if request.get("Select") == "SPECIFIC_ATTRIBUTES" and "IndexName" not in request:
+            named = f"{request['ProjectionExpression']} {request.get('FilterExpression', '')}"
+            yield Touch(operation, TABLE, "", attributes=frozenset(_ATTRIBUTE.findall(named)))
         case "PutItem":
             yield Touch(operation, TABLE, request["Item"]["PK"]["S"])
         case "Query":
-            index = request.get("IndexName")
-            placeholder = _PARTITION.match(request["KeyConditionExpression"])
-            assert placeholder is not None, request["KeyConditionExpression"]
-            key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
-            yield Touch(operation, index or TABLE, key)
+            yield _of_query(request)
         case "TransactWriteItems":
             for item in request["TransactItems"]:
                 ((kind, write),) = item.items()
-                action = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}[kind]
+                action = _ACTIONS[kind]
                 yield Touch(action, TABLE, (write.get("Item") or write["Key"])["PK"]["S"])
         case _:
             raise NotJudged(f"{operation} is nothing that a function is known to need")
+
+
+def _of_batch(operation: str, tables: Iterable[Any]) -> Iterator[Touch]:
+    for wanted in tables:
+        if operation == "BatchGetItem":
+            yield from (Touch(operation, TABLE, key["PK"]["S"]) for key in wanted["Keys"])
+            continue
+        for each in wanted:
+            key = each["DeleteRequest"]["Key"]["PK"]["S"]
+            yield from (Touch(action, TABLE, key) for action in (operation, "DeleteItem"))
+
+
+def _of_query(request: Mapping[str, Any]) -> Touch:
+    placeholder = _PARTITION.match(request["KeyConditionExpression"])
+    assert placeholder is not None, request["KeyConditionExpression"]
+    key = request["ExpressionAttributeValues"][placeholder[1]]["S"]
+    return Touch("Query", request.get("IndexName") or TABLE, key, counts=request.get("Select") == "COUNT")
 
 
 def _grants(statement: Mapping[str, Any]) -> Iterator[Grant]:
     actions = ITEM_ACTIONS & {action.removeprefix("dynamodb:") for action in statement["Action"]}
     if not actions:
         return
-    condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
-    keys = tuple(condition.get("dynamodb:LeadingKeys", ("*",)))
+    conditions = statement.get("Condition", {})
+    keys = tuple(conditions.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ("*",)))
+    named = conditions.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes")
+    attributes = frozenset(named) if named is not None else None
+    only_counts = conditions.get("StringEquals", {}).get("dynamodb:Select") == "COUNT"
     resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
     for resource in resources:
-        yield Grant(actions, _where(resource), keys)
+        yield Grant(actions, _where(resource), keys, only_counts, attributes)
 
 
 def _where(resource: Mapping[str, Any]) -> str:

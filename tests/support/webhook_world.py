@@ -9,6 +9,7 @@ from typing import Any
 
 from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
@@ -99,11 +100,12 @@ class World:
     mode: Any = "test"
     catalog: Catalog = field(default_factory=lambda: load_catalog(CATALOG))
     waits: list[float] = field(default_factory=list)
+    erasures: Erasures | None = None
 
     @property
     def metering(self) -> Metering:
         """The catalog on the table."""
-        return Metering(self.table, self.catalog)
+        return Metering(self.table, self.catalog, erasures=self.erasures)
 
     @property
     def intake(self) -> Intake:

@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "PURCHASE_LINK_SECRET_ID": "not-used",
     "CUSTOMER_TOKEN_SECRET_ID": "not-used",
     "CUSTOMER_TOKEN_STACK": "not-used",
+    "PSEUDONYM_SECRET_ID": "not-used",
     "USAGE_QUEUE_URL": "not-used",
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
@@ -34,7 +35,8 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "
 ALLOWED = {
     "access": {"pydantic"},
     "api_key_authorizer": set(),
-    "quota_check": {"pydantic", "itsdangerous"},
+    "customer_data": {"pydantic"},
+    "quota_check": {"pydantic"},
     "usage_batch": {"pydantic"},
     "usage_bulk": {"pydantic"},
     "usage_forwarding": {"httpx"},
@@ -45,7 +47,7 @@ ALLOWED = {
     "reports": {"pydantic"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
-    "overage_checkout": {"pydantic", "itsdangerous", "pancake_meter.waffo.keys", "httpx"},
+    "overage_checkout": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
 }
 
 

@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.deadline import deadline_of
+from pancake_meter.domain.access.masking import masked
 from pancake_meter.store.errors import OutOfTime, StoreError
 
 ANSWER_SECONDS: Final = 1.5
@@ -38,7 +39,11 @@ def time_left(context: LambdaContext, reserve: timedelta = RESERVE) -> Callable[
 
 
 def lambda_handler(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]:
-    """Decorate the handler of a function: it logs with the request's ids, writes its metrics, and ends ``in_time``."""
+    """Decorate the handler of a function: it logs with the request's ids, writes its metrics, and ends ``in_time``.
+
+    No line of its log shows an e-mail address, a key or a token.
+    """
+    _mask(Logger().registered_formatter)
     # An invocation that counts nothing is normal here, and not worth a warning.
     warnings.filterwarnings("ignore", message="No application metrics to publish")
 
@@ -48,6 +53,24 @@ def lambda_handler(on_trouble: OnTrouble | None = None) -> Callable[[Handler], H
         return decorated
 
     return decorate
+
+
+class _Masked:
+    """A serialiser of log lines that masks what they may not show."""
+
+    def __init__(self, serialize: Callable[[dict[str, Any]], str]) -> None:
+        """Wrap ``serialize``."""
+        self._serialize = serialize
+
+    def __call__(self, line: dict[str, Any]) -> str:
+        """Return the line as JSON."""
+        return masked(self._serialize(line))
+
+
+def _mask(formatter: Any) -> None:
+    """Mask every line of a formatter of Powertools, once: all loggers of a function share it."""
+    if not isinstance(formatter.json_serializer, _Masked):
+        formatter.json_serializer = _Masked(formatter.json_serializer)
 
 
 def in_time(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]:

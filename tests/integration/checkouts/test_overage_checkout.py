@@ -185,6 +185,12 @@ def link(kind: str = "top_up", secret: str = SECRET) -> str:
     return made.removeprefix("https://api.example.com")
 
 
+def changed(path: str) -> str:
+    """Return the link with one character in its middle changed."""
+    middle = len(path) // 2
+    return path[:middle] + ("A" if path[middle] != "A" else "B") + path[middle + 1 :]
+
+
 def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Shop) -> None:
     first, again = (shop.call(api_event("buy_link", path=link())) for _ in range(2))
     assert (first.status, again.status) == (HTTPStatus.SEE_OTHER, HTTPStatus.SEE_OTHER)
@@ -211,7 +217,7 @@ def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        (link()[:-1] + ("A" if link()[-1] != "A" else "B"), 404),
+        (changed(link()), 404),
         (link(secret="another secret"), 404),
         ("/buy/nonsense", 404),
         (link("gift"), 404),
@@ -333,3 +339,18 @@ def test_on_the_local_stack_alone_a_customer_may_land_on_this_machine(
         assert shop.waffo.sessions[0]["successUrl"] == url
     else:
         assert (answer.body["code"], shop.waffo.sessions) == ("success_url_not_allowed", [])
+
+
+@pytest.mark.parametrize("path", [link(), link(secret="another secret"), "/buy/nonsense", "/buy/%ff", link("gift")])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_issue_13_point_8_every_answer_to_a_link_is_sealed_against_frames_and_downgrades(
+    shop: Shop, path: str, is_late: bool
+) -> None:
+    if is_late:
+        shop.wait(LINK_LIFETIME)
+    headers = shop.call(api_event("buy_link", path=path)).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert (headers["X-Frame-Options"], headers["Cache-Control"]) == ("DENY", "no-store")
+    assert (headers["Referrer-Policy"], headers["X-Content-Type-Options"]) == ("no-referrer", "nosniff")

@@ -9,7 +9,7 @@ import pytest
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.errors import NewerFormat
 from pancake_meter.store.item_format import ATTRIBUTE, FORMAT
-from pancake_meter.store.table import Check, Put, Table, Update, Write
+from pancake_meter.store.table import Check, Delete, Put, Table, Update, Write
 from pancake_meter.usecases.access.manage_keys import create_key
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
 from pancake_meter.usecases.balance.record_usage import record_events
@@ -27,6 +27,7 @@ ANY_WRITE: tuple[Write, ...] = (
     Update(KEY, "SET used = used + :one", None, {":one": 1}),
     Update(KEY, "ADD used :one", "used = :one OR used = :two", {":one": 1, ":two": 2}),
     Check(KEY, "used = :one", {":one": 1}),
+    Delete(KEY, "attribute_exists(PK)"),
 )
 
 
@@ -126,7 +127,7 @@ def test_no_write_goes_over_an_item_of_a_later_version(write: Write, dynamodb: "
     store = Table(dynamodb, table, sleep=waits.append)
     with pytest.raises(NewerFormat):
         store.transact([write])
-    if not isinstance(write, Check):
+    if not isinstance(write, Check | Delete):
         with pytest.raises(NewerFormat):
             store.write(write)
     assert stored(dynamodb, table) == [LATER]

@@ -39,6 +39,7 @@ def deps(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> Reconciliation
     times = list(seconds)
     return ReconciliationDeps(
         Reconciling(world.stack.metering, "test", STORE_ID, world.client(), pause=lambda _: None),
+        timedelta(days=180),
         clock=lambda: world.now,
         stopwatch=lambda: times.pop(0) if len(times) > 1 else times[0],
     )
@@ -230,3 +231,12 @@ def test_a_month_that_cannot_be_gauged_now_does_not_fail_the_run(
 
     monkeypatch.setattr("reconciliation.measure_month", gone)
     assert on_schedule(world)["healed"] == 2
+
+
+def test_issue_13_point_7_bodies_of_webhooks_age_out_after_a_run_as_its_policy_allows(world: WaffoWorld) -> None:
+    first = on_demand(world).body
+    assert first["bodies_removed"] == 0
+    world.at(NOW + timedelta(days=181))
+    removed = on_demand(world).body["bodies_removed"]
+    assert removed > 0
+    assert on_demand(world).body["bodies_removed"] == 0

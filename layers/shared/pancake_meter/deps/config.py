@@ -6,6 +6,7 @@ A function that lacks a setting does not start: half configured, it would answer
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_WAFFO_API_URL = "https://api.waffo.ai"
 DEFAULT_CATALOG_PATH = "/opt/catalog.toml"
+DEFAULT_BODY_RETENTION_DAYS = 180
+BODY_RETENTION_DAYS_MAX = 3650
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -65,6 +68,20 @@ def browser_origins(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
 def catalog_path(environ: Mapping[str, str] = os.environ) -> str:
     """Return where the catalog is."""
     return environ.get("CATALOG_PATH") or DEFAULT_CATALOG_PATH
+
+
+def pseudonym_secret_id(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the id of the secret that is the key of pseudonyms; raise ``ConfigurationError`` when it is missing."""
+    (secret_id,) = _required(environ, "PSEUDONYM_SECRET_ID")
+    return secret_id
+
+
+def body_retention(environ: Mapping[str, str] = os.environ) -> timedelta:
+    """Return how long bodies of webhooks are kept; raise ``ConfigurationError`` where it is no number of days."""
+    text = environ.get("BODY_RETENTION_DAYS") or str(DEFAULT_BODY_RETENTION_DAYS)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= BODY_RETENTION_DAYS_MAX:
+        raise ConfigurationError(f"BODY_RETENTION_DAYS must be 1 to {BODY_RETENTION_DAYS_MAX}")
+    return timedelta(days=int(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from functools import cache
 
 from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.config import catalog_path
+from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
 from pancake_meter.deps.telemetry import report_unprovisioned
 from pancake_meter.usecases.balance.metering import Metering
@@ -26,4 +27,5 @@ def metering_deps() -> MeteringDeps:
 @cache
 def stack_metering() -> Metering:
     """Return the metering of this stack. A missing setting or a faulty catalog stops the cold start."""
-    return Metering(stack_table(), load_catalog(catalog_path()), report_unprovisioned)
+    catalog = load_catalog(catalog_path())
+    return Metering(stack_table(), catalog, report_unprovisioned, erasures=stack_erasures())

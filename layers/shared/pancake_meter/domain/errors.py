@@ -241,6 +241,18 @@ class DeliveryNotOpen(DomainError):
     code = "delivery_not_open"
 
 
+class CustomerErased(DomainError):
+    """The customer was erased: nothing new is kept under the id."""
+
+    code = "customer_erased"
+
+
+class DeliveryBodyRemoved(DomainError):
+    """The delivery's body is gone, because of its age or because its customer was erased: it cannot be judged again."""
+
+    code = "delivery_body_removed"
+
+
 class ReportTooLarge(DomainError):
     """The report covers more than one answer can add up."""
 

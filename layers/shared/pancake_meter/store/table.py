@@ -28,6 +28,12 @@ Item = Mapping[str, Any]
 _Answer = TypeVar("_Answer")
 
 TRANSACTION_WRITES_MAX: Final = 100
+DELETE_ITEMS_MAX: Final = 25
+"""Items that one request of ``delete_all`` takes away."""
+
+SCAN_ITEMS: Final = 500
+"""Items that one request of ``scan_keys`` passes: so few that any engine answers in time."""
+
 READ_ITEMS_MAX: Final = 100
 ITEM_BYTES_MAX: Final = 400_000
 """Items that one request looks for."""
@@ -75,7 +81,17 @@ class Check:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-Write = Put | Update | Check
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Take an item away, if ``condition`` holds. Only in a transaction."""
+
+    key: Mapping[str, str]
+    condition: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+Write = Put | Update | Check | Delete
 
 
 def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
@@ -180,6 +196,45 @@ class Table:
             if start is None:
                 return
 
+    def scan_keys(
+        self, condition: str, values: Mapping[str, Any], *, start: Mapping[str, Any] | None = None
+    ) -> tuple[list[Mapping[str, str]], Mapping[str, Any] | None]:
+        """Return the keys of those of the table's next 500 items that match, and the key to go on from.
+
+        It is read consistently, and paid for in full: a unit for each 4 KB that is passed.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "FilterExpression": condition,
+            "ExpressionAttributeValues": _marshal(values),
+            "Select": "SPECIFIC_ATTRIBUTES",
+            "Limit": SCAN_ITEMS,
+            "ProjectionExpression": "PK, SK",
+            "ConsistentRead": True,
+        }
+        if start is not None:
+            request["ExclusiveStartKey"] = _marshal(start)
+        answer = self._call(lambda: self._client.scan(**request))
+        following = answer.get("LastEvaluatedKey")
+        return [_unmarshal(item) for item in answer["Items"]], _unmarshal(following) if following else None
+
+    def delete_all(self, keys: Sequence[Mapping[str, str]]) -> None:
+        """Take at most 25 items away, whatever they are: one request, if all goes well.
+
+        Raises:
+            StoreBusy, StoreUnavailable: passing trouble; some may be gone, and repeating all is safe.
+        """
+        waiting: Mapping[str, Any] = {self._name: [{"DeleteRequest": {"Key": _marshal(key)}} for key in keys]}
+
+        def delete_waiting() -> None:
+            nonlocal waiting
+            answer = _translated(partial(self._client.batch_write_item, RequestItems=waiting))
+            waiting = answer.get("UnprocessedItems", {})
+            if waiting:
+                raise StoreBusy("items were left unprocessed")
+
+        self._retrier.call(delete_waiting)
+
     def count(self, condition: str, values: Mapping[str, Any], *, limit: int, index: str) -> int:
         """Return how many items of an index match: one query, which counts up to ``limit`` items or 1 MB of them."""
         answer = self._call(
@@ -244,6 +299,8 @@ class Table:
                 return {"Update": request}  # type: ignore[typeddict-item]
             case Check():
                 return {"ConditionCheck": request}  # type: ignore[typeddict-item]
+            case Delete():
+                return {"Delete": request}  # type: ignore[typeddict-item]
 
     def _request(self, write: Write) -> dict[str, Any]:
         request: dict[str, Any] = {

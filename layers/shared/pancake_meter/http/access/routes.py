@@ -68,6 +68,8 @@ ROUTES: Final = (
     Route("GET", f"{_CUSTOMER}/checkouts/{{checkout_id}}", "overage_checkout", _READ_CHECKOUTS, "read"),
     Route("GET", "/v1/plans", "overage_checkout", _READ_CHECKOUTS, "read"),
     Route("POST", f"{_CUSTOMER}/overage/{{meter}}/forgive", "overage_checkout", _OPERATE),
+    Route("GET", f"{_CUSTOMER}/export", "customer_data", _OPERATE),
+    Route("DELETE", _CUSTOMER, "customer_data", _OPERATE),
     Route("GET", "/v1/deliveries", "webhook_deliveries", _OPERATE),
     Route("GET", "/v1/deliveries/{delivery_id}", "webhook_deliveries", _OPERATE),
     Route("POST", "/v1/deliveries/{delivery_id}/replay", "webhook_deliveries", _OPERATE),

@@ -42,7 +42,8 @@ class BoughtTwiceBody(TypedDict):
 class ReportBody(TypedDict):
     """A run: what was missing and is ``healed``, what ``failed``, and the passes that are ``left`` for the next run.
 
-    ``bought_twice`` names at most 100 customers, for as long as both their orders stand.
+    ``bought_twice`` names at most 100 customers, for as long as both their orders stand. ``bodies_removed`` counts webhooks
+    whose body reached its age.
     """
 
     started_at: str
@@ -52,9 +53,10 @@ class ReportBody(TypedDict):
     left: list[str]
     bought_twice: list[BoughtTwiceBody]
     passes: dict[str, PassBody]
+    bodies_removed: int
 
 
-def report_body(report: Report) -> ReportBody:
+def report_body(report: Report, bodies_removed: int) -> ReportBody:
     """Return a run's report."""
     return {
         "started_at": timestamp(report.started_at),
@@ -67,4 +69,5 @@ def report_body(report: Report) -> ReportBody:
             for found in report.bought_twice
         ],
         "passes": {name: cast("PassBody", asdict(tally)) for name, tally in report.passes.items()},
+        "bodies_removed": bodies_removed,
     }

@@ -1,36 +1,55 @@
 """Pages for people: what a customer sees who clicks a purchase link that cannot lead anywhere."""
 
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from html import escape
 from http import HTTPStatus
+from typing import Final
 
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable, TooManyGrants
 
-_PAGE = """<!doctype html>
+_STYLE: Final = """
+body { font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 32rem; padding: 0 1.5rem; color: #222; }
+h1 { font-size: 1.5rem; }
+a { color: #1d4ed8; }
+"""
+_PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>{title}</title>
-<style>
-body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 32rem; padding: 0 1.5rem; color: #222; }}
-h1 {{ font-size: 1.5rem; }}
-a {{ color: #1d4ed8; }}
-</style>
+<style>{style}</style>
 </head>
 <body><main><h1>{title}</h1><p>{text}</p>{back}</main></body>
 </html>
 """
-_HEADERS = {
+_STYLE_DIGEST: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_POLICY: Final = (
+    "default-src 'none'",
+    f"style-src 'sha256-{_STYLE_DIGEST}'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
+_HEADERS: Final = {
+    # A link is a key to a customer's payment: nobody stores it, frames it, guesses its type, or passes it on.
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Content-Security-Policy": "; ".join(_POLICY),
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
+    # For browsers that do not know frame-ancestors.
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
 }
+"""Headers of every answer to a purchase link, redirects and failures among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,7 @@ class Page:
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)
         back = f'<p><a href="{escape(back_url)}">Back to the shop</a></p>' if back_url else ""
-        body = _PAGE.format(title=escape(self.title), text=escape(self.text), back=back)
+        body = _PAGE.format(title=escape(self.title), text=escape(self.text), back=back, style=_STYLE)
         return Response(self.status.value, "text/html; charset=utf-8", body, headers)
 
 

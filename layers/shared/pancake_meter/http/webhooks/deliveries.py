@@ -75,7 +75,9 @@ class DeliveryBody(DeliverySummary):
     ``told_by``: no webhook brought what ``reconciliation`` found; its body is Waffo's payload, or was made of a snapshot.
     ``decided_by`` names the API key with which an operator replayed, assigned or dismissed it last.
     ``body`` is in base64 where the bytes are not UTF-8. ``body_size`` counts the bytes received; of more than 262,144 the
-    first 262,144 are kept. ``detail`` says what of the body cannot be read.
+    first 262,144 are kept. ``detail`` says what of the body cannot be read. ``body_removed_at``: body and headers are gone,
+    because of their age or because the customer was erased. ``is_redacted``: the customer was erased, and ``body`` is what
+    the event says of money, under the pseudonym.
     """
 
     told_by: ToldBy
@@ -90,6 +92,8 @@ class DeliveryBody(DeliverySummary):
     last_duplicate_at: str | None
     headers: Mapping[str, str]
     body: str
+    body_removed_at: str | None
+    is_redacted: bool
 
 
 class DeliveryPage(TypedDict):
@@ -126,6 +130,8 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         "headers": delivery.headers,
         "body": text,
         "body_encoding": encoding,
+        "is_redacted": delivery.is_redacted,
+        "body_removed_at": timestamp(delivery.body_removed_at) if delivery.body_removed_at else None,
         "body_size": len(delivery.body) if delivery.body_size is None else delivery.body_size,
         "detail": delivery.detail,
         "dismissed_at": timestamp(delivery.dismissal.at) if delivery.dismissal else None,

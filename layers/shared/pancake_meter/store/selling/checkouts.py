@@ -6,7 +6,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,8 +46,12 @@ def read_slot(table: Table, customer_id: str, kind: CheckoutKind, subject: str) 
     return read_checkout(table, slot["checkout_id"]) if slot is not None else None
 
 
-def write_new_checkout(table: Table, checkout: Checkout, replaced: Checkout | None) -> bool:
+def write_new_checkout(
+    table: Table, checkout: Checkout, replaced: Checkout | None, demands: Sequence[Write] = ()
+) -> bool:
     """Take the slot for a new checkout, in place of ``replaced``; return whether nobody else was faster.
+
+    ``demands`` are further writes of the same transaction; one that is refused counts as somebody faster.
 
     ``replaced`` has its status set by the caller: superseded or expired when it was still open.
     """
@@ -60,7 +64,7 @@ def write_new_checkout(table: Table, checkout: Checkout, replaced: Checkout | No
     watched = [Put(_watched_item(checkout))] if checkout.kind in UNIT_KINDS else []
     retired = [_retire(replaced)] if replaced is not None and replaced.status in ("superseded", "expired") else []
     try:
-        table.transact([put, slot, *watched, *retired])
+        table.transact([put, slot, *watched, *retired, *demands])
     except WriteRefused:
         return False
     return True

@@ -2,11 +2,13 @@
 
 A delivery is known by the SHA-256 of its raw body. Its mark is written in the transaction that has its effects, so the two
 are never apart. A pointer under the order, without the body, lists the deliveries of one order; the ``listing`` index lists
-them by verdict.
+them by verdict. The ``due`` index has those whose body ages: ``BODIES``, by the time at which they were received. A delivery
+that is open is not among them: its body is what it will be applied from.
 """
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -14,6 +16,7 @@ from typing import Any, Final, Literal
 from pancake_meter.domain.errors import OrderTooLarge
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 
@@ -27,6 +30,7 @@ done, or ``dismissed`` by an operator, for a reason. What is dismissed may still
 VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "parked", "failed", "dismissed")
 
 OPEN_VERDICTS: tuple[Verdict, ...] = ("parked", "failed")
+DONE_VERDICTS: tuple[Verdict, ...] = ("applied", "ignored", "dismissed")
 
 BodyEncoding = Literal["utf-8", "base64"]
 
@@ -37,6 +41,7 @@ Place = tuple[datetime, str]
 """Where a page goes on: after the delivery with this place and digest."""
 
 _MARK = "DELIVERY"
+_BODIES = "BODIES"
 _DIGEST_IN_LISTING = 16
 
 
@@ -66,8 +71,9 @@ class Delivery:
 
     ``pin`` is there while the body has not been read as an event: mode and store are checked when it is. ``detail`` says
     what cannot be read, without quoting it. ``decided_by`` names the API key of the operator who had it judged again or
-    dismissed it last. ``judged_with`` stands for the code and the catalog that judged it; it is empty
-    for deliveries that were judged before it was kept.
+    dismissed it last. ``judged_with`` stands for the code and the catalog that judged it; it is empty for deliveries that
+    were judged before it was kept. ``body_removed_at``: body and headers are gone, and the mark stays. ``is_redacted``: of
+    the body of a customer who was erased, what is about money is left, under the pseudonym.
     """
 
     digest: str
@@ -93,6 +99,8 @@ class Delivery:
     judged_with: str = ""
     dismissal: Dismissal | None = None
     decided_by: str | None = None
+    body_removed_at: datetime | None = None
+    is_redacted: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -106,8 +114,13 @@ class Delivery:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the body was kept."""
-        return self.body_size is None or self.body_size == len(self.body)
+        """Whether all of the body is kept."""
+        return self.body_removed_at is None and (self.body_size is None or self.body_size == len(self.body))
+
+    def without_body(self, now: datetime) -> "Delivery":
+        """Return the delivery as it is once its body is gone: the mark, and what lists show."""
+        size = len(self.body) if self.body_size is None else self.body_size
+        return replace(self, body=b"", headers={}, body_size=size, body_removed_at=now)
 
     @property
     def body_text(self) -> tuple[str, BodyEncoding]:
@@ -135,6 +148,7 @@ class Listed:
     attempts: int
     place: datetime
     judged_with: str = ""
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +245,47 @@ def open_deliveries(
     return [_listed(item, place="received_at") for item in items], following
 
 
+def aged_bodies(table: Table, received_before: datetime, *, limit: int) -> list[str]:
+    """Return up to ``limit`` digests of deliveries that are done, have a body, and were received by then; oldest first.
+
+    One query of keys. A delivery leaves the list when its body is removed.
+    """
+    items, _ = table.query(
+        "due_shard = :bodies AND valid_until <= :before",
+        {":bodies": _BODIES, ":before": to_ms(received_before)},
+        limit=limit,
+        index="due",
+    )
+    return [_digest(item) for item in items]
+
+
+def undated_bodies(
+    table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return those of a page of deliveries with a verdict whose body never ages, and the key of the page's last delivery.
+
+    Earlier code wrote them. They are in order of receipt, the earliest first.
+    """
+    items, following = table.query(
+        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", start=start
+    )
+    last = following or ({name: items[-1][name] for name in ("PK", "SK", "listing", "listed_at")} if items else start)
+    return [_digest(item) for item in items if "due_shard" not in item and item["body"]], last
+
+
+def date_body(table: Table, digest: str, verdict: Verdict) -> None:
+    """Let the body of a delivery age that earlier code has written; one that was judged anew meanwhile ages by itself."""
+    dated = Update(
+        _delivery_key(digest),
+        "SET due_shard = :bodies, valid_until = received_at",
+        "verdict = :verdict AND attribute_not_exists(due_shard)",
+        {":bodies": _BODIES, ":verdict": verdict},
+        is_made=lambda item: "due_shard" in item,
+    )
+    with suppress(WriteRefused):
+        table.write(dated)
+
+
 def dismissed(delivery: Delivery, reason: str, now: datetime, by: str | None = None) -> Delivery:
     """Return a delivery that an operator has dismissed. Why it was open stays on it."""
     return replace(
@@ -268,6 +323,10 @@ def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
 
 def _delivery_key(digest: str) -> Key:
     return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
+
+
+def _digest(item: Item) -> str:
+    return str(item["PK"]).removeprefix(f"{_MARK}#")
 
 
 def _order_partition(order_id: str) -> str:
@@ -314,7 +373,12 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         "dismissal": {"reason": delivery.dismissal.reason, "at": to_ms(delivery.dismissal.at)}
         if delivery.dismissal
         else None,
+        "body_removed_at": to_ms(delivery.body_removed_at) if delivery.body_removed_at else None,
     }
+    if delivery.body and not delivery.is_open:
+        item |= {"due_shard": _BODIES, "valid_until": to_ms(delivery.received_at)}
+    if delivery.is_redacted:
+        item["redacted"] = True
     if delivery.told_by != "webhook":
         item["told_by"] = delivery.told_by
     return item | {name: value for name, value in optional.items() if value is not None}
@@ -323,7 +387,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
 def _delivery(item: Item) -> Delivery:
     pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
-        digest=item["PK"].removeprefix(f"{_MARK}#"),
+        digest=_digest(item),
         body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
         headers=dict(item["headers"]),
         received_at=from_ms(item["received_at"]),
@@ -346,6 +410,8 @@ def _delivery(item: Item) -> Delivery:
         judged_with=item.get("judged_with", ""),
         dismissal=Dismissal(dismissal["reason"], from_ms(dismissal["at"])) if dismissal else None,
         decided_by=item.get("decided_by"),
+        body_removed_at=from_ms(item["body_removed_at"]) if "body_removed_at" in item else None,
+        is_redacted="redacted" in item,
     )
 
 
@@ -363,7 +429,11 @@ def _pointer_item(delivery: Delivery, order_id: str) -> dict[str, Any]:
         "judged_at": to_ms(delivery.judged_at),
         "attempts": delivery.attempts,
     }
-    optional = {"reason": delivery.reason, "customer_id": delivery.customer_id}
+    optional = {
+        "reason": delivery.reason,
+        "customer_id": delivery.customer_id,
+        "redacted": delivery.is_redacted or None,
+    }
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -374,7 +444,7 @@ def _page(deliveries: list[Listed], *, is_last: bool) -> Page:
 def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> Listed:
     """Read what lists show, from a delivery or from the pointer under its order."""
     return Listed(
-        digest=item.get("digest") or item["PK"].removeprefix(f"{_MARK}#"),
+        digest=item.get("digest") or _digest(item),
         event_type=item["event_type"],
         event_id=item["event_id"],
         order_id=item.get("order_id"),
@@ -387,6 +457,7 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         attempts=int(item["attempts"]),
         place=from_ms(item[place]),
         judged_with=item.get("judged_with", ""),
+        is_redacted="redacted" in item,
     )
 
 

@@ -1,1 +1,1 @@
-"""The room `access` of this floor: API keys are checked, made, rotated and revoked."""
+"""The room `access` of this floor: API keys; one customer's data, given out and erased."""

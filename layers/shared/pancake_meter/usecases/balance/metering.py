@@ -11,10 +11,11 @@ from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.domain.errors import CustomerErased, UnknownMeter
 from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
@@ -34,13 +35,23 @@ class Metering:
     """The collaborators of every use case of the balance.
 
     ``on_unprovisioned`` is told (customer id, meter) when a balance is opened that no plan covers: whatever is used there is
-    counted, all of it as overage. ``recent`` is a hint at repeats.
+    counted, all of it as overage. ``recent`` is a hint at repeats. ``erasures`` are the customers who were erased.
     """
 
     table: Table
     catalog: Catalog
     on_unprovisioned: Callable[[str, str], None] = _nobody_listens
     recent: RecentEvents = field(default_factory=RecentEvents, compare=False)
+    erasures: Erasures | None = field(default=None, compare=False)
+
+    def unless_erased(self, *customer_ids: str) -> list[Write]:
+        """Return the demands that none of the customers has been erased."""
+        return [self.erasures.unless_erased(each) for each in customer_ids] if self.erasures is not None else []
+
+    def check_not_erased(self, customer_id: str) -> None:
+        """Raise ``CustomerErased`` for a customer who was erased: one read."""
+        if self.erasures is not None and self.erasures.is_erased(customer_id):
+            raise CustomerErased("the customer was erased, and the id is not used again: one who returns gets another")
 
     def fallback(self, meter: str) -> Policy:
         """Return the policy of a customer without a subscription."""
@@ -108,12 +119,18 @@ class Metering:
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
     def open(self, customer_id: str, meter: str, now: datetime) -> Balance | None:
-        """Create a balance under the customer's coverage and return it; ``None`` if somebody else was faster."""
+        """Create a balance under the customer's coverage and return it; ``None`` if somebody else was faster.
+
+        Raises:
+            CustomerErased: the customer was erased.
+        """
         subscription = read_subscription(self.table, customer_id)
         change = self._opening(subscription, customer_id, meter, now)
         # A subscription that starts between the read and this write must not leave a balance of the plan before it.
-        unchanged = subscription_unchanged(customer_id, subscription)
-        opened = write_change(self.table, change, "opened", None, now, demands=[unchanged])
+        demands = [subscription_unchanged(customer_id, subscription), *self.unless_erased(customer_id)]
+        opened = write_change(self.table, change, "opened", None, now, demands=demands)
+        if opened is None:
+            self.check_not_erased(customer_id)
         if opened is not None and opened.policy.plan is None:
             self.on_unprovisioned(customer_id, meter)
         return opened

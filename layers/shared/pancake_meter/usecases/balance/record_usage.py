@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.domain.errors import CustomerErased, UnknownMeter
 from pancake_meter.domain.usage.usage_event import CountedAs, UsageEvent
 from pancake_meter.store.balance.spending import known_usage, transactions_of, write_events
 from pancake_meter.store.errors import OutOfTime, StoreBusy
@@ -42,7 +42,7 @@ def record_batch(
     may_go_on: Callable[[], bool] = always,
     *,
     known: Known | None = None,
-) -> list[EventResult | UnknownMeter]:
+) -> list[EventResult | UnknownMeter | CustomerErased]:
     """Count a batch that may mix customers and meters; return what became of each line, in order.
 
     An id that comes twice ends as if the two lines had been sent one after the other.
@@ -58,16 +58,16 @@ def record_batch(
     for line in lines:
         by_balance[line.customer_id, line.meter].append(line.event)
 
-    def record(balance: tuple[str, str]) -> list[EventResult] | UnknownMeter:
+    def record(balance: tuple[str, str]) -> list[EventResult] | UnknownMeter | CustomerErased:
         try:
             return _record(metering, *balance, by_balance[balance], now, may_go_on, known)
-        except UnknownMeter as error:
+        except (UnknownMeter, CustomerErased) as error:
             return error
 
     balances = list(by_balance)
     outcomes = side_by_side(record, balances, may_go_on)
     told = {
-        balance: itertools.repeat(outcome) if isinstance(outcome, UnknownMeter) else iter(outcome)
+        balance: itertools.repeat(outcome) if isinstance(outcome, UnknownMeter | CustomerErased) else iter(outcome)
         for balance, outcome in zip(balances, outcomes, strict=True)
     }
     return [next(told[line.customer_id, line.meter]) for line in lines]

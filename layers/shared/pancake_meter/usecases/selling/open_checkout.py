@@ -242,8 +242,9 @@ def _take_slot(
         replaced = current
         if current is not None and current.status == "open":
             replaced = replace(current, status="expired" if current.status_at(now) == "expired" else "superseded")
-        if write_new_checkout(table, fresh, replaced):
+        if write_new_checkout(table, fresh, replaced, selling.metering.unless_erased(customer_id)):
             return fresh, True
+        selling.metering.check_not_erased(customer_id)
     raise StoreBusy("the checkout kept changing")
 
 

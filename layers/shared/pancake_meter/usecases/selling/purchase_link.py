@@ -1,21 +1,33 @@
-"""Purchase links: signed, expiring, bound to one customer, kind and meter; nothing happens until one is clicked.
+"""Purchase links: sealed, expiring, bound to one customer, kind and meter; nothing happens until one is clicked.
 
 A link says what is wanted, not how it is sold: whether a plan is sold by subscription or as a plan change is decided when
 the link is clicked, from the customer's orders at that time.
+
+A token is encrypted and authenticated (Fernet), so it shows nothing of its customer to whoever sees the link: a browser's
+history, a proxy's log, a colleague. It may be clicked any number of times within its seven days: each click leads to the one
+open checkout of its kind, so that more clicks buy no more.
+
+Secrets are the lines of one text. The first seals new links, and each of them opens links. To rotate, put a new line before
+the old one and take the old one away seven days later; to revoke every link at once, replace the text.
 """
 
+import hmac
+import json
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from itsdangerous import BadData, URLSafeSerializer
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 LinkKind = Literal["overage", "top_up", "plan"]
 """What a link sells of its meter: what is owed, a pack ahead, or the next plan up that grants more of it."""
 
 LINK_LIFETIME: Final = timedelta(days=7)
 
-_SALT = "pancake-meter purchase link, version 1"
+_SALT: Final = b"pancake-meter purchase link, version 2"
+_FIRST_SALT: Final = "pancake-meter purchase link, version 1"
 _KINDS: Final[dict[str, LinkKind]] = {
     "overage": "overage",
     "top_up": "top_up",
@@ -36,31 +48,30 @@ class PurchaseLink:
 
 
 class InvalidLink(Exception):
-    """The link was not made by us, or was changed on its way."""
+    """The link was not made by us, was changed on its way, or its secret has been taken away."""
 
 
 class ExpiredLink(Exception):
     """The link was ours, and its time is over."""
 
 
-def make_link(secret: str, base_url: str, link: PurchaseLink, now: datetime) -> str:
+def make_link(secrets: str, base_url: str, link: PurchaseLink, now: datetime) -> str:
     """Return the URL of a link that works for seven days."""
     expires_at = int((now + LINK_LIFETIME).timestamp())
-    token = _serializer(secret).dumps([link.customer_id, link.kind, link.meter, expires_at])
-    return f"{base_url}/buy/{token}"
+    content = json.dumps([link.customer_id, link.kind, link.meter, expires_at], separators=(",", ":"))
+    token = _cipher(secrets).encrypt_at_time(content.encode(), int(now.timestamp()))
+    return f"{base_url}/buy/{token.decode().rstrip('=')}"
 
 
-def read_link(secret: str, token: str, now: datetime) -> PurchaseLink:
+def read_link(secrets: str, token: str, now: datetime) -> PurchaseLink:
     """Return what a token stands for.
 
     Raises:
-        InvalidLink: its signature does not fit, or what it says is nothing that we would sign.
+        InvalidLink: no secret opens it, or what it says is nothing that we would seal.
         ExpiredLink: it is over.
     """
-    try:
-        customer_id, kind, meter, expires_at = _serializer(secret).loads(token)
-    except (BadData, ValueError, TypeError) as error:
-        raise InvalidLink from error
+    # A sealed token has no full stop. One with a signature after a full stop is of an earlier version.
+    customer_id, kind, meter, expires_at = _signed(secrets, token) if "." in token else _sealed(secrets, token)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidLink
     if datetime.fromtimestamp(expires_at, UTC) <= now:
@@ -68,7 +79,41 @@ def read_link(secret: str, token: str, now: datetime) -> PurchaseLink:
     return PurchaseLink(customer_id, _KINDS[kind], meter)
 
 
-def _serializer(secret: str) -> URLSafeSerializer:
-    if not secret:
+def _sealed(secrets: str, token: str) -> tuple[Any, ...]:
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see _cipher
+
+    try:
+        content = _cipher(secrets).decrypt(token + "=" * (-len(token) % 4))
+        customer_id, kind, meter, expires_at = json.loads(content)
+    except (InvalidToken, ValueError, TypeError) as error:
+        raise InvalidLink from error
+    return customer_id, kind, meter, expires_at
+
+
+def _signed(secrets: str, token: str) -> tuple[Any, ...]:
+    """Read a link of an earlier version: signed, with the customer in plain sight. The last of them ends in seven days."""
+    from itsdangerous import BadData, URLSafeSerializer  # noqa: PLC0415 - needed until the last of them has ended
+
+    # Its library tries the last secret first, and all of them.
+    serializer = URLSafeSerializer(list(reversed(_lines(secrets))), salt=_FIRST_SALT)
+    try:
+        customer_id, kind, meter, expires_at = serializer.loads(token)
+    except (BadData, ValueError, TypeError) as error:
+        raise InvalidLink from error
+    return customer_id, kind, meter, expires_at
+
+
+def _cipher(secrets: str) -> "MultiFernet":
+    """Return what seals with the first secret and opens with each of them."""
+    # The gate makes links for few of its answers: its cold start does not pay for the library.
+    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
+    keys = (hmac.digest(line.encode(), _SALT, "sha256") for line in _lines(secrets))
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
+
+
+def _lines(secrets: str) -> list[str]:
+    lines = [line.strip() for line in secrets.splitlines() if line.strip()]
+    if not lines:
         raise ValueError("purchase links need a secret")
-    return URLSafeSerializer(secret, salt=_SALT)
+    return lines

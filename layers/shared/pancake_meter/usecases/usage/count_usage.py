@@ -8,7 +8,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final, Literal
 
-from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
+from pancake_meter.domain.errors import CustomerErased, DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
 from pancake_meter.store.usage.parked_usage import (
     CONTENT_LENGTH_MAX,
     ParkedUsage,
@@ -104,6 +104,9 @@ def _outcome(
         return ItemOutcome("ignored", ended_hold=settled.was_held)
     mine = [*settled.results, *(next(results) for _ in measured.recorded_lines)]
     for result in mine:
+        if isinstance(result, CustomerErased):
+            # It is not parked either: that would keep the id.
+            return ItemOutcome("ignored", ended_hold=settled.was_held)
         if isinstance(result, DomainError):
             return result
         if result == "conflict":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.balance.hold import CustomerHold
+from pancake_meter.domain.errors import CustomerErased
 from pancake_meter.store.balance.balances import read_live_holds
 from pancake_meter.usecases.balance.event_result import EventResult, known_result
 from pancake_meter.usecases.balance.hold_quota import release_hold, settle_with_event
@@ -44,7 +45,10 @@ def end_holds(
         _, item, hold = one
         line = item.held_line
         if line is not None and line.identity not in known:
-            settled = settle_with_event(metering, hold.customer_id, hold.handle, line.event, now, of_any_time=False)
+            try:
+                settled = settle_with_event(metering, hold.customer_id, hold.handle, line.event, now, of_any_time=False)
+            except CustomerErased:
+                return HoldEnded()
             return HoldEnded((settled.result,), settled.was_held)
         results = (known_result(line.event, known[line.identity]),) if line is not None else ()
         # A call that was counted with other units keeps its hold until it expires: which telling is right is not known.

@@ -6,9 +6,7 @@ from pancake_meter.store.standing.subscriptions import is_known_customer
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_order_customer
 from pancake_meter.waffo.events import Order
-
-CUSTOMER_METADATA = ("customer_id", "customerId", "accountId", "account_id")
-"""Names under which the seller may have put our customer id into a checkout's metadata."""
+from pancake_meter.waffo.redaction import CUSTOMER_METADATA
 
 
 def resolve_customer(table: Table, order: Order, *, of_checkout: str | None = None) -> str | None:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from pancake_meter.domain.errors import DeliveryNotFound, DeliveryNotOpen, DomainError, OrderTooLarge
+from pancake_meter.domain.access.pseudonym import is_pseudonym
+from pancake_meter.domain.errors import (
+    DeliveryBodyRemoved,
+    DeliveryNotFound,
+    DeliveryNotOpen,
+    DomainError,
+    OrderTooLarge,
+)
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
@@ -25,6 +32,7 @@ from pancake_meter.store.webhooks.deliveries import (
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told
 from pancake_meter.usecases.webhooks.effects import effects_of
+from pancake_meter.usecases.webhooks.forget import forgotten, name_to_keep, people_of, pseudonym_of_order
 from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
@@ -114,9 +122,12 @@ def replay_delivery(
 
     Raises:
         DeliveryNotFound: no delivery has that digest.
+        DeliveryBodyRemoved: it could be judged again, but its body is gone.
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe, whatever happened.
     """
     kept = kept_delivery(metering, digest)
+    if kept.body_removed_at is not None and kept.may_be_replayed:
+        raise DeliveryBodyRemoved("the body of the delivery has been removed: there is nothing to apply")
     outcome = _judge(metering, kept, kept_event(kept), now, pause, told, reopens=True)
     return _with_unparked(metering, outcome, now, pause)
 
@@ -168,6 +179,8 @@ def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime
 
 def kept_event(kept: Delivery) -> WaffoEvent | Unread:
     """Return what a kept delivery says. What could not be read when it came is checked now for mode and store."""
+    if kept.body_removed_at is not None:
+        return Unread("body_removed", kept.detail or "")
     if not kept.is_whole:
         return Unread("body_too_large", kept.detail or "")
     try:
@@ -197,31 +210,62 @@ def _judge(
 
     One that has been parked is looked at once more. What it waits for may have been applied while it was judged: that one
     looked for what waits before this mark was there, and did not find it.
+
+    Nothing is written of a customer who was erased: the transaction demands it of everybody whom the event names. Where it
+    is refused for that, the event becomes the pseudonym's, with what it says of money.
     """
+    name: str | None = None
     for attempt in range(ATTEMPTS_MAX):
         known = read_delivery(metering.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
+        kept, event, told = _under(name, known or delivery, event, told, now)
         effects = _effects(metering, event, now, told)
-        if len(effects.writes) > _EFFECTS_MAX:
+        if name is None and (name := _pseudonym(metering, kept, effects)) is not None:
+            continue
+        owner = effects.customer_id
+        demands = metering.unless_erased(*people_of(kept, owner, told.customer_id))
+        if len(effects.writes) + len(demands) > _EFFECTS_MAX:
             if _write_ahead(metering, event, effects, now):
                 continue
             effects = Effects("failed", TOO_MANY_WRITES, effects.customer_id)
-        judged = _judged(known or delivery, event, effects, metering, now)
+        attempts = kept.attempts if known is None else known.attempts + 1
+        judged = replace(_judged(kept, event, effects, metering, now), attempts=attempts)
         if told.by is not None:
             judged = replace(judged, decided_by=told.by)
-        if known is not None:
-            judged = replace(judged, attempts=known.attempts + 1)
         try:
-            metering.table.transact([*delivery_writes(judged, known), *effects.writes])
+            metering.table.transact([*delivery_writes(judged, known), *effects.writes, *demands])
         except WriteRefused:
-            # Either the same delivery won on another Lambda, or something it rests on has changed: look again.
+            # The same delivery won on another Lambda, something it rests on has changed, or somebody was erased: look again.
+            name = name or name_to_keep(metering, kept, owner, told.customer_id)
             pause(_backoff(attempt))
             continue
         if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
             continue
         return _outcome(judged, judged.verdict, judged.reason)
     raise StoreBusy("the customer's books kept changing")
+
+
+def _under(
+    name: str | None, kept: Delivery, event: WaffoEvent | Unread, told: Told, now: datetime
+) -> tuple[Delivery, WaffoEvent | Unread, Told]:
+    """Return the delivery, the event and what was told of it as they are kept under a name, where there is one."""
+    if name is not None:
+        told = replace(told, customer_id=name) if told.customer_id is not None else told
+        kept = kept if kept.is_redacted else forgotten(kept, name, now)
+    return kept, kept_event(kept) if kept.is_redacted and not isinstance(event, Unread) else event, told
+
+
+def _pseudonym(metering: Metering, kept: Delivery, effects: Effects) -> str | None:
+    """Return the pseudonym that an event belongs to by its order, though it may name nobody; ``None`` where to none.
+
+    ``None`` too of a delivery that is kept under a name already.
+    """
+    if kept.is_redacted:
+        return None
+    if effects.customer_id is not None:
+        return effects.customer_id if is_pseudonym(effects.customer_id) else None
+    return pseudonym_of_order(metering, kept) if metering.erasures is not None else None
 
 
 def _effects(metering: Metering, event: WaffoEvent | Unread, now: datetime, told: Told) -> Effects:

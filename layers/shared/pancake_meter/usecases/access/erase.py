@@ -1,0 +1,248 @@
+"""Erasing a customer: the person goes, money facts stay under a pseudonym, and no later event brings anything back.
+
+Each call does a bounded part of the work and keeps how far it is; whatever stops it, the next call goes on. Every change is
+one transaction that is right by itself: an item is the customer's, or the pseudonym's, or gone.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from pancake_meter.domain.access.pseudonym import is_pseudonym
+from pancake_meter.domain.customer import key_part
+from pancake_meter.domain.errors import InvalidCustomerId
+from pancake_meter.store.access.customer_items import (
+    book_writes,
+    items_of_customer,
+    keys_that_name,
+    names,
+    places_that_name,
+    report_writes,
+)
+from pancake_meter.store.access.erasures import Erasure, Erasures
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.keys import Key
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.table import DELETE_ITEMS_MAX, Table, Update
+from pancake_meter.store.webhooks.deliveries import delivery_writes, each_of_order, read_delivery
+from pancake_meter.usecases.side_by_side import side_by_side
+from pancake_meter.usecases.webhooks.forget import forgotten
+from pancake_meter.waffo.redaction import named_customers
+
+BOOKS_PAGE: Final = 40
+"""Items of the customer's own key that one transaction moves or takes away."""
+
+_CHUNKS_AT_ONCE: Final = 8
+
+_ATTEMPTS_MAX: Final = 8
+
+
+class _OutOfTime(Exception):
+    """The time of this call is over; the next one goes on from the place that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How far an erasure is. ``live_orders`` are subscriptions that Waffo still charges: cancel them there."""
+
+    erasure: Erasure
+    live_orders: Sequence[str]
+
+
+def erase_customer(erasures: Erasures, customer_id: str, now: datetime, *, may_go_on: Callable[[], bool]) -> Erased:
+    """Erase a customer, or go on with it, while ``may_go_on`` says so; return how far it is.
+
+    From the first call on, nothing new is written under the id. Webhooks of the customer are answered 503 until the erasure
+    is done, and Waffo repeats them.
+
+    Raises:
+        InvalidCustomerId: the id is the pseudonym of a customer who was erased.
+        StoreBusy, StoreUnavailable: passing trouble; the same call is safe to repeat.
+    """
+    if is_pseudonym(customer_id):
+        raise InvalidCustomerId("a pseudonym is nobody who could be erased")
+    pseudonym = erasures.pseudonym(customer_id)
+    erasure = erasures.read(pseudonym)
+    if erasure is None:
+        erasure = Erasure(pseudonym, started_at=now)
+        erasures.write(erasure)
+    if erasure.step != "done":
+        erasure = _Eraser(erasures, customer_id, erasure, now, may_go_on).go_on()
+    subscription = read_subscription(erasures.table, pseudonym)
+    live = [order.order_id for order in subscription.live_orders] if subscription else []
+    return Erased(erasure, sorted(live))
+
+
+@dataclass(slots=True)
+class _Eraser:
+    erasures: Erasures
+    customer_id: str
+    erasure: Erasure
+    now: datetime
+    may_go_on: Callable[[], bool]
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+        return self.erasures.table
+
+    @property
+    def pseudonym(self) -> str:
+        """The pseudonym."""
+        return self.erasure.pseudonym
+
+    def go_on(self) -> Erasure:
+        """Go on from where the last call stopped."""
+        try:
+            if self.erasure.step == "books":
+                self._erase_books()
+                self._keep(replace(self.erasure, step="table"))
+            self._erase_elsewhere()
+            for place in places_that_name(self.table, self.customer_id):
+                self.table.delete_all([place])
+            self._keep(replace(self.erasure, step="done", place=None, erased_at=self.now))
+        except _OutOfTime:
+            self._keep(self.erasure)
+        return self.erasure
+
+    def _keep(self, erasure: Erasure) -> None:
+        self.erasures.write(erasure)
+        self.erasure = erasure
+
+    def _count(self, items: int) -> None:
+        self.erasure = replace(self.erasure, items=self.erasure.items + items)
+
+    def _check_time(self) -> None:
+        if not self.may_go_on():
+            raise _OutOfTime
+
+    def _erase_books(self) -> None:
+        """Move or take away what lies under the customer's own key, from its beginning until nothing is left."""
+        refused = 0
+        while True:
+            self._check_time()
+            items, _ = items_of_customer(self.table, self.customer_id, limit=BOOKS_PAGE)
+            if not items:
+                return
+            try:
+                self.table.transact(book_writes(items, self.pseudonym, self.erasures.pseudonym))
+            except WriteRefused:
+                # A balance was used in between. Once it has been moved, nobody opens another.
+                refused += 1
+                if refused > _ATTEMPTS_MAX:
+                    raise StoreBusy("the customer's balances kept changing") from None
+                continue
+            refused = 0
+            self._count(len(items))
+
+    def _erase_elsewhere(self) -> None:
+        """Read the whole table once for items that name the customer, and change each."""
+        while True:
+            self._check_time()
+            keys, following = keys_that_name(self.table, self.customer_id, self.erasure.place)
+            self._erase_keys(keys)
+            if following is None:
+                return
+            self._keep(replace(self.erasure, place=following))
+
+    def _erase_keys(self, keys: Sequence[Key]) -> None:
+        usage = f"USAGE#{key_part(self.customer_id)}#"
+        events = [key for key in keys if key["PK"].startswith(usage)]
+        chunks = [events[first : first + DELETE_ITEMS_MAX] for first in range(0, len(events), DELETE_ITEMS_MAX)]
+        for first in range(0, len(chunks), _CHUNKS_AT_ONCE):
+            self._check_time()
+            some = chunks[first : first + _CHUNKS_AT_ONCE]
+            side_by_side(self.table.delete_all, some)
+            self._count(sum(map(len, some)))
+        for key in keys:
+            if not key["PK"].startswith(usage):
+                self._check_time()
+                self._count(self._erase_one(key))
+
+    def _erase_one(self, key: Key) -> bool:
+        """Change one item; return whether it was the customer's."""
+        kind, _, name = key["PK"].partition("#")
+        match kind:
+            case "CUSTOMER" if key["PK"] == f"CUSTOMER#{key_part(self.customer_id)}":
+                self._erase_books()
+            case "DELIVERY":
+                return self._forget_delivery(name)
+            case "ORDER" if key["SK"] == "ORDER":
+                # Last, so that an interrupted walk of its deliveries begins again.
+                self._forget_deliveries_of(name)
+                self._rename(key)
+            case "ORDER":
+                self._rename(key)
+                return self._forget_delivery(key["SK"].rpartition("#")[2])
+            case "CHECKOUT":
+                self._rename(key, ", listing = :listing REMOVE #url", {":listing": f"CHECKOUTS#{self.pseudonym}"})
+            case "PAYMENT":
+                self._rename(key)
+            case "PARKED":
+                return self._erase_parked(key)
+            case "REPORT":
+                self._move_report(key)
+            case _:
+                return False
+        return True
+
+    def _rename(self, key: Key, more: str = "", values: dict[str, str] | None = None) -> None:
+        renamed = Update(
+            key,
+            f"SET customer_id = :pseudonym{more}",
+            "customer_id = :id",
+            {":pseudonym": self.pseudonym, ":id": self.customer_id, **(values or {})},
+            {"#url": "url"} if "#url" in more else {},
+            is_made=lambda item: item.get("customer_id") == self.pseudonym,
+        )
+        with suppress(WriteRefused):
+            self.table.write(renamed)
+
+    def _move_report(self, key: Key) -> None:
+        for _ in range(_ATTEMPTS_MAX):
+            item = self.table.get(key)
+            if item is None:
+                return
+            try:
+                self.table.transact(report_writes(item, self.customer_id, self.pseudonym))
+            except WriteRefused:
+                continue
+            return
+        raise StoreBusy("a line of a report kept changing")
+
+    def _erase_parked(self, key: Key) -> bool:
+        item = self.table.get(key)
+        if item is None or not names(json.loads(item["content"]), self.customer_id):
+            return False
+        self.table.delete_all([key])
+        return True
+
+    def _forget_deliveries_of(self, order_id: str) -> None:
+        for listed in each_of_order(self.table, order_id):
+            if not listed.is_redacted:
+                self._check_time()
+                self._forget_delivery(listed.digest, of_order=True)
+
+    def _forget_delivery(self, digest: str, *, of_order: bool = False) -> bool:
+        """Leave of a delivery what is about money, under the name of whose it is: another customer's may name this one too.
+
+        A body may have the id as a text that means another thing.
+        """
+        for _ in range(_ATTEMPTS_MAX):
+            kept = read_delivery(self.table, digest)
+            if kept is None or kept.is_redacted:
+                return False
+            named = named_customers(kept.body)
+            if not of_order and self.customer_id not in (kept.customer_id, *named):
+                return False
+            owner = kept.customer_id or next(iter(named), self.customer_id)
+            name = self.pseudonym if of_order or owner == self.customer_id else owner
+            try:
+                self.table.transact(delivery_writes(forgotten(kept, name, self.now), kept))
+            except WriteRefused:
+                continue
+            return True
+        raise StoreBusy("a delivery kept changing")

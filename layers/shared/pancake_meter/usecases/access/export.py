@@ -1,0 +1,142 @@
+"""Exporting a customer: everything that is kept of one, in pages, each of a bounded size and found by bounded work."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from pancake_meter.domain.customer import key_part
+from pancake_meter.store.access.customer_items import items_of_customer, keys_that_name, names
+from pancake_meter.store.keys import Key, customer_partition
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table
+from pancake_meter.waffo.redaction import named_customers
+
+PAGE_ITEMS: Final = 500
+PAGE_CHARACTERS_MAX: Final = 3_000_000
+"""Of what a page holds, before the item that goes beyond it: one more has at most 400 KB, and an answer 6 MB."""
+
+_KINDS: Final = {
+    "CHECKOUT_SLOT": "checkout_slot",
+    "CLOSED": "closed_period",
+    "FORGIVEN": "forgiveness",
+    "GIVEN": "gift",
+    "LEDGER": "ledger_entry",
+    "OVERAGE": "overage_line",
+    "PERIOD": "closed_period",
+    "FACT": "revenue_fact",
+}
+_INTERNAL: Final = frozenset({"PK", "SK", "listing", "listed_at", "due_shard", "expires_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page goes on: in the customer's own items, or in the whole ``table``; after ``key``."""
+
+    part: str = "own"
+    key: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One item: its kind, its place in the table, and what it holds."""
+
+    kind: str
+    key: Key
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPage:
+    """A page, which may be empty, and where the next one goes on; ``None`` at the end."""
+
+    items: Sequence[Exported]
+    following: Place | None
+
+
+def export_customer(table: Table, customer_id: str, place: Place, may_go_on: Callable[[], bool]) -> ExportPage:
+    """Return the next page of what is kept of a customer.
+
+    First comes what lies under the customer's own key. Then the whole table is read for what else names the customer, as far
+    as ``may_go_on`` allows. What is written meanwhile may be in a page or not.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble; the same page may be asked for again.
+    """
+    found: list[Exported] = []
+    size = 0
+    for item, after in _walk(table, customer_id, place, may_go_on):
+        place = after
+        if item is not None:
+            found.append(_exported(item))
+            size += len(str(item))
+        if len(found) >= PAGE_ITEMS or size >= PAGE_CHARACTERS_MAX:
+            return ExportPage(found, place)
+    return ExportPage(found, None if place.part == "end" else place)
+
+
+def _walk(
+    table: Table, customer_id: str, place: Place, may_go_on: Callable[[], bool]
+) -> Iterator[tuple[Item | None, Place]]:
+    """Yield items, each with the place after it; the last place is ``end`` unless the time ran out."""
+    while place.part == "own":
+        items, following = items_of_customer(table, customer_id, limit=PAGE_ITEMS, start=place.key)
+        for item in items:
+            yield item, Place("own", _key(item))
+        place = Place("own", following) if following is not None else Place("table")
+        yield None, place
+    while place.part == "table" and may_go_on():
+        keys, following = keys_that_name(table, customer_id, place.key)
+        elsewhere = [key for key in keys if key["PK"] != customer_partition(customer_id)]
+        for item in _read(table, elsewhere):
+            if _is_of(item, customer_id):
+                yield item, Place("table", _key(item))
+        place = Place("table", following) if following is not None else Place("end")
+        yield None, place
+
+
+def _read(table: Table, keys: Sequence[Key]) -> Iterator[Item]:
+    """Yield the items of some keys, in their order: those that are small by the hundred, any other by itself."""
+    for is_event, run in groupby(keys, key=lambda key: key["PK"].startswith("USAGE#")):
+        some = list(run)
+        size = READ_ITEMS_MAX if is_event else 1
+        for first in range(0, len(some), size):
+            chunk = some[first : first + size]
+            found = {(item["PK"], item["SK"]): item for item in table.get_all(chunk)}
+            yield from (found[key["PK"], key["SK"]] for key in chunk if (key["PK"], key["SK"]) in found)
+
+
+def _is_of(item: Item, customer_id: str) -> bool:
+    """Return whether an item is the customer's: a body may have the id as a text that means another thing."""
+    if "body" in item and item.get("customer_id") != customer_id:
+        return customer_id in named_customers(item["body"].encode())
+    if "content" in item:
+        return names(json.loads(item["content"]), customer_id)
+    return (
+        item["PK"].startswith(("REPORT#", f"USAGE#{key_part(customer_id)}#")) or item.get("customer_id") == customer_id
+    )
+
+
+def _exported(item: Item) -> Exported:
+    data = {name: value for name, value in item.items() if name not in _INTERNAL}
+    return Exported(_kind(item), _key(item), data)
+
+
+def _kind(item: Item) -> str:
+    """Return the kind of an item, by the first word of its keys."""
+    partition, sort = item["PK"].partition("#")[0], item["SK"].partition("#")[0]
+    match partition, sort:
+        case "USAGE", _:
+            return "usage_event"
+        case "PARKED", _:
+            return "parked_usage"
+        case "REPORT", "CUSTOMER":
+            return "revenue_total" if item["PK"].startswith("REPORT#REVENUE#") else "month_usage"
+        case "ORDER", "DELIVERY":
+            return "delivery_of_order"
+        case _:
+            return _KINDS.get(sort, str(sort).lower())
+
+
+def _key(item: Item) -> Key:
+    return {"PK": item["PK"], "SK": item["SK"]}

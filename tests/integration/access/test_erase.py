@@ -1,0 +1,273 @@
+"""Issue 13, point 7: a customer is exported and erased, and no webhook brings anything back or has its effect twice."""
+
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.domain.errors import CustomerErased, InvalidCustomerId
+from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.reports.revenue import read_sold
+from pancake_meter.store.table import Table
+from pancake_meter.store.usage.parked_usage import ParkedUsage, content_of, park
+from pancake_meter.usecases.access import erase, export
+from pancake_meter.usecases.access.erase import Erased, erase_customer
+from pancake_meter.usecases.access.export import Place, export_customer
+from pancake_meter.usecases.balance.hold_quota import hold_quota
+from pancake_meter.usecases.balance.operate import block, give_units
+from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.webhooks.judge import kept_delivery, replay_delivery
+from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = utc("2026-03-10T15:20:00")
+LATER = NOW + timedelta(days=1)
+ADA = "ada.l@example.com"
+"""The customer id; her e-mail address and name are in what Waffo sends."""
+
+MAIL, NAME = "countess@example.org", "Ada Lovelace"
+PERSONAL = (ADA, MAIL, NAME, "ada.l", "countess", "Lovelace")
+BUYER: dict[str, Any] = {
+    "merchantProvidedBuyerIdentity": ADA,
+    "buyerEmail": MAIL,
+    "billingDetail": {"country": "GB", "isBusiness": True, "businessName": NAME, "taxId": "GB1"},
+    "paymentLast4": "4242",
+    "orderMetadata": {"customer_id": ADA, "note": f"for {NAME}"},
+}
+
+
+def first_period() -> list[Document]:
+    return [
+        lifecycle("activated", "ORD_1", "2026-03-10", "2026-03-10", "2026-04-10", plan="pro", **BUYER),
+        payment("ORD_1", "PAY_1", "2026-03-10", amount="29.00", productName="Pro", **BUYER),
+    ]
+
+
+RENEWED = [
+    lifecycle("renewed", "ORD_1", "2026-04-10", "2026-04-10", "2026-05-10", plan="pro", number=2, **BUYER),
+    payment("ORD_1", "PAY_2", "2026-04-10", amount="29.00", number=2, productName="Pro", **BUYER),
+]
+REFUNDED = refund("ORD_1", "PAY_1", "REF_1", "2026-03-12", amount="14.50", of="29.00", **BUYER)
+
+
+@pytest.fixture
+def world(dynamodb: "DynamoDBClient", table: str) -> World:
+    ours = Table(dynamodb, table, sleep=lambda _: None)
+    return World(ours, NOW, erasures=Erasures(ours, lambda: "a key of the tests"))
+
+
+@pytest.fixture
+def every_item(dynamodb: "DynamoDBClient", table: str) -> Callable[[], list[dict[str, Any]]]:
+    def read() -> list[dict[str, Any]]:
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
+        return [item for page in pages for item in page["Items"]]
+
+    return read
+
+
+def live(world: World, documents: list[Document]) -> None:
+    """Give the customer a life: a plan, usage, a hold, a gift, a reason to be blocked, and usage that is parked."""
+    for document in documents:
+        world.take(document)
+    metering = world.metering
+    events = [usage_event(f"call of {NAME} {n}", Decimal(7), None, NOW) for n in range(30)]
+    record_events(metering, ADA, "tokens", events, NOW)
+    hold_quota(metering, ADA, "tokens", f"hold-{ADA}", Decimal(10), timedelta(days=90), NOW)
+    give_units(metering, ADA, "tokens", f"gift for {NAME}", Gift("promotion", Decimal(5)), NOW)
+    block(metering, ADA, "requests" if "requests" in metering.catalog.meters else "tokens", f"{NAME} asked", NOW)
+    park(world.table, ParkedUsage("openmeter", content_of({"subject": ADA, "type": "x"}), "unknown_meter", "no", NOW))
+    park(world.table, ParkedUsage("openmeter", content_of({"subject": "bob", "type": "x"}), "unknown_meter", "no", NOW))
+
+
+def erased(world: World, now: Any = LATER) -> Erased:
+    assert world.erasures is not None
+    return erase_customer(world.erasures, ADA, now, may_go_on=lambda: True)
+
+
+def personal(items: list[dict[str, Any]]) -> list[str]:
+    return [text for text in PERSONAL if text in str(items)]
+
+
+def sold(world: World, month: str = "2026-03") -> Any:
+    return sorted(map(str, read_sold(world.table, month)))
+
+
+def test_nothing_personal_is_left_in_any_item_and_money_facts_stay(world: World, every_item: Any) -> None:
+    # Given a customer with a life, and another one
+    first = first_period()
+    live(world, first)
+    bob = lifecycle("activated", "ORD_b", "2026-03-10", "2026-03-10", "2026-04-10", merchantProvidedBuyerIdentity="bob")
+    world.take(bob)
+    world.take(REFUNDED, LATER)
+    before = sold(world)
+    assert personal(every_item())
+    others = [item for item in every_item() if "bob" in str(item)]
+    # When
+    done = erased(world)
+    # Then
+    assert (done.erasure.step, done.live_orders) == ("done", ["ORD_1"])
+    assert personal(every_item()) == []
+    assert sold(world) == before
+    assert [item for item in every_item() if "bob" in str(item)] == others
+    assert not [item for item in every_item() if item["PK"]["S"].startswith("USAGE#")]
+
+
+def test_every_webhook_again_has_no_effect_twice_and_brings_nothing_back(world: World, every_item: Any) -> None:
+    first = first_period()
+    live(world, first)
+    done = erased(world).erasure
+    available = world.available(customer_id=done.pseudonym, now=LATER)
+    # The same bodies are duplicates, and so are their replays
+    outcomes = [world.take(document, LATER) for document in first]
+    assert [outcome.verdict for outcome in outcomes] == ["duplicate", "duplicate"]
+    for outcome in outcomes:
+        assert replay_delivery(world.metering, outcome.digest, LATER).verdict == "duplicate"
+    # The same events in other bodies are no news
+    for document in first:
+        again = world.take({**document, "id": "another-id"}, LATER)
+        assert (again.verdict, again.customer_id) == ("ignored", done.pseudonym)
+    assert world.available(customer_id=done.pseudonym, now=LATER) == available
+    assert personal(every_item()) == []
+
+
+def test_later_webhooks_are_handled_under_the_pseudonym(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    done = erased(world).erasure
+    # When the subscription goes on, a charge is refunded, and an event of an unknown kind comes
+    april = utc("2026-04-10T15:20:00")
+    for document in (*RENEWED, REFUNDED):
+        outcome = world.take(document, april)
+        assert (outcome.verdict, outcome.customer_id) == ("applied", done.pseudonym), outcome
+        assert world.take(document, april).verdict == "duplicate"
+    unknown = event("order.mystery", "ORD_1", "2026-04-11", **BUYER)
+    assert world.take(unknown, april).reason == "unknown_event_type"
+    # And an event that names nobody but by its address
+    nameless = {**BUYER, "merchantProvidedBuyerIdentity": None, "orderMetadata": None}
+    canceled = lifecycle(
+        "canceled", "ORD_1", "2026-04-12", "2026-04-10", "2026-05-10", plan="pro", number=2, **nameless
+    )
+    assert world.take(canceled, april).customer_id == done.pseudonym
+    # Then
+    assert personal(every_item()) == []
+    assert "29" in str(sold(world, "2026-04"))
+    kept = kept_delivery(world.metering, world.take(RENEWED[0], april).digest)
+    assert (kept.headers, kept.is_redacted) == ({}, True)
+
+
+def test_an_order_that_nobody_knew_of_is_the_pseudonyms_too(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    done = erased(world).erasure
+    late = lifecycle("activated", "ORD_2", "2026-03-09", "2026-03-09", "2026-04-09", plan="starter", **BUYER)
+    assert world.take(late, LATER).customer_id == done.pseudonym
+    # As is one whose only evidence is an address that was the id
+    weak = {**BUYER, "buyerEmail": ADA, "orderMetadata": None}
+    weakly = payment("ORD_3", "PAY_3", "2026-03-09", productName="Pro", **weak)
+    assert world.take(weakly, LATER).customer_id == done.pseudonym
+    assert personal(every_item()) == []
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_an_event_of_another_that_names_the_erased_one_stays_the_other_s(
+    world: World, every_item: Any, *, is_before: bool
+) -> None:
+    # Given an order of bob whose checkout names ada too
+    live(world, first_period())
+    both = {**BUYER, "merchantProvidedBuyerIdentity": "bob", "buyerEmail": "bob@example.net", "billingDetail": None}
+    shared = lifecycle("activated", "ORD_b", "2026-03-10", "2026-03-10", "2026-04-10", plan="starter", **both)
+    if is_before:
+        assert world.take(shared).customer_id == "bob"
+    erased(world)
+    if not is_before:
+        assert world.take(shared, LATER).customer_id == "bob"
+    # Then he has his plan, and of her nothing is left
+    assert world.plan(customer_id="bob", now=LATER) == "starter"
+    assert personal(every_item()) == []
+    assert world.take({**shared, "id": "again"}, LATER).reason == "no_news"
+    assert personal(every_item()) == []
+
+
+def test_a_body_that_cannot_be_read_is_not_kept_for_an_erased_order(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    erased(world)
+    broken = payment("ORD_1", "PAY_9", "2026-03-11", amount="29.00", **{**BUYER, "currency": None})
+    assert world.take(broken, LATER).verdict == "failed"
+    assert personal(every_item()) == []
+
+
+def test_nothing_new_is_kept_under_the_id(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    erased(world)
+    metering = world.metering
+    with pytest.raises(CustomerErased):
+        hold_quota(metering, ADA, "tokens", "h2", Decimal(1), timedelta(minutes=1), LATER)
+    with pytest.raises(CustomerErased):
+        record_events(metering, ADA, "tokens", [usage_event("e2", Decimal(1), None, LATER)], LATER)
+    assert world.erasures is not None
+    with pytest.raises(InvalidCustomerId):
+        erase_customer(world.erasures, world.erasures.pseudonym(ADA), LATER, may_go_on=lambda: True)
+    assert personal(every_item()) == []
+
+
+def test_while_it_is_under_way_webhooks_wait(world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any) -> None:
+    live(world, first_period())
+    assert world.erasures is not None
+    monkeypatch.setattr(erase, "BOOKS_PAGE", 3)
+    answers = iter([True, True])
+    half = erase_customer(world.erasures, ADA, LATER, may_go_on=lambda: next(answers, False))
+    assert half.erasure.step == "books"
+    with pytest.raises(StoreBusy):
+        world.take(RENEWED[0], utc("2026-04-10T15:20:00"))
+    assert erased(world).erasure.step == "done"
+    assert world.take(RENEWED[0], utc("2026-04-10T15:20:00")).verdict == "applied"
+    assert personal(every_item()) == []
+
+
+@pytest.mark.parametrize("steps", [3, 4, 5, 8])
+def test_stopped_anywhere_it_goes_on_with_the_next_call(
+    world: World, steps: int, monkeypatch: pytest.MonkeyPatch, every_item: Any
+) -> None:
+    monkeypatch.setattr(erase, "BOOKS_PAGE", 4)
+    live(world, first_period())
+    before = sold(world)
+    assert world.erasures is not None
+    for call in itertools.count(1):
+        answers = iter([True] * steps)
+        done = erase_customer(world.erasures, ADA, LATER, may_go_on=lambda: next(answers, False))  # noqa: B023
+        if done.erasure.step == "done":
+            break
+        assert call < 100
+    assert personal(every_item()) == []
+    assert sold(world) == before
+    assert erased(world).erasure == done.erasure
+
+
+def test_an_export_has_everything_in_pages(world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any) -> None:
+    monkeypatch.setattr(export, "PAGE_ITEMS", 7)
+    live(world, first_period())
+    world.take(REFUNDED, LATER)
+    found: list[Any] = []
+    place: Place | None = Place()
+    while place is not None:
+        page = export_customer(world.table, ADA, place, lambda: True)
+        assert len(page.items) <= 7
+        found += page.items
+        place = page.following
+    keys = [(each.key["PK"], each.key["SK"]) for each in found]
+    assert len(keys) == len(set(keys))
+    named = {(item["PK"]["S"], item["SK"]["S"]) for item in every_item() if ADA in str(item)}
+    assert named <= set(keys)
+    kinds = {each.kind for each in found}
+    assert {"balance", "subscription", "ledger_entry", "usage_event", "delivery", "payment", "order", "gift"} <= kinds
+    assert {"revenue_fact", "revenue_total", "parked_usage", "delivery_of_order"} <= kinds
+    assert "bob" not in str(found)
+    # And of an erased customer there is nothing
+    erased(world)
+    assert export_customer(world.table, ADA, Place(), lambda: True).items == []

@@ -1,0 +1,62 @@
+"""Issue 13, point 7: no log line shows an e-mail address, a key or a token."""
+
+import json
+
+import pytest
+from aws_lambda_powertools import Logger
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pancake_meter.domain.access.api_key import generate_api_key
+from pancake_meter.domain.access.masking import masked
+from pancake_meter.invocation import lambda_handler
+from tests.support.api import LambdaContext
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("jane.doe+x@example.com", "j***@example.com"),
+        ("a@b.io, c@d.co.uk", "a***@b.io, c***@d.co.uk"),
+        ('{"customer_id":"jane@example.com","n":1}', '{"customer_id":"j***@example.com","n":1}'),
+        ("CUSTOMER#jane@example.com", "CUSTOMER#j***@example.com"),
+        ("жанна@пример.рф", "ж***@пример.рф"),
+        ("https://pay.example.com/s/1?x=2#token=eyJhbGci.abc", "https://pay.example.com/s/1?x=2#token=***"),
+        ("GET /buy/gAAAAABh-_x.y HTTP", "GET /buy/*** HTTP"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("3 @ 4.50, user@localhost, 1.2.3", "3 @ 4.50, user@localhost, 1.2.3"),
+    ],
+)
+def test_what_a_line_shows(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_a_key_is_not_shown() -> None:
+    key = generate_api_key("live")
+    assert masked(f"the key {key} is gone") == "the key pm_live_*** is gone"
+
+
+@given(st.dictionaries(st.text(), st.text() | st.emails()))
+def test_masked_json_is_json(line: dict[str, str]) -> None:
+    assert len(json.loads(masked(json.dumps(line, ensure_ascii=False)))) <= len(line)
+
+
+def test_a_long_line_is_masked_in_little_time() -> None:
+    assert masked("x" * 300_000 + "@") == "x" * 300_000 + "@"
+
+
+def test_every_line_of_a_function_is_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    @lambda_handler()
+    def handler(_: object, __: object) -> None:
+        Logger().info("refused", customer_id="jane@example.com")
+        Logger(child=True).warning("trouble", extra={"reason": "no jane@example.com"})
+        try:
+            int("jane@example.com")
+        except ValueError:
+            Logger().exception("failed")
+
+    handler({}, LambdaContext())
+    printed = capsys.readouterr()
+    assert "jane@" not in printed.out + printed.err
+    lines = [json.loads(line) for line in printed.out.splitlines() if "example.com" in line]
+    assert [line["message"] for line in lines] == ["refused", "trouble", "failed"]
