@@ -64,9 +64,9 @@ class Due:
 class Account:
     """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
-    ``beyond``: units were used for which no grant was there. ``paid_before``: an add-on has paid for such units, used before
-    it was bought or renewed; ``is_open``: and then, with no usage between, it was renewed. What has paid stays paid (0005), so
-    there it matters which of its two periods was heard of first.
+    ``beyond``: units were used for which no grant was there. ``stretch`` are the moves since the customer last used units.
+    ``is_open``: an add-on that may have paid for units from before it was changed in the same stretch. What has paid stays
+    paid (decision 5), so there it matters what was heard first.
     """
 
     used: tuple[Used, ...] = ()
@@ -75,20 +75,25 @@ class Account:
     owed: Mapping[tuple[datetime, str | None], int] = field(default_factory=dict)
     ends: Mapping[tuple[datetime, str | None], datetime] = field(default_factory=dict)
     beyond: bool = False
-    paid_before: bool = False
+    stretch: tuple[str, ...] = ()
     is_open: bool = False
 
     def lives(self, before: Life, after: Life) -> "Account":
         """Return the account after one move. Until it, what the life before has to offer is there."""
-        account = self._given_and_taken(before, after)
+        name = after.names[-1]
+        is_torn = self.beyond and name.startswith("add-on") and self._is_mixed(name)
+        account = replace(self, stretch=(*self.stretch, name), is_open=self.is_open or is_torn)
+        account = account._given_and_taken(before, after)
         for told in after.sent:
             if isinstance(told, Use):
-                account = replace(account._uses(after, told), paid_before=False)
-        covered = account._covers(after)
-        if not after.names[-1].startswith("add-on"):
-            return covered
-        paid_before = sum(covered.owed.values()) < sum(account.owed.values())
-        return replace(covered, paid_before=paid_before or self.paid_before, is_open=self.is_open or self.paid_before)
+                account = replace(account._uses(after, told), stretch=())
+        return account._covers(after)
+
+    def _is_mixed(self, name: str) -> bool:
+        """Whether an add-on's move follows others of its stretch that may change whom or what it pays for."""
+        is_first = not any(each.startswith("add-on") for each in self.stretch)
+        has_others = any(not each.startswith("add-on") for each in self.stretch)
+        return not is_first and (has_others or name == "add-on renewed")
 
     def due(self, life: Life, now: datetime) -> Due:
         """Return what there is to see."""
