@@ -60,7 +60,7 @@ class CustomerBooks:
             if change.before.term.order_id is not None and change.balance.term.order_id is None:
                 default, lines = self.metering.fallback(meter), self.due_lines(meter)
                 changes[meter], learned = follow(change, learned, learned, default, lines, self.now)
-        moved = {meter for meter, change in changes.items() if change is not self.changes[meter]}
+        moved = frozenset(meter for meter, change in changes.items() if change is not self.changes[meter])
         return replace(self, learned=learned, changes=changes, touched=moved) if moved else self
 
     def learn(self, facts: OrderFacts) -> "CustomerBooks":
