@@ -211,6 +211,10 @@ def _governing(life: Life, meter: str, now: datetime) -> tuple[Place, str | None
     """Return where a meter stands, and under which plan."""
     live = [order for order in life.live if now < _covers_until(order)]
     if live:
+        given = {each.id: _allowance(life, (each.id, each.start), each.plan, meter) for each in live}
+        whole = (max(given.values()),)
+        # One that gives less than it sold, because money went back, takes nothing away from another that gives more.
+        live = [each for each in live if given[each.id] in (*whole, _sold(None, each.plan, meter))]
         best = max(live, key=lambda each: (meter in SOLD[each.plan].allowances, SOLD[each.plan].rank, each.began))
         return (best.id, best.start), best.plan
     unpaid = [
@@ -267,11 +271,12 @@ def _allowance(life: Life, place: Place, plan: str | None, meter: str) -> int:
     return max(kept)
 
 
-def _sold(order: Order, plan: str, meter: str) -> int:
+def _sold(order: Order | None, plan: str, meter: str) -> int:
     allowance, trial = SOLD[plan].allowances.get(meter), SOLD[plan].trial
     if allowance is None:
         return 0
-    return _part(allowance.quantity, trial) if order.is_trial and trial is not None else int(allowance.quantity)
+    is_cut = order is not None and order.is_trial and trial is not None
+    return _part(allowance.quantity, trial or 0) if is_cut else int(allowance.quantity)
 
 
 def _kept(order: Order, paid: list[Payment]) -> Fraction:
