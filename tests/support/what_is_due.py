@@ -259,7 +259,7 @@ def _allowance(life: Life, place: Place, plan: str | None, meter: str) -> int:
     if order is None:
         free = FREE.allowances.get(meter) if FREE and plan == FREE.key else None
         return int(free.quantity) if free else 0
-    paid = [each for each in life.payments if (each.order_id, each.period) == place]
+    paid = life.of_period(order)
     granted, share = _sold(order, order.plan, meter), _kept(order, paid)
     if share == 1:
         return granted
