@@ -33,7 +33,7 @@ walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units an
 outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and lost webhooks against their twins (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/reconciliation $(ARGS)
 
-histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 webhooks in every order, and HISTORY_SEEDS=10000 random lives (up to an hour)
+histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 moves (4 where all kinds are mixed) in every order, and HISTORY_SEEDS=10000 random lives (about an hour; HISTORY_EVENTS=4 HISTORY_SEEDS=500: minutes)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
 
 mutants: $(MUTANTS_UP_TO_DATE) ## Change the domain in one place at a time: do the fast tests notice? (ONLY=standing for a part; 40 minutes on 2 cores)

@@ -184,8 +184,12 @@ class Life:
         return any(paid.plan is None for paid in self.payments) or any(order.is_add_on for order in self.orders)
 
     def of_period(self, order: Order) -> list[Payment]:
-        """Return the payments for the present period of an order, oldest first."""
-        return [paid for paid in self.payments if (paid.order_id, paid.period) == (order.id, order.start)]
+        """Return the payments for the present period of an order, and for that whose place it took, oldest first."""
+        places = {(order.id, order.start)}
+        replaced = next((each for each in self.orders if each.id == order.took_place_of), None)
+        if replaced is not None and len(order.starts) == 1 and not replaced.is_trial and replaced.end > order.start:
+            places |= {(paid.order_id, paid.period or BEGAN) for paid in self.of_period(replaced)}
+        return [paid for paid in self.payments if (paid.order_id, paid.period) in places]
 
     def moves(self) -> "Iterator[Life]":
         """All that may happen next."""

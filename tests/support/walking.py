@@ -94,7 +94,7 @@ class Walk:
         """Return what is to be alike in every order: all, unless units on top paid for overage.
 
         Which of them paid, and for which period's, depends on what was heard first (decision 5). How many there are in all,
-        less what is owed, does not; but for an add-on that paid for overage from before it, and was renewed after.
+        less what is owed, does not; but for an add-on that was changed after it had paid (``Account.is_open``).
         """
         if self.account is None or not (self.account.beyond and self.life.has_more):
             return PureCustomer.picture

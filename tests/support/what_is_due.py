@@ -64,9 +64,9 @@ class Due:
 class Account:
     """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
-    ``beyond``: units were used for which no grant was there. ``paid_before``: an add-on has paid for such units, used before
-    it was bought or renewed; ``is_open``: and then, with no usage between, it was renewed. What has paid stays paid (0005),
-    so there it matters which of its two periods was heard of first.
+    ``beyond``: units were used for which no grant was there. ``stretch`` are the moves since the customer last used units.
+    ``is_open``: an add-on that may have paid for units from before it was changed in the same stretch. What has paid stays
+    paid (decision 5), so there it matters what was heard first.
     """
 
     used: tuple[Used, ...] = ()
@@ -75,20 +75,25 @@ class Account:
     owed: Mapping[tuple[datetime, str | None], int] = field(default_factory=dict)
     ends: Mapping[tuple[datetime, str | None], datetime] = field(default_factory=dict)
     beyond: bool = False
-    paid_before: bool = False
+    stretch: tuple[str, ...] = ()
     is_open: bool = False
 
     def lives(self, before: Life, after: Life) -> "Account":
         """Return the account after one move. Until it, what the life before has to offer is there."""
-        account = self._given_and_taken(before, after)
+        name = after.names[-1]
+        is_torn = self.beyond and name.startswith("add-on") and self._is_mixed(name)
+        account = replace(self, stretch=(*self.stretch, name), is_open=self.is_open or is_torn)
+        account = account._given_and_taken(before, after)
         for told in after.sent:
             if isinstance(told, Use):
-                account = replace(account._uses(after, told), paid_before=False)
-        covered = account._covers(after)
-        if not after.names[-1].startswith("add-on"):
-            return covered
-        paid_before = sum(covered.owed.values()) < sum(account.owed.values())
-        return replace(covered, paid_before=paid_before or self.paid_before, is_open=self.is_open or self.paid_before)
+                account = replace(account._uses(after, told), stretch=())
+        return account._covers(after)
+
+    def _is_mixed(self, name: str) -> bool:
+        """Whether an add-on's move follows others of its stretch that may change whom or what it pays for."""
+        is_first = not any(each.startswith("add-on") for each in self.stretch)
+        has_others = any(not each.startswith("add-on") for each in self.stretch)
+        return not is_first and (has_others or name == "add-on renewed")
 
     def due(self, life: Life, now: datetime) -> Due:
         """Return what there is to see."""
@@ -206,6 +211,10 @@ def _governing(life: Life, meter: str, now: datetime) -> tuple[Place, str | None
     """Return where a meter stands, and under which plan."""
     live = [order for order in life.live if now < _covers_until(order)]
     if live:
+        given = {each.id: _allowance(life, (each.id, each.start), each.plan, meter) for each in live}
+        whole = (max(given.values()),)
+        # One that gives less than it sold, because money went back, takes nothing away from another that gives more.
+        live = [each for each in live if given[each.id] in (*whole, _sold(None, each.plan, meter))]
         best = max(live, key=lambda each: (meter in SOLD[each.plan].allowances, SOLD[each.plan].rank, each.began))
         return (best.id, best.start), best.plan
     unpaid = [
@@ -250,7 +259,7 @@ def _allowance(life: Life, place: Place, plan: str | None, meter: str) -> int:
     if order is None:
         free = FREE.allowances.get(meter) if FREE and plan == FREE.key else None
         return int(free.quantity) if free else 0
-    paid = [each for each in life.payments if (each.order_id, each.period) == place]
+    paid = life.of_period(order)
     granted, share = _sold(order, order.plan, meter), _kept(order, paid)
     if share == 1:
         return granted
@@ -262,11 +271,12 @@ def _allowance(life: Life, place: Place, plan: str | None, meter: str) -> int:
     return max(kept)
 
 
-def _sold(order: Order, plan: str, meter: str) -> int:
+def _sold(order: Order | None, plan: str, meter: str) -> int:
     allowance, trial = SOLD[plan].allowances.get(meter), SOLD[plan].trial
     if allowance is None:
         return 0
-    return _part(allowance.quantity, trial) if order.is_trial and trial is not None else int(allowance.quantity)
+    is_cut = order is not None and order.is_trial and trial is not None
+    return _part(allowance.quantity, trial or 0) if is_cut else int(allowance.quantity)
 
 
 def _kept(order: Order, paid: list[Payment]) -> Fraction:
