@@ -106,7 +106,7 @@ class FakeWaffo:
             one = next((order for order in self.orders if order["id"] == variables["id"]), None)
             return httpx.Response(200, json={"data": {"subscriptionOrder": one}})
         found = [order for order in self.orders if order["status"] in variables["statuses"]]
-        return httpx.Response(200, json={"data": {"subscriptionOrders": found}})
+        return httpx.Response(200, json={"data": {"subscriptionOrders": found[: variables["limit"]]}})
 
     def _session(self, key: str, body: dict[str, Any]) -> httpx.Response:
         time.sleep(self.seconds)

@@ -255,6 +255,17 @@ def test_a_payment_page_that_was_submitted_in_vain_is_not_handed_out_again(
     assert shop.checkout(plan="starter").body["checkout_id"] == second.body["checkout_id"]
 
 
+def test_point_16_a_page_that_was_submitted_in_vain_is_found_behind_many_refused_cards(shop: Shop) -> None:
+    # Given a buyer whose card was refused 99 times before
+    first = shop.checkout(plan="starter").body["checkout_id"]
+    for number in range(99):
+        shop.waffo.order(f"ORD_{number:022d}", "starter", status="closed")
+    shop.waffo.order(ORDER, "starter", status="closed", orderMerchantExternalId=first)
+
+    # Then the page is not handed out again
+    assert shop.checkout(plan="starter").body["checkout_id"] != first
+
+
 def test_a_payment_page_whose_payment_is_still_under_way_stays_the_only_one(shop: Shop) -> None:
     first = shop.checkout(plan="starter").body["checkout_id"]
     shop.waffo.order(ORDER, "starter", status="pending", orderMerchantExternalId=first)

@@ -17,14 +17,12 @@ from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.standing.held_order import HeldOrder, stands_for
 from pancake_meter.domain.standing.order import StatusKind
-from pancake_meter.waffo.client import GRAPHQL, WaffoClient
+from pancake_meter.waffo.client import GRAPHQL, MAX_PAGE_SIZE, WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WrongMode, WrongStore
 from pancake_meter.waffo.pinning import check_snapshot_pinned
 from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot
 
 LOOKUP_SECONDS_MAX: Final = 2.0
-ORDERS_MAX: Final = 20
-"""A buyer has one or two live orders; more than a page of them is no case worth a second request."""
 
 _STATUSES: Final[dict[str, StatusKind]] = {
     "active": "active",
@@ -45,6 +43,8 @@ Answer = TypeVar("Answer")
 class WaffoOrders:
     """Asks Waffo about orders of one store and mode. ``on_failure`` hears of each question that failed.
 
+    One question answers up to 100 orders of a buyer, those with refused cards among them.
+
     A customer's orders are those that a sale of the plan ``wanted`` has to mind (``held_order.stands_for``).
     """
 
@@ -64,7 +64,7 @@ class WaffoOrders:
         waffo = self.waffo
         page = self._ask(
             lambda: waffo.buyers_subscription_orders(
-                self.store_id, customer_id, statuses=tuple(_STATUSES), limit=ORDERS_MAX
+                self.store_id, customer_id, statuses=tuple(_STATUSES), limit=MAX_PAGE_SIZE
             )
         )
         found = [self._held(order) for order in (page.items if page else ()) if order.buyer_identity == customer_id]
@@ -80,7 +80,7 @@ class WaffoOrders:
         waffo = self.waffo
         page = self._ask(
             lambda: waffo.buyers_subscription_orders(
-                self.store_id, checkout.customer_id, statuses=_SUBMITTED, limit=ORDERS_MAX
+                self.store_id, checkout.customer_id, statuses=_SUBMITTED, limit=MAX_PAGE_SIZE
             )
         )
         orders = page.items if page else ()
