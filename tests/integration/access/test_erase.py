@@ -21,7 +21,9 @@ from pancake_meter.usecases.access.erase import Erased, erase_customer
 from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.balance.hold_quota import hold_quota
 from pancake_meter.usecases.balance.operate import block, give_units
-from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.balance.record_usage import UsageLine, record_events
+from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
+from pancake_meter.usecases.usage.count_usage import count_items
 from pancake_meter.usecases.webhooks.judge import kept_delivery, replay_delivery
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
@@ -213,6 +215,16 @@ def test_nothing_new_is_kept_under_the_id(world: World, every_item: Any) -> None
     assert world.erasures is not None
     with pytest.raises(InvalidCustomerId):
         erase_customer(world.erasures, world.erasures.pseudonym(ADA), LATER, may_go_on=lambda: True)
+    assert personal(every_item()) == []
+
+
+def test_usage_that_waited_in_the_queue_is_neither_counted_nor_parked(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    erased(world)
+    lines = [UsageLine(who, "tokens", usage_event("waited", Decimal(1), None, NOW)) for who in (ADA, "bob")]
+    (message,) = bulk_messages(lines)
+    outcomes = count_items(world.metering, BULK, message_items(message), LATER)
+    assert [outcome.status for outcome in outcomes] == ["ignored", "counted"]
     assert personal(every_item()) == []
 
 

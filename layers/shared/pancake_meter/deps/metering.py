@@ -27,5 +27,5 @@ def metering_deps() -> MeteringDeps:
 @cache
 def stack_metering() -> Metering:
     """Return the metering of this stack. A missing setting or a faulty catalog stops the cold start."""
-    catalog = load_catalog(catalog_path())
-    return Metering(stack_table(), catalog, report_unprovisioned, erasures=stack_erasures())
+    table, erasures = stack_table(), stack_erasures()
+    return Metering(table, load_catalog(catalog_path()), report_unprovisioned, erasures=erasures)
