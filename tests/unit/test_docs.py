@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pancake_meter
@@ -57,15 +58,17 @@ def test_the_readme_shows_the_rooms_of_each_floor() -> None:
     assert shown == rooms
 
 
-def codes_of_problems() -> set[str]:
-    """Return the codes that a ``Problem`` is made with by name."""
+def statuses_of_problems() -> dict[str, int]:
+    """Return the codes that a ``Problem`` is made with by name, with their statuses."""
     calls = (node for module in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(module.read_text())))
-    codes = set()
+    statuses = {}
     for node in calls:
         match node:
-            case ast.Call(func=ast.Name(id="Problem"), args=[_, ast.Constant(value=str(code)), *_]):
-                codes.add(code)
-    return codes
+            case ast.Call(
+                func=ast.Name(id="Problem"), args=[ast.Attribute(attr=status), ast.Constant(value=str(code)), *_]
+            ):
+                statuses[code] = HTTPStatus[status].value
+    return statuses
 
 
 def domain_errors(base: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
@@ -80,7 +83,7 @@ def test_the_page_of_errors_has_every_code_with_its_status() -> None:
     assert len(rows) == len(told)
     for module in pkgutil.walk_packages(pancake_meter.__path__, "pancake_meter."):
         importlib.import_module(module.name)
-    known = {error.code: problem_of_domain(error("")).status for error in domain_errors()}
-    known |= {code: status for status, code in _ANSWERS.values()}
-    assert sorted(told) == sorted({*known, *codes_of_problems(), *_DETAIL})
+    known = {error.code: problem_of_domain(error("")).status.value for error in domain_errors()}
+    known |= {code: status.value for status, code in _ANSWERS.values()} | statuses_of_problems()
+    assert sorted(told) == sorted({*known, *_DETAIL})
     assert {code: told[code] for code in known} == known

@@ -40,6 +40,8 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "forgiveness_conflict": HTTPStatus.CONFLICT,
     "gift_conflict": HTTPStatus.CONFLICT,
     "too_many_orders": HTTPStatus.CONFLICT,
+    "order_too_large": HTTPStatus.CONFLICT,
+    "subscription_too_large": HTTPStatus.CONFLICT,
     "too_many_grants": HTTPStatus.CONFLICT,
     "too_many_lines": HTTPStatus.CONFLICT,
     "nothing_owed": HTTPStatus.CONFLICT,
