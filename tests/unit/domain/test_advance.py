@@ -193,8 +193,14 @@ def test_a_closed_period_leaves_its_overage_due_and_its_chart() -> None:
         Decimal(200),
     )
     after = change.balance
-    assert units(after.used, after.burned, after.used_before, after.gone_before, after.charts) == [0, 0, 0, 0, 0]
-    assert (after.days, after.closed_until, after.as_of, after.line_start) == ({}, END, END + timedelta(hours=3), None)
+    assert units(after.used, after.burned, after.used_before, after.gone_before) == [0, 0, 0, 0]
+    assert (after.charts, after.days, after.closed_until, after.as_of, after.line_start) == (
+        0,
+        {},
+        END,
+        END + timedelta(hours=3),
+        None,
+    )
 
 
 def test_a_period_that_is_entered_early_counts_from_then() -> None:

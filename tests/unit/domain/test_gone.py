@@ -1,9 +1,9 @@
 """What is gone of a paid period, and what rolls over into it: folds over facts and filed uses."""
 
-import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -235,7 +235,7 @@ def months(count: int, sold: Plan | None = None) -> Subscription:
     return of(
         *(
             told(sold or plan(), f"{start:%Y-%m-%d}", start, end, kind="renewed" if number else "activated")
-            for number, (start, end) in enumerate(itertools.pairwise(starts))
+            for number, (start, end) in enumerate(pairwise(starts[: count + 1]))
         )
     )
 

@@ -1,6 +1,7 @@
 """Model calls: whose they are, and which of them count."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -11,7 +12,7 @@ AT = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 def call(*, is_success: bool = True, is_cache_hit: bool = False, **identities: str) -> LlmCall:
-    return LlmCall("c1", AT, ("gpt-5",), TokenPools(7, 0, 0, 0), identities, is_success, is_cache_hit)
+    return LlmCall("c1", AT, ("gpt-5",), TokenPools(Decimal(7)), identities, is_success, is_cache_hit)
 
 
 def test_a_call_is_of_the_first_identity_that_is_believed_and_there() -> None:
@@ -39,4 +40,4 @@ def test_by_itself_neither_counts() -> None:
 
 
 def test_meters_may_count_its_tokens_by_its_models() -> None:
-    assert call().happening == Happening(tokens=TokenPools(7, 0, 0, 0), models=("gpt-5",))
+    assert call().happening == Happening(tokens=TokenPools(Decimal(7)), models=("gpt-5",))

@@ -17,7 +17,7 @@ from pancake_meter.domain.standing.order import (
     PendingChange,
     Status,
 )
-from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged
+from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, PaidPeriod, Sale
 from tests.support.pure_subscription import CATALOG, bound
 from tests.support.webhook_world import utc
 
@@ -155,6 +155,18 @@ def test_every_event_says_how_payment_stands_or_nothing(kind: LifecycleKind, sta
         PendingChange(at, scheduled, "pro" if scheduled else None) if is_word_on_a_change else None
     )
     assert facts.began == (utc("2026-03-10"), at)
+
+
+def test_a_paying_event_says_what_was_sold_at_which_price_and_for_how_long() -> None:
+    period = StatedPeriod(bound(START), bound(END), 3)
+    event = LifecycleEvent("renewed", "ORD_1", utc(START), period, PRO, billing_period="monthly", price=Decimal(29))
+    facts = OrderFacts.of(event)
+    assert facts.billing_period == "monthly"
+    assert facts.periods == (
+        PaidPeriod(period, (Sale(PRO, utc(START), is_trial=False, price=Decimal(29)),), frozenset({3})),
+    )
+    unnumbered = OrderFacts.of(replace(event, period=replace(period, number=0)))
+    assert unnumbered.periods[0].numbers == frozenset()
 
 
 def test_an_event_without_a_period_began_when_it_happened() -> None:

@@ -186,7 +186,7 @@ def test_months_are_added_over_the_end_of_a_year() -> None:
     ],
 )
 def test_a_long_period_has_about_a_chart_a_month_and_none_of_a_few_days(
-    length: timedelta, spans: list[tuple[int, int]] | None
+    length: timedelta, spans: list[tuple[float, float]] | None
 ) -> None:
     began = at("2026-03-01T00:00Z")
     period = Period(began, began + length)

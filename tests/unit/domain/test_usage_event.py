@@ -42,12 +42,10 @@ def test_an_event_id_has_1_to_128_printable_characters(event_id: str) -> None:
 
 @pytest.mark.parametrize("event_id", ["", "x" * 129, "a\nb", "a\x00"])
 def test_any_other_event_id_is_refused(event_id: str) -> None:
-    for refused in (
-        lambda: usage_event(event_id, FIVE, None, NOW),
-        lambda: dated_usage_event(event_id, FIVE, NOW, NOW),
-    ):
-        with pytest.raises(InvalidEventId):
-            refused()
+    with pytest.raises(InvalidEventId):
+        usage_event(event_id, FIVE, None, NOW)
+    with pytest.raises(InvalidEventId):
+        dated_usage_event(event_id, FIVE, NOW, NOW)
 
 
 def test_promise_1_a_repeat_has_the_same_quantity_and_the_same_time_if_it_states_one() -> None:

@@ -45,9 +45,7 @@ def _rivals(subscription: Subscription) -> Iterator[tuple[OrderFacts, OrderFacts
 
 
 def _are_rivals(left: OrderFacts, right: OrderFacts) -> bool:
-    if left.paid is None or right.paid is None:
-        return False
-    one, other = left.paid.plan, right.paid.plan
+    one, other = (order.paid.plan for order in (left, right) if order.paid)
     return one.is_rival_of(other) and not one.allowances.keys().isdisjoint(other.allowances)
 
 
@@ -58,4 +56,4 @@ def _waits_until(newer: OrderFacts, older: OrderFacts) -> datetime:
 def _stood_at(order: OrderFacts) -> datetime:
     """The latest instant at which the order is known to have stood."""
     known = (order.status.at if order.status else None, order.paid.sold_at if order.paid else None, order.seen_at)
-    return max((at for at in known if at is not None), default=order.began[1])
+    return max(at for at in known if at is not None)

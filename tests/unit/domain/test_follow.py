@@ -1,0 +1,282 @@
+"""How one balance follows the facts: what goes on, what closes, and what it counts afterwards."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from pancake_meter.domain.balance.advance import advance
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.selling.plan import OverageAllowed, PastDueBlock, Plan
+from pancake_meter.domain.standing.add_ons import add_on_grant_id
+from pancake_meter.domain.standing.follow import follow, open_following
+from pancake_meter.domain.standing.lifecycle import LifecycleKind
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.standing.use import PeriodUse
+from tests.support.catalogs import WITH_ADD_ONS
+from tests.support.pure_subscription import CUSTOMER, step
+from tests.support.webhook_world import utc
+
+PLANS = WITH_ADD_ONS.plans
+PRO, STARTER, BOOST = PLANS["pro"], PLANS["starter"], PLANS["boost"]
+START, END = "2026-03-10T15:00:00", "2026-04-10T15:00:00"
+STARTS_AT, ENDS_AT = utc(START), utc(END)
+LAPSES_AT = ENDS_AT + PRO.renewal_leeway
+FREE = Policy("free", Decimal(10), "month", OverageAllowed())
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def units(plan: Plan) -> Decimal:
+    return plan.allowances["tokens"].quantity
+
+
+def learn(
+    known: Subscription | None,
+    kind: LifecycleKind,
+    at: str,
+    start: str = START,
+    end: str = END,
+    *,
+    plan: Plan = PRO,
+    order_id: str = "a",
+) -> Subscription:
+    return (known or Subscription(CUSTOMER)).learn(step(kind, order_id, at, start, end, plan=plan).facts)
+
+
+def opened(known: Subscription | None, at: datetime = STARTS_AT) -> Balance:
+    return open_following(CUSTOMER, "tokens", known, FREE, STARTS_AT, at).after
+
+
+def used(balance: Balance, quantity: int, at: datetime) -> Balance:
+    return record_usage(advance(balance, at, FREE).balance, Decimal(quantity), at)
+
+
+def following(
+    balance: Balance, known: Subscription | None, learned: Subscription, now: datetime
+) -> tuple[Change, Subscription]:
+    return follow(advance(balance, now, FREE), known, learned, FREE, {}, now)
+
+
+# Bounds that become better known
+
+
+def test_scenario_64_bounds_that_are_better_known_move_the_period_and_give_nothing() -> None:
+    known = learn(None, "activated", START, "2026-03-10", "2026-04-10")
+    pack = Grant("pack", "top_up", Decimal(5), Decimal(5), 90, STARTS_AT)
+    balance = replace(used(opened(known), 40, STARTS_AT), lapsed=None)
+    balance = replace(balance, grants=(*balance.grants, pack))
+    change, filed = following(balance, known, learn(known, "renewed", START), STARTS_AT + HOUR)
+
+    moved = change.balance
+    assert (moved.period, moved.term.start, moved.term.end) == (Period(STARTS_AT, ENDS_AT), STARTS_AT, ENDS_AT)
+    assert [(each.id, each.starts_at) for each in moved.grants] == [
+        ("plan:2026-03-10T15:00:00.000Z", STARTS_AT),
+        ("pack", STARTS_AT),
+    ]
+    assert moved.available == units(PRO) - 40 + 5
+    assert (moved.line, change.closed, filed.uses) == (LineKey(utc("2026-03-10"), "pro"), (), {})
+    # Known as well as this already, they stay
+    again, _ = following(change.after, learn(known, "renewed", START), learn(known, "renewed", START), STARTS_AT + HOUR)
+    assert again.is_empty
+
+
+# Falling back
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "closes"), [(END, True), ("2026-04-10T14:59:59", False), ("2026-03-20T00:00:00", False)]
+)
+def test_an_order_that_ends_with_its_period_closes_it_and_one_that_ends_inside_goes_on(
+    ended_at: str, *, closes: bool
+) -> None:
+    known = learn(None, "activated", START)
+    balance = used(opened(known), 40, STARTS_AT)
+    change, filed = following(balance, known, learn(known, "canceled", ended_at), ENDS_AT + HOUR)
+    assert [int(each.gone) for each in change.closed] == ([40] if closes else [])
+    after = change.balance
+    assert (after.policy, after.term, after.available) == (FREE, Term(None, utc(ended_at)), 10)
+    assert (after.used, after.used_of_plan) == (0 if closes else 40, 0)
+    (use,) = filed.uses_of("tokens")
+    assert (use.gone, use.order_id, use.window, use.until) == (40, "a", Period(STARTS_AT, ENDS_AT), ENDS_AT + HOUR)
+
+
+def test_an_end_that_is_known_better_moves_the_default_plan_s_period_and_gives_nothing() -> None:
+    known = learn(None, "activated", START)
+    balance = used(opened(known), 15, LAPSES_AT + HOUR)
+    assert balance.term == Term(None, LAPSES_AT)
+    change, _ = following(balance, known, learn(known, "canceled", END), LAPSES_AT + 2 * HOUR)
+    after = change.balance
+    assert (after.term, after.available, after.overage) == (Term(None, ENDS_AT), 0, 5)
+    assert (after.used, after.used_of_plan, change.closed) == (15, 15, ())
+
+
+def blocking() -> tuple[Subscription, Balance, datetime]:
+    """A customer whose unpaid order has been cut off after its grace."""
+    plan = replace(PRO, past_due=PastDueBlock(timedelta(days=3)))
+    known = learn(None, "activated", START, plan=plan)
+    known = learn(known, "past_due", "2026-04-10T15:00:05", END, "2026-04-17T15:00:00", plan=plan)
+    cut_off_at = ENDS_AT + timedelta(days=3)
+    balance = advance(opened(known), cut_off_at, FREE).after
+    assert balance.policy == Policy.unpaid("pro")
+    return known, balance, cut_off_at
+
+
+@pytest.mark.parametrize("before", [timedelta(0), DAY])
+def test_point_20_an_unpaid_order_that_ends_leaves_the_default_plan_whole(before: timedelta) -> None:
+    known, balance, cut_off_at = blocking()
+    balance = record_usage(balance, Decimal(3), cut_off_at)
+    ended = learn(known, "canceled", f"{cut_off_at - before:%Y-%m-%dT%H:%M:%S}")
+    change, _ = following(balance, known, ended, cut_off_at + HOUR)
+    after = change.balance
+    assert (after.policy, after.available, after.used_of_plan) == (FREE, 10, 0)
+    assert (after.term.start, change.closed) == (cut_off_at - before, ())
+
+
+def test_point_20_an_order_that_is_cut_off_stays_so_until_something_is_heard() -> None:
+    known, balance, cut_off_at = blocking()
+    change, _ = following(balance, known, known, cut_off_at + HOUR)
+    assert change.balance.policy == Policy.unpaid("pro")
+
+
+def test_coverage_that_came_and_went_unheard_of_begins_the_default_plan_afresh() -> None:
+    balance = used(opened(None), 7, STARTS_AT + HOUR)
+    gone = learn(
+        learn(None, "activated", "2026-03-12T00:00:00", "2026-03-12T00:00:00", "2026-04-12T00:00:00"),
+        "canceled",
+        "2026-03-15",
+    )
+    change, _ = following(balance, None, gone, utc("2026-03-20"))
+    after = change.balance
+    assert (after.term, after.available, after.used) == (Term(None, utc("2026-03-15")), 10, 0)
+    assert [int(each.gone) for each in change.closed] == [7]
+
+
+def test_coverage_that_came_and_went_goes_on_where_a_period_still_ran_that_was_used() -> None:
+    first = learn(learn(None, "activated", START), "canceled", "2026-03-12")
+    second = learn(first, "activated", "2026-03-13", "2026-03-13", "2026-04-13", plan=STARTER, order_id="b")
+    second = learn(second, "canceled", "2026-03-15", "2026-03-13", "2026-04-13", plan=STARTER, order_id="b")
+    began = utc("2026-03-12")
+    balance = open_following(CUSTOMER, "tokens", first, FREE, began, began + HOUR).after
+    place = ("a", (utc("2026-03-10"), 0), STARTS_AT)
+    used_of_a = PeriodUse(*place, Period(STARTS_AT, ENDS_AT), began, Decimal(40))
+    assert balance.term.start == began
+    change, _ = following(balance, first, second.file("tokens", used_of_a), utc("2026-03-20"))
+    assert (change.balance.term.start, change.closed) == (utc("2026-03-15"), ())
+    change, _ = following(balance, first, second, utc("2026-03-20"))
+    assert (change.balance.term.start, len(change.closed)) == (utc("2026-03-15"), 1)
+
+
+# Entering
+
+
+def test_a_renewal_closes_the_period_before_it_and_grants_once() -> None:
+    known = learn(None, "activated", START)
+    balance = used(opened(known), 40, STARTS_AT)
+    renewed = learn(known, "renewed", END, END, "2026-05-10T15:00:00")
+    change, filed = following(balance, known, renewed, ENDS_AT + HOUR)
+    assert (change.balance.available, change.balance.used, change.balance.period.start) == (units(PRO), 0, ENDS_AT)
+    assert [(int(each.gone), int(each.left)) for each in change.closed] == [(40, int(units(PRO)) - 40)]
+    again, _ = following(change.after, filed, filed, ENDS_AT + 2 * HOUR)
+    assert again.is_empty
+
+
+def test_a_plan_changed_under_the_same_order_goes_on_in_its_period() -> None:
+    known = learn(None, "activated", START, plan=STARTER)
+    balance = used(opened(known), 40, STARTS_AT)
+    change, filed = following(balance, known, learn(known, "plan_changed", "2026-03-15"), utc("2026-03-15T01:00:00"))
+    assert (change.balance.available, change.closed) == (units(PRO) - 40, ())
+    assert (change.balance.used, change.balance.used_of_plan, change.balance.gone_before) == (40, 40, 40)
+    assert [(use.sold_at, int(use.gone)) for use in filed.uses_of("tokens")] == [(STARTS_AT, 40)]
+    moved = {each.kind: (int(each.quantity), each.reference) for each in change.movements}
+    assert moved["used"] == (40, None)
+    assert moved["granted"][1] == moved["clawed_back"][1] == "plan:2026-03-10T15:00:00.000Z"
+
+
+def test_overage_under_another_plan_is_due_as_it_stands() -> None:
+    known = learn(None, "activated", START, plan=STARTER)
+    over = int(units(STARTER)) + 30
+    balance = used(opened(known), over, STARTS_AT)
+    change, _ = following(balance, known, learn(known, "plan_changed", "2026-03-15"), utc("2026-03-15T01:00:00"))
+    assert (change.balance.overage, change.balance.overage_due) == (0, 30)
+    assert list(change.lines) == [LineKey(STARTS_AT, "starter")]
+    assert change.balance.available == units(PRO) - units(STARTER)
+
+
+def test_a_first_order_ends_the_default_plan_s_period_and_takes_none_of_its_units_along() -> None:
+    balance = used(opened(None), 4, STARTS_AT)
+    began = "2026-03-20T00:00:00"
+    learned = learn(None, "activated", began, began, "2026-04-20T00:00:00")
+    change, filed = following(balance, None, learned, utc(began) + HOUR)
+    assert (change.balance.available, change.balance.used) == (units(PRO), 0)
+    assert [(int(each.gone), each.plan) for each in change.closed] == [(4, "free")]
+    assert filed.uses == {}
+    assert ("clawed_back", 6) in [(each.kind, int(each.quantity)) for each in change.movements]
+
+
+def test_what_was_used_between_two_orders_is_used_of_the_one_that_had_begun() -> None:
+    old = learn(None, "activated", START)
+    ended = learn(old, "canceled", "2026-03-20T12:00:00")
+    balance, filed = following(opened(old), old, ended, utc("2026-03-20T12:00:00"))
+    in_between = record_usage(balance.after, Decimal(6), utc("2026-03-20T12:01:00"))
+    new = replace(
+        step("activated", "b", "2026-03-20T12:00:30", "2026-03-20", "2026-04-20", plan=STARTER).facts,
+        replaces=frozenset({"a"}),
+    )
+    change, _ = following(in_between, filed, filed.learn(new), utc("2026-03-20T12:05:00"))
+    assert (change.balance.policy.plan, change.balance.available) == ("starter", units(STARTER) - 6)
+
+
+# Add-ons
+
+
+def with_add_on() -> Subscription:
+    return learn(learn(None, "activated", START), "activated", START, plan=BOOST, order_id="x")
+
+
+def add_on_of(balance: Balance) -> Grant:
+    (grant,) = (each for each in balance.grants if each.kind == "add_on")
+    return grant
+
+
+def test_point_7_an_add_on_that_changes_grants_less_what_was_used_of_it() -> None:
+    known = with_add_on()
+    balance = opened(known)
+    assert add_on_of(balance).quantity == units(BOOST)
+    balance = used(balance, int(units(PRO)) + 30, STARTS_AT)
+    more = replace(BOOST, allowances={"tokens": replace(BOOST.allowances["tokens"], quantity=units(BOOST) + 500)})
+    changed = learn(known, "plan_changed", "2026-03-15", plan=more, order_id="x")
+    change, filed = following(balance, known, changed, utc("2026-03-15T01:00:00"))
+
+    left = units(BOOST) + 500 - 30
+    grant = add_on_of(change.balance)
+    assert (grant.quantity, grant.remaining, grant.priority) == (left, left, 60)
+    assert (grant.starts_at, grant.expires_at) == (STARTS_AT, ENDS_AT + BOOST.renewal_leeway)
+    assert [(use.order_id, int(use.gone), use.window.start) for use in filed.uses_of("tokens")] == [
+        ("x", 30, STARTS_AT)
+    ]
+    assert [(each.kind, int(each.quantity)) for each in change.movements if each.reference == grant.id] == [
+        ("granted", 500)
+    ]
+    again, _ = following(change.after, filed, filed, utc("2026-03-15T02:00:00"))
+    assert again.is_empty
+
+
+def test_point_7_an_add_on_that_ends_takes_what_is_left_of_it_along() -> None:
+    known = with_add_on()
+    ended = learn(known, "canceled", "2026-03-15", plan=BOOST, order_id="x")
+    change, filed = following(opened(known), known, ended, utc("2026-03-15T01:00:00"))
+    assert [each.kind for each in change.balance.grants] == ["plan"]
+    assert [(each.kind, each.quantity) for each in change.movements] == [("clawed_back", units(BOOST))]
+    assert filed.uses == {}
+
+
+def test_point_7_an_add_on_s_grant_is_named_for_its_order_and_period() -> None:
+    key = utc("2026-03-10")
+    assert add_on_grant_id("ORD_1", (key, 0)) == "add_on:ORD_1:2026-03-10T000000"
+    assert add_on_grant_id("ORD_1", (key, 3)) == "add_on:ORD_1:2026-03-10T000000:3"
