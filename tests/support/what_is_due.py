@@ -276,7 +276,7 @@ def _sold(order: Order | None, plan: str, meter: str) -> int:
     if allowance is None:
         return 0
     is_cut = order is not None and order.is_trial and trial is not None
-    return _part(allowance.quantity, trial or 0) if is_cut else int(allowance.quantity)
+    return _part(allowance.quantity, trial or Decimal(0)) if is_cut else int(allowance.quantity)
 
 
 def _kept(order: Order, paid: list[Payment]) -> Fraction:

@@ -286,13 +286,12 @@ def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal) -> C
 
 
 def _withdraw(change: Change) -> Change:
-    """End what the open period gave, so that none of it rolls over into one that begins inside it; what is gone is gone."""
-    gone = change.balance.gone_before + used_of_allowance(change.balance)
+    """End what the open period gave, so that none of it rolls over into one that begins inside it."""
     for grant in change.balance.grants:
         if grant.is_periodic:
             change = change.moved("clawed_back" if grant.kind == "plan" else "expired", grant.remaining, grant.id)
     kept = tuple(grant for grant in change.balance.grants if not grant.is_periodic)
-    return replace(change, balance=replace(change.balance, grants=kept, gone_before=gone))
+    return replace(change, balance=replace(change.balance, grants=kept, gone_before=ZERO))
 
 
 def _retime(change: Change, term: Term) -> Change:
