@@ -24,6 +24,7 @@ from pancake_meter.domain.usage.usage_event import UsageEvent
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 PLAN = Policy("free", Decimal(1000), "month")
 
 
@@ -379,8 +380,8 @@ def test_a_chart_ends_with_the_month_unless_too_little_of_the_period_is_left() -
 # Bought units, charts and the ledger
 
 
-def test_units_bought_before_the_usage_pay_for_it_and_the_rest_is_owed_in_its_period() -> None:
-    for started, paid in ((START, 30), (START + DAY, 30), (START + DAY + timedelta(milliseconds=1), 0)):
+def test_units_bought_before_the_period_ends_pay_for_it_and_the_rest_is_owed_in_its_period() -> None:
+    for started, paid in ((START, 30), (START + DAY + HOUR, 30), (END - timedelta(milliseconds=1), 30), (END, 0)):
         books = Books.opened(replace(PLAN, overage=OverageAllowed()), Term(None, START)).use(990, START)
         other = Grant("other", "top_up", Decimal(10), Decimal(10), 80, started)
         pack = Grant("pack", "top_up", Decimal(20), Decimal(20), 90, started)

@@ -45,7 +45,12 @@ def test_a_long_line_is_masked_in_little_time() -> None:
     assert masked("x" * 300_000 + "@") == "x" * 300_000 + "@"
 
 
-def test_every_line_of_a_function_is_masked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_line_of_a_function_is_masked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A service of its own: the logger of another test writes to where that test looked.
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "masked")
+
     @lambda_handler()
     def handler(_: object, __: object) -> None:
         Logger().info("refused", customer_id="jane@example.com")

@@ -153,8 +153,11 @@ def sold(name: str) -> Plan:
 
 
 def life(first: str, moves: list[Move]) -> list[Step]:
-    """Return the events of a customer who buys a plan and then makes these moves, each so many days after the last."""
-    order, number, plan = "A", 1, sold(first)
+    """Return the events of a customer who buys a plan and then makes these moves, each so many days after the last.
+
+    A plan is changed once in a period. Usage from before two changes is told so late that its period has closed for good.
+    """
+    order, number, plan, changes = "A", 1, sold(first), 0
     start = now = utc("2026-02-01T12:00:00")
 
     def happens(kind: LifecycleKind, at: datetime) -> Step:
@@ -165,15 +168,16 @@ def life(first: str, moves: list[Move]) -> list[Step]:
     for move, name, days in moves:
         later = now + timedelta(days=days)
         if move == "renew":
-            start, number = add_months(start, 1), number + 1
+            start, number, changes = add_months(start, 1), number + 1, 0
             now = start
             events.append(happens("renewed", now))
         elif later >= add_months(start, 1):
             continue
-        elif move == "change":
+        elif move == "change" and not changes:
+            changes += 1
             order, number, plan, start, now = chr(ord(order) + 1), 1, sold(name), later, later
             events.append(happens("plan_changed", now))
-        else:
+        elif move == "cancel":
             return [*events, happens("canceled", later)]
     return events
 
