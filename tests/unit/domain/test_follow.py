@@ -17,6 +17,8 @@ from pancake_meter.domain.selling.plan import OverageAllowed, PastDueBlock, Plan
 from pancake_meter.domain.standing.add_ons import add_on_grant_id
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
 from tests.support.catalogs import WITH_ADD_ONS
@@ -136,6 +138,17 @@ def test_point_20_an_unpaid_order_that_ends_leaves_the_default_plan_whole(before
     after = change.balance
     assert (after.policy, after.available, after.used_of_plan) == (FREE, 10, 0)
     assert (after.term.start, change.closed) == (cut_off_at - before, ())
+
+
+def test_point_20_an_order_that_turns_out_unpaid_takes_the_default_plan_away() -> None:
+    plan = replace(PRO, past_due=PastDueBlock(timedelta(0)))
+    known = learn(None, "activated", START, plan=plan)
+    balance = used(opened(known), 3, LAPSES_AT + HOUR)
+    assert balance.policy == FREE
+    overdue = learn(known, "past_due", "2026-04-10T15:00:05", END, "2026-04-17T15:00:00", plan=plan)
+    change, _ = following(balance, known, overdue, LAPSES_AT + 2 * HOUR)
+    assert (change.balance.policy, change.balance.term) == (Policy.unpaid("pro"), Term(None, ENDS_AT))
+    assert (change.balance.available, change.balance.used, change.balance.used_of_plan) == (0, 3, 0)
 
 
 def test_point_20_an_order_that_is_cut_off_stays_so_until_something_is_heard() -> None:
@@ -263,8 +276,19 @@ def test_point_7_an_add_on_that_changes_grants_less_what_was_used_of_it() -> Non
     assert [(each.kind, int(each.quantity)) for each in change.movements if each.reference == grant.id] == [
         ("granted", 500)
     ]
+    assert [use.sold_at for use in filed.uses_of("tokens")] == [utc("2026-03-15")]
     again, _ = following(change.after, filed, filed, utc("2026-03-15T02:00:00"))
     assert again.is_empty
+
+
+def test_point_7_an_add_on_that_is_half_refunded_keeps_what_was_used_of_it() -> None:
+    charge = Charged(Decimal(10), Decimal(0), STARTS_AT)
+    known = with_add_on().learn(OrderFacts.of_charge("x", "PAY_1", charge))
+    balance = used(opened(known), int(units(PRO)) + 30, STARTS_AT)
+    refunded = OrderFacts.of_charge("x", "PAY_1", replace(charge, refunded=Decimal(5), revision=2))
+    change, filed = following(balance, known, known.learn(refunded), STARTS_AT + HOUR)
+    assert add_on_of(change.balance).quantity == units(BOOST) / 2 - 30
+    assert [(use.sold_at, int(use.gone)) for use in filed.uses_of("tokens")] == [(STARTS_AT, 30)]
 
 
 def test_point_7_an_add_on_that_ends_takes_what_is_left_of_it_along() -> None:
