@@ -88,6 +88,48 @@ def test_scenario_64_bounds_that_are_better_known_move_the_period_and_give_nothi
     assert again.is_empty
 
 
+def half_refunded(known: Subscription) -> Subscription:
+    charge = Charged(Decimal(10), Decimal(5), STARTS_AT + HOUR, refunded_at=STARTS_AT + HOUR)
+    return known.learn(OrderFacts.of_charge("a", "PAY_1", charge))
+
+
+def test_an_end_that_is_better_known_leaves_the_line_its_name() -> None:
+    known = learn(None, "activated", START, START, "2026-04-10")
+    change, _ = following(opened(known), known, learn(known, "renewed", START), STARTS_AT + HOUR)
+    assert (change.balance.period, change.balance.line_start) == (Period(STARTS_AT, ENDS_AT), None)
+
+
+def test_scenario_69_a_window_in_the_middle_of_a_year_stays_that_window() -> None:
+    monthly = replace(PRO, allowances={"tokens": replace(PRO.allowances["tokens"], cadence="month")})
+    known = learn(None, "activated", START, "2026-03-10", "2027-03-10", plan=monthly)
+    balance = advance(opened(known), utc("2026-06-20"), FREE).after
+    assert balance.period.start == utc("2026-06-10")
+    learned = learn(known, "renewed", START, START, "2027-03-10T15:00:00", plan=monthly)
+    change, _ = following(balance, known, learned, utc("2026-06-20"))
+    assert change.balance.period == Period(utc("2026-06-10T15:00:00"), utc("2026-07-10T15:00:00"))
+
+
+def test_point_5_a_refund_takes_its_share_of_the_open_period_and_nothing_else_moves() -> None:
+    known = learn(None, "activated", START)
+    change, _ = following(used(opened(known), 40, STARTS_AT), known, half_refunded(known), STARTS_AT + 2 * HOUR)
+    assert change.balance.available == units(PRO) / 2 - 40
+    assert [(each.kind, int(each.quantity)) for each in change.movements] == [
+        ("used", 40),
+        ("clawed_back", int(units(PRO) / 2)),
+    ]
+    assert (change.balance.as_of, change.balance.line_start) == (STARTS_AT + 2 * HOUR, None)
+
+
+@pytest.mark.parametrize(("sold_before", "line_start"), [(PRO, utc("2026-03-10")), (STARTER, None)])
+def test_a_line_goes_on_under_its_first_start_for_as_long_as_its_plan_does(
+    sold_before: Plan, line_start: datetime | None
+) -> None:
+    known = learn(None, "activated", START, "2026-03-10", "2026-04-10", plan=sold_before)
+    learned = half_refunded(learn(known, "plan_changed", "2026-03-10T15:30:00"))
+    change, _ = following(opened(known), known, learned, STARTS_AT + 2 * HOUR)
+    assert (change.balance.period.start, change.balance.line_start) == (STARTS_AT, line_start)
+
+
 # Falling back
 
 
