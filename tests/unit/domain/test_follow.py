@@ -274,17 +274,28 @@ def test_a_first_order_ends_the_default_plan_s_period_and_takes_none_of_its_unit
     assert ("clawed_back", 6) in [(each.kind, int(each.quantity)) for each in change.movements]
 
 
-def test_what_was_used_between_two_orders_is_used_of_the_one_that_had_begun() -> None:
+@pytest.mark.parametrize(
+    ("began", "is_change", "is_used"),
+    [
+        ("2026-03-20T12:00:30", True, True),
+        ("2026-03-20T12:05:00", True, True),
+        ("2026-03-20T12:05:01", True, False),
+        ("2026-03-20T12:00:30", False, False),
+    ],
+)
+def test_point_10_what_was_used_between_two_orders_of_a_change_is_used_of_the_one_that_had_begun(
+    began: str, *, is_change: bool, is_used: bool
+) -> None:
     old = learn(None, "activated", START)
-    ended = learn(old, "canceled", "2026-03-20T12:00:00")
-    balance, filed = following(opened(old), old, ended, utc("2026-03-20T12:00:00"))
-    in_between = record_usage(balance.after, Decimal(6), utc("2026-03-20T12:01:00"))
-    new = replace(
-        step("activated", "b", "2026-03-20T12:00:30", "2026-03-20", "2026-04-20", plan=STARTER).facts,
-        replaces=frozenset({"a"}),
+    balance, filed = following(
+        opened(old), old, learn(old, "canceled", "2026-03-20T12:00:00"), utc("2026-03-20T12:00:00")
     )
-    change, _ = following(in_between, filed, filed.learn(new), utc("2026-03-20T12:05:00"))
-    assert (change.balance.policy.plan, change.balance.available) == ("starter", units(STARTER) - 6)
+    in_between = record_usage(balance.after, Decimal(6), utc("2026-03-20T12:00:20"))
+    new = step("activated", "b", began, "2026-03-20", "2026-04-20", plan=STARTER).facts
+    new = replace(new, replaces=frozenset({"a"} if is_change else ()))
+    change, _ = following(in_between, filed, filed.learn(new), utc("2026-03-20T12:06:00"))
+    assert change.balance.policy.plan == "starter"
+    assert change.balance.available == units(STARTER) - (6 if is_used else 0)
 
 
 # Add-ons
