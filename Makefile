@@ -36,7 +36,7 @@ outages: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run many busy days with outages and
 histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 moves (4 where all kinds are mixed) in every order, and HISTORY_SEEDS=10000 random lives (about an hour; HISTORY_EVENTS=4 HISTORY_SEEDS=500: minutes)
 	$(BIN)/python -m pytest -n 2 -m load tests/unit/webhooks $(ARGS)
 
-mutants: $(MUTANTS_UP_TO_DATE) ## Change the domain in one place at a time: do the fast tests notice? (ONLY=standing for a part; 40 minutes on 2 cores)
+mutants: $(MUTANTS_UP_TO_DATE) ## Change the domain in one place at a time: do the fast tests notice? (ONLY=standing for a part; an hour on 2 cores)
 	.venv-mutants/bin/python -m tools.mutants --only "$(ONLY)" $(ARGS)
 
 hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (ten minutes)

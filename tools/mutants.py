@@ -79,6 +79,7 @@ namespace_packages = true
 pythonpath = [".", "src"]
 addopts = ["--import-mode=importlib", "--allow-unix-socket", "-m", "not load and not exhaustive"]
 markers = ["stack", "load", "exhaustive"]
+timeout = 12
 """
 
 

@@ -251,6 +251,9 @@ def test_scenario_66_idle_windows_share_one_record_and_split_apart() -> None:
 def test_two_idle_windows_are_a_run_and_one_is_none() -> None:
     later = [advance(used(opened(FREE, Term(None, START)), 4), END + days * DAY, FREE) for days in (29, 30, 61)]
     assert [[period.windows for period in change.closed] for change in later] == [[1], [1, 1], [1, 2]]
+    assert [change.closed[-1].idle for change in later] == [None, None, Windows("month", START, 2)]
+    late = open_balance("acct_1001", "tokens", replace(SOLD, cadence="week"), PAID, START + 8 * DAY)
+    assert [period.idle for period in late.closed] == [None]
 
 
 def test_a_closed_period_counts_from_the_end_of_the_one_before_it_to_its_own() -> None:

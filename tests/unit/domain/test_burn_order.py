@@ -10,7 +10,7 @@ from pancake_meter.domain.balance.adjust import add_grant, can_carry, drop_expir
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term, burn
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, GrantKind
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, GrantKind, lot_id
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage
 from pancake_meter.domain.errors import TooManyGrants
@@ -177,6 +177,30 @@ def test_a_grant_that_is_used_up_takes_no_place() -> None:
     grown = add_grant(Change.begin(used_up), grant("one more"), START).balance
     assert len(grown.grants) == MAX_GRANTS
     assert "g00" not in left(grown)
+
+
+@pytest.mark.parametrize(
+    ("used_up", "is_kept"),
+    [
+        (grant("g"), False),
+        (grant("g", kind="credit", expires_at=END), False),
+        (grant(lot_id("top_up", 90, None)), True),
+        (grant(lot_id("top_up", 90, END), expires_at=END), False),
+        (grant("g", kind="add_on", expires_at=END), True),
+        (grant("g", kind="plan"), True),
+        (grant("g", kind="rollover"), True),
+    ],
+)
+def test_what_is_used_up_is_kept_where_it_stands_for_a_period_or_more_may_be_added(
+    used_up: Grant, *, is_kept: bool
+) -> None:
+    assert used_up.is_live
+    assert replace(used_up, remaining=ZERO).is_live is is_kept
+
+
+def test_a_lot_keeps_the_name_under_which_it_is_stored() -> None:
+    assert lot_id("top_up", 90, None) == "lot:top_up:90:never"
+    assert lot_id("credit", 80, END) == "lot:credit:80:2026-04-10T15:00:00.000Z"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from pancake_meter.domain.selling.plan import OverageAllowed, PastDueBlock, Plan
 from pancake_meter.domain.standing.add_ons import add_on_grant_id
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
 from tests.support.catalogs import WITH_ADD_ONS
@@ -86,6 +88,48 @@ def test_scenario_64_bounds_that_are_better_known_move_the_period_and_give_nothi
     assert again.is_empty
 
 
+def half_refunded(known: Subscription) -> Subscription:
+    charge = Charged(Decimal(10), Decimal(5), STARTS_AT + HOUR, refunded_at=STARTS_AT + HOUR)
+    return known.learn(OrderFacts.of_charge("a", "PAY_1", charge))
+
+
+def test_an_end_that_is_better_known_leaves_the_line_its_name() -> None:
+    known = learn(None, "activated", START, START, "2026-04-10")
+    change, _ = following(opened(known), known, learn(known, "renewed", START), STARTS_AT + HOUR)
+    assert (change.balance.period, change.balance.line_start) == (Period(STARTS_AT, ENDS_AT), None)
+
+
+def test_scenario_69_a_window_in_the_middle_of_a_year_stays_that_window() -> None:
+    monthly = replace(PRO, allowances={"tokens": replace(PRO.allowances["tokens"], cadence="month")})
+    known = learn(None, "activated", START, "2026-03-10", "2027-03-10", plan=monthly)
+    balance = advance(opened(known), utc("2026-06-20"), FREE).after
+    assert balance.period.start == utc("2026-06-10")
+    learned = learn(known, "renewed", START, START, "2027-03-10T15:00:00", plan=monthly)
+    change, _ = following(balance, known, learned, utc("2026-06-20"))
+    assert change.balance.period == Period(utc("2026-06-10T15:00:00"), utc("2026-07-10T15:00:00"))
+
+
+def test_point_5_a_refund_takes_its_share_of_the_open_period_and_nothing_else_moves() -> None:
+    known = learn(None, "activated", START)
+    change, _ = following(used(opened(known), 40, STARTS_AT), known, half_refunded(known), STARTS_AT + 2 * HOUR)
+    assert change.balance.available == units(PRO) / 2 - 40
+    assert [(each.kind, int(each.quantity)) for each in change.movements] == [
+        ("used", 40),
+        ("clawed_back", int(units(PRO) / 2)),
+    ]
+    assert (change.balance.as_of, change.balance.line_start) == (STARTS_AT + 2 * HOUR, None)
+
+
+@pytest.mark.parametrize(("sold_before", "line_start"), [(PRO, utc("2026-03-10")), (STARTER, None)])
+def test_a_line_goes_on_under_its_first_start_for_as_long_as_its_plan_does(
+    sold_before: Plan, line_start: datetime | None
+) -> None:
+    known = learn(None, "activated", START, "2026-03-10", "2026-04-10", plan=sold_before)
+    learned = half_refunded(learn(known, "plan_changed", "2026-03-10T15:30:00"))
+    change, _ = following(opened(known), known, learned, STARTS_AT + 2 * HOUR)
+    assert (change.balance.period.start, change.balance.line_start) == (STARTS_AT, line_start)
+
+
 # Falling back
 
 
@@ -137,6 +181,17 @@ def test_point_20_an_unpaid_order_that_ends_leaves_the_default_plan_whole(before
     after = change.balance
     assert (after.policy, after.available, after.used_of_plan) == (FREE, 10, 0)
     assert (after.term.start, change.closed) == (cut_off_at - before, ())
+
+
+def test_point_20_an_order_that_turns_out_unpaid_takes_the_default_plan_away() -> None:
+    plan = replace(PRO, past_due=PastDueBlock(timedelta(0)))
+    known = learn(None, "activated", START, plan=plan)
+    balance = used(opened(known), 3, LAPSES_AT + HOUR)
+    assert balance.policy == FREE
+    overdue = learn(known, "past_due", "2026-04-10T15:00:05", END, "2026-04-17T15:00:00", plan=plan)
+    change, _ = following(balance, known, overdue, LAPSES_AT + 2 * HOUR)
+    assert (change.balance.policy, change.balance.term) == (Policy.unpaid("pro"), Term(None, ENDS_AT))
+    assert (change.balance.available, change.balance.used, change.balance.used_of_plan) == (0, 3, 0)
 
 
 def test_point_20_an_order_that_is_cut_off_stays_so_until_something_is_heard() -> None:
@@ -220,17 +275,28 @@ def test_a_first_order_ends_the_default_plan_s_period_and_takes_none_of_its_unit
     assert ("expired", 6) in [(each.kind, int(each.quantity)) for each in change.movements]
 
 
-def test_what_was_used_between_two_orders_is_used_of_the_one_that_had_begun() -> None:
+@pytest.mark.parametrize(
+    ("began", "is_change", "is_used"),
+    [
+        ("2026-03-20T12:00:30", True, True),
+        ("2026-03-20T12:05:00", True, True),
+        ("2026-03-20T12:05:01", True, False),
+        ("2026-03-20T12:00:30", False, False),
+    ],
+)
+def test_point_10_what_was_used_between_two_orders_of_a_change_is_used_of_the_one_that_had_begun(
+    began: str, *, is_change: bool, is_used: bool
+) -> None:
     old = learn(None, "activated", START)
-    ended = learn(old, "canceled", "2026-03-20T12:00:00")
-    balance, filed = following(opened(old), old, ended, utc("2026-03-20T12:00:00"))
-    in_between = record_usage(balance.after, Decimal(6), utc("2026-03-20T12:01:00"))
-    new = replace(
-        step("activated", "b", "2026-03-20T12:00:30", "2026-03-20", "2026-04-20", plan=STARTER).facts,
-        replaces=frozenset({"a"}),
+    balance, filed = following(
+        opened(old), old, learn(old, "canceled", "2026-03-20T12:00:00"), utc("2026-03-20T12:00:00")
     )
-    change, _ = following(in_between, filed, filed.learn(new), utc("2026-03-20T12:05:00"))
-    assert (change.balance.policy.plan, change.balance.available) == ("starter", units(STARTER) - 6)
+    in_between = record_usage(balance.after, Decimal(6), utc("2026-03-20T12:00:20"))
+    new = step("activated", "b", began, "2026-03-20", "2026-04-20", plan=STARTER).facts
+    new = replace(new, replaces=frozenset({"a"} if is_change else ()))
+    change, _ = following(in_between, filed, filed.learn(new), utc("2026-03-20T12:06:00"))
+    assert change.balance.policy.plan == "starter"
+    assert change.balance.available == units(STARTER) - (6 if is_used else 0)
 
 
 # Add-ons
@@ -264,8 +330,19 @@ def test_point_7_an_add_on_that_changes_grants_less_what_was_used_of_it() -> Non
     assert [(each.kind, int(each.quantity)) for each in change.movements if each.reference == grant.id] == [
         ("granted", 500)
     ]
+    assert [use.sold_at for use in filed.uses_of("tokens")] == [utc("2026-03-15")]
     again, _ = following(change.after, filed, filed, utc("2026-03-15T02:00:00"))
     assert again.is_empty
+
+
+def test_point_7_an_add_on_that_is_half_refunded_keeps_what_was_used_of_it() -> None:
+    charge = Charged(Decimal(10), Decimal(0), STARTS_AT)
+    known = with_add_on().learn(OrderFacts.of_charge("x", "PAY_1", charge))
+    balance = used(opened(known), int(units(PRO)) + 30, STARTS_AT)
+    refunded = OrderFacts.of_charge("x", "PAY_1", replace(charge, refunded=Decimal(5), revision=2))
+    change, filed = following(balance, known, known.learn(refunded), STARTS_AT + HOUR)
+    assert add_on_of(change.balance).quantity == units(BOOST) / 2 - 30
+    assert [(use.sold_at, int(use.gone)) for use in filed.uses_of("tokens")] == [(STARTS_AT, 30)]
 
 
 def test_point_7_an_add_on_that_ends_takes_what_is_left_of_it_along() -> None:

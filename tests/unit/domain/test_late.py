@@ -451,3 +451,20 @@ def test_units_that_rolled_on_and_on_are_taken_back_along_their_way() -> None:
     figures = [(int(w.rolled), int(w.gone), int(w.left), int(w.passed)) for w in reversed(books.closed)]
     assert figures == [(0, 100, 0, 0), (0, 50, 0, 50), (50, 150, 0, 0)]
     assert (books.balance.overage_due, books.balance.available) == (80, 100)
+
+
+def test_several_late_events_are_drawn_each_on_its_own_chart() -> None:
+    books = Books.opened(PLAN, Term(None, START)).use(10, START).use(20, END).at(END + 40 * DAY)
+    events = [replace(event(3, START + DAY), id="e1"), replace(event(4, END + DAY), id="e2")]
+    change = count_late(Change.begin(books.balance), books.closed, books.charts, events)
+    assert {chart.span.start: int(chart.used) for chart in change.charts} == {START: 13, END: 24}
+
+
+def test_late_usage_is_not_drawn_on_the_chart_of_a_period_that_began_alike_and_closed_later() -> None:
+    _, early = closed(PLAN, 10)
+    later = replace(early, since=START + 9 * DAY, segment=early.segment + 1)
+    early = replace(early, until=START + 9 * DAY)
+    charts = [Chart(each.period, END, each.segment, days={"0310": Decimal(10)}) for each in (later, early)]
+    balance, _ = closed(PLAN, 10)
+    change = count_late(Change.begin(balance), [later, early], charts, [event(3, START + DAY)])
+    assert [(chart.segment, int(chart.used)) for chart in change.charts] == [(early.segment, 13)]

@@ -308,6 +308,7 @@ def test_a_grant_pays_for_due_units_of_periods_that_ended_after_it_started_the_o
     pack = bought_lot("top_up", Decimal(18), 90, started, None)
     change = add_grant(owing(*lines.values()), pack, NOW, lines)
     assert picture(change, lines) == {key(3): (5, 0, 0), key(2): (0, 0, 0), key(1): (12, 0, 0)}
+    assert set(change.lines) == {key(2), key(1)}
     assert moved(change, "overage_covered") == [(10, pack.id), (8, pack.id)]
     assert [int(each.remaining) for each in change.balance.grants if each.id == pack.id] == [0]
 
@@ -364,7 +365,9 @@ def test_refunded_units_are_taken_of_their_lot_then_of_what_else_was_bought_and_
     change = claw_back(holding(*packs), "a", Decimal(quantity))
     assert {each.id: int(each.remaining) for each in change.balance.grants} == left
     assert change.balance.refund_debt == debt
-    assert sum(number for number, _ in moved(change, "clawed_back")) == quantity - debt
+    taken = [(int(each.remaining) - left[each.id], each.id) for each in packs if int(each.remaining) > left[each.id]]
+    assert moved(change, "clawed_back") == taken
+    assert sum(number for number, _ in taken) == quantity - debt
     assert moved(change, "refund_owed") == ([(debt, "a")] if debt else [])
     own = next((each for each in change.balance.grants if each.id == "a"), None)
     assert own is None or own.quantity == max(0, 30 - quantity)
@@ -439,6 +442,7 @@ def test_lines_without_a_price_in_common_are_merged_without_one() -> None:
 
 
 def test_lines_are_sorted_by_period_then_plan_then_what_was_merged() -> None:
+    assert LineKey(START, None).order < LineKey(START, "0").order
     keys = [LineKey(START, None), LineKey(START, "a"), LineKey(START, "a", 3), LineKey(START, "b"), LineKey(END, None)]
     assert sorted(keys, key=lambda each: each.order) == keys
     assert [str(each) for each in keys[:3]] == [

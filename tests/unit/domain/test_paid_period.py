@@ -119,6 +119,12 @@ def test_a_charge_that_names_no_plan_is_for_the_one_in_force_give_or_take_a_plan
         assert period(STARTER, PRO).kept(charges) == share
 
 
+def test_a_charge_from_before_the_first_sale_is_for_that() -> None:
+    early = replace(charge("10", back="10", price="10"), paid_at=BEGAN - timedelta(days=1))
+    assert period(STARTER, PRO).kept([early, charge("10", 2)]) == Fraction(1, 2)
+    assert period(STARTER).kept([charge("10", back="10"), replace(early, refunded=Decimal(0))]) == Fraction(1)
+
+
 @pytest.mark.parametrize(
     ("sold", "charges", "units"),
     [

@@ -122,6 +122,10 @@ def test_a_word_on_a_known_refund_takes_its_place() -> None:
     failed = replace(refund("REF_1", None, failed=True), failed_at=AT + timedelta(days=1))
     payment = paid(known, refund("REF_2", "5")).with_refund(failed, known)
     assert {each.id: each.stands for each in payment.refunds.values()} == {"REF_1": False, "REF_2": True}
+    # A success gives the refund its name, in whatever order the two are told
+    failure = refund("EVT_9", None, failed=True)
+    named = paid(failure).with_refund(known, failure)
+    assert list(named.refunds) == ["REF_1"]
 
 
 @pytest.mark.parametrize("failed", [False, True])

@@ -254,6 +254,9 @@ def test_any_other_rate_is_refused(rate: str) -> None:
     with pytest.raises(InvalidPrice) as refused:
         check_rate(D(rate), "price")
     assert refused.value.details == {"field": "price"}
+    with pytest.raises(InvalidPrice) as refused:
+        check_rate(D(rate))
+    assert refused.value.details == {"field": ""}
 
 
 def test_negative_quantities_are_a_fault_of_the_caller() -> None:

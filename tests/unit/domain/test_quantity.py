@@ -1,10 +1,11 @@
 """Quantities: one exact form in, one form out."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
-from pancake_meter.domain.quantity import MAX_QUANTITY, InvalidQuantity, format_quantity, parse_quantity
+from pancake_meter.domain.quantity import MAX_QUANTITY, InvalidQuantity, format_quantity, parse_quantity, part_of
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,23 @@ def test_a_minimum_refuses_zero_and_says_the_bounds() -> None:
 def test_results_of_arithmetic_are_written_plainly(quantity: str, text: str) -> None:
     # When / Then
     assert format_quantity(Decimal(quantity)) == text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "share", "part"),
+    [
+        ("300", Fraction(2, 3), "200"),
+        ("30000", Fraction(6, 18), "10000"),
+        ("300", Fraction(1, 7), "42"),
+        ("300.5", Fraction(1, 3), "100.166666"),
+        ("0.000001", Fraction(1, 2), "0"),
+        ("300", Fraction(1), "300"),
+        ("0.25", Fraction(1), "0.25"),
+        ("300", Fraction(0), "0"),
+        ("999999999999999", Fraction(999_999_999, 1_000_000_000), "999999998999999"),
+    ],
+)
+def test_point_18_a_part_is_multiplied_before_it_is_divided_and_whole_where_the_quantity_is(
+    quantity: str, share: Fraction, part: str
+) -> None:
+    assert format_quantity(part_of(Decimal(quantity), share)) == part

@@ -74,8 +74,6 @@ def part_of(quantity: Decimal, share: Fraction) -> Decimal:
 
     What does not come out even is rounded down: to whole units where the quantity is whole, else to the smallest amount.
     """
-    if share == 1:
-        return quantity
     step = Decimal(1) if quantity == quantity.to_integral_value() else SMALLEST_QUANTITY
     steps = Fraction(quantity) * share / Fraction(step)
     return normal_quantity(Decimal(steps.numerator // steps.denominator) * step)
