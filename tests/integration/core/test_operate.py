@@ -9,7 +9,8 @@ import pytest
 
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.spend import Refusal
-from pancake_meter.domain.errors import GiftConflict, InvalidGift, InvalidReason, UnknownMeter
+from pancake_meter.domain.errors import CustomerErased, GiftConflict, InvalidGift, InvalidReason, UnknownMeter
+from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
 from pancake_meter.usecases.balance.metering import Metering
@@ -103,3 +104,11 @@ def test_units_given_after_one_of_two_orders_lapsed_meet_the_other(stack: Meteri
     # Then
     assert (given.policy.plan, given.available) == ("starter", Decimal(100_250))
     assert read_balance(stack.table, CUSTOMER, "tokens") == given
+
+
+def test_units_are_given_to_nobody_who_was_erased(stack: Metering) -> None:
+    erasures = Erasures(stack.table, lambda: "a secret of pseudonyms")
+    erasures.write(Erasure(erasures.pseudonym(CUSTOMER), started_at=NOW))
+    with pytest.raises(CustomerErased):
+        give_units(replace(stack, erasures=erasures), CUSTOMER, "tokens", "welcome", GIFT, NOW)
+    assert read_balance(stack.table, CUSTOMER, "tokens") is None

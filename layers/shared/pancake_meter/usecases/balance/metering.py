@@ -86,7 +86,8 @@ class Metering:
         subscription = read_subscription(self.table, customer_id)
         if balance is None:
             opening = self._opening(subscription, customer_id, meter, now)
-            return Begun(opening, subscription, (subscription_unchanged(customer_id, subscription),))
+            demands = (subscription_unchanged(customer_id, subscription), *self.unless_erased(customer_id))
+            return Begun(opening, subscription, demands)
         advanced = self._advanced(balance, now, subscription)
         return Begun(advanced.change, subscription, advanced.demands)
 

@@ -31,6 +31,7 @@ def give_units(
 
     Raises:
         UnknownMeter: the catalog has no such meter.
+        CustomerErased: the customer was erased.
         InvalidGift: nothing is given, or it would end before it starts or is given.
         GiftConflict: the id was used to give other units.
         TooManyGrants: the balance cannot carry another grant.
@@ -51,6 +52,7 @@ def give_units(
         written = write_change(metering.table, change, "given", gift_id, now, demands=[once, *begun.demands])
         if written is not None:
             return written
+        metering.check_not_erased(customer_id)
     raise StoreBusy("the balance kept changing")
 
 
@@ -64,6 +66,7 @@ def block(
 
     Raises:
         UnknownMeter: the catalog has no such meter.
+        CustomerErased: the customer was erased.
         InvalidReason: the reason is empty, or longer than 200 characters.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
@@ -79,4 +82,5 @@ def block(
         written = write_change(metering.table, change, cause, reason, now, demands=begun.demands)
         if written is not None:
             return written
+        metering.check_not_erased(customer_id)
     raise StoreBusy("the balance kept changing")
