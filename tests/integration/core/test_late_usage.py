@@ -227,10 +227,14 @@ def test_point_15_a_renewed_order_that_never_used_a_meter_has_a_record_of_its_la
     # When the first usage is of the month before
     now = LIFE[1].at + timedelta(hours=1)
     assert told(stack, late("e1", 5, now, now - timedelta(hours=2)), now) == "counted"
-    # Then
-    balance, period, chart = books(stack)
+    # Then, and before its first period the free plan was in force
+    balance = read_balance(stack.table, CUSTOMER, "tokens")
+    assert balance is not None
     assert (balance.policy.plan, balance.used, balance.available) == ("starter", *units(0, 100_000))
-    assert (period.gone, period.left, chart.used) == units(5, 99_995, 5)
+    period, free = closed_periods(stack.table, CUSTOMER, "tokens", page=10)
+    assert (period.gone, period.left, period.since) == (*units(5, 99_995), LIFE[0].at)
+    assert (free.plan, free.gone, free.until) == ("free", Decimal(0), LIFE[0].at)
+    assert [int(chart.used) for chart in charts(stack)] == [5]
 
 
 def test_point_15_usage_from_before_a_plan_that_began_whole_and_is_over_again_is_of_the_open_period(
