@@ -272,7 +272,7 @@ def test_a_first_order_ends_the_default_plan_s_period_and_takes_none_of_its_unit
     assert (change.balance.available, change.balance.used) == (units(PRO), 0)
     assert [(int(each.gone), each.plan) for each in change.closed] == [(4, "free")]
     assert filed.uses == {}
-    assert ("expired", 6) in [(each.kind, int(each.quantity)) for each in change.movements]
+    assert ("clawed_back", 6) in [(each.kind, int(each.quantity)) for each in change.movements]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from pancake_meter.domain.balance.balance import (
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, Windows
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
+from pancake_meter.domain.balance.ledger import MovementKind
 from pancake_meter.domain.balance.period import AnchoredCadence, Period
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 
@@ -85,7 +86,7 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime, *, is_
     rolled = min(policy.rollover_maximum, left_over(change.balance)) if is_next else ZERO
     # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
     until = min(period.start, now)
-    closed = _close_period(change, now, until, rolled)
+    closed = _close_period(change, now, until, rolled, is_withdrawn=not is_renewal)
     begun = replace(closed.balance, policy=policy, term=term, period=period, closed_until=until, as_of=now)
     return _open_period(replace(closed, balance=begun), rolled)
 
@@ -198,17 +199,21 @@ def _record(change: Change, closed_at: datetime, until: datetime, passed: Decima
     )
 
 
-def _close_period(change: Change, closed_at: datetime, until: datetime, passed: Decimal) -> Change:
+def _close_period(
+    change: Change, closed_at: datetime, until: datetime, passed: Decimal, *, is_withdrawn: bool = False
+) -> Change:
     """End the open period: periodic grants expire, overage becomes due, counters start from zero, a record is left.
 
-    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that.
+    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that. ``is_withdrawn``: for the ledger,
+    what the plan has left is clawed back, because another plan takes its place.
     """
     change = change.burn()
     balance = change.balance
     record = _record(change, closed_at, until, passed, balance.overage)
     for grant in balance.grants:
         if grant.is_periodic:
-            change = change.moved("expired", grant.remaining, grant.id)
+            ended: MovementKind = "clawed_back" if is_withdrawn and grant.kind == "plan" else "expired"
+            change = change.moved(ended, grant.remaining, grant.id)
     # Where another plan takes over inside the period, its line still ends with it: what is bought till then pays for it.
     line_ends_at = max(closed_at, balance.period.end)
     change = make_due(_keep_chart(change, closed_at, balance.overage), balance.overage, line_ends_at)
