@@ -25,7 +25,6 @@ from pancake_meter.domain.balance.balance import (
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, Windows
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
-from pancake_meter.domain.balance.ledger import MovementKind
 from pancake_meter.domain.balance.period import AnchoredCadence, Period
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 
@@ -204,16 +203,16 @@ def _close_period(
 ) -> Change:
     """End the open period: periodic grants expire, overage becomes due, counters start from zero, a record is left.
 
-    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that. ``is_withdrawn``: for the ledger,
-    what the plan has left is clawed back, because another plan takes its place.
+    ``passed`` units roll over into the next period. Usage from ``until`` on belongs to that. ``is_withdrawn``: another
+    plan takes its place, and in the ledger what is left of it is clawed back.
     """
     change = change.burn()
     balance = change.balance
     record = _record(change, closed_at, until, passed, balance.overage)
     for grant in balance.grants:
         if grant.is_periodic:
-            ended: MovementKind = "clawed_back" if is_withdrawn and grant.kind == "plan" else "expired"
-            change = change.moved(ended, grant.remaining, grant.id)
+            is_clawed_back = is_withdrawn and grant.kind == "plan"
+            change = change.moved("clawed_back" if is_clawed_back else "expired", grant.remaining, grant.id)
     # Where another plan takes over inside the period, its line still ends with it: what is bought till then pays for it.
     line_ends_at = max(closed_at, balance.period.end)
     change = make_due(_keep_chart(change, closed_at, balance.overage), balance.overage, line_ends_at)
