@@ -6,6 +6,7 @@ from typing import cast
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.http.fields import Timestamp
 from pancake_meter.usecases.reconciliation.reconcile import Report
 
 
@@ -45,7 +46,7 @@ class ReportBody(TypedDict):
     ``bought_twice`` names at most 100 customers, for as long as both their orders stand.
     """
 
-    started_at: str
+    started_at: Timestamp
     healed: int
     parked: int
     failed: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NotRequired, Self
 
@@ -11,7 +10,7 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
-from pancake_meter.http.fields import MeterName, PositiveQuantity, WireModel
+from pancake_meter.http.fields import Amount, Currency, MeterName, PositiveQuantity, Timestamp, Units, Url, WireModel
 from pancake_meter.http.problem import Problem
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoInFlight, WaffoUnavailable
 
@@ -72,11 +71,11 @@ class CheckoutsQuery(WireModel):
 class CheckoutLine(TypedDict):
     """Overage of one period under one plan: its units above ``start``, up to and with ``end``, for ``amount``."""
 
-    period_start: str
+    period_start: Timestamp
     plan: str | None
-    start: Decimal
-    end: Decimal
-    amount: str
+    start: Units
+    end: Units
+    amount: Amount
 
 
 class CheckoutBody(TypedDict):
@@ -92,16 +91,16 @@ class CheckoutBody(TypedDict):
     meter: str | None
     plan: str | None
     origin_order_id: str | None
-    quantity: Decimal
-    amount: str
-    currency: str
+    quantity: Units
+    amount: Amount
+    currency: Currency
     status: CheckoutStatus
     flag: Flag | None
-    created_at: str
-    expires_at: str
+    created_at: Timestamp
+    expires_at: Timestamp
     payment_ids: list[str]
     lines: list[CheckoutLine]
-    url: NotRequired[str]
+    url: NotRequired[Url]
 
 
 class CheckoutPage(TypedDict):

@@ -1,12 +1,10 @@
 """What a run of healing answers."""
 
-from decimal import Decimal
-
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import WireModel
+from pancake_meter.http.fields import Timestamp, Units, WireModel
 from pancake_meter.usecases.usage.heal import PATIENCE, Healing
 
 
@@ -26,14 +24,14 @@ class HealingBody(TypedDict):
     """
 
     mode: str
-    since: str
-    until: str
+    since: Timestamp
+    until: Timestamp
     read: int
     known: int
     differing: int
     ignored: int
     missed: int
-    missed_units: dict[str, Decimal]
+    missed_units: dict[str, Units]
     uncountable: int
     recorded: int
     parked: int

@@ -14,6 +14,8 @@ LinkKind = Literal["overage", "top_up", "plan"]
 """What a link sells of its meter: what is owed, a pack ahead, or the next plan up that grants more of it."""
 
 LINK_LIFETIME: Final = timedelta(days=7)
+TOKEN_LENGTH_MAX: Final = 4096
+"""Characters: twice what the longest customer id comes to."""
 
 _SALT = "pancake-meter purchase link, version 1"
 _KINDS: Final[dict[str, LinkKind]] = {
@@ -57,6 +59,8 @@ def read_link(secret: str, token: str, now: datetime) -> PurchaseLink:
         InvalidLink: its signature does not fit, or what it says is nothing that we would sign.
         ExpiredLink: it is over.
     """
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise InvalidLink
     try:
         customer_id, kind, meter, expires_at = _serializer(secret).loads(token)
     except (BadData, ValueError, TypeError) as error:
