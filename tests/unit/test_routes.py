@@ -4,7 +4,8 @@ import pytest
 
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.http.access.routes import ROUTES, Route
-from tools import access, openapi
+from tools import access
+from tools.openapi.document import build, undescribed
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
@@ -22,8 +23,8 @@ def test_each_role_but_that_for_keys_opens_a_route() -> None:
 
 
 def test_the_openapi_document_describes_every_route_with_its_roles() -> None:
-    assert openapi.undescribed() == set()
-    document = openapi.build()
+    assert undescribed() == set()
+    document = build()
     for route in ROUTES:
         security = document["paths"][route.path][route.method.lower()]["security"]
         assert {role for each in security for role in each["api_key"]} == route.roles

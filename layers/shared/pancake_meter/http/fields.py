@@ -32,6 +32,11 @@ _REFUSED: Final = r"/\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd"
 _END: Final = f"[^{_REFUSED}{_SPACE}]"
 _MIDDLE: Final = f"[^{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}"
 CUSTOMER_ID_PATTERN: Final = rf"^(?!\.{{1,2}}$|~b64\.){_END}({_MIDDLE}{_END})?$"
+_PATH_END: Final = f"[^%?{_REFUSED}{_SPACE}]"
+CUSTOMER_ID_IN_PATH_PATTERN: Final = (
+    rf"^(~b64\.[A-Za-z0-9_-]{{2,684}}|(?!\.{{1,2}}$|~b64\.){_PATH_END}"
+    rf"([^%?{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}{_PATH_END})?)$"
+)
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 

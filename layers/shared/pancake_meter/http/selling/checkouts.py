@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NotRequired, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
@@ -28,6 +28,13 @@ class CheckoutRequest(WireModel):
     ``subscription`` is refused where there is a live one. An add-on is a subscription of its own, whatever else there is.
     ``timing`` says when a plan change happens; without it upgrades happen now, downgrades with the next period.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"timing": {"type": "string"}}, "required": ["timing"]},
+            "then": {"properties": {"kind": {"const": "plan_change"}}, "required": ["kind"]},
+        }
+    )
 
     kind: Literal["overage", "top_up", "subscription", "plan_change"] | None = None
     meter: MeterName | None = None
