@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 CHECKOV_UP_TO_DATE := .venv-checkov/.up-to-date
+SCHEMATHESIS_UP_TO_DATE := .venv-schemathesis/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
@@ -14,7 +15,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs bulk histories check setup lock format openapi access observability costs build deploy clean
+.PHONY: help run test walks outages hangs fuzz bulk histories check setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,6 +42,9 @@ hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
+fuzz: $(UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) ## Send requests made from docs/openapi.json to the stack here (API='{"api_url": ..., "api_key": ...}' for a running one; EXAMPLES=20 SECONDS=900)
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.fuzz $(if $(API),--api '$(API)') $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SECONDS),--seconds $(SECONDS))
+
 check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -55,7 +59,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 
-setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
@@ -84,7 +88,7 @@ deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DR
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm .venv-checkov tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-schemathesis tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -109,6 +113,13 @@ $(CHECKOV_UP_TO_DATE): requirements-checkov.txt $(UP_TO_DATE)
 	@$(PYTHON) -m venv .venv-checkov
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements-checkov.txt \
 		|| .venv-checkov/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+# schemathesis sends requests made from the OpenAPI document; it wants other versions of what we use.
+$(SCHEMATHESIS_UP_TO_DATE): requirements-schemathesis.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-schemathesis
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-schemathesis/bin/python requirements-schemathesis.txt \
+		|| .venv-schemathesis/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-schemathesis.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

@@ -1,7 +1,8 @@
 """The lock: requirements-dev.txt (everything) and layers/shared/requirements.txt (what the layer carries).
 
 LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
-gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt.
+gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. And
+schemathesis, which makes requests from docs/openapi.json: requirements-schemathesis.txt.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.
@@ -26,6 +27,7 @@ LAYER = ROOT / "layers" / "shared" / "requirements.txt"
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
 LITELLM = ROOT / "requirements-litellm.txt"
 CHECKOV = ROOT / "requirements-checkov.txt"
+SCHEMATHESIS = ROOT / "requirements-schemathesis.txt"
 FINGERPRINT = re.compile(r"^# pyproject dependencies: sha256 ([0-9a-f]{64})$", re.MULTILINE)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[^\]]*\])?==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
@@ -34,6 +36,7 @@ UV_OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "-
 OURS = ("project", "dev")
 THEIRS = ("litellm", "litellm overrides")
 CHECKS = ("checkov",)
+FUZZ = ("schemathesis",)
 
 Pins = dict[str, tuple[str, frozenset[str]]]
 """Canonical package name -> (version, hashes)."""
@@ -60,11 +63,13 @@ def problems() -> list[str]:
     found: list[str] = []
     paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV)
     everything, layer, bootstrap, litellm, checkov = map(_read, paths)
+    schemathesis = _read(SCHEMATHESIS)
     for path, text, names in (
         (EVERYTHING, everything, OURS),
         (LAYER, layer, OURS),
         (LITELLM, litellm, THEIRS),
         (CHECKOV, checkov, CHECKS),
+        (SCHEMATHESIS, schemathesis, FUZZ),
     ):
         recorded = FINGERPRINT.search(text)
         if recorded is None or recorded[1] != fingerprint(*names):
@@ -81,9 +86,10 @@ def problems() -> list[str]:
     found += _unmet(declared["project"] + declared["dev"], all_pins, EVERYTHING)
     found += _unmet(declared["litellm"] + declared["litellm overrides"], pins(litellm), LITELLM)
     found += _unmet(declared["checkov"], pins(checkov), CHECKOV)
+    found += _unmet(declared["schemathesis"], pins(schemathesis), SCHEMATHESIS)
     found += [
         f"{name} has no hash"
-        for each in (all_pins, pins(litellm), pins(checkov))
+        for each in (all_pins, pins(litellm), pins(checkov), pins(schemathesis))
         for name, (_, hashes) in each.items()
         if not hashes
     ]
@@ -91,11 +97,12 @@ def problems() -> list[str]:
 
 
 def write() -> None:
-    """Resolve anew and write the five files. Needs a package index; raises `subprocess.CalledProcessError`."""
+    """Resolve anew and write the six files. Needs a package index; raises `subprocess.CalledProcessError`."""
     _compile(EVERYTHING, OURS, PYPROJECT.name, "--no-strip-extras", "--group", "dev")
     _compile(LAYER, OURS, PYPROJECT.name, "--constraints", EVERYTHING.name)
     _compile(LITELLM, THEIRS, "--group", "litellm")
     _compile(CHECKOV, CHECKS, "--group", "checkov")
+    _compile(SCHEMATHESIS, FUZZ, "--group", "schemathesis")
     uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if uv is None:
         raise LookupError("uv is not in the lock")
@@ -124,6 +131,7 @@ def _declared() -> dict[str, list[str]]:
         "dev": groups["dev"],
         "litellm": groups["litellm"],
         "checkov": groups["checkov"],
+        "schemathesis": groups["schemathesis"],
         "litellm overrides": pyproject["tool"]["uv"]["override-dependencies"],
     }
 
