@@ -23,7 +23,7 @@ help: ## Show the targets
 run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
 
-test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 

@@ -42,6 +42,7 @@ class Described:
     """What a route takes and answers.
 
     ``refusals`` are codes of docs/errors.md, which has their statuses, beyond those that every route of its kind has.
+    ``is_optional``: some stacks are without it.
     ``query`` is ``None`` where a route passes over whatever parameters it is called with.
     """
 
@@ -53,3 +54,4 @@ class Described:
     refusals: Sequence[str] = ()
     refusal_headers: Mapping[HTTPStatus, Sequence[str]] = field(default_factory=dict)
     description: str = ""
+    is_optional: bool = False

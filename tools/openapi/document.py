@@ -196,7 +196,7 @@ class _Operation:
             HTTPStatus.SERVICE_UNAVAILABLE,
         }
         statuses |= set() if self._route.is_open else {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-        statuses |= {HTTPStatus.NOT_FOUND} if self._names else set()
+        statuses |= {HTTPStatus.NOT_FOUND} if self._names or self._described.is_optional else set()
         return statuses | ({HTTPStatus.REQUEST_ENTITY_TOO_LARGE} if self._described.body is not None else set())
 
     def _response(
@@ -242,7 +242,8 @@ class _Operation:
         schema: Schema = TypeAdapter(model).json_schema(ref_template=_REF)
         self._schemas.update(schema.pop("$defs", {}))
         if not hasattr(model, "__annotations__"):
-            return _without_titles(schema)
+            plain: Schema = _without_titles(schema)
+            return plain
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or schema.get("additionalProperties") is None:
             schema.setdefault("additionalProperties", True)
         self._schemas[model.__name__] = schema

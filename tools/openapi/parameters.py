@@ -40,7 +40,7 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 QUERY_PARAMETERS: Final[Mapping[str, str]] = {
     "amount": "Units that the customer would like to spend.",
-    "cursor": "next_cursor of the page before.",
+    "cursor": "next_cursor of the page before, unchanged; a text of another origin is refused with invalid_request.",
     "customer_id": "Only this customer.",
     "from": "The first month.",
     "limit": "The most entries of a page.",

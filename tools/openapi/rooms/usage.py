@@ -106,6 +106,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         body=Body(HealingRequest, is_required=False),
         refusals=("unreadable_usage",),
         description="The route exists where the stack has a LiteLLM proxy (LiteLLMBaseUrl).",
+        is_optional=True,
     ),
     "GET /v1/usage/parked": Described(
         "list_parked_usage",

@@ -27,8 +27,11 @@ _FIELDS_MAX: Final = 100
 _PLACE: Final = re.compile(r"([0-9TZ:.-]{20,32})~([0-9a-f]{64})")
 PLACE_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}$"
 QUANTITY_PATTERN: Final = r"^([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
+_POSITIVE_PATTERN: Final = r"^(?!0*(\.0*)?$)([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
 _SPACE: Final = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _REFUSED: Final = r"/\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd"
+_CONTROLS: Final = r"\u0000-\u0009\u000b-\u001f\u007f-\u009f"
+REASON_PATTERN: Final = rf"^[^{_CONTROLS}]*[^{_CONTROLS}{_SPACE}][^{_CONTROLS}]*$"
 _END: Final = f"[^{_REFUSED}{_SPACE}]"
 _MIDDLE: Final = f"[^{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}"
 CUSTOMER_ID_PATTERN: Final = rf"^(?!\.{{1,2}}$|~b64\.){_END}({_MIDDLE}{_END})?$"
@@ -68,6 +71,13 @@ def _positive_quantity(value: Any) -> Decimal:
         raise ValueError(str(error)) from error
 
 
+def _whole(value: Any) -> Any:
+    """Return 60.0 as 60: JSON makes no difference between the two."""
+    return (
+        int(value) if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value() else value
+    )
+
+
 def _without_controls(value: str) -> str:
     if any(category(character) == "Cc" and character != "\n" for character in value):
         raise ValueError("a text may have line feeds, but no other control characters")
@@ -84,9 +94,12 @@ def _customer_id(value: str) -> str:
 def place_of(cursor: object) -> tuple[datetime, str]:
     """Return the place of a list that its cursor means: when, and which digest. Raises ``ValueError`` for other text."""
     match = _PLACE.fullmatch(cursor) if isinstance(cursor, str) else None
-    if match is None:
-        raise ValueError("must be the next_cursor of the page before")
-    return parse_instant(match[1]), match[2]
+    try:
+        if match is not None:
+            return parse_instant(match[1]), match[2]
+    except ValueError:
+        pass
+    raise ValueError("must be the next_cursor of the page before")
 
 
 def _quantity_schema(minimum: Decimal) -> dict[str, Any]:
@@ -95,7 +108,7 @@ def _quantity_schema(minimum: Decimal) -> dict[str, Any]:
         "anyOf": [
             {"type": "integer", "minimum": int(least) or int(minimum > 0), "maximum": most},
             {"type": "number", "minimum": least, "maximum": most, "multipleOf": float(SMALLEST_QUANTITY)},
-            {"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": 22},
+            {"type": "string", "pattern": _POSITIVE_PATTERN if minimum else QUANTITY_PATTERN, "maxLength": 22},
         ],
         "description": "A number of units with at most 6 decimal places, or its text: a text is exact.",
     }
@@ -105,6 +118,8 @@ Quantity = Annotated[Decimal, BeforeValidator(_quantity), WithJsonSchema(_quanti
 PositiveQuantity = Annotated[
     Decimal, BeforeValidator(_positive_quantity), WithJsonSchema(_quantity_schema(SMALLEST_QUANTITY))
 ]
+WHOLE: Final = BeforeValidator(_whole)
+"""Lets a strict ``int`` be written with a decimal part of zero."""
 QuantityText = Annotated[str, WithJsonSchema({"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": 22})]
 """The text of a quantity, still to be parsed."""
 Instant = Annotated[
@@ -177,4 +192,7 @@ class DismissRequest(WireModel):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
         AfterValidator(_without_controls),
+        WithJsonSchema(
+            {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
+        ),
     ]

@@ -17,7 +17,7 @@ from pancake_meter.domain.access.api_key import (
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.access.routes import ROUTES
-from pancake_meter.http.fields import Day, Digest, Instant, PageCursor, Timestamp, WireModel
+from pancake_meter.http.fields import WHOLE, Day, Digest, Instant, PageCursor, Timestamp, WireModel
 from pancake_meter.store.access.api_keys import KeyPage
 from pancake_meter.usecases.access.manage_keys import NewKey
 
@@ -38,6 +38,7 @@ class RotateKeyRequest(WireModel):
 
     overlap_seconds: Annotated[
         int,
+        WHOLE,
         Field(strict=True, ge=int(OVERLAP_MIN.total_seconds()), le=int(OVERLAP_MAX.total_seconds())),
     ] = OVERLAP_SECONDS
 
