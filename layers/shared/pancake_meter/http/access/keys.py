@@ -38,8 +38,8 @@ class RotateKeyRequest(WireModel):
 
     overlap_seconds: Annotated[
         int,
-        WHOLE,
         Field(strict=True, ge=int(OVERLAP_MIN.total_seconds()), le=int(OVERLAP_MAX.total_seconds())),
+        WHOLE,
     ] = OVERLAP_SECONDS
 
     @property

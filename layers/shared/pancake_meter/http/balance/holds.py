@@ -22,7 +22,7 @@ class HoldRequest(WireModel):
     meter: MeterName
     quantity: PositiveQuantity
     id: HoldId | None = None
-    ttl_seconds: Annotated[int, WHOLE, Field(strict=True, ge=1, le=MAX_HOLD_TTL // _SECOND)] = (
+    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=MAX_HOLD_TTL // _SECOND), WHOLE] = (
         DEFAULT_HOLD_TTL // _SECOND
     )
 

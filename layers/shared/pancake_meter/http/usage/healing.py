@@ -13,7 +13,7 @@ from pancake_meter.usecases.usage.heal import PATIENCE, Healing
 class HealingRequest(WireModel):
     """A run on demand. Calls younger than ``patience_seconds`` may still be told of in the usual way, and are left alone."""
 
-    patience_seconds: Annotated[int, WHOLE, Field(strict=True, ge=0, le=86_400)] = int(PATIENCE.total_seconds())
+    patience_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400), WHOLE] = int(PATIENCE.total_seconds())
 
 
 class HealingBody(TypedDict):
