@@ -1,6 +1,7 @@
 """docs/openapi.json: complete, bounded, and with examples that hold."""
 
 import importlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 from pancake_meter.http.access.routes import ROUTES
-from tests.support.contract import document, validator_of_schema
+from tests.support.contract import document, validator_of_schema, violations
 from tools.openapi.described import Body
 from tools.openapi.document import text
-from tools.openapi.examples import requests_of
+from tools.openapi.examples import ANSWERS, requests_of
 from tools.openapi.rooms import DESCRIBED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,3 +104,12 @@ def test_each_route_reads_the_query_that_the_document_describes(monkeypatch: pyt
             read[key] = resolver.query_model(function)
     assert len(read) > 30
     assert {key: DESCRIBED[key].query for key in read} == read
+
+
+def test_examples_of_answers_hold_what_the_document_says() -> None:
+    keys = {operation["operationId"]: key for key, operation in operations()}
+    answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    assert len(answers) > 20
+    for answer in answers:
+        headers = {"content-type": answer["content_type"]}
+        assert violations(keys[answer["operation"]], answer["status"], headers, json.dumps(answer["body"])) == []
