@@ -15,7 +15,7 @@ PARKS = "record_litellm_calls,record_cloud_events,record_bulk_usage"
 
 @pytest.mark.timeout(120)
 def test_requests_made_from_the_document_get_the_answers_that_it_describes(stack: Stack) -> None:
-    options = ["--examples", "2", "--seconds", "30", "--phases", "examples,fuzzing", "--without", PARKS]
+    options = ["--examples", "2", "--seconds", "25", "--phases", "examples,fuzzing", "--without", PARKS]
     run = subprocess.run(
         [sys.executable, "-m", "tools.fuzz", "--api", json.dumps(stack.ready), *options],
         cwd=ROOT,
