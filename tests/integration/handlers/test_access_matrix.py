@@ -68,6 +68,8 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         "POST /v1/usage/parked/{parked_id}/dismiss",
         "POST /v1/usage/healings",
         f"POST {CUSTOMER}/overage/{{meter}}/forgive",
+        f"GET {CUSTOMER}/export",
+        f"DELETE {CUSTOMER}",
         "GET /v1/deliveries",
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",
