@@ -7,6 +7,7 @@ UP_TO_DATE := $(VENV)/.up-to-date
 LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 CHECKOV_UP_TO_DATE := .venv-checkov/.up-to-date
 MUTANTS_UP_TO_DATE := .venv-mutants/.up-to-date
+SCHEMATHESIS_UP_TO_DATE := .venv-schemathesis/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
@@ -15,7 +16,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs bulk histories mutants check setup lock format openapi access observability costs build deploy clean
+.PHONY: help run test walks outages hangs fuzz bulk histories mutants check setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,7 +24,7 @@ help: ## Show the targets
 run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
 
-test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
@@ -45,6 +46,9 @@ hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it 
 bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
+fuzz: $(UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) ## Send requests made from docs/openapi.json to the stack here (API='{"api_url": ..., "api_key": ...}' for a running one; EXAMPLES=20 SECONDS=900)
+	PYTHONPATH=layers/shared $(BIN)/python -m tools.fuzz $(if $(API),--api '$(API)') $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SECONDS),--seconds $(SECONDS))
+
 check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check that is not a test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -59,7 +63,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 
-setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
@@ -88,7 +92,7 @@ deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DR
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .venv-schemathesis .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -120,6 +124,13 @@ $(MUTANTS_UP_TO_DATE): requirements-mutants.txt $(UP_TO_DATE)
 	@$(PYTHON) -m venv .venv-mutants
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-mutants/bin/python requirements-mutants.txt \
 		|| .venv-mutants/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-mutants.txt
+	@touch $@
+
+# schemathesis sends requests made from the OpenAPI document; it wants other versions of what we use.
+$(SCHEMATHESIS_UP_TO_DATE): requirements-schemathesis.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-schemathesis
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-schemathesis/bin/python requirements-schemathesis.txt \
+		|| .venv-schemathesis/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-schemathesis.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

@@ -2,7 +2,8 @@
 
 LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
 gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. So does mutmut,
-which changes the domain: requirements-mutants.txt.
+which changes the domain: requirements-mutants.txt. And schemathesis, which makes requests from docs/openapi.json:
+requirements-schemathesis.txt.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.
@@ -28,6 +29,7 @@ BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
 LITELLM = ROOT / "requirements-litellm.txt"
 CHECKOV = ROOT / "requirements-checkov.txt"
 MUTANTS = ROOT / "requirements-mutants.txt"
+SCHEMATHESIS = ROOT / "requirements-schemathesis.txt"
 FINGERPRINT = re.compile(r"^# pyproject dependencies: sha256 ([0-9a-f]{64})$", re.MULTILINE)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[^\]]*\])?==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
@@ -37,6 +39,7 @@ OURS = ("project", "dev")
 THEIRS = ("litellm", "litellm overrides")
 CHECKS = ("checkov",)
 MUTATES = ("project", "mutants")
+FUZZ = ("schemathesis",)
 
 Pins = dict[str, tuple[str, frozenset[str]]]
 """Canonical package name -> (version, hashes)."""
@@ -61,14 +64,15 @@ def pins(text: str) -> Pins:
 def problems() -> list[str]:
     """Return what is out of step, as sentences; an empty list means all is well."""
     found: list[str] = []
-    paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV, MUTANTS)
-    everything, layer, bootstrap, litellm, checkov, mutants = map(_read, paths)
+    paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV, MUTANTS, SCHEMATHESIS)
+    everything, layer, bootstrap, litellm, checkov, mutants, schemathesis = map(_read, paths)
     for path, text, names in (
         (EVERYTHING, everything, OURS),
         (LAYER, layer, OURS),
         (LITELLM, litellm, THEIRS),
         (CHECKOV, checkov, CHECKS),
         (MUTANTS, mutants, MUTATES),
+        (SCHEMATHESIS, schemathesis, FUZZ),
     ):
         recorded = FINGERPRINT.search(text)
         if recorded is None or recorded[1] != fingerprint(*names):
@@ -86,9 +90,10 @@ def problems() -> list[str]:
     found += _unmet(declared["litellm"] + declared["litellm overrides"], pins(litellm), LITELLM)
     found += _unmet(declared["checkov"], pins(checkov), CHECKOV)
     found += _unmet(declared["project"] + declared["mutants"], pins(mutants), MUTANTS)
+    found += _unmet(declared["schemathesis"], pins(schemathesis), SCHEMATHESIS)
     found += [
         f"{name} has no hash"
-        for each in (all_pins, pins(litellm), pins(checkov), pins(mutants))
+        for each in (all_pins, pins(litellm), pins(checkov), pins(mutants), pins(schemathesis))
         for name, (_, hashes) in each.items()
         if not hashes
     ]
@@ -102,6 +107,7 @@ def write() -> None:
     _compile(LITELLM, THEIRS, "--group", "litellm")
     _compile(CHECKOV, CHECKS, "--group", "checkov")
     _compile(MUTANTS, MUTATES, PYPROJECT.name, "--group", "mutants")
+    _compile(SCHEMATHESIS, FUZZ, "--group", "schemathesis")
     uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if uv is None:
         raise LookupError("uv is not in the lock")
@@ -131,6 +137,7 @@ def _declared() -> dict[str, list[str]]:
         "litellm": groups["litellm"],
         "checkov": groups["checkov"],
         "mutants": groups["mutants"],
+        "schemathesis": groups["schemathesis"],
         "litellm overrides": pyproject["tool"]["uv"]["override-dependencies"],
     }
 

@@ -38,10 +38,9 @@ def get_own_key() -> Response[str]:
 
 
 @router.get("/v1/keys")
-def get_keys() -> Response[str]:
+def get_keys(query: KeysQuery) -> Response[str]:
     """Keys, the latest made first: one query a page."""
     deps = router.deps
-    query = KeysQuery.model_validate(router.current_event.query_string_parameters)
     page = list_api_keys(deps.table, limit=query.limit, after=query.cursor)
     return answer(HTTPStatus.OK, key_list(page, deps.clock()))
 

@@ -29,10 +29,9 @@ _RESERVE: Final = timedelta(seconds=12)
 
 
 @router.get("/v1/customers/<customer_id>/export")
-def get_export(customer_id: str) -> Response[str]:
+def get_export(customer_id: str, query: ExportQuery) -> Response[str]:
     """A page of everything that is kept of a customer."""
     deps = router.deps
-    query = ExportQuery.model_validate(router.current_event.query_string_parameters)
     may_go_on = time_left(router.lambda_context, _RESERVE)
     page = export_customer(deps.erasures.table, customer_id, query.cursor, may_go_on)
     return answer(HTTPStatus.OK, export_body(customer_id, timestamp(deps.clock()), page))

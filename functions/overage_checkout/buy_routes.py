@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter import metrics
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.resolver import Router, tolerates_query
 from pancake_meter.http.selling import pages
 from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.selling.follow_link import follow_purchase_link
@@ -18,6 +18,7 @@ router = Router[CheckoutDeps]()
 
 
 @router.get("/buy/<token>")
+@tolerates_query
 def follow_link(token: str) -> Response[str]:
     """Redirect to the live payment page. Clicking again leads to the same one while it is open."""
     deps = router.deps

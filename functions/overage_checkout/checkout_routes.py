@@ -48,10 +48,9 @@ def post_checkout(customer_id: str) -> Response[str]:
 
 
 @router.get("/v1/customers/<customer_id>/checkouts")
-def get_checkouts(customer_id: str) -> Response[str]:
+def get_checkouts(customer_id: str, query: CheckoutsQuery) -> Response[str]:
     """A customer's checkouts, newest first, in pages."""
     deps = router.deps
-    query = CheckoutsQuery.model_validate(router.current_event.query_string_parameters)
     table = deps.selling.metering.table
     checkouts, following = list_checkouts(table, customer_id, limit=query.limit, after=query.after)
     return answer(HTTPStatus.OK, checkout_page(checkouts, following, deps.clock()))

@@ -15,9 +15,8 @@ router = Router[CheckoutDeps]()
 
 
 @router.get("/v1/plans")
-def get_plans() -> Response[str]:
+def get_plans(query: PlansQuery) -> Response[str]:
     """Plans and packs, at the prices that a checkout would ask of the customer of the query or of the token."""
-    query = PlansQuery.model_validate(router.current_event.query_string_parameters)
     token, customer_id = router.token, query.customer_id
     if token is not None:
         if customer_id not in (None, token.customer_id):

@@ -71,9 +71,8 @@ def post_settle(customer_id: str, hold_id: str) -> Response[str]:
 
 
 @router.delete("/v1/customers/<customer_id>/holds/<hold_id>")
-def delete_hold(customer_id: str, hold_id: str) -> Response[str]:
+def delete_hold(customer_id: str, hold_id: str, query: ReleaseQuery) -> Response[str]:
     """End a hold with nothing used."""
     deps = router.deps
-    query = ReleaseQuery.model_validate(router.current_event.query_string_parameters)
     handle = named_hold(deps.metering, customer_id, hold_id, query.meter)
     return answer(HTTPStatus.OK, released_body(release_hold(deps.metering, customer_id, handle)))

@@ -8,7 +8,7 @@ from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.deps.telemetry import report_refused
 from pancake_meter.domain.balance.spend import refusal
 from pancake_meter.domain.quantity import parse_quantity
-from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
+from pancake_meter.http.balance.quota import QuotaQuery, quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.request import answer, base_url, request_id
 from pancake_meter.http.resolver import Router
 
@@ -26,14 +26,13 @@ def get_quotas(customer_id: str) -> Response[str]:
 
 
 @router.get("/v1/customers/<customer_id>/quota/<meter>")
-def get_quota(customer_id: str, meter: str) -> Response[str]:
+def get_quota(customer_id: str, meter: str, query: QuotaQuery) -> Response[str]:
     """One meter's quota: one read. With ``amount``, 402 when that many units may not be spent."""
     deps = router.deps
     deps.metering.check_meter(meter)
+    wanted = parse_quantity(query.amount) if query.amount is not None else None
     now = deps.clock()
     balance = deps.metering.current_balance(customer_id, meter, now)
-    amount = router.current_event.query_string_parameters.get("amount")
-    wanted = parse_quantity(amount) if amount is not None else None
     refused = refusal(balance, wanted) if wanted is not None else None
     if refused is not None and wanted is not None:
         report_refused("check", refused.reason, wanted, balance)

@@ -21,10 +21,9 @@ router = Router[QuotaDeps]()
 
 
 @router.get("/v1/customers/<customer_id>/usage")
-def get_usage(customer_id: str) -> Response[str]:
+def get_usage(customer_id: str, query: UsageQuery) -> Response[str]:
     """Usage of one meter: the open period and closed ones, each by day; a few reads, whatever the traffic was."""
     deps = router.deps
-    query = UsageQuery.model_validate(router.current_event.query_string_parameters)
     deps.metering.check_meter(query.meter)
     _, current = deps.metering.current_change(customer_id, query.meter, deps.clock())
     name, limit = (deps.metering.table, customer_id, query.meter), query.periods
@@ -34,10 +33,9 @@ def get_usage(customer_id: str) -> Response[str]:
 
 
 @router.get("/v1/customers/<customer_id>/ledger")
-def get_ledger(customer_id: str) -> Response[str]:
+def get_ledger(customer_id: str, query: LedgerQuery) -> Response[str]:
     """One meter's ledger, newest first, in pages."""
     deps = router.deps
-    query = LedgerQuery.model_validate(router.current_event.query_string_parameters)
     deps.metering.check_meter(query.meter)
     table = deps.metering.table
     entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=query.before_segment)

@@ -22,19 +22,17 @@ router = Router[MeteringDeps]()
 
 
 @router.get("/v1/reports/revenue")
-def get_revenue() -> Response[str]:
+def get_revenue(query: RevenueQuery) -> Response[str]:
     """Revenue of up to twelve months, by currency, by what was sold and by plan: four queries a month."""
     deps = router.deps
-    query = RevenueQuery.model_validate(router.current_event.query_string_parameters)
     table = deps.metering.table
     return answer(HTTPStatus.OK, revenue_body({month: read_sold(table, month) for month in query.months}))
 
 
 @router.get("/v1/reports/revenue/customers")
-def get_customers() -> Response[str]:
+def get_customers(query: CustomersQuery) -> Response[str]:
     """Revenue of a month by customer, in pages; or one customer's."""
     deps = router.deps
-    query = CustomersQuery.model_validate(router.current_event.query_string_parameters)
     table = deps.metering.table
     if query.customer_id is not None:
         return answer(
@@ -45,10 +43,9 @@ def get_customers() -> Response[str]:
 
 
 @router.get("/v1/reports/usage")
-def get_usage() -> Response[str]:
+def get_usage(query: UsageMonthsQuery) -> Response[str]:
     """Usage of up to twelve months by meter, of all periods that have closed: at least four queries a meter and month."""
     deps = router.deps
-    query = UsageMonthsQuery.model_validate(router.current_event.query_string_parameters)
     if query.meter is not None:
         deps.metering.check_meter(query.meter)
     meters = sorted(deps.metering.catalog.meters) if query.meter is None else [query.meter]

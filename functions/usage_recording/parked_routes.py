@@ -17,10 +17,9 @@ router = Router[MeteringDeps]()
 
 
 @router.get("/v1/usage/parked")
-def get_parked() -> Response[str]:
+def get_parked(query: ParkedQuery) -> Response[str]:
     """Usage that is still parked, the latest first, or with ``status=dismissed`` what was dismissed: one query a page."""
     deps = router.deps
-    query = ParkedQuery.model_validate(router.current_event.query_string_parameters)
     parked, has_more = parked_usage(
         deps.metering.table, limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
     )

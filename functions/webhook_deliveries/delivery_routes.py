@@ -27,10 +27,9 @@ router = Router[MeteringDeps]()
 
 
 @router.get("/v1/deliveries")
-def get_deliveries() -> Response[str]:
+def get_deliveries(query: DeliveriesQuery) -> Response[str]:
     """Deliveries with a verdict, the latest received first; or of an order, the latest event first. One query a page."""
     deps = router.deps
-    query = DeliveriesQuery.model_validate(router.current_event.query_string_parameters)
     table = deps.metering.table
     if query.verdict is not None:
         page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=query.cursor)

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from botocore.client import BaseClient
 
+from tests.support import contract
 from tests.support.aws_limits import violations
 from tests.support.least_privilege import calling_function, is_allowed, touches
 
@@ -52,3 +54,21 @@ def _least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
         return send(client, operation, request)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", judged)
+
+
+@pytest.fixture(autouse=True)
+def _as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no handler answer what docs/openapi.json does not say."""
+    resolve = APIGatewayHttpResolver.resolve
+
+    def judged(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        answer = resolve(app, event, context)
+        method = event["requestContext"]["http"]["method"] if "rawPath" in event else ""
+        route_key = contract.route_of(method, event["rawPath"]) if method else None
+        if route_key is not None:
+            body = answer.get("body") or ""
+            found = contract.violations(route_key, answer["statusCode"], answer.get("headers") or {}, body)
+            assert not found, found
+        return answer
+
+    monkeypatch.setattr(APIGatewayHttpResolver, "resolve", judged)

@@ -4,7 +4,8 @@ import pytest
 
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.http.access.routes import ROUTES, Route, browser_methods
-from tools import access, openapi
+from tools import access
+from tools.openapi.document import build, undescribed
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
@@ -33,8 +34,8 @@ def test_each_role_but_that_for_keys_opens_a_route() -> None:
 
 
 def test_the_openapi_document_describes_every_route_with_its_roles() -> None:
-    assert openapi.undescribed() == set()
-    document = openapi.build()
+    assert undescribed() == set()
+    document = build()
     for route in (each for each in ROUTES if each.method != "OPTIONS"):
         security = document["paths"][route.path][route.method.lower()]["security"]
         named = [(scheme, name) for each in security for scheme, names in each.items() for name in names]

@@ -1,9 +1,10 @@
 """Faults: what is wrong with the fields of a body, in our own words. A bound that is passed is in the message."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from pydantic import ValidationError
+from typing_extensions import TypedDict
 
 FAULTS_MAX: Final = 20
 _FIELD_LENGTH_MAX: Final = 128

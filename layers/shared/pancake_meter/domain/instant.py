@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_TEXT_LENGTH_MAX = 64
+TEXT_LENGTH_MAX = 64
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"  # a date, and a time
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?"  # an offset
@@ -27,7 +27,7 @@ def parse_instant(text: object) -> datetime:
     Raises:
         ValueError: it is no such text, or has no offset. The message is safe to show.
     """
-    if not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
+    if not isinstance(text, str) or len(text) > TEXT_LENGTH_MAX:
         raise ValueError("a time is an RFC 3339 string")
     if _RFC_3339.fullmatch(text) is None:
         raise ValueError("a time is an RFC 3339 string")

@@ -1,5 +1,6 @@
 """Field types of the wire models: quantities, instants, meters and customers in JSON."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -18,11 +19,27 @@ from pydantic import (
 
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.domain.instant import parse_instant
-from pancake_meter.domain.quantity import SMALLEST_QUANTITY, parse_quantity
+from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
+from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY, parse_quantity
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
 _FIELDS_MAX: Final = 100
+_PLACE: Final = re.compile(r"([0-9TZ:.-]{20,32})~([0-9a-f]{64})")
+PLACE_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}$"
+QUANTITY_PATTERN: Final = r"^([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
+_POSITIVE_PATTERN: Final = r"^(?!0*(\.0*)?$)([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
+_SPACE: Final = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_REFUSED: Final = r"/\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd"
+_CONTROLS: Final = r"\u0000-\u0009\u000b-\u001f\u007f-\u009f"
+REASON_PATTERN: Final = rf"^[^{_CONTROLS}]*[^{_CONTROLS}{_SPACE}][^{_CONTROLS}]*$"
+_END: Final = f"[^{_REFUSED}{_SPACE}]"
+_MIDDLE: Final = f"[^{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}"
+CUSTOMER_ID_PATTERN: Final = rf"^(?!\.{{1,2}}$|~b64\.){_END}({_MIDDLE}{_END})?$"
+_PATH_END: Final = f"[^%?{_REFUSED}{_SPACE}]"
+CUSTOMER_ID_IN_PATH_PATTERN: Final = (
+    rf"^(~b64\.[A-Za-z0-9_-]{{2,684}}|(?!\.{{1,2}}$|~b64\.){_PATH_END}"
+    rf"([^%?{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}{_PATH_END})?)$"
+)
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -54,6 +71,13 @@ def _positive_quantity(value: Any) -> Decimal:
         raise ValueError(str(error)) from error
 
 
+def _whole(value: Any) -> Any:
+    """Return 60.0 as 60: JSON makes no difference between the two."""
+    return (
+        int(value) if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value() else value
+    )
+
+
 def _without_controls(value: str) -> str:
     if any(category(character) == "Cc" and character != "\n" for character in value):
         raise ValueError("a text may have line feeds, but no other control characters")
@@ -67,9 +91,49 @@ def _customer_id(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
-Quantity = Annotated[Decimal, BeforeValidator(_quantity)]
-PositiveQuantity = Annotated[Decimal, BeforeValidator(_positive_quantity)]
-Instant = Annotated[datetime, BeforeValidator(parse_instant)]
+def place_of(cursor: object) -> tuple[datetime, str]:
+    """Return the place of a list that its cursor means: when, and which digest. Raises ``ValueError`` for other text."""
+    match = _PLACE.fullmatch(cursor) if isinstance(cursor, str) else None
+    try:
+        if match is not None:
+            return parse_instant(match[1]), match[2]
+    except ValueError:
+        pass
+    raise ValueError("must be the next_cursor of the page before")
+
+
+def _quantity_schema(minimum: Decimal) -> dict[str, Any]:
+    least, most = (int(bound) if bound == int(bound) else float(bound) for bound in (minimum, MAX_QUANTITY))
+    return {
+        "anyOf": [
+            {"type": "integer", "minimum": int(least) or int(minimum > 0), "maximum": most},
+            {"type": "number", "minimum": least, "maximum": most, "multipleOf": float(SMALLEST_QUANTITY)},
+            {"type": "string", "pattern": _POSITIVE_PATTERN if minimum else QUANTITY_PATTERN, "maxLength": 22},
+        ],
+        "description": "A number of units with at most 6 decimal places, or its text: a text is exact.",
+    }
+
+
+Quantity = Annotated[Decimal, BeforeValidator(_quantity), WithJsonSchema(_quantity_schema(Decimal(0)))]
+PositiveQuantity = Annotated[
+    Decimal, BeforeValidator(_positive_quantity), WithJsonSchema(_quantity_schema(SMALLEST_QUANTITY))
+]
+WHOLE: Final = BeforeValidator(_whole)
+"""Lets a strict ``int`` be written with a decimal part of zero."""
+QuantityText = Annotated[str, WithJsonSchema({"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": 22})]
+"""The text of a quantity, still to be parsed."""
+Instant = Annotated[
+    datetime,
+    BeforeValidator(parse_instant),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "maxLength": TEXT_LENGTH_MAX,
+            "description": "RFC 3339 with an offset; kept to the millisecond.",
+        }
+    ),
+]
 MeterName = Annotated[str, StringConstraints(pattern=METER_PATTERN)]
 CustomerId = Annotated[
     str,
@@ -79,10 +143,46 @@ CustomerId = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": CUSTOMER_ID_LENGTH_MAX,
+            "pattern": CUSTOMER_ID_PATTERN,
             "description": "The seller's own id, exactly: no /, no control characters, no white space at its ends.",
         }
     ),
 ]
+
+# What answers are made of.
+Units = Annotated[
+    Decimal,
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,40}(\.[0-9]{1,12})?$"}],
+            "description": "Units of the meter. A text where a double could not carry the number exactly.",
+        }
+    ),
+]
+Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Day = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
+Amount = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+            "description": "A display amount: 29.00 dollars, 4500 yen.",
+        }
+    ),
+]
+Currency = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+Digest = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
+PageCursor = Annotated[
+    tuple[datetime, str],
+    BeforeValidator(place_of),
+    WithJsonSchema({"type": "string", "pattern": PLACE_PATTERN, "maxLength": 89}),
+]
+
+
+class NoQuery(WireModel):
+    """The query of a route that takes none: an unknown parameter is likely a mistake."""
 
 
 class DismissRequest(WireModel):
@@ -92,4 +192,7 @@ class DismissRequest(WireModel):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
         AfterValidator(_without_controls),
+        WithJsonSchema(
+            {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
+        ),
     ]

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pancake_meter import clock
 from pancake_meter.domain.access.customer_token import CustomerToken
@@ -21,6 +21,7 @@ from pancake_meter.http import json, problem
 from pancake_meter.http.access.browser import preflight, shown_to_browsers
 from pancake_meter.http.access.caller import caller_of, key_caller_of
 from pancake_meter.http.access.routes import ROUTE_OF_KEY
+from pancake_meter.http.fields import NoQuery
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.http.problem import Problem
 from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
@@ -29,13 +30,17 @@ from pancake_meter.store.errors import StoreError
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
+_TOLERANT: Final[set[Callable[..., Any]]] = set()
+
 D = TypeVar("D")
+R = TypeVar("R", bound=Callable[..., Any])
 
 
 class Router(APIGatewayHttpRouter, Generic[D]):
     """Routes that work with the collaborators ``D``.
 
-    The parameters of a route are the segments of its path, decoded; ``customer_id`` is checked as well.
+    The parameters of a route are the segments of its path, decoded; ``customer_id`` is checked as well. A route that takes a
+    query has a parameter ``query``, whose type reads it. Any other route refuses parameters, unless it ``tolerates_query``.
     """
 
     def __init__(self) -> None:
@@ -126,7 +131,7 @@ def _create_resolver() -> APIGatewayHttpResolver:
     Any other error is a bug: it is raised, API Gateway answers 500, and the error alarm rings.
     """
     app = _Resolver(serializer=json.dumps)
-    app.use([_decode_path])
+    app.use([_read_parameters])
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
@@ -156,16 +161,32 @@ def _create_resolver() -> APIGatewayHttpResolver:
     return app
 
 
-def _decode_path(app: APIGatewayHttpResolver, call_route: NextMiddleware) -> Response[Any]:
-    """Decode the parameters of the path, and hold a customer token to its customer: in one place, before the route."""
+def tolerates_query(route: R) -> R:
+    """Let a route pass over any query: other systems, and programs that follow links, add parameters of their own."""
+    _TOLERANT.add(route)
+    return route
+
+
+def query_model(route: Callable[..., Any]) -> type[BaseModel] | None:
+    """Return the model of a route's query, ``None`` where it passes over any."""
+    return None if route in _TOLERANT else getattr(route, "__annotations__", {}).get("query", NoQuery)
+
+
+def _read_parameters(app: APIGatewayHttpResolver, call_route: NextMiddleware) -> Response[Any]:
+    """Decode the path, hold a customer token to its customer, and read the query: in one place, before the route."""
     written: Mapping[str, str] = app.context["_route_args"]
-    decoded = {
+    arguments: dict[str, Any] = {
         name: path_customer_id(text) if name == "customer_id" else path_value(text) for name, text in written.items()
     }
-    refused = _refused(app.current_event.raw_event, decoded)
+    refused = _refused(app.current_event.raw_event, arguments)
     if refused is not None:
         return refused.response(request_id(app))
-    app.append_context(_route_args=decoded)
+    route = app.context["_route"].func
+    model = query_model(route)
+    query = model.model_validate(app.current_event.query_string_parameters) if model is not None else None
+    if "query" in route.__annotations__:
+        arguments["query"] = query
+    app.append_context(_route_args=arguments)
     return call_route(app)
 
 

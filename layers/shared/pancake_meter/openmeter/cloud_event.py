@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from pancake_meter.domain.errors import UnreadableUsage
-from pancake_meter.domain.instant import parse_instant
+from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
 from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX
 from pancake_meter.faults import faults
 
@@ -20,7 +20,11 @@ LITELLM_SOURCE: Final = "litellm-proxy"
 """The ``source`` of every event of LiteLLM's ``openmeter`` callback."""
 
 Text = Annotated[str, Field(min_length=1, max_length=_TEXT_LENGTH_MAX)]
-Time = Annotated[datetime, BeforeValidator(parse_instant)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "maxLength": TEXT_LENGTH_MAX}),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,18 @@ class CloudEvent:
         return found
 
 
-class _Wire(BaseModel):
+class CloudEventBody(BaseModel):
     """The attributes of the CloudEvents specification 1.0 that count; extensions are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        json_schema_extra={
+            "additionalProperties": True,
+            "if": {"properties": {"subject": {"const": ""}}, "required": ["subject"]},
+            "then": {"properties": {"source": {"const": LITELLM_SOURCE}}},
+        },
+    )
 
     specversion: Literal["1.0"]
     id: Text
@@ -65,7 +77,7 @@ def cloud_event(item: object) -> CloudEvent:
             what is wrong, by field.
     """
     try:
-        wire = _Wire.model_validate(item)
+        wire = CloudEventBody.model_validate(item)
     except ValidationError as error:
         raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=faults(error)) from None
     if not wire.subject and wire.source != LITELLM_SOURCE:

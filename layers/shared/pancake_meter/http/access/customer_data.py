@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http import json
-from pancake_meter.http.fields import WireModel
+from pancake_meter.http.fields import Timestamp, WireModel
 from pancake_meter.http.json import MalformedJson
 from pancake_meter.usecases.access.erase import Erased
 from pancake_meter.usecases.access.export import ExportPage, Place
@@ -20,23 +20,31 @@ CURSOR_LENGTH_MAX: Final = 6_000
 """A cursor has the two keys of an item: at most 3 KB, in base64."""
 
 
+_NO_CURSOR: Final = f"must be the next_cursor of the page before, of at most {CURSOR_LENGTH_MAX} characters"
+
+
 def _place(cursor: object) -> Place:
+    if len(str(cursor)) > CURSOR_LENGTH_MAX:
+        raise ValueError(_NO_CURSOR)
     try:
-        part, *key = json.loads(
-            base64.b64decode(str(cursor)[:CURSOR_LENGTH_MAX], altchars=b"-_", validate=True).decode()
-        )
+        part, *key = json.loads(base64.b64decode(str(cursor), altchars=b"-_", validate=True).decode())
     except (binascii.Error, MalformedJson, UnicodeError, TypeError, ValueError):
-        raise ValueError("not a cursor") from None
+        raise ValueError(_NO_CURSOR) from None
     is_key = len(key) in (0, 2) and all(isinstance(each, str) and each for each in key)
     if part not in ("own", "table") or not is_key:
-        raise ValueError("not a cursor")
+        raise ValueError(_NO_CURSOR)
     return Place(part, {"PK": key[0], "SK": key[1]} if key else None)
 
 
 class ExportQuery(WireModel):
     """Query of ``GET /v1/customers/{customer_id}/export``: the cursor that the page before gave."""
 
-    cursor: Annotated[Place, BeforeValidator(_place), Field(default_factory=Place)]
+    cursor: Annotated[
+        Place,
+        BeforeValidator(_place),
+        Field(default_factory=Place),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+={0,2}$", "maxLength": CURSOR_LENGTH_MAX}),
+    ]
 
 
 class ExportedItem(TypedDict):
@@ -51,7 +59,7 @@ class ExportBody(TypedDict):
     """A page of what is kept of a customer. A page may be empty; ``next_cursor`` goes on from it, and is null at the end."""
 
     customer_id: str
-    exported_at: str
+    exported_at: Timestamp
     items: list[ExportedItem]
     next_cursor: str | None
 
@@ -65,8 +73,8 @@ class ErasureBody(TypedDict):
 
     pseudonym: str
     status: Literal["erasing", "erased"]
-    started_at: str
-    erased_at: str | None
+    started_at: Timestamp
+    erased_at: Timestamp | None
     items: int
     live_orders: list[str]
 

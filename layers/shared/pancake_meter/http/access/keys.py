@@ -1,10 +1,9 @@
 """Wire models of API keys."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.access.api_key import (
@@ -16,22 +15,14 @@ from pancake_meter.domain.access.api_key import (
     Status,
 )
 from pancake_meter.domain.access.role import ROLES, Role
-from pancake_meter.domain.instant import parse_instant, timestamp
+from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.access.routes import ROUTES
-from pancake_meter.http.fields import Instant, WireModel
-from pancake_meter.store.access.api_keys import KeyPage, Place
+from pancake_meter.http.fields import WHOLE, Day, Digest, Instant, PageCursor, Timestamp, WireModel
+from pancake_meter.store.access.api_keys import KeyPage
 from pancake_meter.usecases.access.manage_keys import NewKey
 
 KEYS_PAGE_MAX: Final = 100
 OVERLAP_SECONDS: Final = 24 * 3600
-_CURSOR: Final = re.compile(r"[0-9TZ:.-]{20,32}~[0-9a-f]{64}")
-
-
-def _place(cursor: object) -> Place:
-    if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
-        raise ValueError("not a cursor")
-    at, _, key_id = cursor.partition("~")
-    return parse_instant(at), key_id
 
 
 class CreateKeyRequest(WireModel):
@@ -48,6 +39,7 @@ class RotateKeyRequest(WireModel):
     overlap_seconds: Annotated[
         int,
         Field(strict=True, ge=int(OVERLAP_MIN.total_seconds()), le=int(OVERLAP_MAX.total_seconds())),
+        WHOLE,
     ] = OVERLAP_SECONDS
 
     @property
@@ -60,21 +52,21 @@ class KeysQuery(WireModel):
     """Query of ``GET /v1/keys``: the page's size, and the cursor that the page before gave."""
 
     limit: Annotated[int, Field(ge=1, le=KEYS_PAGE_MAX)] = KEYS_PAGE_MAX
-    cursor: Annotated[Place, BeforeValidator(_place)] | None = None
+    cursor: PageCursor | None = None
 
 
 class KeyBody(TypedDict):
     """An API key without its text. ``last_used_on`` is a day (UTC); ``replaced_by`` is the id of its successor."""
 
-    key_id: str
+    key_id: Digest
     name: str
     roles: list[Role]
     status: Status
-    created_at: str
-    expires_at: str | None
-    revoked_at: str | None
-    last_used_on: str | None
-    replaced_by: str | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+    last_used_on: Day | None
+    replaced_by: Digest | None
 
 
 class NewKeyBody(KeyBody):

@@ -15,7 +15,7 @@ from pancake_meter.domain.access.customer_token import (
     Scope,
 )
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import WireModel
+from pancake_meter.http.fields import WHOLE, Timestamp, WireModel
 
 
 class TokenRequest(WireModel):
@@ -23,7 +23,9 @@ class TokenRequest(WireModel):
 
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(SCOPES))] = ("read",)
     lifetime_seconds: Annotated[
-        int, Field(strict=True, ge=int(LIFE_MIN.total_seconds()), le=int(LIFE_MAX.total_seconds()))
+        int,
+        Field(strict=True, ge=int(LIFE_MIN.total_seconds()), le=int(LIFE_MAX.total_seconds())),
+        WHOLE,
     ] = int(LIFE_DEFAULT.total_seconds())
 
     @property
@@ -39,7 +41,7 @@ class TokenBody(TypedDict):
     token_type: Literal["Bearer"]
     customer_id: str
     scopes: list[Scope]
-    expires_at: str
+    expires_at: Timestamp
     expires_in_seconds: int
 
 

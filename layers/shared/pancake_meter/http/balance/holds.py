@@ -1,7 +1,6 @@
 """Holds on the wire."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -10,7 +9,7 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.balance.hold import DEFAULT_HOLD_TTL, HOLD_ID_PATTERN, MAX_HOLD_TTL
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.balance.quota import QuotaBody
-from pancake_meter.http.fields import Instant, MeterName, PositiveQuantity, Quantity, WireModel
+from pancake_meter.http.fields import WHOLE, Instant, MeterName, PositiveQuantity, Quantity, Timestamp, Units, WireModel
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldReleased, HoldSettled
 
 HoldId = Annotated[str, StringConstraints(pattern=HOLD_ID_PATTERN)]
@@ -23,7 +22,9 @@ class HoldRequest(WireModel):
     meter: MeterName
     quantity: PositiveQuantity
     id: HoldId | None = None
-    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=MAX_HOLD_TTL // _SECOND)] = DEFAULT_HOLD_TTL // _SECOND
+    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=MAX_HOLD_TTL // _SECOND), WHOLE] = (
+        DEFAULT_HOLD_TTL // _SECOND
+    )
 
     @property
     def ttl(self) -> timedelta:
@@ -54,8 +55,8 @@ class HoldBody(TypedDict):
     hold_id: str
     id: str
     meter: str
-    quantity: Decimal
-    expires_at: str
+    quantity: Units
+    expires_at: Timestamp
     replayed: bool
     quota: QuotaBody
 
@@ -69,7 +70,7 @@ class SettledBody(TypedDict):
 
     id: str
     meter: str
-    quantity: Decimal
+    quantity: Units
     hold: Literal["settled", "not_held"]
     replayed: bool
     quota: QuotaBody | None

@@ -1,7 +1,6 @@
 """The quota on the wire: one body for checks, holds and refusals, and the IETF RateLimit headers beside it."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from http import HTTPStatus
 from typing import NotRequired
 
@@ -12,6 +11,7 @@ from pancake_meter.domain.balance.quota import alert_threshold
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.balance.throttle import seconds_to_next_minute
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.http.fields import QuantityText, Timestamp, Units, Url, WireModel
 from pancake_meter.http.problem import Problem
 from pancake_meter.usecases.selling.offer import Links
 
@@ -27,11 +27,17 @@ _DETAIL = {
 _TOO_MANY_HOLDS_RETRY_SECONDS = 5
 
 
+class QuotaQuery(WireModel):
+    """Query of ``GET .../quota/{meter}``: units that the customer would like to spend."""
+
+    amount: QuantityText | None = None
+
+
 class PeriodBody(TypedDict):
     """A period: two RFC 3339 instants, the end exclusive."""
 
-    start: str
-    end: str
+    start: Timestamp
+    end: Timestamp
 
 
 class QuotaBody(TypedDict):
@@ -53,22 +59,22 @@ class QuotaBody(TypedDict):
     customer_id: str
     meter: str
     plan: str | None
-    allowance: Decimal
-    used: Decimal
-    held: Decimal
-    available: Decimal
-    overage: Decimal
-    overage_due: Decimal
-    refund_debt: Decimal
-    overage_limit: Decimal | None
+    allowance: Units
+    used: Units
+    held: Units
+    available: Units
+    overage: Units
+    overage_due: Units
+    refund_debt: Units
+    overage_limit: Units | None
     period: PeriodBody
-    resets_at: str
+    resets_at: Timestamp
     blocked: str | None
     past_due: bool
     holds_per_minute: int | None
-    alert: Decimal | None
-    purchase_url: NotRequired[str]
-    upgrade_url: NotRequired[str]
+    alert: Units | None
+    purchase_url: NotRequired[Url]
+    upgrade_url: NotRequired[Url]
 
 
 class QuotasBody(TypedDict):

@@ -14,7 +14,7 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import MeterName, WireModel
+from pancake_meter.http.fields import Day, MeterName, Timestamp, Units, WireModel
 
 LEDGER_PAGE_MAX: Final = 100
 PERIODS_MAX: Final = 24
@@ -23,12 +23,12 @@ PERIODS_MAX: Final = 24
 class PeriodUsage(TypedDict):
     """Usage of one period; ``days`` is by day, an ISO date (``2026-03-10``, UTC)."""
 
-    start: str
-    end: str
+    start: Timestamp
+    end: Timestamp
     open: bool
-    used: Decimal
-    overage: Decimal
-    days: dict[str, Decimal]
+    used: Units
+    overage: Units
+    days: dict[Day, Units]
 
 
 class ClosedPeriodBody(TypedDict):
@@ -40,18 +40,18 @@ class ClosedPeriodBody(TypedDict):
     allowance, are those of all of them together. ``order_id`` is null where no order paid for the period.
     """
 
-    start: str
-    end: str
+    start: Timestamp
+    end: Timestamp
     windows: int
-    closed_at: str
+    closed_at: Timestamp
     order_id: str | None
     plan: str | None
-    allowance: Decimal
-    rolled: Decimal
-    gone: Decimal
-    passed: Decimal
-    left: Decimal
-    overage: Decimal
+    allowance: Units
+    rolled: Units
+    gone: Units
+    passed: Units
+    left: Units
+    overage: Units
 
 
 class UsageReport(TypedDict):
@@ -71,7 +71,7 @@ class MovementBody(TypedDict):
     """Units that moved; ``reference`` names the grant or the hold, where one is concerned."""
 
     kind: MovementKind
-    quantity: Decimal
+    quantity: Units
     reference: str | None
 
 
@@ -82,13 +82,13 @@ class EntryBody(TypedDict):
     """
 
     segment: int
-    at: str
+    at: Timestamp
     cause: str
     reference: str | None
     by: str | None
     movements: list[MovementBody]
-    available: Decimal
-    overage: Decimal
+    available: Units
+    overage: Units
 
 
 class LedgerPage(TypedDict):

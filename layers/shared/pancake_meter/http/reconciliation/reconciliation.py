@@ -6,6 +6,7 @@ from typing import cast
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.http.fields import Timestamp
 from pancake_meter.usecases.reconciliation.reconcile import Report
 
 
@@ -46,7 +47,7 @@ class ReportBody(TypedDict):
     whose body reached its age.
     """
 
-    started_at: str
+    started_at: Timestamp
     healed: int
     parked: int
     failed: int

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.reports.revenue import RevenueTotal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import SoldKind
-from pancake_meter.http.fields import CustomerId, MeterName, WireModel
+from pancake_meter.http.fields import Amount, Currency, CustomerId, MeterName, Units, WireModel
 from pancake_meter.store.keys import REPORT_SHARDS
 from pancake_meter.store.reports.month_usage import MeterMonth
 from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
@@ -20,7 +20,8 @@ from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
 MONTHS_MAX: Final = 12
 CUSTOMERS_PAGE_MAX: Final = 100
 MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
-_CURSOR_LENGTH_MAX: Final = 512
+_CURSOR_LENGTH_MAX: Final = 2048
+_NO_CURSOR: Final = f"must be the next_cursor of the page before, of at most {_CURSOR_LENGTH_MAX} characters"
 
 Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
 
@@ -31,11 +32,11 @@ class Amounts(TypedDict):
     ``unstated`` counts payments of which Waffo did not say how much they were: nothing of them is in ``received``.
     """
 
-    received: str
-    tax: str
-    refunded: str
-    refunded_tax: str
-    net: str
+    received: Amount
+    tax: Amount
+    refunded: Amount
+    refunded_tax: Amount
+    net: Amount
     payments: int
     refunds: int
     unstated: int
@@ -57,7 +58,7 @@ class PlanRow(Amounts):
 class CurrencyRevenue(TypedDict):
     """One currency's revenue: all of it, and the same money by what was sold, by plan, and by both."""
 
-    currency: str
+    currency: Currency
     total: Amounts
     by_sold: dict[SoldKind, Amounts]
     by_plan: list[PlanRow]
@@ -67,7 +68,7 @@ class CurrencyRevenue(TypedDict):
 class MonthRevenue(TypedDict):
     """One month's revenue (UTC), by currency."""
 
-    month: str
+    month: Month
     currencies: list[CurrencyRevenue]
 
 
@@ -81,13 +82,13 @@ class CustomerRow(Amounts):
     """What one customer came to in one currency."""
 
     customer_id: str
-    currency: str
+    currency: Currency
 
 
 class CustomerPage(TypedDict):
     """A page of customers, in no telling order; ``next_cursor`` goes on from it, and is null at the end."""
 
-    month: str
+    month: Month
     customers: list[CustomerRow]
     next_cursor: str | None
 
@@ -98,10 +99,10 @@ class UsageRow(TypedDict):
     ``overage`` is of the periods that ended in the month. ``customers`` are those who used anything.
     """
 
-    month: str
+    month: Month
     meter: str
-    used: Decimal
-    overage: Decimal
+    used: Units
+    overage: Units
     customers: int
 
 
@@ -148,15 +149,17 @@ class UsageMonthsQuery(_MonthsQuery):
 
 
 def _place(cursor: object) -> Place:
+    if not isinstance(cursor, str) or len(cursor) > _CURSOR_LENGTH_MAX:
+        raise ValueError(_NO_CURSOR)
     try:
-        text = base64.urlsafe_b64decode(str(cursor)[:_CURSOR_LENGTH_MAX].encode("ascii")).decode("ascii")
+        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (UnicodeError, binascii.Error) as error:
-        raise ValueError("not a cursor") from error
+        raise ValueError(_NO_CURSOR) from error
     shard, separator, last = text.partition("~")
     if shard not in {str(number) for number in range(REPORT_SHARDS)} or not separator:
-        raise ValueError("not a cursor")
+        raise ValueError(_NO_CURSOR)
     if last and not last.startswith("CUSTOMER#"):
-        raise ValueError("not a cursor")
+        raise ValueError(_NO_CURSOR)
     return int(shard), last
 
 
@@ -166,7 +169,14 @@ class CustomersQuery(WireModel):
     month: Month
     customer_id: CustomerId | None = None
     limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX)] = CUSTOMERS_PAGE_MAX
-    cursor: Annotated[Place, BeforeValidator(_place)] | None = None
+    cursor: (
+        Annotated[
+            Place,
+            BeforeValidator(_place),
+            WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+={0,2}$", "maxLength": _CURSOR_LENGTH_MAX}),
+        ]
+        | None
+    ) = None
 
 
 def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NotRequired, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
-from pancake_meter.http.fields import MeterName, PositiveQuantity, WireModel
+from pancake_meter.http.fields import Amount, Currency, MeterName, PositiveQuantity, Timestamp, Units, Url, WireModel
 from pancake_meter.http.problem import Problem
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoInFlight, WaffoUnavailable
 
@@ -29,6 +28,13 @@ class CheckoutRequest(WireModel):
     ``subscription`` is refused where there is a live one. An add-on is a subscription of its own, whatever else there is.
     ``timing`` says when a plan change happens; without it upgrades happen now, downgrades with the next period.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"timing": {"type": "string"}}, "required": ["timing"]},
+            "then": {"properties": {"kind": {"const": "plan_change"}}, "required": ["kind"]},
+        }
+    )
 
     kind: Literal["overage", "top_up", "subscription", "plan_change"] | None = None
     meter: MeterName | None = None
@@ -72,11 +78,11 @@ class CheckoutsQuery(WireModel):
 class CheckoutLine(TypedDict):
     """Overage of one period under one plan: its units above ``start``, up to and with ``end``, for ``amount``."""
 
-    period_start: str
+    period_start: Timestamp
     plan: str | None
-    start: Decimal
-    end: Decimal
-    amount: str
+    start: Units
+    end: Units
+    amount: Amount
 
 
 class CheckoutBody(TypedDict):
@@ -92,16 +98,16 @@ class CheckoutBody(TypedDict):
     meter: str | None
     plan: str | None
     origin_order_id: str | None
-    quantity: Decimal
-    amount: str
-    currency: str
+    quantity: Units
+    amount: Amount
+    currency: Currency
     status: CheckoutStatus
     flag: Flag | None
-    created_at: str
-    expires_at: str
+    created_at: Timestamp
+    expires_at: Timestamp
     payment_ids: list[str]
     lines: list[CheckoutLine]
-    url: NotRequired[str]
+    url: NotRequired[Url]
 
 
 class CheckoutPage(TypedDict):

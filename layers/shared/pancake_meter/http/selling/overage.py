@@ -1,12 +1,11 @@
 """Forgiving overage, on the wire."""
 
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import StringConstraints
 from typing_extensions import TypedDict
 
-from pancake_meter.http.fields import PositiveQuantity, WireModel
+from pancake_meter.http.fields import PositiveQuantity, Units, WireModel
 from pancake_meter.usecases.selling.forgive_overage import Forgiven
 
 
@@ -22,7 +21,7 @@ class ForgivenBody(TypedDict):
 
     id: str
     meter: str
-    forgiven: Decimal
+    forgiven: Units
     replayed: bool
 
 

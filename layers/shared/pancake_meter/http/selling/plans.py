@@ -1,6 +1,5 @@
 """Wire models of what is for sale."""
 
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -8,7 +7,7 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.selling.plan import Cadence
 from pancake_meter.domain.standing.lifecycle import BillingPeriod
-from pancake_meter.http.fields import CustomerId, WireModel
+from pancake_meter.http.fields import Amount, Currency, CustomerId, Units, WireModel
 from pancake_meter.usecases.selling.list_plans import ForSale, PackForSale, PlanForSale
 
 
@@ -27,7 +26,7 @@ class AllowanceBody(TypedDict):
 
     meter: str
     name: str
-    quantity: Decimal
+    quantity: Units
     cadence: Cadence
 
 
@@ -42,9 +41,9 @@ class PlanBody(TypedDict):
     rank: int
     add_on: bool
     is_current: bool
-    price: str
+    price: Amount
     billing_period: BillingPeriod | None
-    trial: Decimal | None
+    trial: Units | None
     allowances: list[AllowanceBody]
 
 
@@ -53,15 +52,15 @@ class PackBody(TypedDict):
 
     meter: str
     name: str
-    quantity: Decimal
-    price: str
+    quantity: Units
+    price: Amount
     expires_after_days: int | None
 
 
 class PlansBody(TypedDict):
     """What is for sale, in one currency: plans by rank with add-ons last, and packs of units."""
 
-    currency: str
+    currency: Currency
     plans: list[PlanBody]
     top_ups: list[PackBody]
 

@@ -87,5 +87,5 @@ def _may_be_event(item: object) -> bool:
 def _read(metering: Metering, item: object, now: datetime) -> UsageLine | Problem:
     line = read_item(item, now)
     if isinstance(line, UsageLine) and line.meter not in metering.catalog.meters:
-        return problem_of_domain(UnknownMeter(f"the catalog has no meter named {line.meter!r}"))
+        return problem_of_domain(UnknownMeter("the catalog has no such meter"))
     return line

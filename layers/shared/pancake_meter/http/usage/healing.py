@@ -1,19 +1,19 @@
 """What a run of healing answers."""
 
-from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import WireModel
+from pancake_meter.http.fields import WHOLE, Timestamp, Units, WireModel
 from pancake_meter.usecases.usage.heal import PATIENCE, Healing
 
 
 class HealingRequest(WireModel):
     """A run on demand. Calls younger than ``patience_seconds`` may still be told of in the usual way, and are left alone."""
 
-    patience_seconds: int = Field(default=int(PATIENCE.total_seconds()), strict=True, ge=0, le=86_400)
+    patience_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400), WHOLE] = int(PATIENCE.total_seconds())
 
 
 class HealingBody(TypedDict):
@@ -26,14 +26,14 @@ class HealingBody(TypedDict):
     """
 
     mode: str
-    since: str
-    until: str
+    since: Timestamp
+    until: Timestamp
     read: int
     known: int
     differing: int
     ignored: int
     missed: int
-    missed_units: dict[str, Decimal]
+    missed_units: dict[str, Units]
     uncountable: int
     recorded: int
     parked: int

@@ -1,21 +1,19 @@
 """Usage in other systems' formats on the wire: how their bodies are read, and how they are answered."""
 
-import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from http import HTTPStatus
 from io import StringIO
 from itertools import islice
 from typing import Annotated, Final, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
-from pancake_meter.domain.instant import parse_instant, timestamp
+from pancake_meter.domain.instant import timestamp
 from pancake_meter.http import json
-from pancake_meter.http.fields import WireModel
+from pancake_meter.http.fields import PageCursor, Timestamp, WireModel
 from pancake_meter.http.json import MalformedJson
 from pancake_meter.http.problem import Problem
 from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event
@@ -30,7 +28,6 @@ PARKED_PAGE_MAX: Final = 50
 
 _OBJECT_LENGTH_MIN: Final = 30
 """Characters of a line: any usage event or call has more."""
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 _ONE: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
@@ -70,9 +67,9 @@ class ParkedBody(TypedDict):
     source: UsageSource
     code: str
     detail: str
-    parked_at: str
-    counted_at: str | None
-    dismissed_at: str | None
+    parked_at: Timestamp
+    counted_at: Timestamp | None
+    dismissed_at: Timestamp | None
     dismissed_reason: str | None
     dismissed_by: str | None
     content: str
@@ -91,13 +88,6 @@ class ReplayedBody(ParkedBody):
     status: ItemStatus
 
 
-def _place(cursor: object) -> tuple[datetime, str]:
-    at, _, digest = str(cursor).partition("~")
-    if not _DIGEST.fullmatch(digest):
-        raise ValueError("not a cursor")
-    return parse_instant(at), digest
-
-
 class ParkedQuery(WireModel):
     """Query of ``GET /v1/usage/parked``: the page's size, and the cursor that the page before gave.
 
@@ -105,9 +95,8 @@ class ParkedQuery(WireModel):
     """
 
     status: Literal["open", "dismissed"] = "open"
-
     limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
-    cursor: Annotated[tuple[datetime, str], BeforeValidator(_place)] | None = None
+    cursor: PageCursor | None = None
 
 
 def bounded_items(text: str, content_type: str) -> list[object]:

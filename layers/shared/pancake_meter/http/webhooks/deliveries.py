@@ -1,30 +1,19 @@
 """Deliveries on the wire: what an operator sees of a webhook, and what trying it again came to."""
 
-import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.standing.lifecycle import ToldBy
-from pancake_meter.http.fields import CustomerId, WireModel
-from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Place, Verdict
+from pancake_meter.http.fields import CustomerId, Digest, PageCursor, Timestamp, WireModel
+from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Verdict
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.fields import MAX_ID_LENGTH
 
 DELIVERIES_PAGE_MAX: Final = 50
-
-_CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}")
-
-
-def _place(cursor: object) -> Place:
-    if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
-        raise ValueError("not a cursor")
-    at, _, digest = cursor.partition("~")
-    return datetime.fromisoformat(at), digest
 
 
 class DeliveriesQuery(WireModel):
@@ -33,7 +22,7 @@ class DeliveriesQuery(WireModel):
     verdict: Verdict | None = None
     order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
     limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX)] = DELIVERIES_PAGE_MAX
-    cursor: Annotated[Place, BeforeValidator(_place)] | None = None
+    cursor: PageCursor | None = None
 
     @model_validator(mode="after")
     def _names_one_list(self) -> Self:
@@ -56,16 +45,16 @@ class DeliverySummary(TypedDict):
     ``attempts`` counts how often it was tried to apply.
     """
 
-    delivery_id: str
+    delivery_id: Digest
     event_type: str
     event_id: str
     order_id: str | None
     customer_id: str | None
     verdict: Verdict
     reason: str | None
-    occurred_at: str
-    received_at: str
-    judged_at: str
+    occurred_at: Timestamp
+    received_at: Timestamp
+    judged_at: Timestamp
     attempts: int
 
 
@@ -85,14 +74,14 @@ class DeliveryBody(DeliverySummary):
     body_encoding: BodyEncoding
     body_size: int
     detail: str | None
-    dismissed_at: str | None
+    dismissed_at: Timestamp | None
     dismissed_reason: str | None
     decided_by: str | None
     duplicates: int
-    last_duplicate_at: str | None
+    last_duplicate_at: Timestamp | None
     headers: Mapping[str, str]
     body: str
-    body_removed_at: str | None
+    body_removed_at: Timestamp | None
     is_redacted: bool
 
 
@@ -109,7 +98,7 @@ class ReplayBody(TypedDict):
     ``unparked`` counts other deliveries of the order that could be applied after it.
     """
 
-    delivery_id: str
+    delivery_id: Digest
     verdict: Verdict
     reason: str | None
     customer_id: str | None

@@ -60,7 +60,7 @@ class Metering:
     def check_meter(self, meter: str) -> None:
         """Raise ``UnknownMeter`` for a meter that the catalog does not have."""
         if meter not in self.catalog.meters:
-            raise UnknownMeter(f"the catalog has no meter named {meter!r}", meters=sorted(self.catalog.meters))
+            raise UnknownMeter("the catalog has no such meter", meters=sorted(self.catalog.meters))
 
     def current_balance(self, customer_id: str, meter: str, now: datetime) -> Balance:
         """Return the balance as it is now, written or not: one read for a balance that exists."""

@@ -25,6 +25,8 @@ LinkKind = Literal["overage", "top_up", "plan"]
 """What a link sells of its meter: what is owed, a pack ahead, or the next plan up that grants more of it."""
 
 LINK_LIFETIME: Final = timedelta(days=7)
+TOKEN_LENGTH_MAX: Final = 4096
+"""Characters: twice what the longest customer id comes to."""
 
 _SALT: Final = b"pancake-meter purchase link, version 2"
 _FIRST_SALT: Final = "pancake-meter purchase link, version 1"
@@ -70,6 +72,8 @@ def read_link(secrets: str, token: str, now: datetime) -> PurchaseLink:
         InvalidLink: no secret opens it, or what it says is nothing that we would seal.
         ExpiredLink: it is over.
     """
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise InvalidLink
     # A sealed token has no full stop. One with a signature after a full stop is of an earlier version.
     customer_id, kind, meter, expires_at = _signed(secrets, token) if "." in token else _sealed(secrets, token)
     if not isinstance(kind, str) or kind not in _KINDS:
