@@ -228,6 +228,20 @@ def test_coverage_that_came_and_went_goes_on_where_a_period_still_ran_that_was_u
     assert (change.balance.term.start, len(change.closed)) == (utc("2026-03-15"), 1)
 
 
+def test_what_was_used_of_a_period_that_lapsed_by_itself_is_filed_once_more_is_heard() -> None:
+    known = learn(learn(None, "activated", "2026-02-10", "2026-02-10", "2026-03-10"), "renewed", START)
+    balance = advance(used(opened(known), 40, STARTS_AT), LAPSES_AT + HOUR, FREE).after
+    assert balance.lapsed is not None
+    balance = replace(balance, lapsed=replace(balance.lapsed, rolled=Decimal(9)))
+    renewed = learn(known, "renewed", END, END, "2026-05-10T15:00:00")
+    change, filed = following(balance, known, renewed, LAPSES_AT + 2 * HOUR)
+    (use,) = filed.uses_of("tokens")
+    assert use == PeriodUse(
+        "a", (utc("2026-03-10"), 0), STARTS_AT, Period(STARTS_AT, ENDS_AT), LAPSES_AT, Decimal(40), Decimal(9)
+    )
+    assert (change.balance.lapsed, change.balance.available) == (None, units(PRO))
+
+
 # Entering
 
 
