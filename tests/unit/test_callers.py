@@ -145,7 +145,7 @@ def test_no_other_page_may_read_anything(origin: str | None) -> None:
 
 
 def test_no_page_may_read_what_is_for_keys_alone() -> None:
-    event = api_event("deliveries_parked")
+    event = {**api_event("deliveries_parked"), "rawQueryString": "", "queryStringParameters": None}
     event["headers"]["origin"] = APP
     found = ask(event)
     assert found.status == 200
