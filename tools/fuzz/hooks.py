@@ -12,6 +12,8 @@ IDS: Final[dict[str, list[str]]] = json.loads(os.environ.get("FUZZ_IDS", "{}"))
 
 _ANSWERED: Final = {400, 413, 415, 422}
 _NEVER_FOUNDED: Final = {"invalid_request", "malformed_json", "body_too_large", "unsupported_content_type"}
+_ENDS_A_KEY: Final = {"rotate_key", "revoke_key"}
+_KEY_ID_LENGTH: Final = 64
 _SAYS_MORE: Final = {"list_deliveries", "report_revenue", "report_usage"}
 """Operations whose description has a rule between parameters, which OpenAPI cannot state."""
 
@@ -20,10 +22,14 @@ _SAYS_MORE: Final = {"list_deliveries", "report_revenue", "report_usage"}
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Let three of four generated ids be ones that exist, the same for the same generated value.
 
-    An erasure keeps its generated ids: those that exist are for the other operations.
+    An erasure keeps its generated ids: those that exist are for the other operations. And no key is ended but the one that
+    was made for this: schemathesis learns ids from answers, that of the key that it calls with among them.
     """
-    if not path_parameters or context.operation.definition.raw["operationId"] == "erase_customer":
+    operation = context.operation.definition.raw["operationId"]
+    if not path_parameters or operation == "erase_customer":
         return path_parameters
+    if operation in _ENDS_A_KEY and len(str(path_parameters["key_id"])) == _KEY_ID_LENGTH:
+        return {"key_id": IDS["key_id"][0]}
     return {name: _real(name, value) for name, value in path_parameters.items()}
 
 
