@@ -100,6 +100,7 @@ def test_point_5_a_refunded_upgrade_leaves_at_least_what_the_old_order_bought() 
     assert left_in_any_order(OLD, charge(A, "9.90"), change, dear) == STARTER_UNITS
 
 
+@pytest.mark.exhaustive
 def test_point_5_two_changes_in_one_period_keep_what_each_was_paid_for() -> None:
     second, third = bought(B, "pro", 15, "plan_changed"), bought(C, "scale", 17, "plan_changed")
     money = charge(A, "9.90"), charge(B, "18.00", 15, plan="pro"), charge(C, "171.10", 17, back="171.10", plan="scale")
