@@ -57,7 +57,9 @@ def periods_before(
             break
         edge = stay.start
         if after is None or not _goes_on(stay, after, head, meter):
-            runs.append(_run(stay, meter, until, is_renewed=after is not None and _is_renewal(stay, after)))
+            runs.append(
+                _run(subscription, stay, meter, until, is_renewed=after is not None and _is_renewal(stay, after))
+            )
             head = edge
         until, after = edge, stay
     if after is not None and edge > since and default.allowance > ZERO:
@@ -103,10 +105,9 @@ def _is_renewal(stay: _Stay, after: _Stay) -> bool:
     return is_same and not stay.paid.is_trial
 
 
-def _run(stay: _Stay, meter: str, until: datetime, *, is_renewed: bool) -> IdleRun:
+def _run(subscription: Subscription, stay: _Stay, meter: str, until: datetime, *, is_renewed: bool) -> IdleRun:
     paid, order = stay.paid, stay.order
-    granted = paid.allowance(meter, order.charges_of(paid))
-    policy = replace(Policy.of(paid.plan, meter), allowance=granted)
+    policy = replace(Policy.of(paid.plan, meter), allowance=subscription.granted(order, paid, meter))
     ends_at = paid.period.ends_at
     term = Term(order.order_id, stay.start, ends_at, ends_at)
     last, window = window_in(term, policy.cadence, stay.end - timedelta.resolution)
