@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -346,6 +347,22 @@ def _with_refund(payment: Payment, told: MoneyBack) -> Payment:
     known = find_refund(refund, payment.refunds.values())
     assert known != "unclear"
     return payment.with_refund(refund, known)
+
+
+def left(steps: Iterable[Step], began: str = "2026-03-01", now: str = "2026-03-22") -> int:
+    """Tokens left to a customer who learned of all steps at once, in this order."""
+    customer = PureCustomer(utc(began))
+    customer.open("tokens")
+    for each in steps:
+        customer.take(each, utc(now))
+    return customer.available()
+
+
+def left_in_any_order(*steps: Step) -> int:
+    """Tokens left whatever the order, which is held to give one figure."""
+    found = {left(order) for order in permutations(steps)}
+    assert len(found) == 1, found
+    return found.pop()
 
 
 def _top_up_facts(step: TopUp) -> PaymentFacts:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from itertools import permutations
 
 import pytest
 
@@ -15,7 +14,7 @@ from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.subscription import MAX_ORDERS
-from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, step
+from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, left_in_any_order, step
 from tests.support.webhook_world import utc
 
 A, B = "ORD_A", "ORD_B"
@@ -58,20 +57,6 @@ def first(back: str = "0", back_at: str = "2026-03-20T10:00:00", *, plan: str | 
 
 def second(amount: str = "18.00", back: str = "0", *, plan: str | None = "pro", price: str | None = None) -> Step:
     return charge("PAY_2", amount, "2026-03-15T12:00:01", number=2, plan=plan, back=back, price=price)
-
-
-def left(steps: tuple[Step, ...]) -> int:
-    customer = PureCustomer(utc("2026-03-01"))
-    customer.open("tokens")
-    for each in steps:
-        customer.take(each, NOW)
-    return customer.available()
-
-
-def left_in_any_order(*steps: Step) -> int:
-    found = {left(order) for order in permutations(steps)}
-    assert len(found) == 1, found
-    return found.pop()
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["charges name their plans", "charges name nothing"])

@@ -6,7 +6,6 @@ stand beside each other, one whose money went back takes nothing away from the o
 
 from datetime import timedelta
 from decimal import Decimal
-from itertools import permutations
 
 import pytest
 
@@ -15,7 +14,7 @@ from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from tests.support.catalogs import with_plan
-from tests.support.pure_subscription import PLANS, PureCustomer, Step, step
+from tests.support.pure_subscription import PLANS, PureCustomer, Step, left_in_any_order, step
 from tests.support.webhook_world import utc
 
 A, B, C = "ORD_A", "ORD_B", "ORD_C"
@@ -48,20 +47,6 @@ def charge(order_id: str, amount: str, day: int = 10, *, back: str = "0", plan: 
         revision=2 if refunded else 1,
     )
     return Step(paid_at, OrderFacts.of_charge(order_id, f"PAY_{order_id}", money))
-
-
-def left(steps: tuple[Step, ...]) -> int:
-    customer = PureCustomer(utc("2026-03-01"))
-    customer.open("tokens")
-    for each in steps:
-        customer.take(each, NOW)
-    return customer.available()
-
-
-def left_in_any_order(*steps: Step) -> int:
-    found = {left(order) for order in permutations(steps)}
-    assert len(found) == 1, found
-    return found.pop()
 
 
 # --- A plan change that made a new order
