@@ -8,6 +8,7 @@ LITELLM_UP_TO_DATE := .venv-litellm/.up-to-date
 CHECKOV_UP_TO_DATE := .venv-checkov/.up-to-date
 MUTANTS_UP_TO_DATE := .venv-mutants/.up-to-date
 SCHEMATHESIS_UP_TO_DATE := .venv-schemathesis/.up-to-date
+AUDIT_UP_TO_DATE := .venv-audit/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
@@ -16,7 +17,7 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs fuzz bulk histories mutants check setup lock format openapi access observability costs build deploy clean
+.PHONY: help run test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,7 +64,10 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 
-setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+audit: $(UP_TO_DATE) $(AUDIT_UP_TO_DATE) ## Ask for known advisories about what the locks name (needs the registries' advisories; says so where they cannot be had)
+	$(BIN)/python -m tools.audit
+
+setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(AUDIT_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
@@ -92,7 +96,7 @@ deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DR
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .venv-schemathesis .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .venv-schemathesis .venv-audit .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -105,32 +109,11 @@ $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
 		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# A real LiteLLM proxy, which the tests run beside the stack.
-$(LITELLM_UP_TO_DATE): requirements-litellm.txt $(UP_TO_DATE)
-	@$(PYTHON) -m venv .venv-litellm
-	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-litellm/bin/python requirements-litellm.txt \
-		|| .venv-litellm/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-litellm.txt
-	@touch $@
-
-# checkov reads the templates; it wants other versions of what we use.
-$(CHECKOV_UP_TO_DATE): requirements-checkov.txt $(UP_TO_DATE)
-	@$(PYTHON) -m venv .venv-checkov
-	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements-checkov.txt \
-		|| .venv-checkov/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-checkov.txt
-	@touch $@
-
-# mutmut changes the domain and runs the fast tests on it; it wants another click than the SAM CLI.
-$(MUTANTS_UP_TO_DATE): requirements-mutants.txt $(UP_TO_DATE)
-	@$(PYTHON) -m venv .venv-mutants
-	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-mutants/bin/python requirements-mutants.txt \
-		|| .venv-mutants/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-mutants.txt
-	@touch $@
-
-# schemathesis sends requests made from the OpenAPI document; it wants other versions of what we use.
-$(SCHEMATHESIS_UP_TO_DATE): requirements-schemathesis.txt $(UP_TO_DATE)
-	@$(PYTHON) -m venv .venv-schemathesis
-	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-schemathesis/bin/python requirements-schemathesis.txt \
-		|| .venv-schemathesis/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-schemathesis.txt
+# A tool that wants other versions of what we use has an environment of its own: see LOCKS in tools/lock.py.
+.venv-%/.up-to-date: requirements-%.txt $(UP_TO_DATE)
+	@$(PYTHON) -m venv .venv-$*
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-$*/bin/python requirements-$*.txt \
+		|| .venv-$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-$*.txt
 	@touch $@
 
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json

@@ -1,9 +1,7 @@
-"""The lock: requirements-dev.txt (everything) and layers/shared/requirements.txt (what the layer carries).
+"""The locks: files that pin each dependency with its hashes.
 
-LiteLLM, the real one that tests run beside us, is requirements-litellm.txt: it wants other versions of what we use, and so
-gets an environment of its own. So does checkov, which reads the templates: requirements-checkov.txt. So does mutmut,
-which changes the domain: requirements-mutants.txt. And schemathesis, which makes requests from docs/openapi.json:
-requirements-schemathesis.txt.
+`requirements-dev.txt` is everything that we work with, `layers/shared/requirements.txt` what the layer carries. A tool that
+wants other versions of what we use has an environment of its own, and a lock of its own: see `LOCKS`.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
 the files against pyproject.toml and against each other.
@@ -16,33 +14,72 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
-EVERYTHING = ROOT / "requirements-dev.txt"
-LAYER = ROOT / "layers" / "shared" / "requirements.txt"
-BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
-LITELLM = ROOT / "requirements-litellm.txt"
-CHECKOV = ROOT / "requirements-checkov.txt"
-MUTANTS = ROOT / "requirements-mutants.txt"
-SCHEMATHESIS = ROOT / "requirements-schemathesis.txt"
 FINGERPRINT = re.compile(r"^# pyproject dependencies: sha256 ([0-9a-f]{64})$", re.MULTILINE)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[^\]]*\])?==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 UV_OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header")
 
-OURS = ("project", "dev")
-THEIRS = ("litellm", "litellm overrides")
-CHECKS = ("checkov",)
-MUTATES = ("project", "mutants")
-FUZZ = ("schemathesis",)
-
 Pins = dict[str, tuple[str, frozenset[str]]]
 """Canonical package name -> (version, hashes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """One lock: its file, what must be in it, and what it is made from.
+
+    `meets` and `recorded` name lists of pyproject.toml (`_declared`): those that the pins must meet, and those whose
+    fingerprint the file keeps. `options` are uv's.
+    """
+
+    file: str
+    meets: tuple[str, ...]
+    recorded: tuple[str, ...]
+    options: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return ROOT / self.file
+
+    @property
+    def text(self) -> str:
+        """What the file says; nothing when it is not there."""
+        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+
+
+def _tool(name: str, *, with_ours: bool = False, overrides: tuple[str, ...] = ()) -> Lock:
+    """Return the lock of a tool with an environment of its own; `with_ours`: beside what the layer carries."""
+    meets = (*(("project",) if with_ours else ()), name, *overrides)
+    options = (*((PYPROJECT.name,) if with_ours else ()), "--group", name)
+    return Lock(f"requirements-{name}.txt", meets, meets, options)
+
+
+_OURS: Final = ("project", "dev")
+EVERYTHING: Final = Lock("requirements-dev.txt", _OURS, _OURS, (PYPROJECT.name, "--no-strip-extras", "--group", "dev"))
+LAYER: Final = Lock(
+    "layers/shared/requirements.txt", ("project",), _OURS, (PYPROJECT.name, "--constraints", EVERYTHING.file)
+)
+LOCKS: Final = (
+    EVERYTHING,
+    LAYER,
+    _tool("litellm", overrides=("litellm overrides",)),  # the real one, which tests run beside us
+    _tool("checkov"),  # reads the templates
+    _tool("mutants", with_ours=True),  # mutmut, which changes the domain
+    _tool("schemathesis"),  # makes requests from docs/openapi.json
+    _tool("audit"),  # pip-audit, which asks for known advisories
+)
+BOOTSTRAP: Final = ROOT / "requirements-bootstrap.txt"
+"""The installer that installs `EVERYTHING`."""
 
 
 def fingerprint(*names: str) -> str:
@@ -63,92 +100,61 @@ def pins(text: str) -> Pins:
 
 def problems() -> list[str]:
     """Return what is out of step, as sentences; an empty list means all is well."""
+    declared, everything = _declared(), pins(EVERYTHING.text)
+    bootstrap = BOOTSTRAP.read_text(encoding="utf-8") if BOOTSTRAP.exists() else ""
     found: list[str] = []
-    paths = (EVERYTHING, LAYER, BOOTSTRAP, LITELLM, CHECKOV, MUTANTS, SCHEMATHESIS)
-    everything, layer, bootstrap, litellm, checkov, mutants, schemathesis = map(_read, paths)
-    for path, text, names in (
-        (EVERYTHING, everything, OURS),
-        (LAYER, layer, OURS),
-        (LITELLM, litellm, THEIRS),
-        (CHECKOV, checkov, CHECKS),
-        (MUTANTS, mutants, MUTATES),
-        (SCHEMATHESIS, schemathesis, FUZZ),
-    ):
-        recorded = FINGERPRINT.search(text)
-        if recorded is None or recorded[1] != fingerprint(*names):
-            found.append(f"{path.relative_to(ROOT)} was made from other dependencies than pyproject.toml has")
-    all_pins = pins(everything)
-    for path, text in ((LAYER, layer), (BOOTSTRAP, bootstrap)):
+    for lock in LOCKS:
+        recorded, pinned = FINGERPRINT.search(lock.text), pins(lock.text)
+        if recorded is None or recorded[1] != fingerprint(*lock.recorded):
+            found.append(f"{lock.file} was made from other dependencies than pyproject.toml has")
+        for name in lock.meets:
+            found += _unmet(declared[name], pinned, lock.file)
+        found += [f"{lock.file}: {name} has no hash" for name, (_, hashes) in pinned.items() if not hashes]
+    for file, text in ((LAYER.file, LAYER.text), (BOOTSTRAP.name, bootstrap)):
         found += [
-            f"{path.relative_to(ROOT)}: {name} is not the {name} of requirements-dev.txt"
+            f"{file}: {name} is not the {name} of {EVERYTHING.file}"
             for name, pin in pins(text).items()
-            if all_pins.get(name) != pin
+            if everything.get(name) != pin
         ]
-    declared = _declared()
-    found += _unmet(declared["project"], pins(layer), LAYER)
-    found += _unmet(declared["project"] + declared["dev"], all_pins, EVERYTHING)
-    found += _unmet(declared["litellm"] + declared["litellm overrides"], pins(litellm), LITELLM)
-    found += _unmet(declared["checkov"], pins(checkov), CHECKOV)
-    found += _unmet(declared["project"] + declared["mutants"], pins(mutants), MUTANTS)
-    found += _unmet(declared["schemathesis"], pins(schemathesis), SCHEMATHESIS)
-    found += [
-        f"{name} has no hash"
-        for each in (all_pins, pins(litellm), pins(checkov), pins(mutants), pins(schemathesis))
-        for name, (_, hashes) in each.items()
-        if not hashes
-    ]
     return found
 
 
 def write() -> None:
-    """Resolve anew and write the six files. Needs a package index; raises `subprocess.CalledProcessError`."""
-    _compile(EVERYTHING, OURS, PYPROJECT.name, "--no-strip-extras", "--group", "dev")
-    _compile(LAYER, OURS, PYPROJECT.name, "--constraints", EVERYTHING.name)
-    _compile(LITELLM, THEIRS, "--group", "litellm")
-    _compile(CHECKOV, CHECKS, "--group", "checkov")
-    _compile(MUTANTS, MUTATES, PYPROJECT.name, "--group", "mutants")
-    _compile(SCHEMATHESIS, FUZZ, "--group", "schemathesis")
-    uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    """Resolve anew and write every lock. Needs a package index; raises `subprocess.CalledProcessError`."""
+    for lock in LOCKS:
+        _compile(lock)
+    uv = re.search(r"^uv==.*?(?=^\S)", EVERYTHING.text, re.MULTILINE | re.DOTALL)
     if uv is None:
         raise LookupError("uv is not in the lock")
     BOOTSTRAP.write_text(
-        f"# Made by `make lock`; do not edit. The installer that installs requirements-dev.txt.\n{uv[0]}",
+        f"# Made by `make lock`; do not edit. The installer that installs {EVERYTHING.file}.\n{uv[0]}",
         encoding="utf-8",
     )
 
 
-def _compile(output: Path, names: tuple[str, ...], *options: str) -> None:
-    header = f"# Made by `make lock`; do not edit.\n# pyproject dependencies: sha256 {fingerprint(*names)}\n"
-    command = ("uv", "pip", "compile", *UV_OPTIONS, *options, "--quiet", "--output-file")
-    subprocess.run([*command, str(output.relative_to(ROOT))], cwd=ROOT, check=True)
-    output.write_text(header + output.read_text(encoding="utf-8"), encoding="utf-8")
+def _compile(lock: Lock) -> None:
+    header = f"# Made by `make lock`; do not edit.\n# pyproject dependencies: sha256 {fingerprint(*lock.recorded)}\n"
+    command = ("uv", "pip", "compile", *UV_OPTIONS, *lock.options, "--quiet", "--output-file", lock.file)
+    subprocess.run(command, cwd=ROOT, check=True)
+    lock.path.write_text(header + lock.text, encoding="utf-8")
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _declared() -> dict[str, list[str]]:
+def _declared() -> Mapping[str, list[str]]:
     pyproject = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
-    groups = pyproject["dependency-groups"]
     return {
         "project": pyproject["project"]["dependencies"],
-        "dev": groups["dev"],
-        "litellm": groups["litellm"],
-        "checkov": groups["checkov"],
-        "mutants": groups["mutants"],
-        "schemathesis": groups["schemathesis"],
+        **pyproject["dependency-groups"],
         "litellm overrides": pyproject["tool"]["uv"]["override-dependencies"],
     }
 
 
-def _unmet(requirements: list[str], pinned: Pins, path: Path) -> list[str]:
+def _unmet(requirements: list[str], pinned: Pins, file: str) -> list[str]:
     found: list[str] = []
     for line in requirements:
         requirement = Requirement(line)
         pin = pinned.get(canonicalize_name(requirement.name))
         if pin is None or not requirement.specifier.contains(pin[0], prereleases=True):
-            found.append(f"{path.relative_to(ROOT)}: nothing there meets {line!r}")
+            found.append(f"{file}: nothing there meets {line!r}")
     return found
 
 
