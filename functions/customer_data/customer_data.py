@@ -1,7 +1,40 @@
-"""One customer's data: everything that is kept of a customer, to give out and to erase."""
+"""One customer's data: everything that is kept of a customer, to give out and to erase.
+
+On a schedule it goes on with erasures that their callers left half done.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import customer_data_routes
-from pancake_meter.deps.customer_data import customer_data_deps
+from pancake_meter.deps.customer_data import CustomerDataDeps, customer_data_deps
 from pancake_meter.http.resolver import http_handler
+from pancake_meter.invocation import time_left
+from pancake_meter.store.access.erasures import Erasure
+from pancake_meter.store.errors import StoreBusy, StoreError
+from pancake_meter.usecases.access.erase import go_on_with_erasures
 
-handler = http_handler(customer_data_deps(), customer_data_routes.router)
+logger = Logger()
+
+_RESERVE: Final = timedelta(seconds=12)
+
+
+def _go_on(deps: CustomerDataDeps, context: LambdaContext) -> dict[str, Any]:
+    failed: list[str] = []
+
+    def on_failure(erasure: Erasure, trouble: StoreError) -> None:
+        logger.error("not erased", extra={"pseudonym": erasure.pseudonym, "error": repr(trouble)})
+        failed.append(erasure.pseudonym)
+
+    may_go_on = time_left(context, _RESERVE)
+    done = go_on_with_erasures(deps.erasures, deps.clock(), may_go_on=may_go_on, on_failure=on_failure)
+    if failed:
+        # The run fails, so that the function's alarm rings; the next one tries again.
+        raise StoreBusy(f"{len(failed)} erasures cannot go on")
+    return {"erased": done}
+
+
+handler = http_handler(customer_data_deps(), customer_data_routes.router, on_schedule=_go_on)

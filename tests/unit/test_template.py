@@ -141,6 +141,7 @@ KEYS = {
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reconciliation", "due"): {"BODIES"},
     # The star is of its scan, which has no keys.
+    ("customer_data", "listing"): {"ERASURES"},
     ("customer_data", "table"): APPLYING | {"*", "PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("reports", "table"): {"REPORT#*"},
     ("reconciliation", "listing"): {

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.domain.balance.gift import Gift
-from pancake_meter.domain.errors import CustomerErased, InvalidCustomerId
+from pancake_meter.domain.errors import CustomerErased, CustomerNotFound, InvalidCustomerId
+from pancake_meter.domain.instant import to_ms
 from pancake_meter.domain.usage.usage_event import usage_event
-from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.reports.revenue import read_sold
-from pancake_meter.store.table import Table
+from pancake_meter.store.table import Put, Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, content_of, park
 from pancake_meter.usecases.access import erase, export
-from pancake_meter.usecases.access.erase import Erased, erase_customer
+from pancake_meter.usecases.access.erase import Erased, erase_customer, go_on_with_erasures
 from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.balance.hold_quota import hold_quota
 from pancake_meter.usecases.balance.operate import block, give_units
@@ -259,6 +261,99 @@ def test_stopped_anywhere_it_goes_on_with_the_next_call(
     assert personal(every_item()) == []
     assert sold(world) == before
     assert erased(world).erasure == done.erasure
+
+
+def go_on(world: World, *, steps: int = 1_000) -> tuple[int, list[str]]:
+    assert world.erasures is not None
+    failed: list[str] = []
+    answers = iter([True] * steps)
+    done = go_on_with_erasures(
+        world.erasures,
+        LATER,
+        may_go_on=lambda: next(answers, False),
+        on_failure=lambda erasure, _: failed.append(erasure.pseudonym),
+    )
+    return done, failed
+
+
+def test_an_erasure_that_its_caller_left_half_done_goes_on_by_schedule(
+    world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any
+) -> None:
+    monkeypatch.setattr(erase, "BOOKS_PAGE", 3)
+    live(world, first_period())
+    assert world.erasures is not None
+    answers = iter([True, True])
+    half = erase_customer(world.erasures, ADA, LATER, may_go_on=lambda: next(answers, False))
+    assert half.erasure.step == "books"
+    runs = 0
+    while go_on(world, steps=4) == (0, []):
+        runs += 1
+        assert runs < 100
+    assert runs > 1
+    assert personal(every_item()) == []
+    assert erased(world).erasure.step == "done"
+    assert go_on(world) == (0, [])
+
+
+def test_an_erasure_that_fails_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any
+) -> None:
+    assert world.erasures is not None
+    for customer_id in (ADA, "bob"):
+        record_events(world.metering, customer_id, "tokens", [usage_event("e1", Decimal(3), None, NOW)], NOW)
+        erase_customer(world.erasures, customer_id, NOW, may_go_on=lambda: False)
+    delete_all = Table.delete_all
+
+    def busy_for_ada(self: Table, keys: Any) -> None:
+        if any("ada" in key["PK"] for key in keys):
+            raise StoreBusy("throttled")
+        delete_all(self, keys)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "delete_all", busy_for_ada)
+        assert go_on(world) == (1, [world.erasures.pseudonym(ADA)])
+    assert [item for item in every_item() if "bob" in str(item)] == []
+    assert go_on(world) == (1, [])
+    assert personal(every_item()) == []
+
+
+def test_erasing_an_id_of_which_nothing_is_kept_closes_nothing(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    before = every_item()
+    for _ in range(2):
+        with pytest.raises(CustomerNotFound):
+            erase_customer(world.erasures, "ada.l@exampel.com", LATER, may_go_on=lambda: True)  # type: ignore[arg-type]
+    assert every_item() == before
+    record_events(world.metering, "ada.l@exampel.com", "tokens", [usage_event("e1", Decimal(3), None, NOW)], LATER)
+
+
+def test_two_at_once_do_not_take_the_mark_of_what_one_of_them_has_found(world: World) -> None:
+    erasures = world.erasures
+    assert erasures is not None
+    ours = erasures.write(Erasure(erasures.pseudonym(ADA), LATER, ADA))
+    theirs = erasures.write(replace(ours, has_found=True))
+    assert not erasures.take_back(ours)
+    assert erasures.write(replace(ours, step="table")) == replace(theirs, step="table")
+    assert erasures.read(ours.pseudonym) == replace(theirs, step="table")
+
+
+def test_the_mark_of_an_earlier_version_stays(world: World, every_item: Any) -> None:
+    # It kept neither the id nor whether it had found something.
+    erasures = world.erasures
+    assert erasures is not None
+    pseudonym = erasures.pseudonym(ADA)
+    earlier = {
+        "PK": f"ERASED#{pseudonym}",
+        "SK": "ERASED",
+        "started_at": to_ms(NOW),
+        "step": "table",
+        "items": Decimal(0),
+    }
+    world.table.write(Put(earlier))
+    assert erasures.open(10) == []
+    assert erased(world).erasure.step == "done"
+    assert erasures.is_erased(ADA)
+    assert personal(every_item()) == []
 
 
 def test_an_export_has_everything_in_pages(world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any) -> None:

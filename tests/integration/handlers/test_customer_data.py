@@ -11,6 +11,7 @@ from pancake_meter.deps.customer_data import CustomerDataDeps
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.http.access.customer_data import CURSOR_LENGTH_MAX
 from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access import erase
 from pancake_meter.usecases.balance.record_usage import record_events
@@ -31,9 +32,12 @@ def world(dynamodb: "DynamoDBClient", table: str) -> World:
 
 
 def call(world: World, event: dict[str, Any], remaining_ms: list[int] | None = None) -> Answer:
+    return read_answer(handler(event, LambdaContext(remaining_ms=remaining_ms or [29_000]), deps_of(world)))
+
+
+def deps_of(world: World) -> CustomerDataDeps:
     assert world.erasures is not None
-    deps = CustomerDataDeps(world.erasures, lambda: NOW + timedelta(days=1))
-    return read_answer(handler(event, LambdaContext(remaining_ms=remaining_ms or [29_000]), deps))
+    return CustomerDataDeps(world.erasures, lambda: NOW + timedelta(days=1))
 
 
 def live(world: World, events: int) -> None:
@@ -105,3 +109,30 @@ def test_a_pseudonym_is_not_erased(world: World) -> None:
     assert world.erasures is not None
     path = f"/v1/customers/{world.erasures.pseudonym(CUSTOMER)}"
     assert call(world, api_event("customer_erase", path=path)).status == 422
+
+
+def test_a_mistyped_customer_is_not_found_and_stays_open(world: World) -> None:
+    path = "/v1/customers/acct_1000"
+    for _ in range(2):
+        answer = call(world, api_event("customer_erase", path=path))
+        assert (answer.status, answer.body["code"]) == (404, "customer_not_found")
+
+
+def test_the_schedule_goes_on_and_fails_with_an_erasure_that_cannot(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live(world, EVENTS)
+    monkeypatch.setattr(erase, "BOOKS_PAGE", 5)
+    assert call(world, api_event("customer_erase"), [29_000] * 3 + [0]).status == 202
+    context = LambdaContext(remaining_ms=[29_000])
+
+    def fails(*_: object) -> None:
+        raise StoreBusy("throttled")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "delete_all", fails)
+        with pytest.raises(StoreBusy, match="1 erasures cannot go on"):
+            handler({"detail-type": "Scheduled Event"}, context, deps_of(world))
+    assert handler({"detail-type": "Scheduled Event"}, context, deps_of(world)) == {"erased": 1}
+    assert CUSTOMER not in capsys.readouterr().out
+    assert call(world, api_event("customer_erase")).status == 200

@@ -30,6 +30,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "erase_customer",
         "Erase a customer, or go on with it: 202 while there is more to do",
         {HTTPStatus.OK: Answer(ErasureBody), HTTPStatus.ACCEPTED: Answer(ErasureBody)},
+        refusals=("customer_not_found",),
     ),
     "POST /v1/customers/{customer_id}/tokens": Described(
         "create_customer_token",

@@ -241,6 +241,12 @@ class DeliveryNotOpen(DomainError):
     code = "delivery_not_open"
 
 
+class CustomerNotFound(DomainError):
+    """Nothing is kept of the customer."""
+
+    code = "customer_not_found"
+
+
 class CustomerErased(DomainError):
     """The customer was erased: nothing new is kept under the id."""
 

@@ -25,6 +25,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "too_many_events": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "parked_usage_not_found": HTTPStatus.NOT_FOUND,
     "hold_not_found": HTTPStatus.NOT_FOUND,
+    "customer_not_found": HTTPStatus.NOT_FOUND,
     "customer_erased": HTTPStatus.GONE,
     "checkout_not_found": HTTPStatus.NOT_FOUND,
     "delivery_not_found": HTTPStatus.NOT_FOUND,

@@ -13,7 +13,7 @@ from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.domain.customer import key_part
-from pancake_meter.domain.errors import InvalidCustomerId
+from pancake_meter.domain.errors import CustomerNotFound, InvalidCustomerId
 from pancake_meter.store.access.customer_items import (
     book_writes,
     items_of_customer,
@@ -23,7 +23,7 @@ from pancake_meter.store.access.customer_items import (
     report_writes,
 )
 from pancake_meter.store.access.erasures import Erasure, Erasures
-from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import DELETE_ITEMS_MAX, Table, Update
@@ -34,6 +34,9 @@ from pancake_meter.waffo.redaction import named_customers
 
 BOOKS_PAGE: Final = 40
 """Items of the customer's own key that one transaction moves or takes away."""
+
+OPEN_AT_ONCE: Final = 20
+"""Erasures that a run of the schedule goes on with."""
 
 _CHUNKS_AT_ONCE: Final = 8
 
@@ -59,6 +62,7 @@ def erase_customer(erasures: Erasures, customer_id: str, now: datetime, *, may_g
     is done, and Waffo repeats them.
 
     Raises:
+        CustomerNotFound: all was looked at, and nothing is kept of the customer. The id stays open.
         InvalidCustomerId: the id is the pseudonym of a customer who was erased.
         StoreBusy, StoreUnavailable: passing trouble; the same call is safe to repeat.
     """
@@ -67,13 +71,40 @@ def erase_customer(erasures: Erasures, customer_id: str, now: datetime, *, may_g
     pseudonym = erasures.pseudonym(customer_id)
     erasure = erasures.read(pseudonym)
     if erasure is None:
-        erasure = Erasure(pseudonym, started_at=now)
-        erasures.write(erasure)
+        erasure = erasures.write(Erasure(pseudonym, started_at=now, customer_id=customer_id))
     if erasure.step != "done":
+        erasure = replace(erasure, customer_id=customer_id)
         erasure = _Eraser(erasures, customer_id, erasure, now, may_go_on).go_on()
     subscription = read_subscription(erasures.table, pseudonym)
     live = [order.order_id for order in subscription.live_orders] if subscription else []
     return Erased(erasure, sorted(live))
+
+
+def go_on_with_erasures(
+    erasures: Erasures,
+    now: datetime,
+    *,
+    may_go_on: Callable[[], bool],
+    on_failure: Callable[[Erasure, StoreError], None],
+) -> int:
+    """Go on with the erasures that their callers left half done, while ``may_go_on`` says so; return how many are done.
+
+    One that fails is told to ``on_failure`` and does not stop the others; the next run tries it again.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble with the list of them.
+    """
+    done = 0
+    for erasure in erasures.open(OPEN_AT_ONCE):
+        if erasure.customer_id is None or not may_go_on():
+            break
+        try:
+            done += erase_customer(erasures, erasure.customer_id, now, may_go_on=may_go_on).erasure.step == "done"
+        except CustomerNotFound:
+            done += 1
+        except StoreError as trouble:
+            on_failure(erasure, trouble)
+    return done
 
 
 @dataclass(slots=True)
@@ -103,14 +134,20 @@ class _Eraser:
             self._erase_elsewhere()
             for place in places_that_name(self.table, self.customer_id):
                 self.table.delete_all([place])
-            self._keep(replace(self.erasure, step="done", place=None, erased_at=self.now))
+            if not self.erasure.has_found and self.erasures.take_back(self.erasure):
+                raise CustomerNotFound("nothing is kept of this customer")
+            self._keep(replace(self.erasure, customer_id=None, step="done", place=None, erased_at=self.now))
         except _OutOfTime:
             self._keep(self.erasure)
         return self.erasure
 
     def _keep(self, erasure: Erasure) -> None:
-        self.erasures.write(erasure)
-        self.erasure = erasure
+        self.erasure = self.erasures.write(erasure)
+
+    def _has_found(self) -> None:
+        """Keep that something is the customer's, before the first of it is changed."""
+        if not self.erasure.has_found:
+            self._keep(replace(self.erasure, has_found=True))
 
     def _count(self, items: int) -> None:
         self.erasure = replace(self.erasure, items=self.erasure.items + items)
@@ -127,6 +164,7 @@ class _Eraser:
             items, _ = items_of_customer(self.table, self.customer_id, limit=BOOKS_PAGE)
             if not items:
                 return
+            self._has_found()
             try:
                 self.table.transact(book_writes(items, self.pseudonym, self.erasures.pseudonym))
             except WriteRefused:
@@ -155,6 +193,7 @@ class _Eraser:
         for first in range(0, len(chunks), _CHUNKS_AT_ONCE):
             self._check_time()
             some = chunks[first : first + _CHUNKS_AT_ONCE]
+            self._has_found()
             side_by_side(self.table.delete_all, some)
             self._count(sum(map(len, some)))
         for key in keys:
@@ -198,6 +237,7 @@ class _Eraser:
             {"#url": "url"} if "#url" in more else {},
             is_made=lambda item: item.get("customer_id") == self.pseudonym,
         )
+        self._has_found()
         with suppress(WriteRefused):
             self.table.write(renamed)
 
@@ -206,6 +246,7 @@ class _Eraser:
             item = self.table.get(key)
             if item is None:
                 return
+            self._has_found()
             try:
                 self.table.transact(report_writes(item, self.customer_id, self.pseudonym))
             except WriteRefused:
@@ -217,6 +258,7 @@ class _Eraser:
         item = self.table.get(key)
         if item is None or not names(json.loads(item["content"]), self.customer_id):
             return False
+        self._has_found()
         self.table.delete_all([key])
         return True
 
@@ -240,6 +282,7 @@ class _Eraser:
                 return False
             owner = kept.customer_id or next(iter(named), self.customer_id)
             name = self.pseudonym if of_order or owner == self.customer_id else owner
+            self._has_found()
             try:
                 self.table.transact(delivery_writes(forgotten(kept, name, self.now), kept))
             except WriteRefused:
