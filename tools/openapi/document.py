@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
+from pancake_meter.http.access.browser import SHOWN
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
 from pancake_meter.http.fields import WireModel
 from tools.openapi.described import JSON, Answer, Body, Described
@@ -56,6 +57,15 @@ _HEADERS: Final[Mapping[str, Schema]] = {
         "description": "Seconds after which the same request may be repeated. API Gateway's own answers lack it.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
+    "Access-Control-Allow-Origin": {
+        "description": "To a page of an allowed origin: that origin. API Gateway's own answers lack it.",
+        "schema": {"type": "string", "format": "uri"},
+    },
+    "Access-Control-Expose-Headers": {
+        "description": "To a page of an allowed origin: the headers that it may read.",
+        "schema": {"const": SHOWN},
+    },
+    "Vary": {"description": "To a page of an allowed origin.", "schema": {"const": "Origin"}},
     "Location": {"description": "The payment page.", "schema": {"type": "string", "format": "uri"}},
     "Cache-Control": {"description": "Nobody may keep the answer.", "schema": {"const": "no-store"}},
     "Content-Security-Policy": {"description": "The page loads nothing.", "schema": {"type": "string"}},
@@ -249,6 +259,8 @@ class _Operation:
         if is_gateway:
             told.append(f"API Gateway itself: {GATEWAY_MEANING[status]}")
             content.setdefault(JSON, []).append(self._schema(GatewayBody))
+        if self._route.scope is not None and (answer is not None or refusals):
+            headers += _CROSS_ORIGIN
         response: dict[str, Any] = {"description": ". ".join(told) + "."}
         if headers:
             response["headers"] = {name: {"$ref": _HEADER_REF + name} for name in dict.fromkeys(headers)}
@@ -288,6 +300,7 @@ class _Operation:
         return value
 
 
+_CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary")
 _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 

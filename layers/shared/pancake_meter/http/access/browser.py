@@ -13,8 +13,10 @@ from pancake_meter.http.access.routes import ROUTE_OF_KEY, browser_methods
 PREFLIGHT_SECONDS: Final = 7200
 """For so long a browser keeps the answer to a preflight; none keeps it longer."""
 
+SHOWN: Final = "RateLimit, RateLimit-Policy, Retry-After"
+"""Headers of an answer that a page may read."""
+
 _SENT: Final = "Authorization, Content-Type"
-_SHOWN: Final = "RateLimit, RateLimit-Policy, Retry-After"
 
 
 def preflight(event: Mapping[str, Any], origins: Sequence[str]) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def shown_to_browsers(event: Mapping[str, Any], answer: Any, origins: Sequence[s
     origin = _allowed_origin(event, origins)
     if route is None or route.scope is None or origin is None:
         return answer
-    shown = {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _SHOWN}
+    shown = {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": SHOWN}
     return {**answer, "headers": {**(answer.get("headers") or {}), **shown}}
 
 
