@@ -1,8 +1,30 @@
+"""API keys: their form, their life, and what a new one may be."""
+
 import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pancake_meter.domain.access.api_key import Mode, api_key_id, generate_api_key, is_api_key
+from pancake_meter.domain.access.api_key import (
+    LIFE_MAX,
+    ApiKey,
+    InvalidApiKey,
+    Mode,
+    api_key_id,
+    check_new_key,
+    generate_api_key,
+    is_api_key,
+    mode_of,
+    mode_of_environment,
+    refusal_of,
+)
+from pancake_meter.domain.access.role import Role
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+A_MOMENT = timedelta.resolution
+KEY = ApiKey("id", "litellm proxy", frozenset({"meter", "sell"}), NOW)
+METER = frozenset[Role]({"meter"})
 
 KNOWN = "pm_test_" + "A" * 32
 KNOWN_CRC32 = 1_665_282_060  # of KNOWN, by `gzip` and by zlib
@@ -67,3 +89,57 @@ def test_a_key_with_anything_around_it_is_refused() -> None:
 
 def test_a_key_is_kept_under_its_sha256() -> None:
     assert api_key_id("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("mode", ["test", "live"])
+def test_a_key_tells_its_mode(mode: Mode) -> None:
+    assert mode_of(generate_api_key(mode)) == mode
+
+
+def test_a_production_stack_takes_live_keys_and_a_test_stack_test_keys() -> None:
+    assert (mode_of_environment("prod"), mode_of_environment("test")) == ("live", "test")
+
+
+def test_a_key_is_active_to_the_moment_before_its_end() -> None:
+    assert KEY.status_at(NOW) == "active"
+    ends = replace(KEY, expires_at=NOW)
+    assert (ends.status_at(NOW - A_MOMENT), ends.status_at(NOW)) == ("active", "expired")
+    assert replace(ends, is_revoked=True).status_at(NOW - A_MOMENT) == "revoked"
+    assert replace(ends, is_revoked=True).status_at(NOW) == "revoked"
+
+
+def test_a_key_opens_the_routes_of_any_of_its_roles() -> None:
+    assert refusal_of(KEY, METER, NOW) is None
+    assert refusal_of(KEY, frozenset({"operate", "sell"}), NOW) is None
+    assert refusal_of(KEY, frozenset({"operate"}), NOW) == "no_role"
+    assert refusal_of(KEY, frozenset(), NOW) == "no_role"
+    assert refusal_of(None, METER, NOW) == "unknown"
+    assert refusal_of(replace(KEY, expires_at=NOW), METER, NOW) == "expired"
+    assert refusal_of(replace(KEY, is_revoked=True), METER, NOW) == "revoked"
+
+
+@pytest.mark.parametrize("name", ["a", "9 lives", "a" * 64, "ci/deploy._@:+-"])
+def test_a_name_that_needs_no_escape_is_allowed(name: str) -> None:
+    check_new_key(name, METER, None, NOW)
+    assert replace(KEY, name=name).plain_name == name
+
+
+@pytest.mark.parametrize("name", ["", " a", "-a", "a" * 65, 'a"b', "a\n", "é"])
+def test_any_other_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidApiKey):
+        check_new_key(name, METER, None, NOW)
+
+
+def test_a_name_of_an_earlier_version_is_shown_without_what_needs_an_escape() -> None:
+    assert replace(KEY, name='a "b"\né').plain_name == "a _b___"
+    assert replace(KEY, name="x" * 70).plain_name == "x" * 64
+
+
+def test_a_key_has_a_role_and_ends_after_now_and_within_ten_years() -> None:
+    for ends in (None, NOW + A_MOMENT, NOW + LIFE_MAX):
+        check_new_key("a", METER, ends, NOW)
+    for ends in (NOW, NOW - A_MOMENT, NOW + LIFE_MAX + A_MOMENT):
+        with pytest.raises(InvalidApiKey):
+            check_new_key("a", METER, ends, NOW)
+    with pytest.raises(InvalidApiKey):
+        check_new_key("a", frozenset(), None, NOW)

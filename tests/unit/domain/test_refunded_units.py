@@ -1,5 +1,6 @@
 """Issue 11, point 18: what a refund takes back of what was bought: multiply before dividing; whole units stay whole."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -101,3 +102,33 @@ def test_point_18_the_share_of_the_money_is_the_share_of_the_units(
         assert 0 <= taken <= bought
         assert abs(Fraction(taken) - bought * share) < 1
         assert taken == taken.to_integral_value()
+
+
+def test_what_rounding_leaves_out_is_given_by_what_was_rounded_down() -> None:
+    # A half of the last one is whole by itself.
+    assert paid("4.00", *lines(1, 1, 2), back=("2.00",)).refunded_units == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("remainder", "taken", "carried"),
+    [
+        ("0.004", (0, 0), "0.004"),
+        ("0.004", (3, 0), "0.0028"),
+        ("0.004", (3, 7), "0"),
+        ("-0.004", (0, 5), "-0.002"),
+        ("0.001", (1, 0), "0.0009"),
+        ("0.0000000000000001", (3, 0), "0.00000000000000007"),
+        ("0.0000000000000000011", (5, 0), "0.000000000000000001"),
+        ("0", (3, 0), "0"),
+    ],
+)
+def test_what_rounding_left_out_goes_back_with_the_units_that_are_owed_again(
+    remainder: str, taken: tuple[int, int], carried: str
+) -> None:
+    settled = tuple(replace(credit, taken_back=Decimal(back)) for credit, back in zip(lines(3, 7), taken, strict=True))
+    payment = replace(paid("0.50", pack("1000"), *settled), remainder=Decimal(remainder))
+    assert payment.carried == Decimal(carried)
+
+
+def test_a_payment_that_settled_no_line_carries_nothing() -> None:
+    assert replace(paid("0.50", pack("1000")), remainder=Decimal("0.004")).carried == 0
