@@ -5,19 +5,41 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import pancake_meter
+from pancake_meter.catalog import model
+from pancake_meter.catalog.loading import CATALOG_BYTES_MAX
+from pancake_meter.domain.access import api_key, customer_token
+from pancake_meter.domain.balance import hold
+from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
+from pancake_meter.domain.balance.grant import MAX_GRANTS
+from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.domain.quantity import MAX_QUANTITY
+from pancake_meter.domain.selling import overage
+from pancake_meter.domain.selling.payment import MAX_REFUNDS
+from pancake_meter.domain.selling.pricing import MAX_TIERS
+from pancake_meter.domain.standing import order
+from pancake_meter.domain.standing.subscription import MAX_ORDERS
+from pancake_meter.domain.usage import usage_event
+from pancake_meter.http import json as http_json
+from pancake_meter.http import request
 from pancake_meter.http.balance.quota import _DETAIL
 from pancake_meter.http.problem import problem_of_domain
+from pancake_meter.http.selling.checkouts import CHECKOUTS_PAGE_MAX
+from pancake_meter.http.usage import batch, intake
+from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
+from pancake_meter.waffo import webhook_signature
+from pancake_meter.waffo.events import MAX_BODY_BYTES
 from tools.cfn_template import ROOT
 
 PACKAGE = ROOT / "layers" / "shared" / "pancake_meter"
 FLOORS = ("domain", "store", "usecases", "http")
-PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "local").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "local").rglob("*.md")]
 
 
 def named_files(page: Path) -> Iterator[str]:
@@ -46,8 +68,10 @@ def test_every_module_that_a_docstring_names_is_there() -> None:
     ] == []
 
 
-def test_the_readme_shows_the_rooms_of_each_floor() -> None:
-    rows = re.findall(r"^\| `([a-z]+)` \| [^|]+((?:\|[ a-z]*){4})\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_layout_shows_the_rooms_of_each_floor() -> None:
+    rows = re.findall(
+        r"^\| `([a-z]+)` \| [^|]+((?:\|[ a-z]*){4})\|$", (ROOT / "docs" / "layout.md").read_text(), re.MULTILINE
+    )
     shown = {
         (floor, room)
         for room, cells in rows
@@ -87,3 +111,73 @@ def test_the_page_of_errors_has_every_code_with_its_status() -> None:
     known |= {code: status.value for status, code in _ANSWERS.values()} | statuses_of_problems()
     assert sorted(told) == sorted({*known, *_DETAIL})
     assert {code: told[code] for code in known} == known
+
+
+def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
+    told = {
+        int(figure.replace("_", "")) for figure in re.findall(r"`([\d_]+)`", (ROOT / "docs" / "limits.md").read_text())
+    }
+    minutes, days = timedelta(minutes=1), timedelta(days=1)
+    assert told == {
+        request.BODY_BYTES_MAX,
+        request.USAGE_BODY_BYTES_MAX,
+        http_json.DEPTH_MAX,
+        http_json.BATCH_DEPTH_MAX,
+        int(MAX_QUANTITY),
+        CUSTOMER_ID_LENGTH_MAX,
+        usage_event.EVENT_ID_LENGTH_MAX,
+        batch.EVENTS_MAX,
+        intake.ITEMS_MAX,
+        intake.CLOUD_EVENTS_MAX,
+        usage_event.AHEAD_MAX // minutes,
+        TOLD_AFTER_MAX // days,
+        hold.MAX_HOLD_TTL // (60 * minutes),
+        customer_token.LIFE_MAX // minutes,
+        api_key.LIFE_MAX // days,
+        api_key.OVERLAP_MAX // days,
+        DELIVERIES_PAGE_MAX,
+        intake.PARKED_PAGE_MAX,
+        CHECKOUTS_PAGE_MAX,
+        hold.MAX_HOLDS,
+        MAX_GRANTS,
+        MAX_ORDERS,
+        MAX_REFUNDS,
+        overage.MAX_SOLD_LINES,
+        order.MAX_PERIODS,
+        CATALOG_BYTES_MAX,
+        model.METERS_MAX,
+        model.PLANS_MAX,
+        model.PRICES_OF_PLAN_MAX,
+        model.PRODUCTS_MAX,
+        MAX_TIERS,
+        model.THRESHOLDS_MAX,
+        MAX_BODY_BYTES,
+        webhook_signature.PAST_TOLERANCE // minutes,
+    }
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    pages = [*PAGES, *(ROOT / "clients").rglob("README.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    assert len(links) > 100
+    wrong = []
+    for page, link in links:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if "://" not in link and (not target.exists() or (anchor and anchor not in anchors(target))):
+            wrong.append(f"{page.relative_to(ROOT)}: {link}")
+    assert wrong == []
+
+
+def test_the_index_has_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in index} == set()
+    decisions = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    assert [path for path in (ROOT / "docs" / "decisions").glob("0*.md") if f"({path.name})" not in decisions] == []
