@@ -31,6 +31,7 @@ def post_token(customer_id: str) -> Response[str]:
             allowed=[scope for scope in SCOPES if scope in may_give],
         )
     deps = router.deps
+    deps.erasures.check_not_erased(customer_id)
     now = deps.clock()
     text, token = make_token(deps.tokens, customer_id, wanted, request.life, now)
     logger.info("customer token made", made_token_id=token.id, scopes=sorted(wanted))

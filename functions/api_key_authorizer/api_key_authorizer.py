@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pancake_meter.deps.access import AccessDeps, access_deps
+from pancake_meter.deps.authorizer import AuthorizerDeps, authorizer_deps
 from pancake_meter.domain.access.api_key import ApiKey, KeyRefusal
 from pancake_meter.domain.access.customer_token import CustomerToken, TokenRefusal
 from pancake_meter.http.access.caller import KeyCaller, token_context
@@ -22,14 +22,14 @@ from pancake_meter.usecases.access.customer_token import TOKEN_LENGTH_MAX, read_
 
 logger = Logger()
 
-PRODUCTION: Final = access_deps()
+PRODUCTION: Final = authorizer_deps()
 
 _SCHEME: Final = "bearer "
 _DOTS_OF_A_TOKEN: Final = 2
 
 
 @in_time()
-def handler(event: Mapping[str, Any], context: LambdaContext, deps: AccessDeps = PRODUCTION) -> Mapping[str, Any]:
+def handler(event: Mapping[str, Any], context: LambdaContext, deps: AuthorizerDeps = PRODUCTION) -> Mapping[str, Any]:
     """Authorize one request. Neither key nor token nor the event is ever logged."""
     found = authorize(event, deps)
     about = {"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")}
@@ -45,7 +45,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext, deps: AccessDeps =
 
 
 def authorize(
-    event: Mapping[str, Any], deps: AccessDeps
+    event: Mapping[str, Any], deps: AuthorizerDeps
 ) -> ApiKey | CustomerToken | KeyRefusal | TokenRefusal | Literal["unknown_route"]:
     """Return the key or the token of the request, or why it may not call. Raises `StoreError` and `CorruptItem`."""
     route = ROUTE_OF_KEY.get(str(event.get("routeKey")))

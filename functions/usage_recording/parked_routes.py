@@ -21,7 +21,7 @@ def get_parked(query: ParkedQuery) -> Response[str]:
     """Usage that is still parked, the latest first, or with ``status=dismissed`` what was dismissed: one query a page."""
     deps = router.deps
     parked, has_more = parked_usage(
-        deps.metering.table, limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
+        deps.metering.table, deps.clock(), limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
     )
     return answer(HTTPStatus.OK, parked_page(parked, has_more=has_more))
 

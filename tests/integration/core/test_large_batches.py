@@ -224,7 +224,7 @@ def test_scenario_101_settled_and_parked_items_are_passed_over_when_the_batch_co
     assert 2 < tries <= 6
     balances = [read_balance(metering_.table, f"held-{number}", "tokens") for number in range(4)]
     assert [(int(b.used), int(b.held)) for b in balances if b] == [(300, 0)] * 4
-    assert len(parked_usage(metering_.table, limit=50)[0]) == 40
+    assert len(parked_usage(metering_.table, NOW, limit=50)[0]) == 40
 
     # And once more, nothing is written
     writes = slow.writes

@@ -106,7 +106,7 @@ def park(world: World) -> Any:
 
 def parked_digest(world: World) -> str:
     """One of the parked items, dismissed or not."""
-    listed = [parked_usage(world.table, limit=5, dismissed=dismissed)[0] for dismissed in (False, True)]
+    listed = [parked_usage(world.table, NOW, limit=5, dismissed=dismissed)[0] for dismissed in (False, True)]
     return min(each.digest for each in (*listed[0], *listed[1]))
 
 

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 import api_key_authorizer
-from pancake_meter.deps.access import AccessDeps
+from pancake_meter.deps.authorizer import AuthorizerDeps
 from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, generate_api_key
 from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
@@ -105,7 +105,7 @@ def ask(table: KeyTable, route_key: str, authorization: str | None, mode: Mode =
     event: dict[str, Any] = {"version": "2.0", "type": "REQUEST", "routeKey": route_key, "headers": {}}
     if authorization is not None:
         event["headers"]["authorization"] = authorization
-    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, mode, TOKEN_KEYS, lambda: NOW))
+    return api_key_authorizer.handler(event, LambdaContext(), AuthorizerDeps(table, mode, TOKEN_KEYS, lambda: NOW))
 
 
 def token_of(
@@ -340,7 +340,7 @@ def test_a_secret_that_is_none_lets_nobody_in_by_a_token_and_makes_none(table: K
     event = {"routeKey": f"GET {CUSTOMER}/quota", "headers": {"authorization": f"Bearer {token_of()}"}}
     keys = TokenKeys(STACK, lambda: secret)
     with pytest.raises(StoreError):
-        api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, "test", keys, lambda: NOW))
+        api_key_authorizer.handler(event, LambdaContext(), AuthorizerDeps(table, "test", keys, lambda: NOW))
     with pytest.raises(StoreError):
         token_of(keys=keys)
 

@@ -15,7 +15,7 @@ import api_key_authorizer
 import quota_check
 import webhook_deliveries
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.access import AccessDeps
+from pancake_meter.deps.authorizer import AuthorizerDeps
 from pancake_meter.deps.config import catalog_path
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
@@ -91,7 +91,7 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
         event = {"routeKey": "POST /v1/usage", "headers": {"authorization": bearer}}
         began = time.monotonic()
         with pytest.raises(StoreError):
-            api_key_authorizer.handler(event, context, AccessDeps(table, "test", TOKEN_KEYS))
+            api_key_authorizer.handler(event, context, AuthorizerDeps(table, "test", TOKEN_KEYS))
         assert time.monotonic() - began < timeout - 1
     assert 1 <= len(requests) <= 8
 

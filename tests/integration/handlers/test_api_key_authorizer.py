@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 import api_key_authorizer
-from pancake_meter.deps.access import AccessDeps
+from pancake_meter.deps.authorizer import AuthorizerDeps
 from pancake_meter.domain.access.api_key import generate_api_key
 from pancake_meter.store.access.api_keys import list_api_keys, revoke_api_key
 from pancake_meter.store.errors import StoreUnavailable
@@ -37,7 +37,7 @@ def ask(table: Table, authorization: str) -> Any:
         "routeKey": "POST /v1/usage",
         "headers": {"authorization": authorization},
     }
-    return api_key_authorizer.handler(event, LambdaContext(), AccessDeps(table, "test", TOKEN_KEYS, lambda: NOW))
+    return api_key_authorizer.handler(event, LambdaContext(), AuthorizerDeps(table, "test", TOKEN_KEYS, lambda: NOW))
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -174,7 +174,7 @@ def test_what_cannot_be_counted_any_more_is_parked_and_no_message_comes_back(
 
     # Then the other event counts, and this one is kept with its reason, and can be tried again
     assert used(metering) == 99 + 5
-    (parked,), _ = parked_usage(metering.table, limit=10)
+    (parked,), _ = parked_usage(metering.table, NOW, limit=10)
     assert (parked.source, parked.code) == ("bulk", "event_conflict")
     assert replay_parked(metering, parked.digest, NOW)[0].status == "parked"
 

@@ -16,10 +16,10 @@ from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.access.customer_token import TokenKeys
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.key_table import KeyTable
-from tests.support.token_keys import STACK, TOKEN_KEYS
+from tests.support.token_keys import NOBODY_ERASED, STACK, TOKEN_KEYS
 
 NOW = datetime(2026, 3, 10, 12, 0, 0, 250_000, tzinfo=UTC)
-DEPS = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: NOW)
+DEPS = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: NOW, erasures=NOBODY_ERASED)
 QUOTA = "GET /v1/customers/{customer_id}/quota"
 
 
@@ -31,7 +31,7 @@ def mint(roles: set[Role], body: Any, customer: str = "acct_1001", deps: AccessD
 
 def authorized(token: str, route_key: str = QUOTA, at: datetime = NOW) -> Any:
     event = {"routeKey": route_key, "headers": {"authorization": f"Bearer {token}"}}
-    deps = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: at)
+    deps = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: at, erasures=NOBODY_ERASED)
     return api_key_authorizer.handler(event, LambdaContext(), deps)
 
 
@@ -110,7 +110,11 @@ def test_without_its_secret_no_token_is_made_and_the_answer_is_503() -> None:
     def gone() -> str:
         raise StoreUnavailable("gone")
 
-    made = mint(set(ROLES), None, deps=AccessDeps(KeyTable(), "test", TokenKeys(STACK, gone), lambda: NOW))
+    made = mint(
+        set(ROLES),
+        None,
+        deps=AccessDeps(KeyTable(), "test", TokenKeys(STACK, gone), lambda: NOW, erasures=NOBODY_ERASED),
+    )
     assert (made.status, made.body["code"]) == (503, "unavailable")
 
 

@@ -15,7 +15,7 @@ from pancake_meter.store.access.api_keys import read_api_key
 from pancake_meter.store.table import Put, Table
 from pancake_meter.usecases.access.manage_keys import create_key
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
-from tests.support.token_keys import TOKEN_KEYS
+from tests.support.token_keys import NOBODY_ERASED, TOKEN_KEYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +30,7 @@ class Stack:
     def __init__(self, table: Table, mode: Mode = "test") -> None:
         self.table = table
         self.now = NOW
-        self.deps = AccessDeps(table, mode, TOKEN_KEYS, lambda: self.now)
+        self.deps = AccessDeps(table, mode, TOKEN_KEYS, lambda: self.now, erasures=NOBODY_ERASED)
         self.admin = create_key(table, mode, "admin", frozenset({"admin"}), None, NOW)
 
     def ask(self, event: str, **changed: Any) -> Answer:

@@ -263,7 +263,7 @@ def test_a_call_whose_key_is_gone_is_parked_and_counted_for_nobody(
         report = heal(metering, litellm, NOW + timedelta(minutes=5 * run))
         assert (report["uncountable"], report["parked"]) == (1, 1)
     assert used(metering) == 13
-    ((parked,), _) = parked_usage(metering.table, limit=10)
+    ((parked,), _) = parked_usage(metering.table, NOW, limit=10)
     assert (parked.code, json.loads(parked.content)["litellm_call_id"]) == ("customer_unknown", "call-1")
 
 
@@ -278,7 +278,7 @@ def test_rows_that_no_meter_can_count_are_parked_once(recording: Metering, litel
     for run in range(2):
         assert heal(recording, litellm, NOW + timedelta(minutes=run))["parked"] == 4
     assert used(recording) == 13
-    parked, _ = parked_usage(recording.table, limit=10)
+    parked, _ = parked_usage(recording.table, NOW, limit=10)
     assert len(parked) == 4
 
 

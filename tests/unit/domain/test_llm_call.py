@@ -17,9 +17,9 @@ def call(*, is_success: bool = True, is_cache_hit: bool = False, **identities: s
 
 def test_a_call_is_of_the_first_identity_that_is_believed_and_there() -> None:
     settings = LlmCallSettings(meters=("tokens",), customer=("end_user", "team"))
-    assert settings.customer_of(call(team="t1", end_user="u1", key="k1")) == "u1"
-    assert settings.customer_of(call(team="t1", end_user="")) == "t1"
-    assert settings.customer_of(call(key="k1")) is None
+    assert settings.customer_of(call(team="t1", end_user="u1", key="k1").identities) == "u1"
+    assert settings.customer_of(call(team="t1", end_user="").identities) == "t1"
+    assert settings.customer_of(call(key="k1").identities) is None
 
 
 @pytest.mark.parametrize("counts_failures", [False, True])

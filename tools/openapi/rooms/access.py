@@ -37,7 +37,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "Make a short-lived token with which a browser or an app acts for this customer",
         {HTTPStatus.CREATED: Answer(TokenBody, ("Cache-Control",))},
         body=Body(TokenRequest, is_required=False),
-        refusals=("scope_not_allowed",),
+        refusals=("scope_not_allowed", "customer_erased"),
     ),
     "GET /v1/key": Described(
         "get_own_key",

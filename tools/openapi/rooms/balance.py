@@ -22,14 +22,17 @@ _REFUSED: Final = {HTTPStatus.PAYMENT_REQUIRED: RATE_LIMIT, HTTPStatus.TOO_MANY_
 
 ROUTES: Final[Mapping[str, Described]] = {
     "GET /v1/customers/{customer_id}/quota": Described(
-        "get_quotas", "Every meter's quota", {HTTPStatus.OK: Answer(QuotasBody)}
+        "get_quotas",
+        "Every meter's quota",
+        {HTTPStatus.OK: Answer(QuotasBody)},
+        refusals=("customer_erased",),
     ),
     "GET /v1/customers/{customer_id}/quota/{meter}": Described(
         "get_quota",
         "One meter's quota; with an amount, whether it may be spent",
         {HTTPStatus.OK: Answer(QuotaBody, RATE_LIMIT)},
         query=QuotaQuery,
-        refusals=(*_MONEY, "unknown_meter", "invalid_quantity"),
+        refusals=(*_MONEY, "unknown_meter", "invalid_quantity", "customer_erased"),
         refusal_headers=_REFUSED,
     ),
     "POST /v1/customers/{customer_id}/holds": Described(

@@ -1,29 +1,21 @@
-"""The collaborators of the functions that know who may call: the table, keys, customer tokens, and the clock."""
+"""The collaborators of the function that makes keys and tokens: those of the authorizer, and who was erased."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from pancake_meter.deps.config import TokenSettings, key_mode
-from pancake_meter.deps.secret import Secret
-from pancake_meter.deps.stack import Clock, stack_table, utc_now
-from pancake_meter.domain.access.api_key import Mode
-from pancake_meter.store.table import Table
-from pancake_meter.usecases.access.customer_token import TokenKeys
+from pancake_meter.deps.authorizer import AuthorizerDeps, authorizer_deps
+from pancake_meter.deps.erasures import stack_erasures
+from pancake_meter.store.access.erasures import Erasures
 
 
-@dataclass(frozen=True, slots=True)
-class AccessDeps:
-    """The table, the one mode of API keys, the keys that sign customer tokens, and the clock."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDeps(AuthorizerDeps):
+    """What the authorizer has, and the customers who were erased: nobody gets a token for one."""
 
-    table: Table
-    mode: Mode
-    tokens: TokenKeys
-    clock: Clock = utc_now
+    erasures: Erasures
 
 
 def access_deps() -> AccessDeps:
-    """Return the collaborators of this stack. A missing setting stops the cold start, so that nothing is let through.
-
-    The secret is read by the first call that bears a token or asks for one.
-    """
-    settings = TokenSettings.from_environment()
-    return AccessDeps(stack_table(), key_mode(), TokenKeys(settings.stack, Secret(settings.secret_id)))
+    """Return the collaborators of this stack. A missing setting stops the cold start, so that nothing is let through."""
+    known = authorizer_deps()
+    shared = {each.name: getattr(known, each.name) for each in fields(AuthorizerDeps)}
+    return AccessDeps(**shared, erasures=stack_erasures())

@@ -4,12 +4,13 @@ Read leniently: only what counting needs is looked at, and whatever else a versi
 ``response_cost``, which is often wrong where tokens were cached. Our own logger adds the hold that it placed for the call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from pancake_meter.domain.balance.hold import CustomerHold, HoldHandle
+from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX
 from pancake_meter.domain.errors import DomainError, UnreadableUsage
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.usage.llm_call import LlmCall
@@ -18,6 +19,9 @@ from pancake_meter.litellm.usage_object import token_pools
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = Decimal(253_402_300_799)  # the last second of 9999
 _TEXT_LENGTH_MAX = 256
+
+_KEPT_TEXTS_MAX: Final = 32
+"""Texts of each of the two kinds of metadata: who is named in what is parked is asked for in one transaction."""
 
 _KINDS = {
     "key_alias": "user_api_key_alias",
@@ -58,14 +62,44 @@ def llm_call(payload: object) -> LlmCall:
     )
 
 
-def kept_of(payload: object) -> Any:
-    """Return what is worth keeping of a payload that could not be counted: nothing that was said to or by the model."""
+def identities_of(payload: object) -> dict[str, str]:
+    """Return what a payload says of the caller, by kind: nobody's names left out. It need not be one that can be counted."""
+    return _identities(payload, _object(payload, "metadata")) if isinstance(payload, Mapping) else {}
+
+
+def renamed(payload: object, identity: str, name: str) -> Any:
+    """Return a payload with another name wherever it says of the caller ``identity``."""
+    if not isinstance(payload, Mapping):
+        return payload
+    metadata = dict(_object(payload, "metadata"))
+    for kind in _KINDS.values():
+        if metadata.get(kind) == identity:
+            metadata[kind] = name
+    for kind in _METADATA.values():
+        if kind in metadata:
+            stated = _object(metadata, kind)
+            metadata[kind] = {key: name if stated[key] == identity else stated[key] for key in stated}
+    own = {"end_user": name} if payload.get("end_user") == identity else {}
+    return {**payload, **own, **({"metadata": metadata} if metadata else {})}
+
+
+def kept_of(payload: object, trusted: Sequence[str] = ()) -> Any:
+    """Return what is worth keeping of a payload that could not be counted: nothing that was said to or by the model.
+
+    Of the key's and the call's metadata that is short texts, those of ``trusted`` kinds first, since the catalog may come to
+    name one of them as the customer.
+    """
     if not isinstance(payload, Mapping):
         return str(payload)[:_TEXT_LENGTH_MAX]
     kept = {name: payload[name] for name in _KEPT if name in payload}
     metadata = _object(payload, "metadata")
-    names = (*_KINDS.values(), *_METADATA.values(), "usage_object")
-    return {**kept, "metadata": {name: metadata[name] for name in names if metadata.get(name) is not None}}
+    known = {name: metadata[name] for name in (*_KINDS.values(), "usage_object") if metadata.get(name) is not None}
+    for kind, name in _METADATA.items():
+        stated = _object(metadata, name)
+        short = [key for key in stated if _text(stated, key) and len(stated[key]) <= CUSTOMER_ID_LENGTH_MAX]
+        first = sorted(short, key=lambda key: f"{kind}.{key}" not in trusted)[:_KEPT_TEXTS_MAX]
+        known |= {name: {key: stated[key] for key in first}} if first else {}
+    return {**kept, "metadata": known}
 
 
 _KEPT = (

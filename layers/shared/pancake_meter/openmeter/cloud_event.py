@@ -1,8 +1,10 @@
 """CloudEvents as OpenMeter takes them: one usage event each, identified by (source, id)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
@@ -15,6 +17,8 @@ from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX
 from pancake_meter.faults import faults
 
 _TEXT_LENGTH_MAX = 1024
+_KEPT_TEXT_LENGTH_MAX: Final = 256
+_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 LITELLM_SOURCE: Final = "litellm-proxy"
 """The ``source`` of every event of LiteLLM's ``openmeter`` callback."""
@@ -86,6 +90,28 @@ def cloud_event(item: object) -> CloudEvent:
         raise UnreadableUsage("the event is not a CloudEvent 1.0 with a subject", errors=[fault])
     kept = item if isinstance(item, Mapping) else {}
     return CloudEvent(wire.id, wire.source, wire.type, wire.subject, wire.time, wire.data, kept)
+
+
+def kept_of(event: Mapping[str, Any], texts: frozenset[str]) -> dict[str, Any]:
+    """Return what is worth keeping of an event that could not be counted: nothing that was said to or by a model.
+
+    That is its attributes, and of its data what can be a quantity: numbers, texts that are numbers, and short texts under
+    the names ``texts``, such as that of the model.
+    """
+    attributes = {name: event[name] for name in CloudEventBody.model_fields if name != "data" and name in event}
+    data = _countable(event.get("data"), texts)
+    return {**attributes, "data": data} if data is not None else attributes
+
+
+def _countable(value: object, texts: frozenset[str], name: str = "") -> Any:
+    """Return the part of a value that may count, ``None`` for nothing."""
+    if isinstance(value, Mapping):
+        parts = {key: _countable(each, texts, key) for key, each in value.items()}
+        return {key: part for key, part in parts.items() if part is not None}
+    if isinstance(value, str):
+        is_short = len(value) <= _KEPT_TEXT_LENGTH_MAX
+        return value if is_short and (name in texts or _NUMBER.fullmatch(value.strip())) else None
+    return value if isinstance(value, int | float | Decimal) else None
 
 
 def event_id(event: CloudEvent) -> str:

@@ -48,9 +48,9 @@ class LlmCallSettings:
     counts_cache_hits: bool = False
     missed: MissedCalls = "report"
 
-    def customer_of(self, call: LlmCall) -> str | None:
-        """Return the first identity of the call that is trusted to name the customer."""
-        return next((call.identities[kind] for kind in self.customer if call.identities.get(kind)), None)
+    def customer_of(self, identities: Mapping[str, str]) -> str | None:
+        """Return the first identity, by kind, that is trusted to name the customer."""
+        return next((identities[kind] for kind in self.customer if identities.get(kind)), None)
 
     def counts(self, call: LlmCall) -> bool:
         """Say whether the call is to be counted at all."""

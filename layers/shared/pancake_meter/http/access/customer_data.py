@@ -31,7 +31,7 @@ def _place(cursor: object) -> Place:
     except (binascii.Error, MalformedJson, UnicodeError, TypeError, ValueError):
         raise ValueError(_NO_CURSOR) from None
     is_key = len(key) in (0, 2) and all(isinstance(each, str) and each for each in key)
-    if part not in ("own", "table") or not is_key:
+    if part not in ("own", "table", "order") or not is_key:
         raise ValueError(_NO_CURSOR)
     return Place(part, {"PK": key[0], "SK": key[1]} if key else None)
 

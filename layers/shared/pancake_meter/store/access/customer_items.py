@@ -44,7 +44,7 @@ def keys_that_name(
 ) -> tuple[list[Key], Mapping[str, Any] | None]:
     """Return the keys of those of the table's next items that may be of the customer, and the key to go on from.
 
-    A body or a parked call that has the id as a text is among them, whatever the id means there: see ``names``.
+    A body or a parked call that has the id as a text is among them, whatever the id means there.
     """
     conditions = (
         "customer_id = :id",
@@ -68,20 +68,6 @@ def keys_that_name(
     }
     keys, following = table.scan_keys(" OR ".join(conditions), values, start=start)
     return [{"PK": key["PK"], "SK": key["SK"]} for key in keys], following
-
-
-def names(content: object, customer_id: str) -> bool:
-    """Return whether a JSON value has the id as a text, at any depth."""
-    waiting = [content]
-    while waiting:
-        value = waiting.pop()
-        if value == customer_id:
-            return True
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-    return False
 
 
 def book_writes(items: Sequence[Item], pseudonym: str, alias: Alias) -> list[Write]:

@@ -5,16 +5,17 @@ the mark is not there: so nothing personal comes back, whatever runs at the same
 has the customer's id and is in the list ``ERASURES`` of the ``listing`` index, from which a schedule goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym, pseudonym_of
+from pancake_meter.domain.errors import CustomerErased
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.keys import Key
-from pancake_meter.store.table import Check, Delete, Item, Put, Table
+from pancake_meter.store.table import READ_ITEMS_MAX, Check, Delete, Item, Put, Table
 
 Step = Literal["books", "table", "done"]
 """``books``: what is kept under the customer's own key. ``table``: what is kept elsewhere and names the customer."""
@@ -59,6 +60,19 @@ class Erasures:
     def is_erased(self, customer_id: str) -> bool:
         """Return whether a customer was erased, or is being erased: one read."""
         return self.table.get(_key(self.pseudonym(customer_id))) is not None
+
+    def check_not_erased(self, customer_id: str) -> None:
+        """Raise ``CustomerErased`` for a customer who was erased, or is being erased: one read."""
+        if self.is_erased(customer_id):
+            raise CustomerErased("the customer was erased, and the id is not used again: one who returns gets another")
+
+    def erased_among(self, customer_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return the pseudonyms of those who were erased, or are being erased: one request for 100."""
+        pseudonyms = {each: self.pseudonym(each) for each in dict.fromkeys(customer_ids)}
+        keys = [_key(each) for each in pseudonyms.values()]
+        chunks = [keys[first : first + READ_ITEMS_MAX] for first in range(0, len(keys), READ_ITEMS_MAX)]
+        marks = {item["PK"] for chunk in chunks for item in self.table.get_all(chunk)}
+        return {each: name for each, name in pseudonyms.items() if _key(name)["PK"] in marks}
 
     def erased_as(self, customer_id: str) -> str | None:
         """Return the pseudonym of a customer who was erased, ``None`` of any other: one read.

@@ -18,7 +18,7 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.usage.usage_event import RETENTION
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
-from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Update
+from pancake_meter.store.table import READ_ITEMS_MAX, Check, Item, Put, Table, Update
 
 UsageSource = Literal["litellm", "openmeter", "bulk"]
 CONTENT_LENGTH_MAX = 150_000
@@ -34,13 +34,19 @@ _DIGEST_IN_LISTING = 16
 
 @dataclass(frozen=True, slots=True)
 class ParkedUsage:
-    """``content`` is JSON; ``code`` and ``detail`` say why it was parked, in the words of a problem."""
+    """``content`` is JSON; ``code`` and ``detail`` say why it was parked, in the words of a problem.
+
+    ``customer_id`` is whose it is, as far as the source says that in a way that is trusted. ``kept_as`` is the id of one
+    whose content is no more what the source sent.
+    """
 
     source: UsageSource
     content: str
     code: str
     detail: str
     parked_at: datetime
+    customer_id: str | None = None
+    kept_as: str | None = None
     counted_at: datetime | None = None
     dismissed_at: datetime | None = None
     dismissed_reason: str | None = None
@@ -49,7 +55,11 @@ class ParkedUsage:
     @property
     def digest(self) -> str:
         """Its id."""
-        return sha256(f"{self.source}\n{self.content}".encode()).hexdigest()
+        return self.kept_as or sha256(f"{self.source}\n{self.content}".encode()).hexdigest()
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether it is kept no more: DynamoDB takes items away some days late."""
+        return self.parked_at + RETENTION <= now
 
 
 def content_of(item: object) -> str:
@@ -60,10 +70,27 @@ def content_of(item: object) -> str:
     return json.dumps(item, default=_number, sort_keys=True)
 
 
-def park(table: Table, parked: ParkedUsage) -> None:
-    """Keep what could not be counted; known already, it stays as it is."""
+def park(table: Table, parked: ParkedUsage, demands: Sequence[Check] = ()) -> None:
+    """Keep what could not be counted.
+
+    Raises:
+        WriteRefused: it is kept already, or a demand does not hold.
+    """
+    table.transact([Put(_item(parked), "attribute_not_exists(PK)"), *demands])
+
+
+def rename(table: Table, parked: ParkedUsage, before: ParkedUsage) -> None:
+    """Keep other content of a parked item, unless it was changed meanwhile; what is gone stays gone."""
     with suppress(WriteRefused):
-        table.write(Put(_item(parked), "attribute_not_exists(PK)"))
+        table.write(
+            Update(
+                _key(before.digest),
+                "SET content = :content",
+                "content = :before",
+                {":content": parked.content, ":before": before.content},
+                is_made=lambda item: item["content"] == parked.content,
+            )
+        )
 
 
 def parked_already(table: Table, digests: Sequence[str]) -> set[str]:
@@ -77,16 +104,17 @@ def parked_already(table: Table, digests: Sequence[str]) -> set[str]:
     return {item["PK"].removeprefix(_PARTITION) for item in found}
 
 
-def read_parked(table: Table, digest: str) -> ParkedUsage | None:
-    """Return a parked item, or ``None``: one read, and none for what cannot be an id."""
+def read_parked(table: Table, digest: str, now: datetime | None = None) -> ParkedUsage | None:
+    """Return a parked item, or ``None``; with ``now`` also of one that is kept no more. One read, none for what is no id."""
     if _DIGEST.fullmatch(digest) is None:
         return None
     item = table.get(_key(digest))
-    return _parked(item) if item is not None else None
+    parked = parked_from_item(item) if item is not None else None
+    return None if parked is None or (now is not None and parked.is_over(now)) else parked
 
 
 def parked_usage(
-    table: Table, *, limit: int, after: tuple[datetime, str] | None = None, dismissed: bool = False
+    table: Table, now: datetime, *, limit: int, after: tuple[datetime, str] | None = None, dismissed: bool = False
 ) -> tuple[list[ParkedUsage], bool]:
     """Return a page of what is still parked, the latest first, and whether there is more: one query of the index.
 
@@ -99,7 +127,10 @@ def parked_usage(
     items, following = table.query(
         "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
-    return [_parked(item) for item in items], following is not None
+    parked = [parked_from_item(item) for item in items]
+    kept = [each for each in parked if not each.is_over(now)]
+    # The latest come first: after one that is over, all are.
+    return kept, following is not None and len(kept) == len(parked)
 
 
 def count_parked(table: Table, *, limit: int) -> int:
@@ -131,15 +162,15 @@ def dismiss(table: Table, digest: str, reason: str, now: datetime, *, by: str | 
         _key(digest),
         "SET listing = :dismissed, dismissed_at = :now, dismissed_reason = :reason"
         + (", dismissed_by = :by" if by is not None else ""),
-        "attribute_exists(PK) AND attribute_not_exists(dismissed_at) AND attribute_not_exists(counted_at)",
-        {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":reason": reason}
+        "expires_at > :now_seconds AND attribute_not_exists(dismissed_at) AND attribute_not_exists(counted_at)",
+        {":dismissed": _DISMISSED_LISTING, ":now": to_ms(now), ":now_seconds": to_ms(now) // 1000, ":reason": reason}
         | ({":by": by} if by is not None else {}),
         is_made=lambda item: "dismissed_at" in item,
     )
     try:
-        return _parked(table.write(update))
+        return parked_from_item(table.write(update))
     except WriteRefused:
-        return read_parked(table, digest)
+        return read_parked(table, digest, now)
 
 
 def _number(number: object) -> str:
@@ -167,16 +198,20 @@ def _item(parked: ParkedUsage) -> dict[str, Any]:
         "detail": parked.detail,
         "parked_at": to_ms(parked.parked_at),
         "expires_at": to_ms(parked.parked_at + RETENTION) // 1000,
+        **({"customer_id": parked.customer_id} if parked.customer_id is not None else {}),
     }
 
 
-def _parked(item: Item) -> ParkedUsage:
+def parked_from_item(item: Item) -> ParkedUsage:
+    """Read a stored item."""
     return ParkedUsage(
         source=cast("UsageSource", item["source"]),
         content=item["content"],
         code=item["code"],
         detail=item["detail"],
         parked_at=from_ms(item["parked_at"]),
+        customer_id=item.get("customer_id"),
+        kept_as=item["PK"].removeprefix(_PARTITION),
         counted_at=from_ms(item["counted_at"]) if "counted_at" in item else None,
         dismissed_at=from_ms(item["dismissed_at"]) if "dismissed_at" in item else None,
         dismissed_reason=item.get("dismissed_reason"),

@@ -161,7 +161,7 @@ class Page:
 
 def read_delivery(table: Table, digest: str) -> Delivery | None:
     """Return a delivery, or ``None``: one read."""
-    item = table.get(_delivery_key(digest))
+    item = table.get(delivery_key(digest))
     return _delivery(item) if item is not None else None
 
 
@@ -182,7 +182,7 @@ def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
 def count_duplicate(table: Table, digest: str, now: datetime) -> None:
     """Count one more arrival of a delivery that is known: once, also where the store's answer is lost."""
     counted = Update(
-        _delivery_key(digest),
+        delivery_key(digest),
         "SET duplicates = duplicates + :one, last_duplicate_at = :now",
         "attribute_exists(PK)",
         {":one": 1, ":now": to_ms(now)},
@@ -193,7 +193,7 @@ def count_duplicate(table: Table, digest: str, now: datetime) -> None:
 def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:
     """Return a page of the deliveries with a verdict, the latest received first: one query of the index."""
     listing = _listing(verdict)
-    start = {**_delivery_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)} if after else None
+    start = {**delivery_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)} if after else None
     items, following = table.query(
         "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
@@ -276,7 +276,7 @@ def undated_bodies(
 def date_body(table: Table, digest: str, verdict: Verdict) -> None:
     """Let the body of a delivery age that earlier code has written; one that was judged anew meanwhile ages by itself."""
     dated = Update(
-        _delivery_key(digest),
+        delivery_key(digest),
         "SET due_shard = :bodies, valid_until = received_at",
         "verdict = :verdict AND attribute_not_exists(due_shard)",
         {":bodies": _BODIES, ":verdict": verdict},
@@ -321,7 +321,8 @@ def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
     )
 
 
-def _delivery_key(digest: str) -> Key:
+def delivery_key(digest: str) -> Key:
+    """Return the key of a delivery."""
     return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
 
 
@@ -344,7 +345,7 @@ def _listing(verdict: Verdict) -> str:
 def _delivery_item(delivery: Delivery) -> dict[str, Any]:
     body, encoding = delivery.body_text
     item: dict[str, Any] = {
-        **_delivery_key(delivery.digest),
+        **delivery_key(delivery.digest),
         "listing": _listing(delivery.verdict),
         "listed_at": _listed_at(delivery.received_at, delivery.digest),
         "body": body,

@@ -4,7 +4,6 @@ Each call does a bounded part of the work and keeps how far it is; whatever stop
 one transaction that is right by itself: an item is the customer's, or the pseudonym's, or gone.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from pancake_meter.store.access.customer_items import (
     book_writes,
     items_of_customer,
     keys_that_name,
-    names,
     places_that_name,
     report_writes,
 )
@@ -27,8 +25,10 @@ from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import DELETE_ITEMS_MAX, Table, Update
+from pancake_meter.store.usage.parked_usage import read_parked, rename
 from pancake_meter.store.webhooks.deliveries import delivery_writes, each_of_order, read_delivery
 from pancake_meter.usecases.side_by_side import side_by_side
+from pancake_meter.usecases.usage.identities import owner_of, renamed
 from pancake_meter.usecases.webhooks.forget import forgotten
 from pancake_meter.waffo.redaction import named_customers
 
@@ -255,11 +255,19 @@ class _Eraser:
         raise StoreBusy("a line of a report kept changing")
 
     def _erase_parked(self, key: Key) -> bool:
-        item = self.table.get(key)
-        if item is None or not names(json.loads(item["content"]), self.customer_id):
+        """Take parked usage of the customer away. Of usage that is not, but names the customer, only the name goes."""
+        parked = read_parked(self.table, key["PK"].partition("#")[2])
+        if parked is None:
+            return False
+        if owner_of(parked) == self.customer_id:
+            self._has_found()
+            self.table.delete_all([key])
+            return True
+        nameless = renamed(parked, self.customer_id, self.pseudonym)
+        if nameless is None:
             return False
         self._has_found()
-        self.table.delete_all([key])
+        rename(self.table, nameless, parked)
         return True
 
     def _forget_deliveries_of(self, order_id: str) -> None:

@@ -7,14 +7,18 @@ from itertools import groupby
 from typing import Any, Final
 
 from pancake_meter.domain.customer import key_part
-from pancake_meter.store.access.customer_items import items_of_customer, keys_that_name, names
+from pancake_meter.store.access.customer_items import items_of_customer, keys_that_name
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table
+from pancake_meter.store.usage.parked_usage import parked_from_item
+from pancake_meter.store.webhooks.deliveries import delivery_key
+from pancake_meter.usecases.usage.identities import is_about
 from pancake_meter.waffo.redaction import named_customers
 
 PAGE_ITEMS: Final = 500
-PAGE_CHARACTERS_MAX: Final = 3_000_000
-"""Of what a page holds, before the item that goes beyond it: one more has at most 400 KB, and an answer 6 MB."""
+PAGE_BYTES_MAX: Final = 3_000_000
+"""Of what a page holds as Lambda sends it, before the item that goes beyond it. An answer has at most 6 MB, and one more
+item has 400 KB in the table, of which each byte may become seven."""
 
 _KINDS: Final = {
     "CHECKOUT_SLOT": "checkout_slot",
@@ -26,12 +30,16 @@ _KINDS: Final = {
     "PERIOD": "closed_period",
     "FACT": "revenue_fact",
 }
+_ORDER: Final = "ORDER"
 _INTERNAL: Final = frozenset({"PK", "SK", "listing", "listed_at", "due_shard", "expires_at"})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page goes on: in the customer's own items, or in the whole ``table``; after ``key``."""
+    """Where a page goes on: in the customer's ``own`` items, in the whole ``table``, or in deliveries of one ``order``.
+
+    It goes on after ``key``.
+    """
 
     part: str = "own"
     key: Mapping[str, Any] | None = None
@@ -69,8 +77,8 @@ def export_customer(table: Table, customer_id: str, place: Place, may_go_on: Cal
         place = after
         if item is not None:
             found.append(_exported(item))
-            size += len(str(item))
-        if len(found) >= PAGE_ITEMS or size >= PAGE_CHARACTERS_MAX:
+            size += _sent_bytes(found[-1])
+        if len(found) >= PAGE_ITEMS or size >= PAGE_BYTES_MAX:
             return ExportPage(found, place)
     return ExportPage(found, None if place.part == "end" else place)
 
@@ -85,12 +93,17 @@ def _walk(
             yield item, Place("own", _key(item))
         place = Place("own", following) if following is not None else Place("table")
         yield None, place
+    if place.part == "order" and place.key is not None:
+        yield from _deliveries_of_order(table, customer_id, place.key["PK"], place.key["SK"])
+        place = Place("table", {"PK": place.key["PK"], "SK": _ORDER})
     while place.part == "table" and may_go_on():
         keys, following = keys_that_name(table, customer_id, place.key)
         elsewhere = [key for key in keys if key["PK"] != customer_partition(customer_id)]
         for item in _read(table, elsewhere):
             if _is_of(item, customer_id):
                 yield item, Place("table", _key(item))
+                if item["SK"] == _ORDER:
+                    yield from _deliveries_of_order(table, customer_id, item["PK"])
         place = Place("table", following) if following is not None else Place("end")
         yield None, place
 
@@ -106,12 +119,33 @@ def _read(table: Table, keys: Sequence[Key]) -> Iterator[Item]:
             yield from (found[key["PK"], key["SK"]] for key in chunk if (key["PK"], key["SK"]) in found)
 
 
+def _deliveries_of_order(
+    table: Table, customer_id: str, partition: str, after: str | None = None
+) -> Iterator[tuple[Item, Place]]:
+    """Yield the deliveries of an order that name nobody, each with the place after it: they are the order's customer's."""
+    start: Mapping[str, Any] | None = {"PK": partition, "SK": after} if after is not None else None
+    condition, values = "PK = :partition AND begins_with(SK, :mark)", {":partition": partition, ":mark": "DELIVERY#"}
+    while True:
+        listed, start = table.query(condition, values, limit=READ_ITEMS_MAX, start=start)
+        for each in listed:
+            item = table.get(delivery_key(each["SK"].rpartition("#")[2]))
+            if item is not None and item.get("customer_id") is None and not _is_of(item, customer_id):
+                yield item, Place("order", _key(each))
+        if start is None:
+            return
+
+
+def _sent_bytes(exported: Exported) -> int:
+    """Return how large an item is in the answer of a function: JSON as a text in JSON."""
+    return len(json.dumps(json.dumps([exported.kind, exported.key, exported.data], default=str)))
+
+
 def _is_of(item: Item, customer_id: str) -> bool:
     """Return whether an item is the customer's: a body may have the id as a text that means another thing."""
     if "body" in item and item.get("customer_id") != customer_id:
         return customer_id in named_customers(item["body"].encode())
     if "content" in item:
-        return names(json.loads(item["content"]), customer_id)
+        return is_about(parked_from_item(item), customer_id)
     return (
         item["PK"].startswith(("REPORT#", f"USAGE#{key_part(customer_id)}#")) or item.get("customer_id") == customer_id
     )

@@ -11,7 +11,7 @@ from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.errors import CustomerErased, UnknownMeter
+from pancake_meter.domain.errors import UnknownMeter
 from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
@@ -19,7 +19,7 @@ from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
-from pancake_meter.store.table import Table, Write
+from pancake_meter.store.table import Check, Table, Write
 from pancake_meter.usecases.balance.recent_events import RecentEvents
 
 ATTEMPTS_MAX: Final = 8
@@ -44,14 +44,14 @@ class Metering:
     recent: RecentEvents = field(default_factory=RecentEvents, compare=False)
     erasures: Erasures | None = field(default=None, compare=False)
 
-    def unless_erased(self, *customer_ids: str) -> list[Write]:
+    def unless_erased(self, *customer_ids: str) -> list[Check]:
         """Return the demands that none of the customers has been erased."""
         return [self.erasures.unless_erased(each) for each in customer_ids] if self.erasures is not None else []
 
     def check_not_erased(self, customer_id: str) -> None:
         """Raise ``CustomerErased`` for a customer who was erased: one read."""
-        if self.erasures is not None and self.erasures.is_erased(customer_id):
-            raise CustomerErased("the customer was erased, and the id is not used again: one who returns gets another")
+        if self.erasures is not None:
+            self.erasures.check_not_erased(customer_id)
 
     def fallback(self, meter: str) -> Policy:
         """Return the policy of a customer without a subscription."""
@@ -70,9 +70,13 @@ class Metering:
         """Return the balance as written, if it is, and the change that makes it what it is now: to look at, not to write.
 
         One read for a balance that exists.
+
+        Raises:
+            CustomerErased: the customer was erased.
         """
         balance = read_balance(self.table, customer_id, meter)
         if balance is None:
+            self.check_not_erased(customer_id)
             subscription = read_subscription(self.table, customer_id)
             return None, self._opening(subscription, customer_id, meter, now)
         return balance, self._advanced(balance, now).change
@@ -110,8 +114,14 @@ class Metering:
         return allowance.prices if allowance else {}
 
     def current_balances(self, customer_id: str, now: datetime) -> list[Balance]:
-        """Return the customer's balances for every meter of the catalog, as they are now, written or not."""
+        """Return the customer's balances for every meter of the catalog, as they are now, written or not.
+
+        Raises:
+            CustomerErased: the customer was erased.
+        """
         written = {balance.meter: balance for balance in read_balances(self.table, customer_id)}
+        if not written:
+            self.check_not_erased(customer_id)
         missing = [meter for meter in self.catalog.meters if meter not in written]
         needs_orders = missing or any(_may_lapse(balance, now) for balance in written.values())
         subscription = read_subscription(self.table, customer_id) if needs_orders else None

@@ -14,6 +14,7 @@ from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX
 from pancake_meter.store.usage.usage_queue import MESSAGE_BYTES_MAX
 from pancake_meter.usecases.balance.record_usage import UsageLine
+from pancake_meter.usecases.usage.identities import stated_customer
 from pancake_meter.usecases.usage.sources import Measured, Source
 
 _FIELDS = ("customer_id", "meter", "id", "quantity", "used_at", "is_stated")
@@ -53,7 +54,7 @@ def read_bulk_event(_: Catalog, item: object, __: datetime) -> Measured:
     return Measured((UsageLine(check_customer_id(told["customer_id"]), told["meter"], event),))
 
 
-BULK = Source("bulk", read_bulk_event, lambda item: item)
+BULK = Source("bulk", read_bulk_event, lambda _, item: item, lambda _, item: stated_customer("bulk", item))
 
 
 def _packed(line: UsageLine) -> str:

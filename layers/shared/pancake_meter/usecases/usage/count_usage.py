@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final, Literal
 
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.domain.errors import CustomerErased, DomainError, EventConflict, PeriodClosed, UnknownParkedUsage
+from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.usage.parked_usage import (
     CONTENT_LENGTH_MAX,
     ParkedUsage,
@@ -24,7 +28,10 @@ from pancake_meter.usecases.balance.record_usage import known_events, record_bat
 from pancake_meter.usecases.side_by_side import always, side_by_side
 from pancake_meter.usecases.usage.bulk import BULK
 from pancake_meter.usecases.usage.end_holds import HoldEnded, end_holds
+from pancake_meter.usecases.usage.identities import identities, renamed
 from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER, Measured, Source
+
+_ATTEMPTS_MAX: Final = 4
 
 SOURCES: Final = {source.name: source for source in (LITELLM, OPENMETER, BULK)}
 
@@ -79,7 +86,7 @@ def replay_parked(metering: Metering, digest: str, now: datetime) -> tuple[ItemO
         UnknownParkedUsage: nothing is parked under that id.
         StoreBusy, StoreUnavailable: passing trouble; trying again is safe.
     """
-    parked = read_parked(metering.table, digest)
+    parked = read_parked(metering.table, digest, now)
     if parked is None:
         raise UnknownParkedUsage("no usage is parked under that id")
     (outcome,) = count_items(metering, SOURCES[parked.source], [json.loads(parked.content, parse_float=Decimal)], now)
@@ -126,23 +133,53 @@ def _park_refused(
 ) -> list[ItemOutcome]:
     """Park every item that was refused, unless it is parked already; return what became of all items."""
     parked = {
-        index: _parked(source, items[index], outcome, now)
+        index: _parked(metering.catalog, source, items[index], outcome, now)
         for index, outcome in enumerate(outcomes)
         if isinstance(outcome, DomainError)
     }
     # One item alone is not looked for: writing it finds out.
     known = parked_already(metering.table, [each.digest for each in parked.values()]) if len(parked) > 1 else set()
-    new = [each for each in parked.values() if each.digest not in known]
-    side_by_side(lambda each: park(metering.table, each), new, may_go_on)
+    new = list({each.digest: each for each in parked.values() if each.digest not in known}.values())
+    kept = side_by_side(lambda each: _park(metering, each), new, may_go_on)
+    of_erased = {each.digest for each, is_kept in zip(new, kept, strict=True) if not is_kept}
     return [
-        ItemOutcome("parked", parked[index]) if isinstance(outcome, DomainError) else outcome
+        _what_became_of(parked[index], of_erased) if isinstance(outcome, DomainError) else outcome
         for index, outcome in enumerate(outcomes)
     ]
 
 
-def _parked(source: Source, item: object, error: DomainError, now: datetime) -> ParkedUsage:
-    content = content_of(source.keep(item))
+def _what_became_of(parked: ParkedUsage, of_erased: AbstractSet[str]) -> ItemOutcome:
+    """Return the outcome of an item that cannot be counted. That of a customer who was erased is not kept either."""
+    return ItemOutcome("ignored") if parked.digest in of_erased else ItemOutcome("parked", parked)
+
+
+def _parked(catalog: Catalog, source: Source, item: object, error: DomainError, now: datetime) -> ParkedUsage:
+    content = content_of(source.keep(catalog, item))
     if len(content) > CONTENT_LENGTH_MAX:
         # No call is that large: its hash tells it from others. It cannot be tried again.
         content = content_of(f"too large to keep, sha256 {sha256(content.encode()).hexdigest()}")
-    return ParkedUsage(source.name, content, error.code, str(error), now)
+    return ParkedUsage(source.name, content, error.code, str(error), now, source.customer(catalog, item))
+
+
+def _park(metering: Metering, parked: ParkedUsage) -> bool:
+    """Keep an item; return whether it is kept. Usage of a customer who was erased is not, and nothing names one.
+
+    Raises:
+        StoreBusy: customers whom it names kept being erased.
+    """
+    for _ in range(_ATTEMPTS_MAX):
+        named = (*identities(parked.source, json.loads(parked.content)), parked.customer_id)
+        people = {each for each in named if each is not None and not is_pseudonym(each)}
+        try:
+            park(metering.table, parked, metering.unless_erased(*people))
+        except WriteRefused:
+            if read_parked(metering.table, parked.digest) is not None:
+                return True
+            erased = metering.erasures.erased_among(people) if metering.erasures is not None else {}
+            if parked.customer_id in erased:
+                return False
+            for customer_id, pseudonym in erased.items():
+                parked = renamed(parked, customer_id, pseudonym) or parked
+        else:
+            return True
+    raise StoreBusy("the customers whom parked usage names kept changing")

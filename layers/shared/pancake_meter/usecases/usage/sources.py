@@ -14,11 +14,14 @@ from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.usage.llm_call import LlmCall
 from pancake_meter.domain.usage.measuring import EventMapping, Happening, WeighedTokens, measure
 from pancake_meter.domain.usage.usage_event import UsageEvent, dated_usage_event
-from pancake_meter.litellm.payload import is_nobody, kept_of, llm_call
+from pancake_meter.litellm import payload as litellm_payload
+from pancake_meter.litellm.payload import is_nobody, llm_call
 from pancake_meter.litellm.usage_object import token_pools
 from pancake_meter.openmeter.cloud_event import LITELLM_SOURCE, CloudEvent, cloud_event, event_id
+from pancake_meter.openmeter.cloud_event import kept_of as cloud_event_kept
 from pancake_meter.store.usage.parked_usage import UsageSource
 from pancake_meter.usecases.balance.record_usage import UsageLine
+from pancake_meter.usecases.usage.identities import stated_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,16 @@ Read = Callable[[Catalog, object, datetime], Measured]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where usage comes from: how an item is read, and what of one that cannot be counted is worth keeping.
+    """Where usage comes from: how an item is read, and of one that cannot be counted, what is kept and whose it is.
 
-    A source that ``repeats_itself`` sends a batch again after every trouble, and some calls more than once without any.
+    ``customer`` is ``None`` where nobody is named in a way that the catalog trusts. A source that ``repeats_itself`` sends a
+    batch again after every trouble, and some calls more than once without any.
     """
 
     name: UsageSource
     read: Read
-    keep: Callable[[object], Any]
+    keep: Callable[[Catalog, object], Any]
+    customer: Callable[[Catalog, object], str | None]
     repeats_itself: bool = False
 
 
@@ -65,7 +70,7 @@ def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
     if settings is None:
         raise UnreadableUsage("the catalog has no [litellm] section")
     call = llm_call(item)
-    stated = settings.customer_of(call)
+    stated = settings.customer_of(call.identities)
     hold = _own_hold(catalog, call, stated)
     if not settings.counts(call):
         return Measured(hold=hold)
@@ -91,12 +96,27 @@ def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
     )
 
 
-def _wire_of(item: object) -> Any:
-    return item.wire if isinstance(item, CloudEvent) else item
+def _keep_call(catalog: Catalog, item: object) -> Any:
+    return litellm_payload.kept_of(item, catalog.llm_calls.customer if catalog.llm_calls is not None else ())
 
 
-LITELLM = Source("litellm", read_llm_call, kept_of, repeats_itself=True)
-OPENMETER = Source("openmeter", read_cloud_event, _wire_of, repeats_itself=True)
+def _caller(catalog: Catalog, item: object) -> str | None:
+    settings = catalog.llm_calls
+    return settings.customer_of(litellm_payload.identities_of(item)) if settings is not None else None
+
+
+def _keep_event(catalog: Catalog, item: object) -> Any:
+    wire = item.wire if isinstance(item, CloudEvent) else item
+    models = {mapping.model.rpartition(".")[2] for mapping in catalog.event_mappings if mapping.model}
+    return cloud_event_kept(wire, frozenset({"model", *models})) if isinstance(wire, Mapping) else str(wire)
+
+
+def _event_subject(_: Catalog, item: object) -> str | None:
+    return stated_customer("openmeter", item.wire if isinstance(item, CloudEvent) else item)
+
+
+LITELLM = Source("litellm", read_llm_call, _keep_call, _caller, repeats_itself=True)
+OPENMETER = Source("openmeter", read_cloud_event, _keep_event, _event_subject, repeats_itself=True)
 
 
 def _subject(event: CloudEvent) -> str:
