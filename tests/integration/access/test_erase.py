@@ -1,6 +1,7 @@
 """Issue 13, point 7: a customer is exported and erased, and no webhook brings anything back or has its effect twice."""
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +14,13 @@ from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.errors import CustomerErased, CustomerNotFound, InvalidCustomerId
 from pancake_meter.domain.instant import to_ms
 from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.http import json as http_json
+from pancake_meter.http.access.customer_data import export_body
 from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.reports.revenue import read_sold
 from pancake_meter.store.table import Put, Table
-from pancake_meter.store.usage.parked_usage import ParkedUsage, content_of, park
+from pancake_meter.store.usage.parked_usage import ParkedUsage, content_of, park, parked_usage
 from pancake_meter.usecases.access import erase, export
 from pancake_meter.usecases.access.erase import Erased, erase_customer, go_on_with_erasures
 from pancake_meter.usecases.access.export import Place, export_customer
@@ -25,7 +28,8 @@ from pancake_meter.usecases.balance.hold_quota import hold_quota
 from pancake_meter.usecases.balance.operate import block, give_units
 from pancake_meter.usecases.balance.record_usage import UsageLine, record_events
 from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
-from pancake_meter.usecases.usage.count_usage import count_items
+from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
+from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER
 from pancake_meter.usecases.webhooks.judge import kept_delivery, replay_delivery
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
@@ -228,6 +232,142 @@ def test_usage_that_waited_in_the_queue_is_neither_counted_nor_parked(world: Wor
     outcomes = count_items(world.metering, BULK, message_items(message), LATER)
     assert [outcome.status for outcome in outcomes] == ["ignored", "counted"]
     assert personal(every_item()) == []
+
+
+def call_of(team: str, **said: Any) -> dict[str, Any]:
+    """A call of LiteLLM that has no count of tokens: nobody can count it."""
+    metadata = {"user_api_key_team_id": team, "user_api_key_auth_metadata": {}, **said}
+    return {
+        "id": "x",
+        "litellm_call_id": f"call-{team}",
+        "status": "success",
+        "endTime": 1773156000,
+        "metadata": metadata,
+    }
+
+
+def parked_of(world: World) -> dict[str, ParkedUsage]:
+    parked, _ = parked_usage(world.table, LATER, limit=50)
+    return {each.content: each for each in parked}
+
+
+def test_usage_that_cannot_be_counted_is_not_parked_for_an_erased_customer(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    erased(world)
+    unknown = {
+        "specversion": "1.0",
+        "type": "of no meter",
+        "id": "1",
+        "source": "app",
+        "subject": ADA,
+        "data": {"n": 1},
+    }
+    for source, item in ((OPENMETER, unknown), (LITELLM, call_of(ADA)), (BULK, [ADA, "tokens", "e", "-1", 0, True])):
+        (outcome,) = count_items(world.metering, source, [item], LATER)
+        assert (source.name, outcome.status) == (source.name, "ignored")
+    # Together with others, and where only the name is hers: theirs is kept, without it.
+    items = [call_of(ADA), call_of("acme", user_api_key_user_id=ADA), call_of("bob")]
+    assert [each.status for each in count_items(world.metering, LITELLM, items, LATER)] == [
+        "ignored",
+        "parked",
+        "parked",
+    ]
+    assert [each.status for each in count_items(world.metering, LITELLM, items, LATER)] == [
+        "ignored",
+        "parked",
+        "parked",
+    ]
+    assert personal(every_item()) == []
+    assert len([item for item in every_item() if "acme" in str(item)]) == 1
+
+
+def test_an_erasure_takes_no_usage_of_others_that_has_the_id_somewhere(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    event = {"specversion": "1.0", "id": "1", "source": "app", "subject": "bob", "type": "of no meter"}
+    count_items(world.metering, OPENMETER, [{**event, "data": {"pages": "692904", "model": "gpt"}}], NOW)
+    count_items(world.metering, LITELLM, [call_of("acme", user_api_key_user_id=ADA)], NOW)
+    before = parked_of(world)
+    assert world.erasures is not None
+    for customer_id in ("692904", "success", "gpt", "of no meter"):
+        with pytest.raises(CustomerNotFound):
+            erase_customer(world.erasures, customer_id, LATER, may_go_on=lambda: True)
+        assert export_customer(world.table, customer_id, Place(), lambda: True).items == []
+    assert parked_of(world) == before
+    exported = export_customer(world.table, ADA, Place(), lambda: True).items
+    assert "acme" not in str(exported)
+    erased(world)
+    assert personal(every_item()) == []
+    # acme's call is there under the id that it had, and names the pseudonym.
+    ids = {each.digest for each in before.values() if "acme" in each.content}
+    (kept,) = (each for each in parked_of(world).values() if "acme" in each.content)
+    assert ({kept.digest}, kept.customer_id) == (ids, "acme")
+    assert world.erasures.pseudonym(ADA) in kept.content
+    assert replay_parked(world.metering, kept.digest, LATER)[0].status == "parked"
+
+
+def test_parked_usage_keeps_nothing_that_was_said_to_a_model(world: World, every_item: Any) -> None:
+    said = {
+        "prompt": "my secret",
+        "messages": [{"role": "user", "content": "my secret"}],
+        "model": "gpt",
+        "tokens": "12",
+    }
+    event = {"specversion": "1.0", "id": "1", "source": "app", "subject": "bob", "type": "of no meter", "data": said}
+    count_items(world.metering, OPENMETER, [event, {**event, "id": "2", "data": {"usage": {"n": 5, **said}}}], NOW)
+    long = {"user_api_key_auth_metadata": {"customer_id": "acct", "note": "my secret " * 20}}
+    count_items(world.metering, LITELLM, [{**call_of("acme", **long), "messages": "my secret"}], NOW)
+    assert "my secret" not in str(every_item())
+    kept = [json.loads(content) for content in parked_of(world)]
+    assert {"model": "gpt", "tokens": "12"} in [each.get("data") for each in kept]
+    assert {"usage": {"n": 5, "model": "gpt", "tokens": "12"}} in [each.get("data") for each in kept]
+    assert {"customer_id": "acct"} in [each.get("metadata", {}).get("user_api_key_auth_metadata") for each in kept]
+
+
+def test_a_quota_of_an_erased_customer_is_none(world: World) -> None:
+    live(world, first_period())
+    erased(world)
+    for ask in (
+        lambda: world.metering.current_balance(ADA, "tokens", LATER),
+        lambda: world.metering.current_balances(ADA, LATER),
+    ):
+        with pytest.raises(CustomerErased):
+            ask()
+
+
+def test_an_export_has_deliveries_that_name_only_the_order(
+    world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any
+) -> None:
+    live(world, first_period())
+    for number in range(5):
+        nobody: dict[str, Any] = {"buyerEmail": MAIL, "merchantProvidedBuyerIdentity": None, "n": number}
+        world.take(event("subscription.of_no_type", "ORD_1", f"2026-03-11T00:00:0{number}", None, **nobody))
+    monkeypatch.setattr(export, "PAGE_ITEMS", 2)
+    found: list[Any] = []
+    place: Place | None = Place()
+    while place is not None:
+        page = export_customer(world.table, ADA, place, lambda: True)
+        found += page.items
+        place = page.following
+    keys = [(each.key["PK"], each.key["SK"]) for each in found]
+    assert len(keys) == len(set(keys))
+    bodies = {(item["PK"]["S"], item["SK"]["S"]) for item in every_item() if MAIL in str(item)}
+    assert bodies <= set(keys)
+    assert sum("of_no_type" in str(each.data) for each in found) >= 5
+
+
+def test_a_page_of_an_export_fits_the_answer_of_a_function(world: World) -> None:
+    live(world, first_period())
+    for number in range(24):
+        note = "中" * 60_000 + '"' * 40_000
+        world.take(event("of.no.type", f"ORD_{number}", "2026-03-11", None, **{**BUYER, "note": note}))
+    place: Place | None = Place()
+    pages = 0
+    while place is not None:
+        page = export_customer(world.table, ADA, place, lambda: True)
+        body = http_json.dumps(export_body(ADA, "2026-03-10T15:20:00Z", page))
+        assert len(json.dumps({"statusCode": 200, "body": body}).encode()) < 6 * 1024 * 1024
+        place, pages = page.following, pages + 1
+    assert pages > 2
 
 
 def test_while_it_is_under_way_webhooks_wait(world: World, monkeypatch: pytest.MonkeyPatch, every_item: Any) -> None:
