@@ -210,6 +210,16 @@ def test_a_body_that_cannot_be_read_is_not_kept_for_an_erased_order(world: World
     assert personal(every_item()) == []
 
 
+def test_of_a_body_that_is_too_large_to_keep_nothing_personal_stays(world: World, every_item: Any) -> None:
+    live(world, first_period())
+    assert (
+        world.take(event("of.no.type", "ORD_9", "2026-03-11", None, **{**BUYER, "note": "x" * 300_000})).verdict
+        == "failed"
+    )
+    erased(world)
+    assert personal(every_item()) == []
+
+
 def test_nothing_new_is_kept_under_the_id(world: World, every_item: Any) -> None:
     live(world, first_period())
     erased(world)

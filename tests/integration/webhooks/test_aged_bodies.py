@@ -112,3 +112,14 @@ def test_a_delivery_that_was_never_read_ages_like_any_other(world: World) -> Non
     kept = read_delivery(world.table, gone.digest)
     assert kept is not None
     assert kept.body_removed_at is not None
+
+
+def test_a_beginning_from_which_nothing_can_be_applied_ages_though_it_is_open(
+    world: World, dynamodb: "DynamoDBClient", table: str
+) -> None:
+    large = event("order.completed", "ORD_9", "2026-03-10", None, note="x" * 300_000)
+    taken = world.take(large)
+    assert (taken.verdict, kept_delivery(world.metering, taken.digest).is_whole) == ("failed", False)
+    assert removed(world, 179.9) == 0
+    assert removed(world, 180.1) == 1
+    assert "buyer@example.com" not in str(every_item(dynamodb, table))

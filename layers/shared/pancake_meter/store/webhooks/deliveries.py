@@ -113,6 +113,11 @@ class Delivery:
         return self.is_open or self.verdict == "dismissed" or (self.verdict == "ignored" and self.reason == "not_ours")
 
     @property
+    def needs_body(self) -> bool:
+        """Whether its body may yet be applied: what of a body is only its beginning never can."""
+        return self.is_open and self.is_whole
+
+    @property
     def is_whole(self) -> bool:
         """Whether all of the body is kept."""
         return self.body_removed_at is None and (self.body_size is None or self.body_size == len(self.body))
@@ -376,7 +381,7 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
         else None,
         "body_removed_at": to_ms(delivery.body_removed_at) if delivery.body_removed_at else None,
     }
-    if delivery.body and not delivery.is_open:
+    if delivery.body and not delivery.needs_body:
         item |= {"due_shard": _BODIES, "valid_until": to_ms(delivery.received_at)}
     if delivery.is_redacted:
         item["redacted"] = True

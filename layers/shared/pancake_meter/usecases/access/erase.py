@@ -286,7 +286,9 @@ class _Eraser:
             if kept is None or kept.is_redacted:
                 return False
             named = named_customers(kept.body)
-            if not of_order and self.customer_id not in (kept.customer_id, *named):
+            # Of a body beyond 256 KB only the beginning is kept. Nothing can be applied from it, so nothing is lost with it.
+            may_be_of = not kept.is_whole and bool(kept.body)
+            if not (of_order or may_be_of or self.customer_id in (kept.customer_id, *named)):
                 return False
             owner = kept.customer_id or next(iter(named), self.customer_id)
             name = self.pseudonym if of_order or owner == self.customer_id else owner

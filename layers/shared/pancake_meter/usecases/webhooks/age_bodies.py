@@ -1,7 +1,8 @@
 """Bodies of webhooks age: after the retention they are removed, and the mark of exactly once stays.
 
 A delivery that is done keeps its ids, verdict, reason and times for good. One that is open keeps its body too, however old
-it is: it is applied from it, and what is durable is not dropped.
+it is: it is applied from it, and what is durable is not dropped. Of a body beyond 256 KB only the beginning is kept, from
+which nothing can be applied: that ages.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def remove_aged_bodies(table: Table, received_before: datetime, now: datetime, *
 
 def _remove(table: Table, digest: str, now: datetime) -> bool:
     kept = read_delivery(table, digest)
-    if kept is None or kept.is_open or not kept.body:
+    if kept is None or kept.needs_body or not kept.body:
         return False
     try:
         table.transact(delivery_writes(kept.without_body(now), kept))
