@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.balance.advance import advance, open_balance, start_term
+from pancake_meter.domain.balance.advance import IdleRun, advance, leave_record, open_balance, start_term
 from pancake_meter.domain.balance.balance import NEVER, Balance, Lapse, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import ClosedPeriod, Windows
@@ -324,3 +324,44 @@ def test_grants_that_start_or_end_inside_idle_windows_are_not_lost() -> None:
     assert [(move.kind, int(move.quantity)) for move in over.movements if move.reference == "future"] == [
         ("expired", 5)
     ]
+
+
+def test_what_ends_with_a_period_says_what_it_was_and_the_next_begins_with_nothing_gone() -> None:
+    balance = replace(used(opened(), 400), gone_before=Decimal(50), line_start=START - DAY)
+    term = Term("ORD_1", END, END + 30 * DAY, END + 31 * DAY)
+    renewed = start_term(Change.begin(balance), SOLD, term, END)
+    assert [(each.kind, each.reference) for each in renewed.movements] == [
+        ("used", None),
+        ("expired", "plan:2026-03-10T15:00:00.000Z"),
+        ("granted", "plan:2026-04-10T15:00:00.000Z"),
+    ]
+    assert (renewed.balance.gone_before, renewed.balance.line_start) == (Decimal(0), None)
+
+
+def test_only_what_is_renewed_rolls_over_out_of_windows_that_nobody_used() -> None:
+    policy = replace(FREE, rollover_maximum=Decimal(25))
+    idle = IdleRun(policy, Term(None, START - 60 * DAY), Period(START - 60 * DAY, START), START, 2, is_renewed=False)
+    for run, rolled in ((idle, 0), (replace(idle, is_renewed=True), 20)):
+        change = open_balance("acct_1001", "tokens", policy, Term(None, START), START, [run])
+        assert units(change.balance.available, change.closed[0].left, change.closed[0].passed) == [
+            10 + rolled,
+            20 - rolled,
+            rolled,
+        ]
+
+
+def test_a_record_of_the_open_period_is_left_once_for_each_instant() -> None:
+    left = leave_record(Change.begin(used(opened(), 400)), START + DAY, START + DAY)
+    assert [(each.until, int(each.gone)) for each in left.closed] == [(START + DAY, 400)]
+    assert leave_record(left, START + DAY, START + DAY).closed == left.closed
+    assert leave_record(left, START + DAY, START + DAY / 2).closed == left.closed
+    assert [each.until for each in leave_record(left, START + 2 * DAY, START + 2 * DAY).closed] == [
+        START + DAY,
+        START + 2 * DAY,
+    ]
+
+
+def test_the_ledger_names_who_made_a_change() -> None:
+    change = replace(Change.begin(opened()), by="support desk")
+    assert change.entry("blocked", None, START).by == "support desk"
+    assert Change.begin(opened()).entry("reset", None, START).by is None

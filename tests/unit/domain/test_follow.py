@@ -359,6 +359,36 @@ def test_point_7_an_add_on_that_is_half_refunded_keeps_what_was_used_of_it() -> 
     assert [(use.sold_at, int(use.gone)) for use in filed.uses_of("tokens")] == [(STARTS_AT, 30)]
 
 
+def overused(known: Subscription, units_over: int) -> Balance:
+    """A balance that has used all of its plan and its add-on, and more."""
+    return used(opened(known), int(units(PRO) + units(BOOST)) + units_over, STARTS_AT)
+
+
+def half_refunded_add_on(known: Subscription) -> Subscription:
+    charge = Charged(Decimal(10), Decimal(5), STARTS_AT, refunded_at=STARTS_AT + HOUR)
+    return known.learn(OrderFacts.of_charge("x", "PAY_1", charge))
+
+
+def test_point_7_an_add_on_told_of_when_it_is_half_refunded_pays_as_it_was_bought() -> None:
+    plain = learn(None, "activated", START)
+    learned = half_refunded_add_on(learn(plain, "activated", START, plan=BOOST, order_id="x"))
+    over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
+    change, filed = following(over, plain, learned, STARTS_AT + 2 * HOUR)
+    assert (change.balance.current_overage, [int(use.gone) for use in filed.uses_of("tokens")]) == (0, [30])
+
+
+def test_point_7_an_add_on_that_gave_its_units_pays_no_second_time_for_overage() -> None:
+    known = with_add_on()
+    over = overused(known, 30)
+    # The balance has its grant, though the facts that it follows are not known.
+    change, filed = following(over, None, half_refunded_add_on(known), STARTS_AT + 2 * HOUR)
+    assert change.balance.current_overage == 30
+    # Or what was used of it is filed, and its grant is gone.
+    bare = replace(change.after, grants=tuple(each for each in change.after.grants if each.kind != "add_on"))
+    again, _ = following(bare, None, filed, STARTS_AT + 3 * HOUR)
+    assert again.balance.current_overage == 30
+
+
 def test_point_7_an_add_on_that_ends_takes_what_is_left_of_it_along() -> None:
     known = with_add_on()
     ended = learn(known, "canceled", "2026-03-15", plan=BOOST, order_id="x")

@@ -96,7 +96,16 @@ def test_a_minimum_refuses_zero_and_says_the_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quantity", "text"), [("5.0", "5"), ("-2.50", "-2.5"), ("1E+2", "100"), ("0E-6", "0"), ("1E-9", "0.000000001")]
+    ("quantity", "text"),
+    [
+        ("5.0", "5"),
+        ("-2.50", "-2.5"),
+        ("1E+2", "100"),
+        ("0E-6", "0"),
+        ("1E-9", "0.000000001"),
+        ("1" * 40, "1" * 40),
+        ("0." + "1" * 40, "0." + "1" * 40),
+    ],
 )
 def test_results_of_arithmetic_are_written_plainly(quantity: str, text: str) -> None:
     # When / Then

@@ -1,0 +1,85 @@
+"""The periods before the one that counts, which a balance that is opened late leaves records of."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from pancake_meter.domain.balance.advance import IdleRun
+from pancake_meter.domain.balance.balance import Policy
+from pancake_meter.domain.selling.plan import OverageAllowed, Plan
+from pancake_meter.domain.standing.before import periods_before
+from pancake_meter.domain.standing.standing import Covered, standing_of
+from pancake_meter.domain.standing.subscription import Subscription
+from tests.support.pure_subscription import CUSTOMER, PLANS, step
+from tests.support.webhook_world import utc
+
+PRO, STARTER, SCALE = PLANS["pro"], PLANS["starter"], PLANS["scale"]
+FREE = Policy("free", Decimal(10), "month", OverageAllowed())
+NOTHING = Policy(None, Decimal(0), "month", OverageAllowed())
+
+
+def paid(*periods: tuple[str, str, str, Plan]) -> Subscription:
+    """A subscription of these periods, each an order's, from a day to a day."""
+    known = Subscription(CUSTOMER)
+    seen: set[str] = set()
+    for number, (order_id, start, end, plan) in enumerate(periods, start=1):
+        kind = "renewed" if order_id in seen else "activated"
+        seen.add(order_id)
+        known = known.learn(step(kind, order_id, start, start, end, plan=plan, number=number).facts)
+    return known
+
+
+def before(subscription: Subscription, now: datetime, default: Policy = NOTHING) -> tuple[IdleRun, ...]:
+    standing = standing_of(subscription, "tokens", now)
+    assert isinstance(standing, Covered)
+    return periods_before(subscription, "tokens", standing, standing.term.start, default, now)
+
+
+def shown(runs: tuple[IdleRun, ...]) -> list[tuple[str | None, str, bool]]:
+    return [(run.policy.plan, f"{run.bounds.start:%m-%d}", run.is_renewed) for run in runs]
+
+
+def test_a_period_that_was_renewed_under_its_plan_may_roll_over() -> None:
+    known = paid(("a", "2026-03-10", "2026-04-10", PRO), ("a", "2026-04-10", "2026-05-10", PRO))
+    assert shown(before(known, utc("2026-04-20"))) == [("pro", "03-10", True)]
+
+
+def test_one_under_another_plan_or_of_another_order_does_not() -> None:
+    other_plan = paid(("a", "2026-03-10", "2026-04-10", STARTER), ("a", "2026-04-10", "2026-05-10", PRO))
+    assert shown(before(other_plan, utc("2026-04-20"))) == [("starter", "03-10", False)]
+    other_order = paid(("a", "2026-03-10", "2026-04-10", PRO), ("b", "2026-04-10", "2026-05-10", PRO))
+    assert shown(before(other_order, utc("2026-04-20"))) == [("pro", "03-10", False)]
+
+
+def test_a_trial_does_not_roll_over_into_the_paid_period() -> None:
+    begun = step("activated", "a", "2026-03-10", "2026-03-10", "2026-04-10", plan=PRO, number=1, is_trial=True)
+    renewed = step("renewed", "a", "2026-04-10", "2026-04-10", "2026-05-10", plan=PRO, number=2)
+    known = Subscription(CUSTOMER).learn(begun.facts).learn(renewed.facts)
+    assert shown(before(known, utc("2026-04-20"))) == [("pro", "03-10", False)]
+
+
+def test_a_period_that_another_order_took_over_while_it_ran_is_no_period_of_its_own() -> None:
+    changed = paid(("a", "2026-03-10", "2026-04-10", STARTER), ("b", "2026-03-25", "2026-04-25", PRO))
+    assert before(changed, utc("2026-03-28")) == ()
+    # One that ended just when the other began is.
+    followed = paid(("a", "2026-03-10", "2026-04-10", STARTER), ("b", "2026-04-10", "2026-05-10", PRO))
+    assert shown(before(followed, utc("2026-04-20"))) == [("starter", "03-10", False)]
+
+
+def test_before_the_first_order_the_default_plan_had_its_windows_and_nothing_of_them_rolls_over() -> None:
+    known = paid(("a", "2026-05-10", "2026-06-10", PRO))
+    for cadence, first, windows in (
+        ("month", "2026-01-10", 4),
+        ("billing", "2026-01-10", 4),
+        ("day", "2026-02-09", 90),
+    ):
+        default = replace(FREE, cadence=cadence, rollover_maximum=Decimal(10))
+        (run,) = before(known, utc("2026-05-20"), default)
+        assert (run.policy, run.term.order_id, run.term.start, run.windows) == (default, None, utc(first), windows)
+        assert (run.bounds.start, run.bounds.end, run.until, run.is_renewed) == (
+            utc(first),
+            utc("2026-05-10"),
+            utc("2026-05-10"),
+            False,
+        )
+    assert before(known, utc("2026-05-20")) == ()
