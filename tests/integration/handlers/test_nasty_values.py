@@ -357,6 +357,7 @@ def test_point_5_a_key_that_is_there_twice_is_refused_in_our_formats_alone(world
     lines = f"{json.dumps(usage('ok'))}\n{twice}"
     answer = world.call("bulk", "usage_bulk", lines, content_type="application/x-ndjson")
     assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 1, 1)
+    assert answer.body["refused_items"][0]["errors"] == [{"field": "", "fault": 'the key "quantity" is there twice'}]
 
     # Other systems' senders may do so
     auth = '"metadata":{"user_api_key_auth_metadata":{"customer_id":"good"}}'

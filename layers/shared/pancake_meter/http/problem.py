@@ -99,12 +99,18 @@ def problem_of_domain(error: DomainError) -> Problem:
 
 def problem_of_validation(error: ValidationError) -> Problem:
     """Return the problem of a body with wrong fields: the faults of the first 20 fields, without their values."""
-    return _invalid_request(faults(error))
+    return problem_of_faults(faults(error))
+
+
+def problem_of_faults(errors: list[Fault]) -> Problem:
+    """Return the problem of a request with these faults in its fields."""
+    detail = "The request has wrong fields."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors=errors)
 
 
 def problem_of_cursor(error: ForeignCursor) -> Problem:
     """Return the problem of a cursor that is not of the list that it was sent for."""
-    return _invalid_request([{"field": "cursor", "fault": str(error)}])
+    return problem_of_faults([{"field": "cursor", "fault": str(error)}])
 
 
 def problem_of_json(error: MalformedJson) -> Problem:
@@ -151,8 +157,3 @@ def problem_not_authorized() -> Problem:
 def problem_not_found() -> Problem:
     """Return the problem of a route that does not exist."""
     return Problem(HTTPStatus.NOT_FOUND, "no_such_route", "There is nothing at this path for this method.")
-
-
-def _invalid_request(errors: list[Fault]) -> Problem:
-    detail = "The request has wrong fields."
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors=errors)

@@ -52,7 +52,7 @@ class RotateKeyRequest(WireModel):
 class KeysQuery(PageQuery):
     """Query of ``GET /v1/keys``: the page's size, and the cursor that the page before gave."""
 
-    limit: Annotated[int, COUNT, Field(ge=1, le=KEYS_PAGE_MAX)] = KEYS_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=KEYS_PAGE_MAX), COUNT] = KEYS_PAGE_MAX
 
 
 class KeyBody(TypedDict):

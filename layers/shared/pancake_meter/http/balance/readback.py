@@ -141,14 +141,14 @@ class UsageQuery(WireModel):
     """Query of ``GET .../usage``: the meter, and how many closed periods to show."""
 
     meter: MeterName
-    periods: Annotated[int, COUNT, Field(ge=0, le=PERIODS_MAX)] = PERIODS_MAX
+    periods: Annotated[int, Field(ge=0, le=PERIODS_MAX), COUNT] = PERIODS_MAX
 
 
 class LedgerQuery(PageQuery):
     """Query of ``GET .../ledger``: the meter, the page's size, and the cursor that the page before answered."""
 
     meter: MeterName
-    limit: Annotated[int, COUNT, Field(ge=1, le=LEDGER_PAGE_MAX)] = LEDGER_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=LEDGER_PAGE_MAX), COUNT] = LEDGER_PAGE_MAX
 
 
 def _entry(entry: LedgerEntry) -> EntryBody:

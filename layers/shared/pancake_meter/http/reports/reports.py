@@ -157,7 +157,7 @@ class CustomersQuery(PageQuery):
 
     month: Month
     customer_id: CustomerId | None = None
-    limit: Annotated[int, COUNT, Field(ge=1, le=CUSTOMERS_PAGE_MAX)] = CUSTOMERS_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX), COUNT] = CUSTOMERS_PAGE_MAX
 
 
 def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:

@@ -73,7 +73,7 @@ class CheckoutRequest(WireModel):
 class CheckoutsQuery(PageQuery):
     """Query of ``GET .../checkouts``: the page's size, and the cursor that the page before answered."""
 
-    limit: Annotated[int, COUNT, Field(ge=1, le=CHECKOUTS_PAGE_MAX)] = CHECKOUTS_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=CHECKOUTS_PAGE_MAX), COUNT] = CHECKOUTS_PAGE_MAX
 
 
 class CheckoutLine(TypedDict):

@@ -13,7 +13,8 @@ from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX, usage_ev
 from pancake_meter.faults import Fault
 from pancake_meter.http import json
 from pancake_meter.http.fields import Instant, LiveCustomerId, MeterName, Quantity, WireModel
-from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_validation
+from pancake_meter.http.json import RepeatedKey
+from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_faults, problem_of_validation
 from pancake_meter.usecases.balance.event_result import EventResult
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch
@@ -69,7 +70,9 @@ def usage_events(text: str) -> list[Any]:
 
 
 def read_item(raw: object, now: datetime) -> UsageLine | Problem:
-    """Return the event of an item, or what is wrong with it."""
+    """Return the event of an item, or what is wrong with it. An item may be the refusal of its line."""
+    if isinstance(raw, RepeatedKey):
+        return problem_of_faults([{"field": "", "fault": str(raw)}])
     try:
         item = UsageItem.model_validate(raw)
         return UsageLine(item.customer_id, item.meter, usage_event(item.id, item.quantity, item.time, now))

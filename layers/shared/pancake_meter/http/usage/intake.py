@@ -96,7 +96,7 @@ class ParkedQuery(PageQuery):
     """
 
     status: Literal["open", "dismissed"] = "open"
-    limit: Annotated[int, COUNT, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX), COUNT] = PARKED_PAGE_MAX
 
 
 def bounded_items(text: str, content_type: str) -> list[object]:
@@ -221,11 +221,16 @@ def _media_type(content_type: str) -> str:
 
 
 def _line(line: str, loads: Callable[[str], Any]) -> object:
-    """Return a line's object, or the line itself where it is none: cheaply, since a body of garbage has millions."""
+    """Return a line's object, or the line itself where it is none: cheaply, since a body of garbage has millions.
+
+    Of one that ``loads`` refuses for a repeated key, it returns the refusal.
+    """
     if len(line) < _OBJECT_LENGTH_MIN or not line.lstrip().startswith("{"):
         return line.strip()
     try:
         return loads(line)
+    except RepeatedKey as error:
+        return error
     except MalformedJson:
         return line.strip()
 

@@ -22,7 +22,7 @@ class DeliveriesQuery(PageQuery):
 
     verdict: Verdict | None = None
     order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
-    limit: Annotated[int, COUNT, Field(ge=1, le=DELIVERIES_PAGE_MAX)] = DELIVERIES_PAGE_MAX
+    limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX), COUNT] = DELIVERIES_PAGE_MAX
 
     @model_validator(mode="after")
     def _names_one_list(self) -> Self:
