@@ -17,8 +17,9 @@ from pancake_meter.http.access.keys import (
     new_key_body,
     own_key_body,
 )
-from pancake_meter.http.request import answer, body
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.cursors import read_dated
+from pancake_meter.http.request import answer, body, optional_body
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.store.access.api_keys import list_api_keys, read_api_key
 from pancake_meter.usecases.access.manage_keys import NewKey, create_key, revoke_key, rotate_key
 
@@ -41,11 +42,13 @@ def get_own_key() -> Response[str]:
 def get_keys(query: KeysQuery) -> Response[str]:
     """Keys, the latest made first: one query a page."""
     deps = router.deps
-    page = list_api_keys(deps.table, limit=query.limit, after=query.cursor)
-    return answer(HTTPStatus.OK, key_list(page, deps.clock()))
+    pages = query.pages()
+    page = list_api_keys(deps.table, limit=query.limit, after=pages.place(query.cursor, read_dated))
+    return answer(HTTPStatus.OK, key_list(page, pages, deps.clock()))
 
 
 @router.post("/v1/keys")
+@takes_body
 def post_key() -> Response[str]:
     """Make a key of the stack's mode."""
     request = CreateKeyRequest.model_validate(body(router))
@@ -55,9 +58,10 @@ def post_key() -> Response[str]:
 
 
 @router.post("/v1/keys/<key_id>/rotate")
+@takes_body
 def post_rotation(key_id: str) -> Response[str]:
     """Make a key like another, which ends after the overlap. A body is not needed."""
-    request = RotateKeyRequest.model_validate(body(router) if router.current_event.body else {})
+    request = RotateKeyRequest.model_validate(optional_body(router))
     deps = router.deps
     return _made("API key rotated", deps, rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock()))
 

@@ -7,11 +7,12 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.access import AccessDeps
 from pancake_meter.domain.access.customer_token import SCOPES, ScopeNotAllowed
+from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.access.caller import key_caller_of
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.http.access.tokens import TokenRequest, token_body
-from pancake_meter.http.request import answer, body
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.request import answer, optional_body
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.access.customer_token import make_token
 
 logger = Logger()
@@ -19,9 +20,11 @@ router = Router[AccessDeps]()
 
 
 @router.post("/v1/customers/<customer_id>/tokens")
+@takes_body
 def post_token(customer_id: str) -> Response[str]:
     """Make a token for one customer. A key gives no more than it may do itself. Nothing is stored."""
-    request = TokenRequest.model_validate(body(router) if router.current_event.body else {})
+    check_live_customer_id(customer_id)
+    request = TokenRequest.model_validate(optional_body(router))
     caller = key_caller_of(router.current_event.raw_event)
     may_give = scopes_of(caller.roles) if caller is not None else frozenset()
     wanted = frozenset(request.scopes)

@@ -14,12 +14,13 @@ from pancake_meter.http.access.customer_data import (
     erasure_body,
     erasure_status,
     export_body,
+    read_place,
 )
 from pancake_meter.http.request import answer
 from pancake_meter.http.resolver import Router
 from pancake_meter.invocation import time_left
 from pancake_meter.usecases.access.erase import erase_customer
-from pancake_meter.usecases.access.export import export_customer
+from pancake_meter.usecases.access.export import Place, export_customer
 
 logger = Logger()
 router = Router[CustomerDataDeps]()
@@ -33,8 +34,10 @@ def get_export(customer_id: str, query: ExportQuery) -> Response[str]:
     """A page of everything that is kept of a customer."""
     deps = router.deps
     may_go_on = time_left(router.lambda_context, _RESERVE)
-    page = export_customer(deps.erasures.table, customer_id, query.cursor, may_go_on)
-    return answer(HTTPStatus.OK, export_body(customer_id, timestamp(deps.clock()), page))
+    pages = query.pages(customer_id)
+    place = pages.place(query.cursor, read_place) or Place()
+    page = export_customer(deps.erasures.table, customer_id, place, may_go_on)
+    return answer(HTTPStatus.OK, export_body(customer_id, timestamp(deps.clock()), page, pages))
 
 
 @router.delete("/v1/customers/<customer_id>")

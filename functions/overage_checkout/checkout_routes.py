@@ -7,15 +7,17 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
 from pancake_meter.deps.checkout import CheckoutDeps
+from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.errors import CheckoutNotFound
 from pancake_meter.http.request import answer, body, request_id
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.checkouts import (
     CheckoutRequest,
     CheckoutsQuery,
     checkout_body,
     checkout_page,
     problem_of_waffo,
+    read_listed,
 )
 from pancake_meter.store.selling.checkouts import list_checkouts, read_checkout
 from pancake_meter.usecases.selling.open_checkout import open_checkout
@@ -27,8 +29,10 @@ router = Router[CheckoutDeps]()
 
 
 @router.post("/v1/customers/<customer_id>/checkouts")
+@takes_body
 def post_checkout(customer_id: str) -> Response[str]:
     """Open a checkout: 201, or 200 when the customer has one open for just that."""
+    check_live_customer_id(customer_id)
     request = CheckoutRequest.model_validate(body(router))
     deps = router.deps
     now = deps.clock()
@@ -51,9 +55,10 @@ def post_checkout(customer_id: str) -> Response[str]:
 def get_checkouts(customer_id: str, query: CheckoutsQuery) -> Response[str]:
     """A customer's checkouts, newest first, in pages."""
     deps = router.deps
-    table = deps.selling.metering.table
-    checkouts, following = list_checkouts(table, customer_id, limit=query.limit, after=query.after)
-    return answer(HTTPStatus.OK, checkout_page(checkouts, following, deps.clock()))
+    table, pages = deps.selling.metering.table, query.pages(customer_id)
+    after = pages.place(query.cursor, read_listed)
+    checkouts, following = list_checkouts(table, customer_id, limit=query.limit, after=after)
+    return answer(HTTPStatus.OK, checkout_page(checkouts, following, pages, deps.clock()))
 
 
 @router.get("/v1/customers/<customer_id>/checkouts/<checkout_id>")

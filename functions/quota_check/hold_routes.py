@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.deps.telemetry import report_refused
+from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.http.balance.holds import (
     HoldRequest,
@@ -19,7 +20,7 @@ from pancake_meter.http.balance.holds import (
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.request import answer, base_url, body, request_id
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
     balance_after,
@@ -34,11 +35,13 @@ router = Router[QuotaDeps]()
 
 
 @router.post("/v1/customers/<customer_id>/holds")
+@takes_body
 def post_hold(customer_id: str) -> Response[str]:
     """Reserve units: 201, or 200 for a repeat of the same request, or 402 with a purchase link.
 
     A hold that is placed writes nothing to the log: the access log counts it.
     """
+    check_live_customer_id(customer_id)
     request = HoldRequest.model_validate(body(router))
     deps = router.deps
     now = deps.clock()
@@ -54,8 +57,10 @@ def post_hold(customer_id: str) -> Response[str]:
 
 
 @router.post("/v1/customers/<customer_id>/holds/<hold_id>/settle")
+@takes_body
 def post_settle(customer_id: str, hold_id: str) -> Response[str]:
     """Count what was really used and end the hold, also one that has expired; answer the quota that is left."""
+    check_live_customer_id(customer_id)
     request = SettleRequest.model_validate(body(router))
     deps = router.deps
     now = deps.clock()

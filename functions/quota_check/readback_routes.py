@@ -37,6 +37,7 @@ def get_ledger(customer_id: str, query: LedgerQuery) -> Response[str]:
     """One meter's ledger, newest first, in pages."""
     deps = router.deps
     deps.metering.check_meter(query.meter)
-    table = deps.metering.table
-    entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=query.before_segment)
-    return answer(HTTPStatus.OK, ledger_body(entries, query.limit))
+    table, pages = deps.metering.table, query.pages(customer_id)
+    before = pages.place(query.cursor, int)
+    entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=before)
+    return answer(HTTPStatus.OK, ledger_body(entries, query.limit, pages))

@@ -10,6 +10,7 @@ from pancake_meter.http.reports.reports import (
     RevenueQuery,
     UsageMonthsQuery,
     customer_page,
+    read_place,
     revenue_body,
     usage_months_body,
 )
@@ -32,14 +33,13 @@ def get_revenue(query: RevenueQuery) -> Response[str]:
 @router.get("/v1/reports/revenue/customers")
 def get_customers(query: CustomersQuery) -> Response[str]:
     """Revenue of a month by customer, in pages; or one customer's."""
-    deps = router.deps
-    table = deps.metering.table
+    table, pages = router.deps.metering.table, query.pages()
+    after = pages.place(query.cursor, read_place)
     if query.customer_id is not None:
-        return answer(
-            HTTPStatus.OK, customer_page(query.month, read_customer(table, query.month, query.customer_id), None)
-        )
-    rows, place = read_customers(table, query.month, limit=query.limit, after=query.cursor)
-    return answer(HTTPStatus.OK, customer_page(query.month, rows, place))
+        found = read_customer(table, query.month, query.customer_id)
+        return answer(HTTPStatus.OK, customer_page(query.month, found, None, pages))
+    rows, place = read_customers(table, query.month, limit=query.limit, after=after)
+    return answer(HTTPStatus.OK, customer_page(query.month, rows, place, pages))
 
 
 @router.get("/v1/reports/usage")

@@ -5,7 +5,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter import metrics
 from pancake_meter.deps.bulk import BulkDeps, bulk_deps
 from pancake_meter.http.request import USAGE_BODY_BYTES_MAX, answer, text_body
-from pancake_meter.http.resolver import Router, http_handler
+from pancake_meter.http.resolver import Router, http_handler, takes_body
 from pancake_meter.http.usage.bulk import read_bulk
 from pancake_meter.usecases.usage.bulk import bulk_messages
 
@@ -13,6 +13,7 @@ router = Router[BulkDeps]()
 
 
 @router.post("/v1/usage/bulk")
+@takes_body
 def post_bulk() -> Response[str]:
     """Accept any number of events within 4.5 MB: 202 once all that are well-formed are durable in the queue."""
     deps = router.deps

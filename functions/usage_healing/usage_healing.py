@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter import metrics
 from pancake_meter.deps.healing import HealingDeps, healing_deps
-from pancake_meter.http.request import answer, body, text_body
-from pancake_meter.http.resolver import Router, http_handler
+from pancake_meter.http.request import answer, optional_body
+from pancake_meter.http.resolver import Router, http_handler, takes_body
 from pancake_meter.http.usage.healing import HealingBody, HealingRequest, healing_body
 from pancake_meter.invocation import time_left
 from pancake_meter.usecases.usage.heal import PATIENCE, Healing, heal_usage
@@ -27,9 +27,10 @@ _ON_DEMAND: Final = timedelta(seconds=8)
 
 
 @router.post("/v1/usage/healings")
+@takes_body
 def post_healing() -> Response[str]:
     """Heal now, for some seconds, and answer the report."""
-    request = HealingRequest.model_validate(body(router) if text_body(router) else {})
+    request = HealingRequest.model_validate(optional_body(router))
     patience = timedelta(seconds=request.patience_seconds)
     return answer(HTTPStatus.OK, _heal(router.deps, router.lambda_context, patience, _ON_DEMAND))
 

@@ -6,9 +6,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.errors import UnknownParkedUsage
+from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.request import answer, body
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.usage.intake import ParkedQuery, ReplayedBody, parked_body, parked_page
 from pancake_meter.store.usage.parked_usage import dismiss, parked_usage
 from pancake_meter.usecases.usage.count_usage import replay_parked
@@ -19,11 +20,12 @@ router = Router[MeteringDeps]()
 @router.get("/v1/usage/parked")
 def get_parked(query: ParkedQuery) -> Response[str]:
     """Usage that is still parked, the latest first, or with ``status=dismissed`` what was dismissed: one query a page."""
-    deps = router.deps
+    deps, pages = router.deps, query.pages()
+    after, dismissed = pages.place(query.cursor, read_dated), query.status == "dismissed"
     parked, has_more = parked_usage(
-        deps.metering.table, deps.clock(), limit=query.limit, after=query.cursor, dismissed=query.status == "dismissed"
+        deps.metering.table, deps.clock(), limit=query.limit, after=after, dismissed=dismissed
     )
-    return answer(HTTPStatus.OK, parked_page(parked, has_more=has_more))
+    return answer(HTTPStatus.OK, parked_page(parked, pages, has_more=has_more))
 
 
 @router.post("/v1/usage/parked/<parked_id>/replay")
@@ -36,6 +38,7 @@ def post_replay(parked_id: str) -> Response[str]:
 
 
 @router.post("/v1/usage/parked/<parked_id>/dismiss")
+@takes_body
 def post_dismiss(parked_id: str) -> Response[str]:
     """Take parked usage off the list, with a reason; a repeat gets the first answer.
 

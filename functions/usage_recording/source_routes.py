@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter import metrics
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.http.request import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
-from pancake_meter.http.resolver import Router, tolerates_query
+from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.http.usage.intake import (
     bounded_items,
     cloud_events,
@@ -26,6 +26,7 @@ router = Router[MeteringDeps]()
 
 
 @router.post("/v1/usage/litellm")
+@takes_body
 @tolerates_query
 def post_litellm() -> Response[str]:
     """Count what LiteLLM's generic_api callback sends. A bad item is parked: after a 4xx LiteLLM would lose all items.
@@ -37,6 +38,7 @@ def post_litellm() -> Response[str]:
 
 
 @router.post("/api/v1/events")
+@takes_body
 @tolerates_query
 def post_events() -> Response[str]:
     """Count CloudEvents as OpenMeter does: 204 once all of them are durable, counted or parked with a reason."""

@@ -8,9 +8,10 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter import metrics
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.errors import DeliveryOfAnotherCustomer
+from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.request import answer, body
-from pancake_meter.http.resolver import Router
+from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.webhooks.deliveries import (
     AssignRequest,
     DeliveriesQuery,
@@ -30,12 +31,13 @@ router = Router[MeteringDeps]()
 def get_deliveries(query: DeliveriesQuery) -> Response[str]:
     """Deliveries with a verdict, the latest received first; or of an order, the latest event first. One query a page."""
     deps = router.deps
-    table = deps.metering.table
+    table, pages = deps.metering.table, query.pages()
+    after = pages.place(query.cursor, read_dated)
     if query.verdict is not None:
-        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=query.cursor)
+        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
     else:
-        page = deliveries_of_order(table, query.order_id or "", limit=query.limit, after=query.cursor)
-    return answer(HTTPStatus.OK, delivery_page(page))
+        page = deliveries_of_order(table, query.order_id or "", limit=query.limit, after=after)
+    return answer(HTTPStatus.OK, delivery_page(page, pages))
 
 
 @router.get("/v1/deliveries/<delivery_id>")
@@ -54,6 +56,7 @@ def post_replay(delivery_id: str) -> Response[str]:
 
 
 @router.post("/v1/deliveries/<delivery_id>/assign")
+@takes_body
 def post_assign(delivery_id: str) -> Response[str]:
     """Assign the event to a customer, and apply it."""
     deps = router.deps
@@ -67,6 +70,7 @@ def post_assign(delivery_id: str) -> Response[str]:
 
 
 @router.post("/v1/deliveries/<delivery_id>/dismiss")
+@takes_body
 def post_dismiss(delivery_id: str) -> Response[str]:
     """Take an open delivery off the lists of open deliveries. It is kept, and may still be replayed."""
     deps = router.deps

@@ -12,7 +12,6 @@ from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.browser import SHOWN
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
-from pancake_meter.http.fields import WireModel
 from tools.openapi.described import JSON, Answer, Body, Described
 from tools.openapi.examples import answers_of, requests_of
 from tools.openapi.parameters import PATH_PARAMETERS, QUERY_PARAMETERS
@@ -225,9 +224,10 @@ class _Operation:
             codes += ["no_such_route"] if self._names else []
         codes += ["token_expired", "other_customer"] if self._route.scope is not None else []
         codes += ["invalid_customer_id"] if "customer_id" in self._names else []
-        codes += ["malformed_json", "body_too_large"] if body is not None else []
-        reads_fields = described.query is not None or (body is not None and _is_model(body.model))
-        return [*codes, "invalid_request"] if reads_fields else codes
+        # A route of ours without a body reads one all the same, to refuse what it says.
+        is_ours = described.query is not None
+        codes += ["malformed_json", "body_too_large"] if is_ours or body is not None else []
+        return [*codes, "invalid_request"] if is_ours else codes
 
     def _gateway_statuses(self) -> set[HTTPStatus]:
         statuses = {
@@ -302,10 +302,6 @@ class _Operation:
 
 _CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary")
 _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-
-
-def _is_model(model: Any) -> bool:
-    return isinstance(model, type) and issubclass(model, WireModel)
 
 
 def _with_example(parameter: dict[str, Any], values: Iterable[Any]) -> dict[str, Any]:

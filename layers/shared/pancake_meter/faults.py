@@ -6,6 +6,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
+from pancake_meter.domain.access.masking import masked
+
 FAULTS_MAX: Final = 20
 _FIELD_LENGTH_MAX: Final = 128
 _EXPECTED_LENGTH_MAX: Final = 200
@@ -25,8 +27,8 @@ def faults(error: ValidationError) -> list[Fault]:
 
 
 def field_name(location: tuple[int | str, ...]) -> str:
-    """Return a field's name as faults have it."""
-    return ".".join(map(str, location))[:_FIELD_LENGTH_MAX]
+    """Return a field's name as faults have it: bounded, and without a secret that somebody has sent as a name."""
+    return masked(".".join(map(str, location)))[:_FIELD_LENGTH_MAX]
 
 
 def sentence(kind: str, context: Mapping[str, Any]) -> str:
@@ -51,13 +53,12 @@ _SENTENCES: Final[Mapping[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "value_error": lambda context: str(context["error"]),
     "literal_error": _expected,
     "string_type": "must be a string",
-    "string_unicode": "must be a string of Unicode characters",
+    "string_unicode": "has half of a surrogate pair",
     "string_too_short": lambda context: f"must have at least {_counted(context['min_length'], 'character')}",
     "string_too_long": lambda context: f"must have at most {_counted(context['max_length'], 'character')}",
     "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number that is not as large",
     "int_from_float": "must be a whole number",
     "greater_than": lambda context: f"must be more than {context['gt']}",
     "greater_than_equal": lambda context: f"must be at least {context['ge']:,}",

@@ -16,6 +16,7 @@ from pancake_meter.domain.instant import to_ms
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.http import json as http_json
 from pancake_meter.http.access.customer_data import export_body
+from pancake_meter.http.cursors import Pages
 from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.reports.revenue import read_sold
@@ -374,7 +375,7 @@ def test_a_page_of_an_export_fits_the_answer_of_a_function(world: World) -> None
     pages = 0
     while place is not None:
         page = export_customer(world.table, ADA, place, lambda: True)
-        body = http_json.dumps(export_body(ADA, "2026-03-10T15:20:00Z", page))
+        body = http_json.dumps(export_body(ADA, "2026-03-10T15:20:00Z", page, Pages(["export"])))
         assert len(json.dumps({"statusCode": 200, "body": body}).encode()) < 6 * 1024 * 1024
         place, pages = page.following, pages + 1
     assert pages > 2

@@ -1,6 +1,7 @@
 """What each operation costs in requests and capacity units: exact figures, on a balance as a busy customer has it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.hold import HoldHandle
+from pancake_meter.domain.errors import CustomerErased
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
+from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.balance.balances import charts_put_away, read_balance, write_change
 from pancake_meter.usecases.balance.hold_quota import (
     HoldPlaced,
@@ -112,6 +115,32 @@ def test_a_refused_hold_is_one_write_too(busy: Metering, meter: Meter) -> None:
     refused = hold_quota(busy, CUSTOMER, "tokens", "h", Decimal(10) ** 15, TTL, NOW)
     assert isinstance(refused, HoldRefused)
     assert meter.operations == ["UpdateItem"]
+
+
+def test_a_refused_hold_of_a_customer_whom_nobody_knows_reads_and_writes_nothing(
+    busy: Metering, dynamodb: "DynamoDBClient"
+) -> None:
+    erasures = Erasures(busy.table, lambda: "a secret of pseudonyms")
+    known = replace(busy, erasures=erasures)
+    with metered(dynamodb) as meter:
+        refused = hold_quota(known, "nobody", "tokens", "h", Decimal(10) ** 15, TTL, NOW)
+    assert isinstance(refused, HoldRefused)
+    assert refused.balance == known.current_balance("nobody", "tokens", NOW)
+    assert meter.operations == ["UpdateItem", "GetItem", "GetItem"]
+    assert read_balance(busy.table, "nobody", "tokens") is None
+
+    # One who was erased is told so
+    erasures.write(Erasure(erasures.pseudonym("nobody"), started_at=NOW))
+    with pytest.raises(CustomerErased):
+        hold_quota(known, "nobody", "tokens", "h", Decimal(10) ** 15, TTL, NOW)
+
+
+def test_the_first_hold_of_a_customer_opens_the_balance_with_one_read(
+    busy: Metering, dynamodb: "DynamoDBClient"
+) -> None:
+    with metered(dynamodb) as meter:
+        assert isinstance(hold_quota(busy, "new", "tokens", "h", Decimal(1), TTL, NOW), HoldPlaced)
+    assert meter.operations == ["UpdateItem", "GetItem", "TransactWriteItems", "UpdateItem"]
 
 
 def test_a_record_is_one_transaction_of_four_units(busy: Metering, meter: Meter) -> None:

@@ -23,7 +23,7 @@ from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.bulk import BulkDeps
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
-from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import QueueRefusedMessages, UsageQueue
@@ -112,6 +112,8 @@ class World:
             case _:
                 answer = read_answer(reports.handler(event, context, self.counts))
         assert answer.status < HTTPStatus.INTERNAL_SERVER_ERROR, (answer.status, answer.body)
+        # Strict parsers refuse half of a surrogate pair
+        json.dumps(answer.body, ensure_ascii=False).encode()
         if (
             answer.status >= HTTPStatus.BAD_REQUEST
             and answer.body.get("results") is None
@@ -288,6 +290,132 @@ def test_no_path_is_a_bug(world: World) -> None:
     for text in ("\0", "a\x7f", "é" * 200, "..", "x" * 5000, "%"):
         for path in (f"/v1/customers/{quote(text, safe='')}/quota", f"/v1/customers/a/quota/{quote(text, safe='')}"):
             world.call("quota", "quota_one_meter", path=path)
+
+
+# --- What our own formats refuse, and those of other systems take ---------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_point_5_a_refused_event_of_bulk_usage_is_told_its_fields_and_their_bounds(world: World, form: str) -> None:
+    bad = usage("x" * 300, customer_id="", quantity=-1, time="9" * 70, pm_test_0123456789=1)
+    events = [json.dumps(usage("ok")), json.dumps(bad)]
+    body = "\n".join(events) if form == "lines" else f"[{','.join(events)}]"
+    kind = "application/x-ndjson" if form == "lines" else "application/json"
+    (refused,) = world.call("bulk", "usage_bulk", body, content_type=kind).body["refused_items"]
+    assert (refused["index"], refused["code"]) == (1, "invalid_request")
+    told = {fault["field"]: fault["fault"] for fault in refused["errors"]}
+    assert told == {
+        "id": "must have at most 128 characters",
+        "customer_id": "a customer id has 1 to 128 characters",
+        "quantity": "a quantity is from 0 to 1000000000000000",
+        "time": "a time is an RFC 3339 string of at most 64 characters",
+        "pm_test_***": "is no field that is known here",
+    }
+    (other,) = world.call("usage", "usage_batch", json.dumps({"events": [bad]})).body["results"]
+    assert other["errors"] == refused["errors"]
+
+
+def test_point_5_half_of_a_surrogate_pair_costs_its_own_event_and_is_not_repeated(world: World) -> None:
+    halves = [
+        usage("\ud800"),
+        usage("a", customer_id="\ud800"),
+        usage("b", meter="\ud800"),
+        usage("c", **{"\ud800": 1}),
+    ]
+    answer = world.call("usage", "usage_batch", json.dumps({"events": [*halves, usage("good")]}))
+    assert (answer.status, answer.body["counted"], answer.body["refused"]) == (207, 1, 4)
+    assert "id" not in answer.body["results"][0]
+    bulk = world.call("bulk", "usage_bulk", json.dumps([*halves, usage("good2")]))
+    assert (bulk.status, bulk.body["accepted"], bulk.body["refused"]) == (202, 1, 4)
+
+
+def test_point_5_half_of_a_surrogate_pair_in_another_systems_format_is_not_repeated(world: World) -> None:
+    call = {"litellm_call_id": "\ud800", "status": "success", "endTime": int(NOW.timestamp()), "prompt_tokens": 1}
+    named = {**call, "litellm_call_id": "1", "metadata": {"user_api_key_auth_metadata": {"customer_id": "\ud800"}}}
+    answer = world.call("usage", "usage_litellm", json.dumps([call, named]))
+    assert (answer.status, answer.body["parked"]) == (200, 2)
+    event = {"specversion": "1.0", "type": "tokens-used", "source": "a", "id": "1", "data": {"tokens": 7}}
+    for field in ("id", "source", "type", "subject"):
+        world.call("usage", "usage_cloudevents", json.dumps({"subject": "ce", **event, field: "\ud800"}))
+    assert len(world.call("usage", "usage_parked", query={}).body["parked"]) >= 2
+
+
+def test_point_5_a_key_that_is_there_twice_is_refused_in_our_formats_alone(world: World) -> None:
+    twice = json.dumps(usage("twice"))[:-1] + ',"quantity":99}'
+    for handler, name, body in (
+        ("usage", "usage_batch", f'{{"events":[{twice}]}}'),
+        ("bulk", "usage_bulk", f"[{twice}]"),
+        ("bulk", "usage_bulk", f"[\n{twice}\n]"),
+        ("quota", "holds_place", '{"meter":"tokens","quantity":1,"quantity":2}'),
+    ):
+        answer = world.call(handler, name, body)
+        assert (answer.status, answer.body["code"]) == (400, "malformed_json")
+        assert answer.body["detail"] == 'the key "quantity" is there twice'
+    assert world.used("good") == 0
+
+    # A line is an item of its own
+    lines = f"{json.dumps(usage('ok'))}\n{twice}"
+    answer = world.call("bulk", "usage_bulk", lines, content_type="application/x-ndjson")
+    assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 1, 1)
+    assert answer.body["refused_items"][0]["errors"] == [{"field": "", "fault": 'the key "quantity" is there twice'}]
+
+    # Other systems' senders may do so
+    auth = '"metadata":{"user_api_key_auth_metadata":{"customer_id":"good"}}'
+    ended = f'"endTime":{int(NOW.timestamp())}'
+    call = f'{{"litellm_call_id":"1","status":"failure","status":"success",{ended},"prompt_tokens":1,{auth}}}'
+    assert world.call("usage", "usage_litellm", f"[{call}]").body["counted"] == 1
+    event = (
+        '{"specversion":"1.0","type":"x","type":"tokens-used","source":"a","subject":"ce","id":"1","data":{"tokens":7}}'
+    )
+    assert world.call("usage", "usage_cloudevents", event).status == HTTPStatus.NO_CONTENT
+    assert world.used("ce") == 7
+
+
+PSEUDONYM = f"erased-{'0' * 40}"
+
+
+def test_point_6_nothing_counts_under_the_pseudonym_of_an_erased_customer(world: World) -> None:
+    fault = {"field": "customer_id", "fault": "a customer id is not the pseudonym of an erased customer"}
+    event = usage("e", customer_id=PSEUDONYM)
+    answer = world.call("usage", "usage_batch", json.dumps({"events": [event]}))
+    assert (answer.status, answer.body["results"][0]["errors"]) == (422, [fault])
+    bulk = world.call("bulk", "usage_bulk", json.dumps([event]))
+    assert (bulk.status, bulk.body["refused_items"][0]["errors"], world.queue.bodies) == (422, [fault], [])
+
+    # The formats of other systems park it
+    call = {"litellm_call_id": "1", "status": "success", "endTime": int(NOW.timestamp()), "prompt_tokens": 1}
+    call["metadata"] = {"user_api_key_auth_metadata": {"customer_id": PSEUDONYM}}
+    assert (
+        world.call("usage", "usage_litellm", json.dumps([call])).body["parked_items"][0]["code"]
+        == "invalid_customer_id"
+    )
+    cloud = {"specversion": "1.0", "type": "tokens-used", "source": "a", "id": "1", "subject": PSEUDONYM}
+    sent = world.call("usage", "usage_cloudevents", json.dumps({**cloud, "data": {"tokens": 7}}))
+    assert sent.status == HTTPStatus.NO_CONTENT
+    assert len(world.call("usage", "usage_parked", query={}).body["parked"]) == 2
+
+    # Neither are units held, nor is a hold settled
+    path = f"/v1/customers/{PSEUDONYM}/holds"
+    for name, place, body in (
+        ("holds_place", path, {"meter": "tokens", "quantity": 1}),
+        ("holds_settle", f"{path}/h/settle", {"meter": "tokens", "quantity": 1}),
+    ):
+        refused = world.call("quota", name, json.dumps(body), path=place)
+        assert (refused.status, refused.body["code"]) == (422, "invalid_customer_id")
+    assert world.used(PSEUDONYM) == 0
+
+    # What is kept under it may be looked at
+    assert world.call("quota", "quota_all_meters", path=f"/v1/customers/{PSEUDONYM}/quota").status == HTTPStatus.OK
+
+
+def test_point_5_a_refused_hold_of_a_customer_whom_nobody_knows_changes_nothing(world: World) -> None:
+    path = "/v1/customers/nobody/holds"
+    refused = world.call("quota", "holds_place", json.dumps({"meter": "tokens", "quantity": 10**12}), path=path)
+    assert (refused.status, refused.body["code"]) == (402, "quota_exhausted")
+    assert read_balance(world.metering.table, "nobody", "tokens") is None
+    assert read_ledger(world.metering.table, "nobody", "tokens", limit=10) == []
+    placed = world.call("quota", "holds_place", json.dumps({"meter": "tokens", "quantity": 1}), path=path)
+    assert placed.status == HTTPStatus.CREATED
 
 
 # --- Size ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pancake_meter.domain.balance.advance import IdleRun
 from pancake_meter.domain.balance.balance import Policy
 from pancake_meter.domain.selling.plan import OverageAllowed, Plan
 from pancake_meter.domain.standing.before import periods_before
+from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.pure_subscription import CUSTOMER, PLANS, step
@@ -23,7 +24,7 @@ def paid(*periods: tuple[str, str, str, Plan]) -> Subscription:
     known = Subscription(CUSTOMER)
     seen: set[str] = set()
     for number, (order_id, start, end, plan) in enumerate(periods, start=1):
-        kind = "renewed" if order_id in seen else "activated"
+        kind: LifecycleKind = "renewed" if order_id in seen else "activated"
         seen.add(order_id)
         known = known.learn(step(kind, order_id, start, start, end, plan=plan, number=number).facts)
     return known

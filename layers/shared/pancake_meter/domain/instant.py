@@ -12,6 +12,8 @@ _RFC_3339 = re.compile(
 )
 """Seconds may be left out. The offset may not; what lacks it is told so."""
 
+_NO_INSTANT = f"a time is an RFC 3339 string of at most {TEXT_LENGTH_MAX} characters"
+
 _SECOND = slice(17, 19)
 _LEAP_SECOND = "60"
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -27,16 +29,14 @@ def parse_instant(text: object) -> datetime:
     Raises:
         ValueError: it is no such text, or has no offset. The message is safe to show.
     """
-    if not isinstance(text, str) or len(text) > TEXT_LENGTH_MAX:
-        raise ValueError("a time is an RFC 3339 string")
-    if _RFC_3339.fullmatch(text) is None:
-        raise ValueError("a time is an RFC 3339 string")
+    if not isinstance(text, str) or len(text) > TEXT_LENGTH_MAX or _RFC_3339.fullmatch(text) is None:
+        raise ValueError(_NO_INSTANT)
     if text[_SECOND] == _LEAP_SECOND:
         text = f"{text[: _SECOND.start]}59{text[_SECOND.stop :]}"
     try:
         stated = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise ValueError("a time is an RFC 3339 string") from None
+        raise ValueError(_NO_INSTANT) from None
     if stated.tzinfo is None:
         raise ValueError("a time needs its offset, such as Z")
     return floor_ms(_in_utc(stated))

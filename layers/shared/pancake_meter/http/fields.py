@@ -12,20 +12,23 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
+from pancake_meter.domain.access.pseudonym import PSEUDONYM_PATTERN, check_live_customer_id
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
 from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY, parse_quantity
+from pancake_meter.faults import sentence
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
 _FIELDS_MAX: Final = 100
-_PLACE: Final = re.compile(r"([0-9TZ:.-]{20,32})~([0-9a-f]{64})")
-PLACE_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z~[0-9a-f]{64}$"
+_WHOLE_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)")
+_DIGITS_READ: Final = 20
 QUANTITY_PATTERN: Final = r"^([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
 _POSITIVE_PATTERN: Final = r"^(?!0*(\.0*)?$)([0-9]{1,15}(\.[0-9]{1,6})?|10{15})$"
 _SPACE: Final = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -91,15 +94,34 @@ def _customer_id(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def place_of(cursor: object) -> tuple[datetime, str]:
-    """Return the place of a list that its cursor means: when, and which digest. Raises ``ValueError`` for other text."""
-    match = _PLACE.fullmatch(cursor) if isinstance(cursor, str) else None
+def _live_customer_id(value: str) -> str:
     try:
-        if match is not None:
-            return parse_instant(match[1]), match[2]
-    except ValueError:
-        pass
-    raise ValueError("must be the next_cursor of the page before")
+        return check_live_customer_id(value)
+    except DomainError as error:
+        raise ValueError(str(error)) from error
+
+
+def _count(value: Any) -> Any:
+    """Return the number that a parameter of a query writes as JSON does; digits beyond any bound are not read."""
+    if not isinstance(value, str):
+        return value
+    if _WHOLE_NUMBER.fullmatch(value) is None:
+        raise ValueError("must be a whole number in plain digits")
+    return int(value[:_DIGITS_READ])
+
+
+def items(least: int, most: int) -> tuple[BeforeValidator, Any]:
+    """Return what bounds the length of a list before its items are read: pydantic counts only those without a fault."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            if len(value) < least:
+                raise ValueError(sentence("too_short", {"min_length": least}))
+            if len(value) > most:
+                raise ValueError(sentence("too_long", {"max_length": most}))
+        return value
+
+    return BeforeValidator(check), Field(json_schema_extra={"minItems": least, "maxItems": most})
 
 
 def _quantity_schema(minimum: Decimal) -> dict[str, Any]:
@@ -120,6 +142,8 @@ PositiveQuantity = Annotated[
 ]
 WHOLE: Final = BeforeValidator(_whole)
 """Lets a strict ``int`` be written with a decimal part of zero."""
+COUNT: Final = BeforeValidator(_count)
+"""Reads an ``int`` of a query as its schema has it: pydantic would take `` 1``, ``+1``, ``1.0`` and ``1_0`` as well."""
 QuantityText = Annotated[str, WithJsonSchema({"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": 22})]
 """The text of a quantity, still to be parsed."""
 Instant = Annotated[
@@ -145,6 +169,19 @@ CustomerId = Annotated[
             "maxLength": CUSTOMER_ID_LENGTH_MAX,
             "pattern": CUSTOMER_ID_PATTERN,
             "description": "The seller's own id, exactly: no /, no control characters, no white space at its ends.",
+        }
+    ),
+]
+LiveCustomerId = Annotated[
+    str,
+    AfterValidator(_live_customer_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": CUSTOMER_ID_LENGTH_MAX,
+            "pattern": f"^(?!{PSEUDONYM_PATTERN}$){CUSTOMER_ID_PATTERN.removeprefix('^')}",
+            "description": "The seller's own id, exactly, as in a path; and not the pseudonym of an erased customer.",
         }
     ),
 ]
@@ -174,15 +211,14 @@ Amount = Annotated[
 ]
 Currency = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 Digest = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
-PageCursor = Annotated[
-    tuple[datetime, str],
-    BeforeValidator(place_of),
-    WithJsonSchema({"type": "string", "pattern": PLACE_PATTERN, "maxLength": 89}),
-]
 
 
 class NoQuery(WireModel):
     """The query of a route that takes none: an unknown parameter is likely a mistake."""
+
+
+class NoBody(WireModel):
+    """The body of a route that takes none: whatever it says would be passed over."""
 
 
 class DismissRequest(WireModel):

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from pancake_meter.domain.access.customer_token import TokenRefusal
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.faults import faults
+from pancake_meter.faults import Fault, faults
 from pancake_meter.http import json
+from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreError
 
@@ -56,7 +57,10 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: ``code`` is stable and for programs, ``detail`` is for people, ``extra`` are further members."""
+    """One problem: ``code`` is stable and for programs, ``detail`` is for people, ``extra`` are further members.
+
+    ``errors`` says what is wrong with which field.
+    """
 
     status: HTTPStatus
     code: str
@@ -64,6 +68,7 @@ class Problem:
     extra: Mapping[str, object] = field(default_factory=dict)
     retry_after_seconds: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    errors: list[Fault] = field(default_factory=list)
 
     def body(self, request_id: str) -> dict[str, Any]:
         """Return the members of the JSON object."""
@@ -75,6 +80,7 @@ class Problem:
             "detail": self.detail,
             "request_id": request_id,
             **self.extra,
+            **({"errors": self.errors} if self.errors else {}),
         }
 
     def response(self, request_id: str) -> Response[str]:
@@ -93,8 +99,18 @@ def problem_of_domain(error: DomainError) -> Problem:
 
 def problem_of_validation(error: ValidationError) -> Problem:
     """Return the problem of a body with wrong fields: the faults of the first 20 fields, without their values."""
+    return problem_of_faults(faults(error))
+
+
+def problem_of_faults(errors: list[Fault]) -> Problem:
+    """Return the problem of a request with these faults in its fields."""
     detail = "The request has wrong fields."
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, {"errors": faults(error)})
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors=errors)
+
+
+def problem_of_cursor(error: ForeignCursor) -> Problem:
+    """Return the problem of a cursor that is not of the list that it was sent for."""
+    return problem_of_faults([{"field": "cursor", "fault": str(error)}])
 
 
 def problem_of_json(error: MalformedJson) -> Problem:

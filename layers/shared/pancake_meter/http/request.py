@@ -74,6 +74,13 @@ def body(app: Routes) -> object:
     return json.loads(text_body(app))
 
 
+def optional_body(app: Routes) -> object:
+    """Return the parsed JSON body of the request in hand, ``{}`` where it has none or ``null``. Raises as ``body``."""
+    text = text_body(app)
+    parsed = json.loads(text) if text else None
+    return {} if parsed is None else parsed
+
+
 def text_body(app: Routes, bytes_max: int = BODY_BYTES_MAX) -> str:
     """Return the body of the request in hand as text.
 

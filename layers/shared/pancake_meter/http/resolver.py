@@ -21,16 +21,18 @@ from pancake_meter.http import json, problem
 from pancake_meter.http.access.browser import preflight, shown_to_browsers
 from pancake_meter.http.access.caller import caller_of, key_caller_of
 from pancake_meter.http.access.routes import ROUTE_OF_KEY
-from pancake_meter.http.fields import NoQuery
+from pancake_meter.http.cursors import ForeignCursor
+from pancake_meter.http.fields import NoBody, NoQuery
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.http.problem import Problem
-from pancake_meter.http.request import lambda_answer, path_customer_id, path_value, request_id
+from pancake_meter.http.request import lambda_answer, optional_body, path_customer_id, path_value, request_id
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
 _TOLERANT: Final[set[Callable[..., Any]]] = set()
+_WITH_BODY: Final[set[Callable[..., Any]]] = set()
 
 D = TypeVar("D")
 R = TypeVar("R", bound=Callable[..., Any])
@@ -41,6 +43,7 @@ class Router(APIGatewayHttpRouter, Generic[D]):
 
     The parameters of a route are the segments of its path, decoded; ``customer_id`` is checked as well. A route that takes a
     query has a parameter ``query``, whose type reads it. Any other route refuses parameters, unless it ``tolerates_query``.
+    A body is refused as well, unless the route ``takes_body``.
     """
 
     def __init__(self) -> None:
@@ -141,6 +144,10 @@ def _create_resolver() -> APIGatewayHttpResolver:
     def _(error: ValidationError) -> Response[str]:
         return problem.problem_of_validation(error).response(request_id(app))
 
+    @app.exception_handler(ForeignCursor)
+    def _(error: ForeignCursor) -> Response[str]:
+        return problem.problem_of_cursor(error).response(request_id(app))
+
     @app.exception_handler(MalformedJson)
     def _(error: MalformedJson) -> Response[str]:
         return problem.problem_of_json(error).response(request_id(app))
@@ -167,13 +174,22 @@ def tolerates_query(route: R) -> R:
     return route
 
 
+def takes_body(route: R) -> R:
+    """Let a route have a body, which it reads itself. Of any other, a body that says something is likely a mistake."""
+    _WITH_BODY.add(route)
+    return route
+
+
 def query_model(route: Callable[..., Any]) -> type[BaseModel] | None:
     """Return the model of a route's query, ``None`` where it passes over any."""
     return None if route in _TOLERANT else getattr(route, "__annotations__", {}).get("query", NoQuery)
 
 
 def _read_parameters(app: APIGatewayHttpResolver, call_route: NextMiddleware) -> Response[Any]:
-    """Decode the path, hold a customer token to its customer, and read the query: in one place, before the route."""
+    """Decode the path, hold a customer token to its customer, read the query, and refuse a body that nobody reads.
+
+    All of it is in one place, before the route.
+    """
     written: Mapping[str, str] = app.context["_route_args"]
     arguments: dict[str, Any] = {
         name: path_customer_id(text) if name == "customer_id" else path_value(text) for name, text in written.items()
@@ -184,6 +200,8 @@ def _read_parameters(app: APIGatewayHttpResolver, call_route: NextMiddleware) ->
     route = app.context["_route"].func
     model = query_model(route)
     query = model.model_validate(app.current_event.query_string_parameters) if model is not None else None
+    if route not in _WITH_BODY and route not in _TOLERANT:
+        NoBody.model_validate(optional_body(app))
     if "query" in route.__annotations__:
         arguments["query"] = query
     app.append_context(_route_args=arguments)

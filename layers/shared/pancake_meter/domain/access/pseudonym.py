@@ -10,9 +10,13 @@ import hmac
 import re
 from typing import Final
 
+from pancake_meter.domain.customer import check_customer_id
+from pancake_meter.domain.errors import InvalidCustomerId
+
 _PREFIX: Final = "erased-"
 _DIGITS: Final = 40
-_SHAPE: Final = re.compile(rf"{_PREFIX}[0-9a-f]{{{_DIGITS}}}")
+PSEUDONYM_PATTERN: Final = rf"{_PREFIX}[0-9a-f]{{{_DIGITS}}}"
+_SHAPE: Final = re.compile(PSEUDONYM_PATTERN)
 
 
 def pseudonym_of(secret: str, customer_id: str) -> str:
@@ -23,3 +27,16 @@ def pseudonym_of(secret: str, customer_id: str) -> str:
 def is_pseudonym(customer_id: str | None) -> bool:
     """Return whether an id is the pseudonym of an erased customer."""
     return customer_id is not None and _SHAPE.fullmatch(customer_id) is not None
+
+
+def check_live_customer_id(text: str) -> str:
+    """Return ``text``, unchanged, when it can name a customer and is nobody's pseudonym.
+
+    Nothing new happens under a pseudonym: whoever names one means somebody else, or the books of the erased customer.
+
+    Raises:
+        InvalidCustomerId: it cannot, or is one; the message says why.
+    """
+    if is_pseudonym(text):
+        raise InvalidCustomerId("a customer id is not the pseudonym of an erased customer")
+    return check_customer_id(text)

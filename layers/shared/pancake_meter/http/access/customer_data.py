@@ -1,50 +1,20 @@
 """One customer's data on the wire: the pages of an export, and how far an erasure is."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http import json
-from pancake_meter.http.fields import Timestamp, WireModel
-from pancake_meter.http.json import MalformedJson
+from pancake_meter.http.cursors import PageQuery, Pages
+from pancake_meter.http.fields import Timestamp
 from pancake_meter.usecases.access.erase import Erased
 from pancake_meter.usecases.access.export import ExportPage, Place
 
-CURSOR_LENGTH_MAX: Final = 6_000
-"""A cursor has the two keys of an item: at most 3 KB, in base64."""
 
-
-_NO_CURSOR: Final = f"must be the next_cursor of the page before, of at most {CURSOR_LENGTH_MAX} characters"
-
-
-def _place(cursor: object) -> Place:
-    if len(str(cursor)) > CURSOR_LENGTH_MAX:
-        raise ValueError(_NO_CURSOR)
-    try:
-        part, *key = json.loads(base64.b64decode(str(cursor), altchars=b"-_", validate=True).decode())
-    except (binascii.Error, MalformedJson, UnicodeError, TypeError, ValueError):
-        raise ValueError(_NO_CURSOR) from None
-    is_key = len(key) in (0, 2) and all(isinstance(each, str) and each for each in key)
-    if part not in ("own", "table", "order") or not is_key:
-        raise ValueError(_NO_CURSOR)
-    return Place(part, {"PK": key[0], "SK": key[1]} if key else None)
-
-
-class ExportQuery(WireModel):
+class ExportQuery(PageQuery):
     """Query of ``GET /v1/customers/{customer_id}/export``: the cursor that the page before gave."""
-
-    cursor: Annotated[
-        Place,
-        BeforeValidator(_place),
-        Field(default_factory=Place),
-        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+={0,2}$", "maxLength": CURSOR_LENGTH_MAX}),
-    ]
 
 
 class ExportedItem(TypedDict):
@@ -79,13 +49,13 @@ class ErasureBody(TypedDict):
     live_orders: list[str]
 
 
-def export_body(customer_id: str, exported_at: str, page: ExportPage) -> ExportBody:
+def export_body(customer_id: str, exported_at: str, page: ExportPage, pages: Pages) -> ExportBody:
     """Return a page of an export."""
     return {
         "customer_id": customer_id,
         "exported_at": exported_at,
         "items": [{"kind": each.kind, "key": each.key, "data": each.data} for each in page.items],
-        "next_cursor": _cursor(page.following) if page.following is not None else None,
+        "next_cursor": pages.cursor(_texts(page.following) if page.following is not None else None),
     }
 
 
@@ -107,6 +77,12 @@ def erasure_body(erased: Erased) -> ErasureBody:
     }
 
 
-def _cursor(place: Place) -> str:
-    key = [place.key["PK"], place.key["SK"]] if place.key else []
-    return base64.urlsafe_b64encode(json.dumps([place.part, *key]).encode()).decode()
+def read_place(part: str, *key: str) -> Place:
+    """Return where a page of an export goes on. Raises ``ValueError`` for what is no such place."""
+    if part not in ("own", "table", "order") or len(key) not in (0, 2) or not all(key):
+        raise ValueError("not a place in an export")
+    return Place(part, {"PK": key[0], "SK": key[1]} if key else None)
+
+
+def _texts(place: Place) -> list[str]:
+    return [place.part, *((place.key["PK"], place.key["SK"]) if place.key else ())]

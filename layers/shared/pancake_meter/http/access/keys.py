@@ -17,7 +17,8 @@ from pancake_meter.domain.access.api_key import (
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.access.routes import ROUTES
-from pancake_meter.http.fields import WHOLE, Day, Digest, Instant, PageCursor, Timestamp, WireModel
+from pancake_meter.http.cursors import PageQuery, Pages, dated
+from pancake_meter.http.fields import COUNT, WHOLE, Day, Digest, Instant, Timestamp, WireModel, items
 from pancake_meter.store.access.api_keys import KeyPage
 from pancake_meter.usecases.access.manage_keys import NewKey
 
@@ -29,7 +30,7 @@ class CreateKeyRequest(WireModel):
     """Body of ``POST /v1/keys``: who uses the key, what it may do, and until when; without an end it never expires."""
 
     name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-    roles: Annotated[list[Role], Field(min_length=1, max_length=len(ROLES))]
+    roles: Annotated[list[Role], *items(1, len(ROLES))]
     expires_at: Instant | None = None
 
 
@@ -48,11 +49,10 @@ class RotateKeyRequest(WireModel):
         return timedelta(seconds=self.overlap_seconds)
 
 
-class KeysQuery(WireModel):
+class KeysQuery(PageQuery):
     """Query of ``GET /v1/keys``: the page's size, and the cursor that the page before gave."""
 
-    limit: Annotated[int, Field(ge=1, le=KEYS_PAGE_MAX)] = KEYS_PAGE_MAX
-    cursor: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=KEYS_PAGE_MAX), COUNT] = KEYS_PAGE_MAX
 
 
 class KeyBody(TypedDict):
@@ -115,9 +115,9 @@ def own_key_body(key: ApiKey, mode: Mode, now: datetime) -> OwnKeyBody:
     return {**key_body(key, now), "mode": mode, "routes": routes}
 
 
-def key_list(page: KeyPage, now: datetime) -> KeyList:
+def key_list(page: KeyPage, pages: Pages, now: datetime) -> KeyList:
     """Return a page of keys."""
-    cursor = f"{timestamp(page.following[0])}~{page.following[1]}" if page.following else None
+    cursor = pages.cursor(dated(*page.following) if page.following else None)
     return {"keys": [key_body(key, now) for key in page.keys], "next_cursor": cursor}
 
 

@@ -15,13 +15,13 @@ from pancake_meter.domain.access.customer_token import (
     Scope,
 )
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import WHOLE, Timestamp, WireModel
+from pancake_meter.http.fields import WHOLE, Timestamp, WireModel, items
 
 
 class TokenRequest(WireModel):
     """Body of ``POST .../tokens``: what the token allows, and for how long; without a body it may read for 15 minutes."""
 
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(SCOPES))] = ("read",)
+    scopes: Annotated[tuple[Scope, ...], *items(1, len(SCOPES))] = ("read",)
     lifetime_seconds: Annotated[
         int,
         Field(strict=True, ge=int(LIFE_MIN.total_seconds()), le=int(LIFE_MAX.total_seconds())),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_of
@@ -14,7 +14,8 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.http.fields import Day, MeterName, Timestamp, Units, WireModel
+from pancake_meter.http.cursors import PageQuery, Pages
+from pancake_meter.http.fields import COUNT, Day, MeterName, Timestamp, Units, WireModel
 
 LEDGER_PAGE_MAX: Final = 100
 PERIODS_MAX: Final = 24
@@ -127,12 +128,12 @@ def latest_periods(written: Iterable[ClosedPeriod], closing: Iterable[ClosedPeri
     return [every[key] for key in sorted(every, reverse=True)[:limit]]
 
 
-def ledger_body(entries: Sequence[LedgerEntry], limit: int) -> LedgerPage:
+def ledger_body(entries: Sequence[LedgerEntry], limit: int, pages: Pages) -> LedgerPage:
     """Return a page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end."""
     is_last = len(entries) < limit or entries[-1].segment == 1
     return {
         "entries": [_entry(entry) for entry in entries],
-        "next_cursor": None if is_last else f"s{entries[-1].segment}",
+        "next_cursor": pages.cursor(None if is_last else (str(entries[-1].segment),)),
     }
 
 
@@ -140,20 +141,14 @@ class UsageQuery(WireModel):
     """Query of ``GET .../usage``: the meter, and how many closed periods to show."""
 
     meter: MeterName
-    periods: Annotated[int, Field(ge=0, le=PERIODS_MAX)] = PERIODS_MAX
+    periods: Annotated[int, Field(ge=0, le=PERIODS_MAX), COUNT] = PERIODS_MAX
 
 
-class LedgerQuery(WireModel):
+class LedgerQuery(PageQuery):
     """Query of ``GET .../ledger``: the meter, the page's size, and the cursor that the page before answered."""
 
     meter: MeterName
-    limit: Annotated[int, Field(ge=1, le=LEDGER_PAGE_MAX)] = LEDGER_PAGE_MAX
-    cursor: Annotated[str, StringConstraints(pattern=r"^s[0-9]{1,10}$")] | None = None
-
-    @property
-    def before_segment(self) -> int | None:
-        """The segment before which the page starts."""
-        return int(self.cursor[1:]) if self.cursor is not None else None
+    limit: Annotated[int, Field(ge=1, le=LEDGER_PAGE_MAX), COUNT] = LEDGER_PAGE_MAX
 
 
 def _entry(entry: LedgerEntry) -> EntryBody:

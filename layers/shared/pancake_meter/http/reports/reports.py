@@ -1,18 +1,17 @@
 """Reports on the wire: amounts are display strings with their currency beside them, and currencies are never added."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.reports.revenue import RevenueTotal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import SoldKind
-from pancake_meter.http.fields import Amount, Currency, CustomerId, MeterName, Units, WireModel
+from pancake_meter.http.cursors import PageQuery, Pages
+from pancake_meter.http.fields import COUNT, Amount, Currency, CustomerId, MeterName, Units, WireModel
 from pancake_meter.store.keys import REPORT_SHARDS
 from pancake_meter.store.reports.month_usage import MeterMonth
 from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
@@ -20,8 +19,6 @@ from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
 MONTHS_MAX: Final = 12
 CUSTOMERS_PAGE_MAX: Final = 100
 MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
-_CURSOR_LENGTH_MAX: Final = 2048
-_NO_CURSOR: Final = f"must be the next_cursor of the page before, of at most {_CURSOR_LENGTH_MAX} characters"
 
 Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
 
@@ -148,35 +145,19 @@ class UsageMonthsQuery(_MonthsQuery):
     meter: MeterName | None = None
 
 
-def _place(cursor: object) -> Place:
-    if not isinstance(cursor, str) or len(cursor) > _CURSOR_LENGTH_MAX:
-        raise ValueError(_NO_CURSOR)
-    try:
-        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
-    except (UnicodeError, binascii.Error) as error:
-        raise ValueError(_NO_CURSOR) from error
-    shard, separator, last = text.partition("~")
-    if shard not in {str(number) for number in range(REPORT_SHARDS)} or not separator:
-        raise ValueError(_NO_CURSOR)
-    if last and not last.startswith("CUSTOMER#"):
-        raise ValueError(_NO_CURSOR)
+def read_place(shard: str, last: str) -> Place:
+    """Return where a page of customers starts. Raises ``ValueError`` for what is no such place."""
+    if int(shard) not in range(REPORT_SHARDS) or not (last == "" or last.startswith("CUSTOMER#")):
+        raise ValueError("not a place among the customers")
     return int(shard), last
 
 
-class CustomersQuery(WireModel):
+class CustomersQuery(PageQuery):
     """Query of ``GET /v1/reports/revenue/customers``: the month, and either one customer or a page."""
 
     month: Month
     customer_id: CustomerId | None = None
-    limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX)] = CUSTOMERS_PAGE_MAX
-    cursor: (
-        Annotated[
-            Place,
-            BeforeValidator(_place),
-            WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+={0,2}$", "maxLength": _CURSOR_LENGTH_MAX}),
-        ]
-        | None
-    ) = None
+    limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX), COUNT] = CUSTOMERS_PAGE_MAX
 
 
 def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:
@@ -184,7 +165,7 @@ def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:
     return {"months": [{"month": month, "currencies": _currencies(sold)} for month, sold in months.items()]}
 
 
-def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None) -> CustomerPage:
+def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None, pages: Pages) -> CustomerPage:
     """Return a page of customers."""
     return {
         "month": month,
@@ -192,7 +173,7 @@ def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None
             {"customer_id": row.customer_id, "currency": row.currency, **_amounts(row.total, row.currency)}
             for row in rows
         ],
-        "next_cursor": None if place is None else base64.urlsafe_b64encode(f"{place[0]}~{place[1]}".encode()).decode(),
+        "next_cursor": pages.cursor(None if place is None else (str(place[0]), place[1])),
     }
 
 

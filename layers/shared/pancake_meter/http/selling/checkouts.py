@@ -10,14 +10,24 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
-from pancake_meter.http.fields import Amount, Currency, MeterName, PositiveQuantity, Timestamp, Units, Url, WireModel
+from pancake_meter.http.cursors import PageQuery, Pages, read_dated
+from pancake_meter.http.fields import (
+    COUNT,
+    Amount,
+    Currency,
+    MeterName,
+    PositiveQuantity,
+    Timestamp,
+    Units,
+    Url,
+    WireModel,
+)
 from pancake_meter.http.problem import Problem
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoInFlight, WaffoUnavailable
 
 CHECKOUTS_PAGE_MAX: Final = 100
 
 _RETRY_SECONDS = 2
-_CURSOR_PATTERN = r"^[0-9TZ:.-]{24}~chk_[0-9a-f]{32}$"
 
 
 class CheckoutRequest(WireModel):
@@ -60,19 +70,10 @@ class CheckoutRequest(WireModel):
         return "overage" if self.quantity is None else "top_up"
 
 
-class CheckoutsQuery(WireModel):
+class CheckoutsQuery(PageQuery):
     """Query of ``GET .../checkouts``: the page's size, and the cursor that the page before answered."""
 
-    limit: Annotated[int, Field(ge=1, le=CHECKOUTS_PAGE_MAX)] = CHECKOUTS_PAGE_MAX
-    cursor: Annotated[str, StringConstraints(pattern=_CURSOR_PATTERN)] | None = None
-
-    @property
-    def after(self) -> tuple[str, str] | None:
-        """The place after which the page starts: (listed_at, checkout id)."""
-        if self.cursor is None:
-            return None
-        created_at, _, checkout_id = self.cursor.partition("~")
-        return f"{created_at}#{checkout_id}", checkout_id
+    limit: Annotated[int, Field(ge=1, le=CHECKOUTS_PAGE_MAX), COUNT] = CHECKOUTS_PAGE_MAX
 
 
 class CheckoutLine(TypedDict):
@@ -147,10 +148,18 @@ def checkout_body(checkout: Checkout, now: datetime) -> CheckoutBody:
     }
 
 
-def checkout_page(checkouts: Sequence[Checkout], following: tuple[str, str] | None, now: datetime) -> CheckoutPage:
+def checkout_page(
+    checkouts: Sequence[Checkout], following: tuple[str, str] | None, pages: Pages, now: datetime
+) -> CheckoutPage:
     """Return a page; ``following`` is where the next one starts."""
-    cursor = f"{following[0].partition('#')[0]}~{following[1]}" if following else None
-    return {"checkouts": [checkout_body(checkout, now) for checkout in checkouts], "next_cursor": cursor}
+    shown = [checkout_body(checkout, now) for checkout in checkouts]
+    return {"checkouts": shown, "next_cursor": pages.cursor(following)}
+
+
+def read_listed(listed_at: str, checkout_id: str) -> tuple[str, str]:
+    """Return where a page of checkouts starts: (listed_at, checkout id). Raises ``ValueError`` for what is no such place."""
+    created_at, name = read_dated(listed_at.partition("#")[0], checkout_id)
+    return f"{timestamp(created_at)}#{name}", name
 
 
 def problem_of_waffo(error: WaffoApiError | InvalidRequest) -> Problem:

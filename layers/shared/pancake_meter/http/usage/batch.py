@@ -10,9 +10,11 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed
 from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX, usage_event
+from pancake_meter.faults import Fault
 from pancake_meter.http import json
-from pancake_meter.http.fields import CustomerId, Instant, MeterName, Quantity, WireModel
-from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_validation
+from pancake_meter.http.fields import Instant, LiveCustomerId, MeterName, Quantity, WireModel
+from pancake_meter.http.json import RepeatedKey
+from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_faults, problem_of_validation
 from pancake_meter.usecases.balance.event_result import EventResult
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import UsageLine, record_batch
@@ -32,7 +34,7 @@ class UsageItem(WireModel):
     """One event of ``POST /v1/usage``. Its identity is (customer, meter, id)."""
 
     id: Annotated[str, Field(min_length=1, max_length=EVENT_ID_LENGTH_MAX)]
-    customer_id: CustomerId
+    customer_id: LiveCustomerId
     meter: MeterName
     quantity: Quantity
     time: Instant | None = None
@@ -45,7 +47,7 @@ class ItemResult(TypedDict):
     status: Literal["counted", "duplicate", "refused"]
     code: NotRequired[str]
     detail: NotRequired[str]
-    errors: NotRequired[object]
+    errors: NotRequired[list[Fault]]
 
 
 class BatchBody(TypedDict):
@@ -68,7 +70,9 @@ def usage_events(text: str) -> list[Any]:
 
 
 def read_item(raw: object, now: datetime) -> UsageLine | Problem:
-    """Return the event of an item, or what is wrong with it."""
+    """Return the event of an item, or what is wrong with it. An item may be the refusal of its line."""
+    if isinstance(raw, RepeatedKey):
+        return problem_of_faults([{"field": "", "fault": str(raw)}])
     try:
         item = UsageItem.model_validate(raw)
         return UsageLine(item.customer_id, item.meter, usage_event(item.id, item.quantity, item.time, now))
@@ -123,10 +127,10 @@ def _verdict(result: EventResult | DomainError) -> Counted | Problem:
 
 def _result(raw: object, result: Counted | Problem) -> ItemResult:
     body: ItemResult = {"status": "refused"} if isinstance(result, Problem) else {"status": result}
-    if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+    if isinstance(raw, dict) and isinstance(raw.get("id"), str) and json.is_whole(raw["id"]):
         body["id"] = raw["id"][:EVENT_ID_LENGTH_MAX]
     if isinstance(result, Problem):
         body |= {"code": result.code, "detail": result.detail}
-        if "errors" in result.extra:
-            body["errors"] = result.extra["errors"]
+        if result.errors:
+            body["errors"] = result.errors
     return body

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NotRequired
 
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.faults import Fault
+from pancake_meter.http import json
 from pancake_meter.http.problem import Problem, problem_of_domain
 from pancake_meter.http.usage.batch import read_item
 from pancake_meter.http.usage.intake import lenient_items
@@ -21,11 +23,12 @@ _NEEDED: Final = frozenset({"id", "customer_id", "meter", "quantity"})
 
 
 class RefusedItem(TypedDict):
-    """An event that was not accepted: ``index`` is its position in the request, from 0."""
+    """An event that was not accepted: ``index`` is its position in the request, from 0; ``errors``: its wrong fields."""
 
     index: int
     code: str
     detail: str
+    errors: NotRequired[list[Fault]]
 
 
 class BulkBody(TypedDict):
@@ -51,9 +54,7 @@ class BulkRead:
     @property
     def body(self) -> BulkBody:
         """The answer."""
-        refused_items: list[RefusedItem] = [
-            {"index": index, "code": problem.code, "detail": problem.detail} for index, problem in self.problems
-        ]
+        refused_items = [_refused(index, problem) for index, problem in self.problems]
         return {"accepted": len(self.lines), "refused": self.refused, "refused_items": refused_items}
 
     @property
@@ -68,7 +69,7 @@ def read_bulk(metering: Metering, text: str, content_type: str, now: datetime) -
     A body of nothing but garbage has a million items. Once 100 are refused, what cannot be an event is only counted.
     """
     read = BulkRead()
-    for index, item in enumerate(lenient_items(text, content_type)):
+    for index, item in enumerate(lenient_items(text, content_type, json.loads_batch)):
         is_told = len(read.problems) < REFUSED_ITEMS_MAX
         found = _read(metering, item, now) if is_told or _may_be_event(item) else None
         if isinstance(found, UsageLine):
@@ -78,6 +79,11 @@ def read_bulk(metering: Metering, text: str, content_type: str, now: datetime) -
         if is_told and found is not None:
             read.problems.append((index, found))
     return read
+
+
+def _refused(index: int, problem: Problem) -> RefusedItem:
+    item: RefusedItem = {"index": index, "code": problem.code, "detail": problem.detail}
+    return {**item, "errors": problem.errors} if problem.errors else item
 
 
 def _may_be_event(item: object) -> bool:

@@ -1,10 +1,10 @@
 """Usage in other systems' formats on the wire: how their bodies are read, and how they are answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from io import StringIO
 from itertools import islice
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
@@ -13,8 +13,9 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.errors import TooManyEvents, UnreadableUsage
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http import json
-from pancake_meter.http.fields import PageCursor, Timestamp, WireModel
-from pancake_meter.http.json import MalformedJson
+from pancake_meter.http.cursors import PageQuery, Pages, dated
+from pancake_meter.http.fields import COUNT, Timestamp
+from pancake_meter.http.json import MalformedJson, RepeatedKey
 from pancake_meter.http.problem import Problem
 from pancake_meter.openmeter.cloud_event import CloudEvent, cloud_event
 from pancake_meter.store.usage.parked_usage import CONTENT_LENGTH_MAX, ParkedUsage, UsageSource, content_of
@@ -88,15 +89,14 @@ class ReplayedBody(ParkedBody):
     status: ItemStatus
 
 
-class ParkedQuery(WireModel):
+class ParkedQuery(PageQuery):
     """Query of ``GET /v1/usage/parked``: the page's size, and the cursor that the page before gave.
 
     ``status`` lists what is open, or what was dismissed.
     """
 
     status: Literal["open", "dismissed"] = "open"
-    limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX)] = PARKED_PAGE_MAX
-    cursor: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=PARKED_PAGE_MAX), COUNT] = PARKED_PAGE_MAX
 
 
 def bounded_items(text: str, content_type: str) -> list[object]:
@@ -112,17 +112,21 @@ def bounded_items(text: str, content_type: str) -> list[object]:
     return items
 
 
-def lenient_items(text: str, content_type: str) -> Iterable[object]:
+def lenient_items(text: str, content_type: str, loads: Callable[[str], Any] = json.loads_foreign) -> Iterable[object]:
     """Return the items of a body: a JSON array, lines of JSON, or one object. Lines are parsed one by one, when asked for.
 
-    A line of ``ndjson`` that is no JSON is an item that cannot be read, and no reason to refuse the others.
+    A line of ``ndjson`` that is no JSON is an item that cannot be read, and no reason to refuse the others. ``loads`` parses
+    a body or a line.
 
     Raises:
+        RepeatedKey: ``loads`` refuses a key that is there twice, and found one in a body that is no ``ndjson``.
         MalformedJson: the body is none of the three.
     """
     if _media_type(content_type) not in _NDJSON:
         try:
-            whole = json.loads_batch(text)
+            whole = loads(text)
+        except RepeatedKey:
+            raise
         except MalformedJson:
             # `ndjson` also comes as application/json; one line alone that cannot be read is no batch.
             if "\n" not in text.strip():
@@ -130,7 +134,7 @@ def lenient_items(text: str, content_type: str) -> Iterable[object]:
         else:
             return whole if isinstance(whole, list) else [whole]
     # Only a line feed ends a line: other separators of Unicode may stand inside a JSON text.
-    return (_line(line) for line in StringIO(text) if not line.isspace())
+    return (_line(line, loads) for line in StringIO(text) if not line.isspace())
 
 
 def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
@@ -141,7 +145,7 @@ def cloud_events(text: str, content_type: str) -> list[CloudEvent]:
         TooManyEvents: a batch of more than 1,000; nothing is counted.
         UnreadableUsage: it is not what its content type says, or an event is malformed; nothing is counted.
     """
-    whole = json.loads_batch(text)
+    whole = json.loads_foreign(text)
     media_type = _media_type(content_type)
     if media_type == _BATCH and not isinstance(whole, list):
         raise UnreadableUsage("a batch is a JSON array of events")
@@ -187,12 +191,12 @@ def no_content() -> Response[str]:
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
-def parked_page(parked: Sequence[ParkedUsage], *, has_more: bool) -> ParkedPage:
+def parked_page(parked: Sequence[ParkedUsage], pages: Pages, *, has_more: bool) -> ParkedPage:
     """Return a page of parked usage."""
     last = parked[-1] if parked and has_more else None
     return {
         "parked": [parked_body(each) for each in parked],
-        "next_cursor": f"{timestamp(last.parked_at)}~{last.digest}" if last else None,
+        "next_cursor": pages.cursor(dated(last.parked_at, last.digest) if last else None),
     }
 
 
@@ -216,12 +220,17 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _line(line: str) -> object:
-    """Return a line's object, or the line itself where it is none: cheaply, since a body of garbage has millions."""
+def _line(line: str, loads: Callable[[str], Any]) -> object:
+    """Return a line's object, or the line itself where it is none: cheaply, since a body of garbage has millions.
+
+    Of one that ``loads`` refuses for a repeated key, it returns the refusal.
+    """
     if len(line) < _OBJECT_LENGTH_MIN or not line.lstrip().startswith("{"):
         return line.strip()
     try:
-        return json.loads_batch(line)
+        return loads(line)
+    except RepeatedKey as error:
+        return error
     except MalformedJson:
         return line.strip()
 

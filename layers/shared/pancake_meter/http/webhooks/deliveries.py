@@ -8,7 +8,8 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.standing.lifecycle import ToldBy
-from pancake_meter.http.fields import CustomerId, Digest, PageCursor, Timestamp, WireModel
+from pancake_meter.http.cursors import PageQuery, Pages, dated
+from pancake_meter.http.fields import COUNT, CustomerId, Digest, Timestamp, WireModel
 from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Verdict
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.fields import MAX_ID_LENGTH
@@ -16,13 +17,12 @@ from pancake_meter.waffo.fields import MAX_ID_LENGTH
 DELIVERIES_PAGE_MAX: Final = 50
 
 
-class DeliveriesQuery(WireModel):
+class DeliveriesQuery(PageQuery):
     """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave."""
 
     verdict: Verdict | None = None
     order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
-    limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX)] = DELIVERIES_PAGE_MAX
-    cursor: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=DELIVERIES_PAGE_MAX), COUNT] = DELIVERIES_PAGE_MAX
 
     @model_validator(mode="after")
     def _names_one_list(self) -> Self:
@@ -129,9 +129,9 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
     }
 
 
-def delivery_page(page: Page) -> DeliveryPage:
+def delivery_page(page: Page, pages: Pages) -> DeliveryPage:
     """Return a page of deliveries."""
-    cursor = f"{timestamp(page.following[0])}~{page.following[1]}" if page.following else None
+    cursor = pages.cursor(dated(*page.following) if page.following else None)
     return {"deliveries": [_summary(listed) for listed in page.deliveries], "next_cursor": cursor}
 
 

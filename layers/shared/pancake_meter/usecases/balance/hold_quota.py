@@ -99,7 +99,13 @@ def hold_quota(
             return HoldPlaced(HoldHandle(meter, quantity, hold_id), hold, written)
         balance = written.balance
         if balance is None:
-            metering.open(customer_id, meter, now)
+            opening = metering.opening(customer_id, meter, now)
+            refused = place_hold(opening.change.balance, hold_id, hold)
+            if isinstance(refused, Refusal):
+                # Nothing is written: a balance that a refusal opened would begin the customer's month.
+                metering.check_not_erased(customer_id)
+                return HoldRefused(refused, opening.change.balance)
+            metering.write_opening(opening, now)
             continue
         if metering.keep_current(balance, now):
             continue

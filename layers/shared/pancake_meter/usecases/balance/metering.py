@@ -87,11 +87,9 @@ class Metering:
         Two reads, and a query where a paid term has lapsed and units are due.
         """
         balance = read_balance(self.table, customer_id, meter)
-        subscription = read_subscription(self.table, customer_id)
         if balance is None:
-            opening = self._opening(subscription, customer_id, meter, now)
-            demands = (subscription_unchanged(customer_id, subscription), *self.unless_erased(customer_id))
-            return Begun(opening, subscription, demands)
+            return self.opening(customer_id, meter, now)
+        subscription = read_subscription(self.table, customer_id)
         advanced = self._advanced(balance, now, subscription)
         return Begun(advanced.change, subscription, advanced.demands)
 
@@ -129,17 +127,25 @@ class Metering:
         current = [self._advanced(balance, now, subscription).change.balance for balance in written.values()]
         return sorted([*current, *opened], key=lambda balance: balance.meter)
 
+    def opening(self, customer_id: str, meter: str, now: datetime) -> "Begun":
+        """Return the change that opens a balance under the customer's coverage, to be written by ``write_opening``."""
+        subscription = read_subscription(self.table, customer_id)
+        # A subscription that starts between the read and the write must not leave a balance of the plan before it.
+        demands = (subscription_unchanged(customer_id, subscription), *self.unless_erased(customer_id))
+        return Begun(self._opening(subscription, customer_id, meter, now), subscription, demands)
+
     def open(self, customer_id: str, meter: str, now: datetime) -> Balance | None:
         """Create a balance under the customer's coverage and return it; ``None`` if somebody else was faster.
 
         Raises:
             CustomerErased: the customer was erased.
         """
-        subscription = read_subscription(self.table, customer_id)
-        change = self._opening(subscription, customer_id, meter, now)
-        # A subscription that starts between the read and this write must not leave a balance of the plan before it.
-        demands = [subscription_unchanged(customer_id, subscription), *self.unless_erased(customer_id)]
-        opened = write_change(self.table, change, "opened", None, now, demands=demands)
+        return self.write_opening(self.opening(customer_id, meter, now), now)
+
+    def write_opening(self, begun: "Begun", now: datetime) -> Balance | None:
+        """Write an ``opening``. Returns and raises as ``open``."""
+        customer_id, meter = begun.change.balance.customer_id, begun.change.balance.meter
+        opened = write_change(self.table, begun.change, "opened", None, now, demands=begun.demands)
         if opened is None:
             self.check_not_erased(customer_id)
         if opened is not None and opened.policy.plan is None:

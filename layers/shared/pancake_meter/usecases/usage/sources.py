@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from pancake_meter.catalog import Catalog
+from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.balance.hold import CustomerHold
-from pancake_meter.domain.customer import check_customer_id
 from pancake_meter.domain.errors import UnknownEventType, UnknownUsageCustomer, UnreadableUsage
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.usage.llm_call import LlmCall
@@ -130,7 +130,7 @@ def _customer(stated: str) -> str:
     """Return an identity as a customer's id, exactly; to trim it would be to guess whose it is."""
     if stated != stated.strip():
         raise UnknownUsageCustomer("the customer's id begins or ends with whitespace")
-    return check_customer_id(stated)
+    return check_live_customer_id(stated)
 
 
 def _own_hold(catalog: Catalog, call: LlmCall, customer_id: str | None) -> CustomerHold | None:
