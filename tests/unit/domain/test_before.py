@@ -3,16 +3,19 @@
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from pancake_meter.domain.balance.advance import IdleRun
 from pancake_meter.domain.balance.balance import Policy
 from pancake_meter.domain.selling.plan import OverageAllowed, Plan
 from pancake_meter.domain.standing.before import periods_before
-from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.pure_subscription import CUSTOMER, PLANS, step
 from tests.support.webhook_world import utc
+
+if TYPE_CHECKING:
+    from pancake_meter.domain.standing.lifecycle import LifecycleKind
 
 PRO, STARTER, SCALE = PLANS["pro"], PLANS["starter"], PLANS["scale"]
 FREE = Policy("free", Decimal(10), "month", OverageAllowed())
