@@ -72,11 +72,12 @@ def test_a_period_that_another_order_took_over_while_it_ran_is_no_period_of_its_
 
 def test_before_the_first_order_the_default_plan_had_its_windows_and_nothing_of_them_rolls_over() -> None:
     known = paid(("a", "2026-05-10", "2026-06-10", PRO))
-    for cadence, first, windows in (
+    expected: list[tuple[Cadence, str, int]] = [
         ("month", "2026-01-10", 4),
         ("billing", "2026-01-10", 4),
         ("day", "2026-02-09", 90),
-    ):
+    ]
+    for cadence, first, windows in expected:
         default = replace(FREE, cadence=cadence, rollover_maximum=Decimal(10))
         (run,) = before(known, utc("2026-05-20"), default)
         assert (run.policy, run.term.order_id, run.term.start, run.windows) == (default, None, utc(first), windows)
