@@ -304,6 +304,10 @@ _SCHEDULED: Final = {
         "Reconciliation has not run. Events that no webhook delivered are not found.",
     ),
     "UsageHealingFunction": ("HealingSilentAlarm", "Healing has not run. Calls that nobody reported are not found."),
+    "CustomerDataFunction": (
+        "ErasureSilentAlarm",
+        "Nobody has looked for erasures that were left half done. They go on when they are asked for again.",
+    ),
 }
 """Functions that a schedule invokes. Only ``Invocations`` is written by AWS itself, so a run that dies at once counts as a
 run; its Errors alarm rings then. A run on demand does the same work, so it may stand for one of the schedule.
@@ -360,6 +364,7 @@ _SET_ASIDE: Final[Mapping[str, tuple[str, str, str]]] = {
 _FAILING: Final[Mapping[str, str]] = {
     "ApiKeyAuthorizerFunction": "Callers are answered 500.",
     "RenewalResetFunction": "Balances still advance when they are used.",
+    "CustomerDataFunction": "An erasure cannot go on; what is left of it waits for the next run.",
     "ReconciliationFunction": "Webhooks are still applied; events that were missed wait for the next run.",
     "UsageBatchFunction": "The queue brings the messages back.",
     "UsageForwardingFunction": "The stream brings the batch back.",

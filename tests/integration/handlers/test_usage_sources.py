@@ -580,7 +580,7 @@ def test_a_large_event_is_parked_whole_and_one_that_could_not_be_kept_is_refused
     post: Post, dynamodb: "DynamoDBClient", table: str
 ) -> None:
     # Given an event that no meter wants, larger than most and smaller than what can be kept
-    large = cloud_event(type="page-view", data={"text": "x" * 100_000})
+    large = cloud_event(type="page-view", data={f"count_{number}": number for number in range(5_000)})
     assert post("usage_cloudevents", [large]).status == HTTPStatus.NO_CONTENT
     (parked,) = post("usage_parked", None).body["parked"]
     assert json.loads(parked["content"]) == large

@@ -15,6 +15,7 @@ from tests.support.pure_subscription import CUSTOMER, PLANS, step
 from tests.support.webhook_world import utc
 
 if TYPE_CHECKING:
+    from pancake_meter.domain.selling.plan import Cadence
     from pancake_meter.domain.standing.lifecycle import LifecycleKind
 
 PRO, STARTER, SCALE = PLANS["pro"], PLANS["starter"], PLANS["scale"]
