@@ -66,6 +66,18 @@ class OwnApiKey(DomainError):
     code = "own_api_key"
 
 
+class LongerLivedAdmin(DomainError):
+    """A key cannot revoke an admin key that lives longer than itself: so the last live admin is never revoked."""
+
+    code = "longer_lived_admin"
+
+
+class CallerKeyNotActive(DomainError):
+    """The key that asks was revoked, has expired, or may no longer do it; API Gateway only remembers that it once did."""
+
+    code = "caller_key_not_active"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """What is known of a key. ``replaced_by`` is the id of the key that it was rotated to.
