@@ -39,4 +39,4 @@ def get_ledger(customer_id: str, query: LedgerQuery) -> Response[str]:
     deps.metering.check_meter(query.meter)
     table = deps.metering.table
     entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=query.before_segment)
-    return answer(HTTPStatus.OK, ledger_body(entries, query.limit))
+    return answer(HTTPStatus.OK, ledger_body(entries, query.limit, is_for_customer=router.token is not None))
