@@ -25,7 +25,9 @@ DEPS = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: NOW, erasures=NOBODY_E
 QUOTA = "GET /v1/customers/{customer_id}/quota"
 
 
-def mint(roles: set[Role], body: Any, customer: str = "acct_1001", deps: AccessDeps = DEPS, *, is_revoked: bool = False) -> Answer:
+def mint(
+    roles: set[Role], body: Any, customer: str = "acct_1001", deps: AccessDeps = DEPS, *, is_revoked: bool = False
+) -> Answer:
     event = api_event("tokens_create", path=f"/v1/customers/{customer}/tokens", body="" if body is None else body)
     key = create_key(deps.table, "test", "backend", frozenset(roles), None, NOW).known
     event["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller.of(key).context)

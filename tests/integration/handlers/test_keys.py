@@ -125,6 +125,9 @@ def test_a_prod_stack_makes_live_keys(dynamodb: "DynamoDBClient", table: str) ->
         ({"name": 'a"b'}, "invalid_request"),
         ({"name": "a\nb"}, "invalid_request"),
         ({"name": "a\n"}, "invalid_request"),
+        ({"name": "bob.ops@example.com"}, "invalid_api_key"),
+        ({"name": "pm_test_" + "A" * 38}, "invalid_api_key"),
+        ({"name": "Bearer abc"}, "invalid_api_key"),
         ({"mode": "live"}, "invalid_request"),
         ({"expires_at": "2026-03-10T12:00:00Z"}, "invalid_api_key"),
         ({"expires_at": "2046-03-10T12:00:00Z"}, "invalid_api_key"),
@@ -342,8 +345,9 @@ def test_an_admin_that_was_rotated_does_not_revoke_its_successor(stack: Stack) -
 
 
 def test_an_admin_with_an_end_does_not_revoke_one_that_lives_longer(stack: Stack) -> None:
-    short, long = stack.another_admin(expires_at="2026-03-11T12:00:00Z"), stack.another_admin(
-        expires_at="2026-03-12T12:00:00Z"
+    short, long = (
+        stack.another_admin(expires_at="2026-03-11T12:00:00Z"),
+        stack.another_admin(expires_at="2026-03-12T12:00:00Z"),
     )
     for longer in (stack.admin.known, long):
         assert stack.revoke(longer.id, as_key=short).body["code"] == "longer_lived_admin"

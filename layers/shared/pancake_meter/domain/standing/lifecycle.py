@@ -106,6 +106,7 @@ class LifecycleEvent:
     is_trial: bool = False
     billing_period: BillingPeriod | None = None
     price: Decimal | None = None
+    currency: str | None = None
 
 
 ToldBy = Literal["webhook", "reconciliation"]

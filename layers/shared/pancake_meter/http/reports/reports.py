@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.reports.revenue import RevenueTotal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import SoldKind
-from pancake_meter.http.fields import Amount, Currency, CustomerId, MeterName, Units, WireModel
+from pancake_meter.http.fields import Amount, Currency, MeterName, QueryCustomerId, Units, WireModel
 from pancake_meter.store.keys import REPORT_SHARDS
 from pancake_meter.store.reports.month_usage import MeterMonth
 from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
@@ -167,7 +167,7 @@ class CustomersQuery(WireModel):
     """Query of ``GET /v1/reports/revenue/customers``: the month, and either one customer or a page."""
 
     month: Month
-    customer_id: CustomerId | None = None
+    customer_id: QueryCustomerId | None = None
     limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX)] = CUSTOMERS_PAGE_MAX
     cursor: (
         Annotated[
