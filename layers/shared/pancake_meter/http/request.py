@@ -1,5 +1,6 @@
 """The request in hand: what a route reads of it, and the form of its answer."""
 
+import base64
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final

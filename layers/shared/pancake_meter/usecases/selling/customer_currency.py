@@ -15,8 +15,8 @@ from pancake_meter.usecases.selling.waffo_orders import WaffoOrders
 class CustomerCurrency:
     """Decides it: the currency ``requested``, else that of the customer's order, else the catalog's.
 
-    Events tell the currency of an order. Of one that an earlier version kept, Waffo is asked where the catalog sells plans in
-    several currencies; ``is_guessed`` says that it was asked in vain, so that the catalog's currency stands for the order's.
+    Events tell the currency of an order. Of one that an earlier version kept, Waffo is asked where the catalog sells plans
+    in several currencies. ``is_guessed``: it was asked in vain, and the catalog's currency stands for the order's.
     """
 
     catalog: Catalog

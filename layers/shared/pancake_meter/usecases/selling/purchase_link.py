@@ -8,7 +8,7 @@ history, a proxy's log, a colleague. It may be clicked any number of times withi
 open checkout of its kind, so that more clicks buy no more.
 
 Secrets are the lines of one text. The first seals new links, and each of them opens links. To rotate, put a new line before
-the old one and take the old one away seven days later; to revoke every link at once, replace the text.
+the old one and take the old one away seven days and five minutes later; to revoke every link at once, replace the text.
 """
 
 import hmac
