@@ -71,10 +71,10 @@ def main(
 
 
 def _create(place: _Place, options: argparse.Namespace, now: datetime) -> int:
-    mode = _agreed_mode(place, options.mode)
     life = options.expires_in_days
     if life is not None and not 1 <= life <= LIFE_MAX.days:
         raise Refused(f"--expires-in-days is 1 to {LIFE_MAX.days}")
+    mode = _agreed_mode(place, options.mode)
     expires_at = now + timedelta(days=life) if life is not None else None
     new = create_key(place.table, mode, options.name, options.roles, expires_at, now)
     print(new.text)

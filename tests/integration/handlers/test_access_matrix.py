@@ -360,7 +360,7 @@ def test_the_log_has_a_token_s_id_and_never_the_token_or_its_customer(
 def test_a_token_that_begins_later_is_refused_but_for_a_minute_between_two_clocks(table: KeyTable, claim: str) -> None:
     for seconds, is_taken in ((60, True), (61, False), (-30, True)):
         at = int(NOW.timestamp()) + seconds
-        bearer = signed(**{claim: at, "exp": at + 600})
+        bearer = signed(**dict[str, Any]({claim: at, "exp": at + 600}))
         answer = ask(table, f"GET {CUSTOMER}/quota", f"Bearer {bearer}")
         assert answer["isAuthorized"] == is_taken, seconds
 

@@ -32,7 +32,7 @@ def mint(
     key = create_key(deps.table, "test", "backend", frozenset(roles), None, NOW).known
     event["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller.of(key).context)
     if is_revoked:
-        deps.table.write(Put({**deps.table.items[f"APIKEY#{key.id}"], "status": "revoked"}))
+        deps.table.write(Put({**(deps.table.get({"PK": f"APIKEY#{key.id}"}) or {}), "status": "revoked"}))
     return read_answer(access.handler(event, LambdaContext(), deps))
 
 
