@@ -110,7 +110,7 @@ def test_overage_is_sold_in_the_currency_of_the_order(shop: Shop) -> None:
 def test_what_has_no_price_in_the_customer_s_currency_is_shown_and_sold_in_the_catalog_s(shop: Shop) -> None:
     subscribed(shop, "EUR")
     listed = prices(plans(shop, token_of="acct_1001").body)
-    assert listed["tokens"] == sold(shop, meter="tokens", kind="top_up") == ("4.00", "USD")
+    assert listed["tokens"] == sold(shop, meter="tokens", kind="top_up") == ("3.00", "USD")
     # A change keeps the currency of its order, in which no plan is sold.
     assert "pro" not in listed
     assert shop.checkout(plan="pro").status == 409
