@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import boto3
 
-from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, mode_of_environment
+from pancake_meter.domain.access.api_key import LIFE_MAX, ApiKey, Mode, api_key_id, mode_of_environment
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.store.access.api_keys import list_api_keys, mode_of_listed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _PAGE = 100
+_ROLES_HELP = f"comma-separated, of {', '.join(ROLES)}; without it the key has EVERY role, admin among them"
 
 
 class Refused(Exception):
@@ -70,8 +71,10 @@ def main(
 
 
 def _create(place: _Place, options: argparse.Namespace, now: datetime) -> int:
-    mode = _agreed_mode(place, options.mode)
     life = options.expires_in_days
+    if life is not None and not 1 <= life <= LIFE_MAX.days:
+        raise Refused(f"--expires-in-days is 1 to {LIFE_MAX.days}")
+    mode = _agreed_mode(place, options.mode)
     expires_at = now + timedelta(days=life) if life is not None else None
     new = create_key(place.table, mode, options.name, options.roles, expires_at, now)
     print(new.text)
@@ -139,8 +142,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "create":
             command.add_argument("--mode", choices=("test", "live"))
             command.add_argument("--name", required=True)
-            command.add_argument("--roles", type=_roles, default=frozenset(ROLES))
-            command.add_argument("--expires-in-days", type=int)
+            command.add_argument("--roles", type=_roles, default=frozenset(ROLES), help=_ROLES_HELP)
+            command.add_argument(
+                "--expires-in-days", type=int, help=f"1 to {LIFE_MAX.days}; without it the key never ends"
+            )
         if name == "revoke":
             command.add_argument("--id")
     return parser

@@ -53,7 +53,8 @@ def post_key() -> Response[str]:
     """Make a key of the stack's mode."""
     request = CreateKeyRequest.model_validate(body(router))
     deps = router.deps
-    new = create_key(deps.table, deps.mode, request.name, frozenset(request.roles), request.expires_at, deps.clock())
+    roles = frozenset(request.roles)
+    new = create_key(deps.table, deps.mode, request.name, roles, request.expires_at, deps.clock(), by=_own_key_id())
     return _made("API key made", deps, new)
 
 
@@ -63,7 +64,8 @@ def post_rotation(key_id: str) -> Response[str]:
     """Make a key like another, which ends after the overlap. A body is not needed."""
     request = RotateKeyRequest.model_validate(optional_body(router))
     deps = router.deps
-    return _made("API key rotated", deps, rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock()))
+    new = rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock(), by=_own_key_id())
+    return _made("API key rotated", deps, new)
 
 
 @router.delete("/v1/keys/<key_id>")
@@ -71,10 +73,15 @@ def delete_key(key_id: str) -> Response[str]:
     """Revoke a key. The authorizer forgets it within a minute; it stays listed for 90 days."""
     deps = router.deps
     now = deps.clock()
-    caller = key_caller_of(router.current_event.raw_event)
-    revoked = revoke_key(deps.table, key_id, now, by=caller.key_id if caller is not None else None)
+    revoked = revoke_key(deps.table, key_id, now, by=_own_key_id())
     logger.info("API key revoked", revoked_key_id=revoked.id, revoked_key_name=revoked.plain_name)
     return answer(HTTPStatus.OK, key_body(revoked, now))
+
+
+def _own_key_id() -> str:
+    """Return the id of the key of the call; no key has the id of a call without one."""
+    caller = key_caller_of(router.current_event.raw_event)
+    return caller.key_id if caller is not None else ""
 
 
 def _made(message: str, deps: AccessDeps, new: NewKey) -> Response[str]:

@@ -14,6 +14,7 @@ from pancake_meter.http.access.tokens import TokenRequest, token_body
 from pancake_meter.http.request import answer, optional_body
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.access.manage_keys import check_caller
 
 logger = Logger()
 router = Router[AccessDeps]()
@@ -25,17 +26,19 @@ def post_token(customer_id: str) -> Response[str]:
     """Make a token for one customer. A key gives no more than it may do itself. Nothing is stored."""
     check_live_customer_id(customer_id)
     request = TokenRequest.model_validate(optional_body(router))
+    deps = router.deps
+    now = deps.clock()
     caller = key_caller_of(router.current_event.raw_event)
-    may_give = scopes_of(caller.roles) if caller is not None else frozenset()
+    # API Gateway may remember a key for a minute after it was revoked, and a token would outlive that.
+    key = check_caller(deps.table, caller.key_id if caller is not None else "", now)
+    may_give = scopes_of(key.roles)
     wanted = frozenset(request.scopes)
     if not wanted <= may_give:
         raise ScopeNotAllowed(
             "the API key may not do itself all that the token would allow",
             allowed=[scope for scope in SCOPES if scope in may_give],
         )
-    deps = router.deps
     deps.erasures.check_not_erased(customer_id)
-    now = deps.clock()
     text, token = make_token(deps.tokens, customer_id, wanted, request.life, now)
-    logger.info("customer token made", made_token_id=token.id, scopes=sorted(wanted))
+    logger.info("customer token made", made_token_id=token.id, customer_id=customer_id, scopes=sorted(wanted))
     return answer(HTTPStatus.CREATED, token_body(text, token, now), {"Cache-Control": "no-store"})

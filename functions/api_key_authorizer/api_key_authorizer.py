@@ -12,15 +12,17 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter.deps.authorizer import AuthorizerDeps, authorizer_deps
-from pancake_meter.domain.access.api_key import ApiKey, KeyRefusal
+from pancake_meter.domain.access.api_key import ApiKey, KeyRefusal, RefusedKey
 from pancake_meter.domain.access.customer_token import CustomerToken, TokenRefusal
 from pancake_meter.http.access.caller import KeyCaller, token_context
 from pancake_meter.http.access.routes import ROUTE_OF_KEY
-from pancake_meter.invocation import in_time
+from pancake_meter.invocation import in_time, mask_log
 from pancake_meter.usecases.access.authorize import authorize_key
 from pancake_meter.usecases.access.customer_token import TOKEN_LENGTH_MAX, read_token
 
 logger = Logger()
+
+mask_log()
 
 PRODUCTION: Final = authorizer_deps()
 
@@ -33,6 +35,10 @@ def handler(event: Mapping[str, Any], context: LambdaContext, deps: AuthorizerDe
     """Authorize one request. Neither key nor token nor the event is ever logged."""
     found = authorize(event, deps)
     about = {"aws_request_id": context.aws_request_id, "route_key": event.get("routeKey")}
+    if isinstance(found, RefusedKey):
+        key = found.key
+        logger.info("refused", extra={**about, "reason": found.reason, "key_name": key.plain_name, "key_id": key.id})
+        return {"isAuthorized": False}
     if isinstance(found, str):
         logger.info("refused", extra={**about, "reason": found})
         return {"isAuthorized": False}
@@ -46,7 +52,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext, deps: AuthorizerDe
 
 def authorize(
     event: Mapping[str, Any], deps: AuthorizerDeps
-) -> ApiKey | CustomerToken | KeyRefusal | TokenRefusal | Literal["unknown_route"]:
+) -> ApiKey | CustomerToken | RefusedKey | KeyRefusal | TokenRefusal | Literal["unknown_route"]:
     """Return the key or the token of the request, or why it may not call. Raises `StoreError` and `CorruptItem`."""
     route = ROUTE_OF_KEY.get(str(event.get("routeKey")))
     if route is None:

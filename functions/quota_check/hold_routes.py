@@ -19,7 +19,7 @@ from pancake_meter.http.balance.holds import (
     settled_body,
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.request import answer, base_url, body, request_id
+from pancake_meter.http.request import answer, body, request_id
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
@@ -49,9 +49,9 @@ def post_hold(customer_id: str) -> Response[str]:
     placed = hold_quota(deps.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
     if isinstance(placed, HoldRefused):
         report_refused("hold", placed.refusal.reason, request.quantity, placed.balance)
-        links = deps.offers.links(placed.balance, base_url(router), now)
+        links = deps.offers.links(placed.balance, router.links_base, now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
-    quota = quota_body(placed.balance, deps.offers.nudge(placed.balance, base_url(router), now))
+    quota = quota_body(placed.balance, deps.offers.nudge(placed.balance, router.links_base, now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
     return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))
 
@@ -71,7 +71,7 @@ def post_settle(customer_id: str, hold_id: str) -> Response[str]:
     if balance is None:
         logger.warning("quota after a settlement not read", customer_id=customer_id, meter=handle.meter)
         return answer(HTTPStatus.OK, settled_body(settled, None))
-    quota = quota_body(balance, deps.offers.nudge(balance, base_url(router), now))
+    quota = quota_body(balance, deps.offers.nudge(balance, router.links_base, now))
     return answer(HTTPStatus.OK, settled_body(settled, quota), rate_limit_headers(balance, now))
 
 

@@ -9,7 +9,7 @@ from pancake_meter.deps.telemetry import report_refused
 from pancake_meter.domain.balance.spend import refusal
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.http.balance.quota import QuotaQuery, quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.request import answer, base_url, request_id
+from pancake_meter.http.request import answer, request_id
 from pancake_meter.http.resolver import Router
 
 router = Router[QuotaDeps]()
@@ -21,7 +21,7 @@ def get_quotas(customer_id: str) -> Response[str]:
     deps = router.deps
     now = deps.clock()
     balances = deps.metering.current_balances(customer_id, now)
-    quotas = [quota_body(balance, deps.offers.nudge(balance, base_url(router), now)) for balance in balances]
+    quotas = [quota_body(balance, deps.offers.nudge(balance, router.links_base, now)) for balance in balances]
     return answer(HTTPStatus.OK, {"customer_id": customer_id, "quotas": quotas})
 
 
@@ -36,7 +36,7 @@ def get_quota(customer_id: str, meter: str, query: QuotaQuery) -> Response[str]:
     refused = refusal(balance, wanted) if wanted is not None else None
     if refused is not None and wanted is not None:
         report_refused("check", refused.reason, wanted, balance)
-        links = deps.offers.links(balance, base_url(router), now)
+        links = deps.offers.links(balance, router.links_base, now)
         return refusal_problem(refused, balance, links, now).response(request_id(router))
-    content = quota_body(balance, deps.offers.nudge(balance, base_url(router), now))
+    content = quota_body(balance, deps.offers.nudge(balance, router.links_base, now))
     return answer(HTTPStatus.OK, content, rate_limit_headers(balance, now))

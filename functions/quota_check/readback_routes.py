@@ -40,4 +40,4 @@ def get_ledger(customer_id: str, query: LedgerQuery) -> Response[str]:
     table, pages = deps.metering.table, query.pages(customer_id)
     before = pages.place(query.cursor, int)
     entries = read_ledger(table, customer_id, query.meter, limit=query.limit, before_segment=before)
-    return answer(HTTPStatus.OK, ledger_body(entries, query.limit, pages))
+    return answer(HTTPStatus.OK, ledger_body(entries, query.limit, pages, is_for_customer=router.token is not None))

@@ -1,9 +1,9 @@
 """A table of API keys in memory, for the authorizer alone: it reads, puts, and counts its writes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pancake_meter.store.table import Item, Put, Table, Update
+from pancake_meter.store.table import Item, Put, Table, Update, Write
 
 
 class KeyTable(Table):
@@ -17,6 +17,11 @@ class KeyTable(Table):
     def get(self, key: Mapping[str, str]) -> Item | None:
         self.reads += 1
         return self.items.get(key["PK"])
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        for write in writes:
+            assert isinstance(write, Put)
+            self.write(write)
 
     def write(self, write: Put | Update) -> Item:
         if isinstance(write, Put):

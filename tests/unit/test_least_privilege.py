@@ -13,6 +13,8 @@ MONEY = ("CHECKOUT#chk_1", "ORDER#ORD_1", "PAYMENT#PAY_1", "REPORT#REVENUE#2026-
 def test_only_who_guards_api_keys_touches_them_and_only_an_erasure_deletes_anything(function: str, action: str) -> None:
     allowed = {("api_key_authorizer", "GetItem"), ("api_key_authorizer", "UpdateItem")}
     allowed |= {("access", verb) for verb in ("GetItem", "PutItem", "UpdateItem")}
+    assert is_allowed("access", Touch("ConditionCheckItem", TABLE, "APIKEY#0"))
+    assert not is_allowed("api_key_authorizer", Touch("ConditionCheckItem", TABLE, "APIKEY#0"))
     if function != "customer_data":
         assert is_allowed(function, Touch(action, TABLE, "APIKEY#0")) == ((function, action) in allowed)
     assert is_allowed(function, Touch("DeleteItem", TABLE, "CUSTOMER#ada")) == (function == "customer_data")

@@ -43,7 +43,7 @@ def lambda_handler(on_trouble: OnTrouble | None = None) -> Callable[[Handler], H
 
     No line of its log shows an e-mail address, a key or a token.
     """
-    _mask(Logger().registered_formatter)
+    mask_log()
     # An invocation that counts nothing is normal here, and not worth a warning.
     warnings.filterwarnings("ignore", message="No application metrics to publish")
 
@@ -67,8 +67,9 @@ class _Masked:
         return masked(self._serialize(line))
 
 
-def _mask(formatter: Any) -> None:
-    """Mask every line of a formatter of Powertools, once: all loggers of a function share it."""
+def mask_log() -> None:
+    """Mask every line of the function's log, once: all its loggers share a formatter of Powertools."""
+    formatter: Any = Logger().registered_formatter
     if not isinstance(formatter.json_serializer, _Masked):
         formatter.json_serializer = _Masked(formatter.json_serializer)
 

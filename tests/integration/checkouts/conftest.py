@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = datetime(2026, 3, 10, 15, 20, tzinfo=UTC)
-SECRET = "a secret of the tests"
+SECRET = "a secret of the tests, of 32 characters or more"
 CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "layers" / "catalog" / "catalog.toml")
 
 

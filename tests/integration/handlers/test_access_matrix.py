@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import jwt
 import pytest
+from aws_lambda_powertools import Logger
 
 import api_key_authorizer
 from pancake_meter.deps.authorizer import AuthorizerDeps
@@ -353,3 +354,24 @@ def test_the_log_has_a_token_s_id_and_never_the_token_or_its_customer(
     lines = str([vars(record) for record in caplog.records])
     assert "token_id" in lines
     assert not [part for part in (*token.split("."), "acct_1001") if part in lines]
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_that_begins_later_is_refused_but_for_a_minute_between_two_clocks(table: KeyTable, claim: str) -> None:
+    for seconds, is_taken in ((60, True), (61, False), (-30, True)):
+        at = int(NOW.timestamp()) + seconds
+        bearer = signed(**dict[str, Any]({claim: at, "exp": at + 600}))
+        answer = ask(table, f"GET {CUSTOMER}/quota", f"Bearer {bearer}")
+        assert answer["isAuthorized"] == is_taken, seconds
+
+
+def test_a_refusal_in_the_log_names_the_key_that_is_known(table: KeyTable, caplog: pytest.LogCaptureFixture) -> None:
+    text = key_of(table, {"meter"})
+    assert not ask(table, "GET /v1/keys", f"Bearer {text}")["isAuthorized"]
+    (line,) = [vars(record) for record in caplog.records if record.message == "refused"]
+    assert (line["reason"], line["key_name"], line["key_id"]) == ("no_role", "backend", api_key_id(text))
+
+
+def test_the_authorizer_s_log_masks_what_the_name_of_an_older_key_shows() -> None:
+    formatter: Any = Logger().registered_formatter
+    assert "bob.ops@example.com" not in formatter.json_serializer({"key_name": "bob.ops@example.com"})

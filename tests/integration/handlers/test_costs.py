@@ -48,7 +48,7 @@ class Operations:
     made: int = 0
 
     def gate(self, name: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> dict[str, Any]:
-        offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
+        offers = Offers(CATALOG, "test", lambda: "a secret of the tests, of 32 characters or more")
         event = api_event(name, path=f"{CUSTOMER}{path}", body=body, query=query)
         answer: dict[str, Any] = quota_check.handler(
             event, LambdaContext(), QuotaDeps(self.metering, offers, lambda: NOW)

@@ -13,7 +13,9 @@ from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.http.access.caller import KeyCaller
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.table import Put
 from pancake_meter.usecases.access.customer_token import TokenKeys
+from pancake_meter.usecases.access.manage_keys import create_key
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.key_table import KeyTable
 from tests.support.token_keys import NOBODY_ERASED, STACK, TOKEN_KEYS
@@ -23,9 +25,14 @@ DEPS = AccessDeps(KeyTable(), "test", TOKEN_KEYS, lambda: NOW, erasures=NOBODY_E
 QUOTA = "GET /v1/customers/{customer_id}/quota"
 
 
-def mint(roles: set[Role], body: Any, customer: str = "acct_1001", deps: AccessDeps = DEPS) -> Answer:
+def mint(
+    roles: set[Role], body: Any, customer: str = "acct_1001", deps: AccessDeps = DEPS, *, is_revoked: bool = False
+) -> Answer:
     event = api_event("tokens_create", path=f"/v1/customers/{customer}/tokens", body="" if body is None else body)
-    event["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller("0", "backend", frozenset(roles)).context)
+    key = create_key(deps.table, "test", "backend", frozenset(roles), None, NOW).known
+    event["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller.of(key).context)
+    if is_revoked:
+        deps.table.write(Put({**(deps.table.get({"PK": f"APIKEY#{key.id}"}) or {}), "status": "revoked"}))
     return read_answer(access.handler(event, LambdaContext(), deps))
 
 
@@ -44,12 +51,17 @@ def test_a_token_is_made_for_one_customer_and_opens_what_was_asked_for() -> None
         "customer_id": "acct_1001",
         "scopes": ["read", "buy"],
         "expires_at": "2026-03-10T12:01:00.000Z",
-        "expires_in_seconds": 59,
+        "expires_in_seconds": 60,
     }
     assert authorized(token)["context"]["customer_id"] == "acct_1001"
     assert authorized(token, "POST /v1/customers/{customer_id}/checkouts")["isAuthorized"]
     assert not authorized(token, "POST /v1/customers/{customer_id}/holds")["isAuthorized"]
     assert not authorized(token, at=NOW + timedelta(minutes=1))["isAuthorized"]
+
+
+def test_a_revoked_key_makes_no_token_while_api_gateway_still_remembers_it() -> None:
+    refused = mint({"operate"}, None, is_revoked=True)
+    assert (refused.status, refused.body["code"]) == (403, "caller_key_not_active")
 
 
 def test_without_a_body_a_token_reads_for_fifteen_minutes() -> None:

@@ -1,5 +1,6 @@
 """API keys over their routes: made, listed, rotated and revoked by id; what a key may do."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,10 @@ import pytest
 import access
 import api_key_authorizer
 from pancake_meter.deps.access import AccessDeps
-from pancake_meter.domain.access.api_key import Mode, api_key_id, generate_api_key, is_api_key, mode_of
+from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, generate_api_key, is_api_key, mode_of
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.http.access.caller import KeyCaller
-from pancake_meter.store.access.api_keys import read_api_key
+from pancake_meter.store.access.api_keys import list_api_keys, read_api_key
 from pancake_meter.store.table import Put, Table
 from pancake_meter.usecases.access.manage_keys import create_key
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
@@ -33,9 +34,10 @@ class Stack:
         self.deps = AccessDeps(table, mode, TOKEN_KEYS, lambda: self.now, erasures=NOBODY_ERASED)
         self.admin = create_key(table, mode, "admin", frozenset({"admin"}), None, NOW)
 
-    def ask(self, event: str, **changed: Any) -> Answer:
+    def ask(self, event: str, *, as_key: ApiKey | None = None, **changed: Any) -> Answer:
         request = api_event(event, **changed)
-        request["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller.of(self.admin.known).context)
+        # What API Gateway remembers of the caller, whatever has become of it since.
+        request["requestContext"]["authorizer"]["lambda"] = dict(KeyCaller.of(as_key or self.admin.known).context)
         return read_answer(access.handler(request, LambdaContext(), self.deps))
 
     def opens(self, key: str, route_key: str = "POST /v1/usage") -> bool:
@@ -47,11 +49,24 @@ class Stack:
         assert made.status == 201, made.body
         return made.body
 
-    def revoke(self, key_id: str) -> Answer:
-        return self.ask("keys_revoke", path=f"/v1/keys/{key_id}")
+    def known(self, key_id: str) -> ApiKey:
+        known = read_api_key(self.table, key_id)
+        assert known is not None
+        return known
 
-    def rotate(self, key_id: str, body: Any = None) -> Answer:
-        return self.ask("keys_rotate", path=f"/v1/keys/{key_id}/rotate", body="" if body is None else body)
+    def another_admin(self, **body: Any) -> ApiKey:
+        return self.known(self.make(name="second", roles=["admin"], **body)["key_id"])
+
+    def live_admins(self) -> list[str]:
+        keys = list_api_keys(self.table, limit=100).keys
+        return [key.id for key in keys if "admin" in key.roles and key.status_at(self.now) == "active"]
+
+    def revoke(self, key_id: str, as_key: ApiKey | None = None) -> Answer:
+        return self.ask("keys_revoke", as_key=as_key, path=f"/v1/keys/{key_id}")
+
+    def rotate(self, key_id: str, body: Any = None, as_key: ApiKey | None = None) -> Answer:
+        path = f"/v1/keys/{key_id}/rotate"
+        return self.ask("keys_rotate", as_key=as_key, path=path, body="" if body is None else body)
 
     def listed(self) -> list[Any]:
         keys: list[Any] = []
@@ -110,6 +125,9 @@ def test_a_prod_stack_makes_live_keys(dynamodb: "DynamoDBClient", table: str) ->
         ({"name": 'a"b'}, "invalid_request"),
         ({"name": "a\nb"}, "invalid_request"),
         ({"name": "a\n"}, "invalid_request"),
+        ({"name": "bob.ops@example.com"}, "invalid_api_key"),
+        ({"name": "pm_test_" + "A" * 38}, "invalid_api_key"),
+        ({"name": "Bearer abc"}, "invalid_api_key"),
         ({"mode": "live"}, "invalid_request"),
         ({"expires_at": "2026-03-10T12:00:00Z"}, "invalid_api_key"),
         ({"expires_at": "2046-03-10T12:00:00Z"}, "invalid_api_key"),
@@ -267,3 +285,81 @@ def test_two_rotations_at_once_make_one_successor(stack: Stack) -> None:
     assert stored is not None
     answers = [stack.rotate(made["key_id"]).status for _ in range(2)]
     assert sorted(answers) == [201, 409]
+
+
+# One live admin remains: what API Gateway remembers of a caller is held against the table, in the write's own transaction.
+
+
+def test_a_revoked_admin_makes_rotates_and_revokes_nothing_while_api_gateway_still_remembers_it(stack: Stack) -> None:
+    leaked, other = stack.another_admin(), stack.make()["key_id"]
+    assert stack.revoke(leaked.id).status == 200
+    before = [each["key_id"] for each in stack.listed()]
+    tried = [
+        stack.ask("keys_create", as_key=leaked, body={"name": "child", "roles": ["admin"]}),
+        stack.rotate(other, as_key=leaked),
+        stack.rotate(leaked.id, as_key=leaked),
+        stack.revoke(other, as_key=leaked),
+        stack.revoke(stack.admin.known.id, as_key=leaked),
+    ]
+    assert [(each.status, each.body["code"]) for each in tried] == [(403, "caller_key_not_active")] * 5
+    assert [each["key_id"] for each in stack.listed()] == before
+
+
+def test_an_expired_admin_and_one_that_is_no_admin_change_no_key(stack: Stack) -> None:
+    expired, meter = stack.another_admin(expires_at="2026-03-10T13:00:00Z"), stack.known(stack.make()["key_id"])
+    stack.now = NOW + timedelta(hours=1)
+    for each in (expired, meter):
+        made = stack.ask("keys_create", as_key=each, body={"name": "child", "roles": ["admin"]})
+        assert (made.status, made.body["code"]) == (403, "caller_key_not_active")
+    rotated = stack.rotate(expired.id, as_key=expired)
+    assert (rotated.status, rotated.body["code"]) == (403, "caller_key_not_active")
+
+
+def test_two_admins_that_revoke_each_other_leave_one(stack: Stack) -> None:
+    second = stack.another_admin()
+    answers = [stack.revoke(stack.admin.known.id, as_key=second), stack.revoke(second.id)]
+    assert [each.status for each in answers] == [200, 403]
+    assert stack.live_admins() == [second.id]
+
+
+def test_two_admins_that_revoke_each_other_at_the_same_moment_leave_one(stack: Stack) -> None:
+    second = stack.another_admin()
+    revocations = [(second.id, None), (stack.admin.known.id, second)]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda each: stack.revoke(*each).status, revocations))
+    assert sorted(answers) in ([200, 403], [200, 503])
+    assert len(stack.live_admins()) == 1
+
+
+def test_an_admin_that_was_rotated_does_not_revoke_its_successor(stack: Stack) -> None:
+    first = stack.admin.known
+    successor = stack.rotate(first.id).body["key_id"]
+    refused = stack.revoke(successor)
+    assert (refused.status, refused.body["code"], refused.body["expires_at"]) == (409, "longer_lived_admin", None)
+    # The answer of the rotation may be lost: the successor is rotated, and that one revokes it.
+    last = stack.known(stack.rotate(successor).body["key_id"])
+    assert stack.revoke(last.id).body["code"] == "longer_lived_admin"
+    assert stack.revoke(successor, as_key=last).status == 200
+    stack.now = NOW + 2 * DAY
+    assert stack.live_admins() == [last.id]
+
+
+def test_an_admin_with_an_end_does_not_revoke_one_that_lives_longer(stack: Stack) -> None:
+    short, long = (
+        stack.another_admin(expires_at="2026-03-11T12:00:00Z"),
+        stack.another_admin(expires_at="2026-03-12T12:00:00Z"),
+    )
+    for longer in (stack.admin.known, long):
+        assert stack.revoke(longer.id, as_key=short).body["code"] == "longer_lived_admin"
+    assert stack.revoke(short.id, as_key=long).status == 200
+    # Whoever ends before an admin that must go makes a key that does not, and revokes with that.
+    heir = stack.known(stack.ask("keys_create", as_key=long, body={"name": "heir", "roles": ["admin"]}).body["key_id"])
+    assert stack.revoke(stack.admin.known.id, as_key=heir).status == 200
+    assert set(stack.live_admins()) == {long.id, heir.id}
+
+
+def test_an_admin_with_an_end_revokes_what_is_no_admin_and_what_has_ended(stack: Stack) -> None:
+    short, ended = stack.another_admin(expires_at="2026-03-12T12:00:00Z"), stack.another_admin()
+    stack.revoke(ended.id)
+    assert stack.revoke(stack.make()["key_id"], as_key=short).status == 200
+    assert stack.revoke(ended.id, as_key=short).body["status"] == "revoked"

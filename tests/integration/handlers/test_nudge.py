@@ -31,7 +31,7 @@ Post = Callable[[str, str, dict[str, Any]], Answer]
 
 @pytest.fixture
 def deps(dynamodb: "DynamoDBClient", table: str) -> QuotaDeps:
-    offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
+    offers = Offers(CATALOG, "test", lambda: "a secret of the tests, of 32 characters or more")
     return QuotaDeps(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
 
 

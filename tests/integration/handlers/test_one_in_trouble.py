@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "layers" / "catalog" / "catalog.toml")
 NOW = parse_instant("2026-03-10T15:20:00Z")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-LINK_SECRET = "a secret of the tests"
+LINK_SECRET = "a secret of the tests, of 32 characters or more"
 SECONDS = 3.2
 """Of the function in hand: a short Timeout keeps the tests short, and every bound is cut from what is left of it."""
 

@@ -30,7 +30,7 @@ Call = Callable[[dict[str, Any]], Answer]
 
 @pytest.fixture
 def deps(dynamodb: "DynamoDBClient", table: str) -> QuotaDeps:
-    offers = Offers(CATALOG, "test", lambda: "a secret of the tests")
+    offers = Offers(CATALOG, "test", lambda: "a secret of the tests, of 32 characters or more")
     return QuotaDeps(Metering(Table(dynamodb, table), CATALOG), offers, lambda: NOW)
 
 

@@ -3,13 +3,17 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import delivery_routes
 from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.balance.operate import give_units
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.metered_dynamodb import metered
@@ -383,3 +387,33 @@ def test_parked_deliveries_are_found_however_many_the_order_has(world: World, mo
     # Then
     assert outcome.unparked == 2
     assert [read(world, digest)["verdict"] for digest in digests] == ["applied", "applied"]
+
+
+def test_the_ledger_names_the_operator_who_assigned_a_delivery_and_what_the_same_act_let_apply(world: World) -> None:
+    # Given an order that nobody owns, whose cancellation waits for its activation
+    waiting = world.take(
+        lifecycle(
+            "plan_changed",
+            ORDER,
+            "2026-03-10T01:00:00",
+            "2026-03-10",
+            "2026-04-10",
+            merchantProvidedBuyerIdentity=None,
+        )
+    )
+    parked = world.take(stranger())
+    assert (waiting.verdict, parked.verdict) == ("parked", "parked")
+    gift = Gift("promotion", Decimal(10))
+    give_units(world.metering, "acct_2002", "tokens", "g1", gift, world.now, by="another")
+    # When an operator assigns one of them
+    operator = {"authorizer": {"lambda": {"key_id": "0", "key_name": "support", "roles": "operate"}}}
+    request = api_event(
+        "delivery_assign", path=f"/v1/deliveries/{parked.digest}/assign", body={"customer_id": "acct_2002"}
+    )
+    request["requestContext"] |= operator
+    answered = read_answer(handler(request, LambdaContext(), MeteringDeps(world.metering, lambda: world.now)))
+    # Then both bear the operator's name, and so does what the ledger says of them
+    assert (answered.status, answered.body["unparked"]) == (200, 1)
+    assert [read(world, each.digest)["decided_by"] for each in (parked, waiting)] == ["support", "support"]
+    entries = read_ledger(world.metering.table, "acct_2002", "tokens", limit=10)
+    assert {each.by for each in entries if each.cause.startswith("subscription")} == {"support"}, entries

@@ -111,3 +111,16 @@ def test_a_key_that_never_was_cannot_be_revoked(dynoxide_endpoint: str, table: s
 def test_a_role_that_is_none_is_refused(table: str, extra: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(["create", "--table", table, "--mode", "test", "--name", "backend", *extra])
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "3651", "99999999"])
+def test_an_end_out_of_bounds_is_refused_with_a_message(days: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["create", "--table", "none", "--mode", "test", "--name", "backend", "--expires-in-days", days]
+    assert main(command, endpoint_url="http://127.0.0.1:1") == 1
+    assert capsys.readouterr().err.strip() == "--expires-in-days is 1 to 3650"
+
+
+def test_the_help_says_that_a_key_has_every_role_without_roles(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["create", "--help"])
+    assert "without it the key has EVERY role" in " ".join(capsys.readouterr().out.split())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = utc("2026-04-10T16:00:20")
+LINK_SECRET = "a secret of the tests, of 32 characters or more"
 PER_MINUTE = 7
 ORDER = "ORD_A"
 
@@ -135,7 +136,7 @@ def test_past_due_once_more_counts_afresh(world: World) -> None:
 
 def test_the_answer_says_when_to_come_back_and_the_check_shows_the_pace(world: World) -> None:
     # Given
-    offers = Offers(world.catalog, "test", lambda: "a secret of the tests")
+    offers = Offers(world.catalog, "test", lambda: LINK_SECRET)
     deps = QuotaDeps(world.metering, offers, lambda: world.now)
     for number in range(PER_MINUTE):
         hold(world, f"h{number}")
@@ -167,7 +168,11 @@ def test_point_20_the_quota_says_that_the_grace_of_a_plan_that_blocks_is_over(wo
         told = lifecycle(kind, "ORD_agent", at, at, until, plan="agent", merchantProvidedBuyerIdentity=buyer)
         assert other.take(told, now).verdict == "applied"
     # When
-    deps = QuotaDeps(other.metering, Offers(other.catalog, "test", lambda: "a secret of the tests"), lambda: late)
+    deps = QuotaDeps(
+        other.metering,
+        Offers(other.catalog, "test", lambda: LINK_SECRET),
+        lambda: late,
+    )
     asked = api_event("quota_one_meter", path=f"/v1/customers/{buyer}/quota/agent_runs", query={"amount": "1"})
     refused = read_answer(handler(asked, LambdaContext(), deps))
     # Then

@@ -16,7 +16,7 @@ from pancake_meter.usecases.selling.purchase_link import ExpiredLink, PurchaseLi
 from tests.support.webhook_world import utc
 
 NOW = utc("2026-03-10T15:20:00")
-SECRET = "a secret of the tests"
+SECRET = "a secret of the tests, of 32 characters or more"
 BASE = "https://api.example.com"
 CATALOG = load_catalog(Path(__file__).parents[3] / "layers" / "catalog" / "catalog.toml")
 PAID = Term("ORD_1", NOW, NOW + timedelta(days=31), NOW + timedelta(days=32))

@@ -11,12 +11,14 @@ from pancake_meter.usecases.selling.purchase_link import (
     ExpiredLink,
     InvalidLink,
     PurchaseLink,
+    UnusableLinkSecret,
     make_link,
     read_link,
 )
 from tests.support.webhook_world import utc
 
 NOW = utc("2026-03-10T15:20:00")
+OLD, NEW, OTHER = ("old-" * 8, "new-" * 8, "other-" * 6)
 BASE = "https://api.example.com"
 LINK = PurchaseLink("ada@example.com", "top_up", "tokens")
 
@@ -34,47 +36,50 @@ def first_format(secret: str, link: PurchaseLink = LINK) -> str:
 
 @pytest.mark.parametrize("customer_id", ["ada@example.com", "acct_1001", "Ж-1", "a" * 128])
 def test_a_token_shows_nothing_of_its_customer(customer_id: str) -> None:
-    made = token("secret", PurchaseLink(customer_id, "top_up", "tokens"))
+    made = token(OLD, PurchaseLink(customer_id, "top_up", "tokens"))
     raw = base64.urlsafe_b64decode(made + "=" * (-len(made) % 4))
     for shown in (made.encode(), raw):
         assert customer_id.encode() not in shown
         assert b"tokens" not in shown
-    assert read_link("secret", made, NOW).customer_id == customer_id
+    assert read_link(OLD, made, NOW).customer_id == customer_id
 
 
 def test_a_token_is_one_segment_of_a_path() -> None:
-    assert token("secret").replace("-", "").replace("_", "").isalnum()
-    assert len(token("secret", PurchaseLink("€" * 128, "overage", "m" * 32))) < 2_000
+    assert token(OLD).replace("-", "").replace("_", "").isalnum()
+    assert len(token(OLD, PurchaseLink("€" * 128, "overage", "m" * 32))) < 2_000
 
 
 def test_a_rotated_secret_opens_the_links_that_are_out_while_it_is_kept() -> None:
-    out = token("old")
-    assert read_link("new\nold\n", out, NOW) == LINK
-    assert read_link("new\n", token("new\nold"), NOW) == LINK
+    out = token(OLD)
+    assert read_link(f"{NEW}\n{OLD}\n", out, NOW) == LINK
+    assert read_link(f"{NEW}\n", token(f"{NEW}\n{OLD}"), NOW) == LINK
 
 
-@pytest.mark.parametrize("secrets", ["new", "new\nother"])
+@pytest.mark.parametrize("secrets", [NEW, f"{NEW}\n{OTHER}"])
 def test_links_are_revoked_by_taking_their_secret_away(secrets: str) -> None:
-    for out in (token("old"), first_format("old")):
+    for out in (token(OLD), first_format(OLD)):
         with pytest.raises(InvalidLink):
             read_link(secrets, out, NOW)
 
 
 def test_a_link_of_an_earlier_version_works_for_its_life_and_through_a_rotation() -> None:
-    out = first_format("old secret with spaces")
-    for secrets in ("old secret with spaces", "new\nold secret with spaces"):
+    out = first_format(f"{OLD} with spaces")
+    for secrets in (f"{OLD} with spaces", f"{NEW}\n{OLD} with spaces"):
         assert read_link(secrets, out, NOW + LINK_LIFETIME - timedelta(seconds=1)) == LINK
     with pytest.raises(ExpiredLink):
-        read_link("old secret with spaces", out, NOW + LINK_LIFETIME)
+        read_link(f"{OLD} with spaces", out, NOW + LINK_LIFETIME)
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "gAAAAA", "a.b", "é", "A" * 5000, "=" * 8, "."])
 def test_what_we_did_not_seal_opens_nothing(nonsense: str) -> None:
     with pytest.raises(InvalidLink):
-        read_link("secret", nonsense, NOW)
+        read_link(OLD, nonsense, NOW)
 
 
-def test_without_a_secret_there_are_no_links() -> None:
-    for secrets in ("", " \n "):
+def test_without_a_secret_that_cannot_be_guessed_there_are_no_links() -> None:
+    for secrets in ("", " \n ", "short", f"{NEW}\nshort", "a" * 31):
         with pytest.raises(ValueError, match="secret"):
             token(secrets)
+        for out in (token(OLD), first_format(OLD)):
+            with pytest.raises(UnusableLinkSecret):
+                read_link(secrets, out, NOW)

@@ -37,7 +37,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "Make a short-lived token with which a browser or an app acts for this customer",
         {HTTPStatus.CREATED: Answer(TokenBody, ("Cache-Control",))},
         body=Body(TokenRequest, is_required=False),
-        refusals=("scope_not_allowed", "customer_erased"),
+        refusals=("scope_not_allowed", "caller_key_not_active", "customer_erased"),
     ),
     "GET /v1/key": Described(
         "get_own_key",
@@ -53,19 +53,19 @@ ROUTES: Final[Mapping[str, Described]] = {
         "Make an API key of the stack's mode; its text is in this answer alone",
         {HTTPStatus.CREATED: _SHOWN_ONCE},
         body=Body(CreateKeyRequest),
-        refusals=("invalid_api_key",),
+        refusals=("invalid_api_key", "caller_key_not_active"),
     ),
     "POST /v1/keys/{key_id}/rotate": Described(
         "rotate_key",
         "Make a key like another, which ends after an overlap",
         {HTTPStatus.CREATED: _SHOWN_ONCE},
         body=Body(RotateKeyRequest, is_required=False),
-        refusals=("api_key_not_found", "api_key_not_active"),
+        refusals=("api_key_not_found", "api_key_not_active", "caller_key_not_active"),
     ),
     "DELETE /v1/keys/{key_id}": Described(
         "revoke_key",
         "Revoke a key; it opens nothing within a minute",
         {HTTPStatus.OK: Answer(KeyBody)},
-        refusals=("api_key_not_found", "own_api_key"),
+        refusals=("api_key_not_found", "own_api_key", "longer_lived_admin", "caller_key_not_active"),
     ),
 }

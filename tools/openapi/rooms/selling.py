@@ -66,6 +66,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "What is for sale to a customer: plans, and packs of units",
         {HTTPStatus.OK: Answer(PlansBody)},
         query=PlansQuery,
+        refusals=("unknown_currency",),
         parameters={"customer_id": "Who would buy; a customer token names its customer itself."},
     ),
     "GET /buy/{token}": Described(

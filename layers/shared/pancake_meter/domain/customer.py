@@ -1,5 +1,7 @@
 """Customer ids: the seller's own, kept exactly as they are given."""
 
+import base64
+import binascii
 import unicodedata
 from typing import Final
 
@@ -32,6 +34,20 @@ def check_customer_id(text: str) -> str:
     if fault is not None:
         raise InvalidCustomerId(f"a customer id {fault}")
     return text
+
+
+def written_customer_id(value: str) -> str:
+    """Return the customer id of a path or a query whose escapes are decoded. Raises `InvalidCustomerId`."""
+    encoded = value.removeprefix(ENCODED_ID_PREFIX)
+    return check_customer_id(value if encoded == value else _decoded(encoded))
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4)
+        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise InvalidCustomerId(f"after {ENCODED_ID_PREFIX} comes a customer id in base64url of UTF-8") from error
 
 
 def key_part(customer_id: str) -> str:

@@ -19,7 +19,12 @@ from pydantic import (
 )
 
 from pancake_meter.domain.access.pseudonym import PSEUDONYM_PATTERN, check_live_customer_id
-from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX, check_customer_id
+from pancake_meter.domain.customer import (
+    CUSTOMER_ID_LENGTH_MAX,
+    ENCODED_ID_PREFIX,
+    check_customer_id,
+    written_customer_id,
+)
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
 from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY, parse_quantity
@@ -43,6 +48,7 @@ CUSTOMER_ID_IN_PATH_PATTERN: Final = (
     rf"^(~b64\.[A-Za-z0-9_-]{{2,684}}|(?!\.{{1,2}}$|~b64\.){_PATH_END}"
     rf"([^%?{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}{_PATH_END})?)$"
 )
+ENCODED_ID_LENGTH_MAX: Final = len(ENCODED_ID_PREFIX) + 684
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -90,6 +96,13 @@ def _without_controls(value: str) -> str:
 def _customer_id(value: str) -> str:
     try:
         return check_customer_id(value)
+    except DomainError as error:
+        raise ValueError(str(error)) from error
+
+
+def _written_customer_id(value: str) -> str:
+    try:
+        return written_customer_id(value)
     except DomainError as error:
         raise ValueError(str(error)) from error
 
@@ -182,6 +195,19 @@ LiveCustomerId = Annotated[
             "maxLength": CUSTOMER_ID_LENGTH_MAX,
             "pattern": f"^(?!{PSEUDONYM_PATTERN}$){CUSTOMER_ID_PATTERN.removeprefix('^')}",
             "description": "The seller's own id, exactly, as in a path; and not the pseudonym of an erased customer.",
+        }
+    ),
+]
+QueryCustomerId = Annotated[
+    str,
+    AfterValidator(_written_customer_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": ENCODED_ID_LENGTH_MAX,
+            "pattern": rf"^(~b64\.[A-Za-z0-9_-]{{2,684}}|{CUSTOMER_ID_PATTERN[1:-1]})$",
+            "description": "The seller's own id, exactly; or ~b64. and the id in base64url, as in a path.",
         }
     ),
 ]

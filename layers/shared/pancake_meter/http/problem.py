@@ -33,6 +33,8 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "api_key_not_found": HTTPStatus.NOT_FOUND,
     "api_key_not_active": HTTPStatus.CONFLICT,
     "own_api_key": HTTPStatus.CONFLICT,
+    "longer_lived_admin": HTTPStatus.CONFLICT,
+    "caller_key_not_active": HTTPStatus.FORBIDDEN,
     "scope_not_allowed": HTTPStatus.FORBIDDEN,
     "delivery_not_open": HTTPStatus.CONFLICT,
     "delivery_of_another_customer": HTTPStatus.CONFLICT,

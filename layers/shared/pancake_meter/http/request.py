@@ -1,7 +1,6 @@
 """The request in hand: what a route reads of it, and the form of its answer."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,8 +9,7 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from pancake_meter.domain.customer import ENCODED_ID_PREFIX, check_customer_id
-from pancake_meter.domain.errors import InvalidCustomerId
+from pancake_meter.domain.customer import written_customer_id
 from pancake_meter.http import json
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 
@@ -49,17 +47,7 @@ def path_customer_id(text: str) -> str:
     Raises:
         InvalidCustomerId: the text is no customer id.
     """
-    value = path_value(text)
-    encoded = value.removeprefix(ENCODED_ID_PREFIX)
-    return check_customer_id(value if encoded == value else _decoded(encoded))
-
-
-def _decoded(encoded: str) -> str:
-    try:
-        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4)
-        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
-        raise InvalidCustomerId(f"after {ENCODED_ID_PREFIX} comes a customer id in base64url of UTF-8") from error
+    return written_customer_id(path_value(text))
 
 
 def base_url(app: Routes) -> str:

@@ -25,7 +25,14 @@ from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.http.fields import NoBody, NoQuery
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.http.problem import Problem
-from pancake_meter.http.request import lambda_answer, optional_body, path_customer_id, path_value, request_id
+from pancake_meter.http.request import (
+    base_url,
+    lambda_answer,
+    optional_body,
+    path_customer_id,
+    path_value,
+    request_id,
+)
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
 
@@ -60,6 +67,12 @@ class Router(APIGatewayHttpRouter, Generic[D]):
         """The name of the API key that the request came with."""
         caller = key_caller_of(self.current_event.raw_event)
         return caller.name if caller is not None else None
+
+    @property
+    def links_base(self) -> str | None:
+        """The address that purchase links begin with; ``None`` where the caller has a customer token that may not buy."""
+        token = self.token
+        return base_url(self) if token is None or "buy" in token.scopes else None
 
     @property
     def token(self) -> CustomerToken | None:

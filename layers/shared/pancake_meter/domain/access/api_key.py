@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
+from pancake_meter.domain.access.masking import masked
 from pancake_meter.domain.access.role import Role
 from pancake_meter.domain.errors import DomainError
 
@@ -66,6 +67,18 @@ class OwnApiKey(DomainError):
     code = "own_api_key"
 
 
+class LongerLivedAdmin(DomainError):
+    """A key cannot revoke an admin key that lives longer than itself: so the last live admin is never revoked."""
+
+    code = "longer_lived_admin"
+
+
+class CallerKeyNotActive(DomainError):
+    """The key that asks was revoked, has expired, or may no longer do it; API Gateway only remembers that it once did."""
+
+    code = "caller_key_not_active"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """What is known of a key. ``replaced_by`` is the id of the key that it was rotated to.
@@ -95,6 +108,14 @@ class ApiKey:
         return _NOT_IN_A_NAME.sub("_", self.name)[:_NAME_LENGTH_MAX]
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedKey:
+    """A key that is known and may not call, and why."""
+
+    key: ApiKey
+    reason: KeyRefusal
+
+
 def refusal_of(key: ApiKey | None, roles: frozenset[Role], now: datetime) -> KeyRefusal | None:
     """Return why ``key`` may not call a route that ``roles`` open, or ``None`` where it may."""
     if key is None:
@@ -115,6 +136,8 @@ def check_new_key(name: str, roles: frozenset[Role], expires_at: datetime | None
         raise InvalidApiKey(
             "a name has 1 to 64 letters, digits, spaces and . _ @ : / + -, and begins with a letter or digit"
         )
+    if masked(name) != name:
+        raise InvalidApiKey("a name has no e-mail address, API key or token in it: logs and ledgers show names")
     if not roles:
         raise InvalidApiKey("a key has at least one role")
     if expires_at is not None and not now < expires_at <= now + LIFE_MAX:

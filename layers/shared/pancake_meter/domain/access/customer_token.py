@@ -21,7 +21,7 @@ LIFE_DEFAULT: Final = timedelta(minutes=15)
 LIFE_MIN: Final = timedelta(minutes=1)
 LIFE_MAX: Final = timedelta(hours=1)
 
-TokenRefusal = Literal["malformed", "unknown_kid", "wrong_signature", "wrong_stack", "expired", "no_scope"]
+TokenRefusal = Literal["malformed", "unknown_kid", "wrong_signature", "wrong_stack", "expired", "not_yet", "no_scope"]
 """Why a token is refused. It is for the log alone."""
 
 

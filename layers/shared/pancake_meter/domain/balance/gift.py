@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
+from pancake_meter.domain.balance.ledger import GIFT_PREFIX
 from pancake_meter.domain.errors import InvalidGift
 
 GiftKind = Literal["promotion", "credit"]
@@ -31,4 +32,6 @@ class Gift:
         if self.quantity <= 0 or (self.expires_at is not None and self.expires_at <= max(start, now)):
             raise InvalidGift("a gift is of some units, and ends after it starts and is given")
         priority = DEFAULT_PRIORITY[self.kind]
-        return Grant(f"gift:{gift_id}", self.kind, self.quantity, self.quantity, priority, start, self.expires_at)
+        return Grant(
+            f"{GIFT_PREFIX}{gift_id}", self.kind, self.quantity, self.quantity, priority, start, self.expires_at
+        )

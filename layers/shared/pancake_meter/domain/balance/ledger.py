@@ -1,9 +1,9 @@
 """The ledger: every movement of a balance with its cause."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 MovementKind = Literal[
     "granted",  # units given
@@ -21,6 +21,12 @@ MovementKind = Literal[
     "overage_resumed",  # due units of a period that is open again
     "hold_expired",  # a hold that nobody settled: its units are available again
 ]
+
+GIFT_PREFIX: Final = "gift:"
+"""Begins the id of a grant that an operator gave; the operator's own id of the gift follows."""
+
+_NAMED_BY_OPERATORS: Final = frozenset({"given", "forgiven"})
+"""Causes whose reference is an id that the operator has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,13 @@ class LedgerEntry:
     available: Decimal
     overage: Decimal
     by: str | None = None
+
+    @property
+    def for_customer(self) -> "LedgerEntry":
+        """The same without what is between the seller and its operators: who made it, and the ids that they have made."""
+        movements = tuple(
+            replace(each, reference=None) if (each.reference or "").startswith(GIFT_PREFIX) else each
+            for each in self.movements
+        )
+        reference = None if self.cause in _NAMED_BY_OPERATORS else self.reference
+        return replace(self, by=None, reference=reference, movements=movements)

@@ -14,7 +14,7 @@ from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 class HeldOrder:
     """A live order, or one whose payment is overdue. ``ends_at`` is ``None`` where it is not known.
 
-    ``currency`` is ``None`` where only events told of the order: they do not say it, and Waffo's GraphQL does.
+    ``currency`` is ``None`` where only an earlier version was told of the order. ``is_of_waffo``: Waffo has just shown it.
     ``scheduled_at`` is when a change of its plan was agreed that takes effect later; ``None`` where there is none.
     """
 
@@ -24,11 +24,7 @@ class HeldOrder:
     ends_at: datetime | None = None
     currency: str | None = None
     scheduled_at: datetime | None = None
-
-    @property
-    def is_of_waffo(self) -> bool:
-        """Whether Waffo has just shown it."""
-        return self.currency is not None
+    is_of_waffo: bool = False
 
     @property
     def ends_at_text(self) -> str | None:
@@ -66,7 +62,7 @@ def held_by(
     order, paid = max(standing, key=lambda held: (*_preference(held[1].plan, wanted, meters), held[0].began))
     status = order.status.kind if order.status else "active"
     scheduled_at = order.pending.at if order.pending and order.pending.is_scheduled else None
-    return HeldOrder(order.order_id, paid.plan, status, paid.period.ends_at, scheduled_at=scheduled_at)
+    return HeldOrder(order.order_id, paid.plan, status, paid.period.ends_at, order.currency, scheduled_at)
 
 
 def _has_run_out(order: OrderFacts, now: datetime) -> bool:

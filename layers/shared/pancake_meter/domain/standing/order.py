@@ -92,6 +92,7 @@ class OrderFacts:
     first. ``ended_at`` is final. ``is_plan_change``: a plan change made it or changed it, first at ``changed_at``; ``None``
     in what an earlier version stored. ``replaces`` are the orders that our checkout or Waffo's GraphQL says it took the
     place of. ``seen_at`` is when GraphQL last showed it alive, asked whether it was bought twice (``bought_twice.py``).
+    ``currency`` is that of its money, which no change of its plan changes; ``None`` in what an earlier version stored.
     """
 
     order_id: str
@@ -106,6 +107,7 @@ class OrderFacts:
     replaces: frozenset[str] = frozenset()
     seen_at: datetime | None = None
     billing_period: BillingPeriod | None = None
+    currency: str | None = None
 
     @classmethod
     def of(cls, event: LifecycleEvent) -> "OrderFacts":
@@ -126,6 +128,7 @@ class OrderFacts:
             changed_at=event.at if is_change else None,
             pending=PendingChange(event.at, scheduled, plan_key) if event.kind in _PENDING_KINDS else None,
             billing_period=event.billing_period,
+            currency=event.currency,
         )
 
     @classmethod
@@ -151,6 +154,7 @@ class OrderFacts:
             replaces=self.replaces | other.replaces,
             seen_at=max((facts.seen_at for facts in both if facts.seen_at), default=None),
             billing_period=max((facts.billing_period for facts in both if facts.billing_period), default=None),
+            currency=max((facts.currency for facts in both if facts.currency), default=None),
         )
 
     @property

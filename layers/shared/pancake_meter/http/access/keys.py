@@ -76,7 +76,10 @@ class NewKeyBody(KeyBody):
 
 
 class OwnKeyBody(KeyBody):
-    """The key of the call: the mode that it is of, and the routes that its roles open."""
+    """The key of the call: the mode that it is of, and the routes that its roles open.
+
+    ``POST /v1/usage/healings`` is named too where a stack is without it: one that heals no usage answers it with 404.
+    """
 
     mode: Mode
     routes: list[str]

@@ -1,6 +1,7 @@
 """Wire models of customer tokens."""
 
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -53,5 +54,6 @@ def token_body(text: str, token: CustomerToken, now: datetime) -> TokenBody:
         "customer_id": token.customer_id,
         "scopes": [scope for scope in SCOPES if scope in token.scopes],
         "expires_at": timestamp(token.expires_at),
-        "expires_in_seconds": int((token.expires_at - now).total_seconds()),
+        # Rounded up: it is what was asked for, and not the second less that the call itself may take.
+        "expires_in_seconds": ceil((token.expires_at - now).total_seconds()),
     }

@@ -79,7 +79,8 @@ class MovementBody(TypedDict):
 class EntryBody(TypedDict):
     """One ledger entry; ``available`` and ``overage`` are what it left.
 
-    ``by`` names the API key with which an operator made the change, and is null for every other cause.
+    ``by`` names the API key with which an operator made the change, and is null for every other cause. A customer token is
+    shown neither it nor what the seller has named: references of gifts and of forgiven overage are null.
     """
 
     segment: int
@@ -128,11 +129,16 @@ def latest_periods(written: Iterable[ClosedPeriod], closing: Iterable[ClosedPeri
     return [every[key] for key in sorted(every, reverse=True)[:limit]]
 
 
-def ledger_body(entries: Sequence[LedgerEntry], limit: int, pages: Pages) -> LedgerPage:
-    """Return a page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end."""
+def ledger_body(
+    entries: Sequence[LedgerEntry], limit: int, pages: Pages, *, is_for_customer: bool = False
+) -> LedgerPage:
+    """Return a page of the ledger, newest first; ``next_cursor`` goes on from it, and is null at the end.
+
+    ``is_for_customer`` leaves out what is between the seller and its operators.
+    """
     is_last = len(entries) < limit or entries[-1].segment == 1
     return {
-        "entries": [_entry(entry) for entry in entries],
+        "entries": [_entry(entry.for_customer if is_for_customer else entry) for entry in entries],
         "next_cursor": pages.cursor(None if is_last else (str(entries[-1].segment),)),
     }
 

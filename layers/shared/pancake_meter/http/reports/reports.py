@@ -11,7 +11,7 @@ from pancake_meter.domain.reports.revenue import RevenueTotal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import SoldKind
 from pancake_meter.http.cursors import PageQuery, Pages
-from pancake_meter.http.fields import COUNT, Amount, Currency, CustomerId, MeterName, Units, WireModel
+from pancake_meter.http.fields import COUNT, Amount, Currency, MeterName, QueryCustomerId, Units, WireModel
 from pancake_meter.store.keys import REPORT_SHARDS
 from pancake_meter.store.reports.month_usage import MeterMonth
 from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
@@ -156,7 +156,7 @@ class CustomersQuery(PageQuery):
     """Query of ``GET /v1/reports/revenue/customers``: the month, and either one customer or a page."""
 
     month: Month
-    customer_id: CustomerId | None = None
+    customer_id: QueryCustomerId | None = None
     limit: Annotated[int, Field(ge=1, le=CUSTOMERS_PAGE_MAX), COUNT] = CUSTOMERS_PAGE_MAX
 
 

@@ -4,21 +4,24 @@ An item without `roles` was written by an earlier version, whose keys could do e
 from its first use on, because that writes the attribute which the index lists by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from pancake_meter.domain.access.api_key import ApiKey, Mode, api_key_id, mode_of
-from pancake_meter.domain.access.role import ROLES
+from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import CorruptItem, WriteRefused
-from pancake_meter.store.table import Item, Put, Table, Update
+from pancake_meter.store.table import Check, Item, Put, Table, Update
 
 Place = tuple[datetime, str]
 """Where a page goes on: after the key with this creation time and id."""
 
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+
 _ACTIVE: Final = "active"
+_ADMIN: Final[Role] = "admin"
 _REVOKED: Final = "revoked"
 _LISTING: Final = "APIKEYS"
 _ID_IN_LISTING: Final = 16
@@ -32,6 +35,43 @@ class KeyPage:
 
     keys: tuple[ApiKey, ...]
     following: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key that asks for a write, which must be an active admin key when the write happens.
+
+    ``at_least_until`` is what it must not end before: the end of the admin key that it revokes, ``FOREVER`` where that key
+    has none.
+    """
+
+    key_id: str
+    now: datetime
+    at_least_until: datetime
+
+    @property
+    def demand(self) -> Check:
+        """The demand of its transaction: API Gateway remembers the authorizer's answer for a minute, the table does not."""
+        condition = (
+            "#status = :active AND (attribute_not_exists(ends_at) OR (ends_at > :now AND ends_at >= :until))"
+            " AND (attribute_not_exists(#roles) OR contains(#roles, :admin))"
+        )
+        values = {
+            ":active": _ACTIVE,
+            ":now": to_ms(self.now),
+            ":until": to_ms(self.at_least_until),
+            ":admin": _ADMIN,
+        }
+        return Check(_item_key(self.key_id), condition, values, {"#status": "status", "#roles": "roles"})
+
+
+class CallerRefused(Exception):
+    """The key that asked may not do it. ``found`` is the key as it is, ``None`` where it is not there any more."""
+
+    def __init__(self, found: ApiKey | None) -> None:
+        """Keep the key."""
+        super().__init__("the key that asked may not do it")
+        self.found = found
 
 
 def read_api_key(table: Table, key_id: str) -> ApiKey | None:
@@ -56,37 +96,44 @@ def mode_of_listed(table: Table) -> Mode | None:
     return items[0].get("mode") if items else None
 
 
-def write_api_key(table: Table, key: str, known: ApiKey) -> None:
-    """Store a new key. Raises `WriteRefused` when it is stored already."""
-    table.write(_new(key, known))
+def write_api_key(table: Table, key: str, known: ApiKey, caller: Caller | None = None) -> None:
+    """Store a new key. Raises `WriteRefused` when it is stored already, and `CallerRefused`."""
+    _write(table, [_new(key, known)], caller)
 
 
-def replace_api_key(table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime) -> None:
-    """Store a new key, and let the old one expire: one transaction. Raises `WriteRefused` when the old one has changed."""
+def replace_api_key(
+    table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime, caller: Caller | None = None
+) -> None:
+    """Store a new key, and let the old one expire: one transaction.
+
+    Raises `WriteRefused` when the old one has changed, and `CallerRefused`.
+    """
     ending = Update(
         _item_key(old.id),
         "SET ends_at = :ends, replaced_by = :by, expires_at = :forget",
-        "#status = :active AND attribute_not_exists(replaced_by)",
-        {":ends": to_ms(old_expires_at), ":by": known.id, ":forget": _forget_at(old_expires_at), ":active": _ACTIVE},
+        "#status = :active AND attribute_not_exists(replaced_by) AND (attribute_not_exists(ends_at) OR ends_at > :now)",
+        {
+            ":ends": to_ms(old_expires_at),
+            ":by": known.id,
+            ":forget": _forget_at(old_expires_at),
+            ":active": _ACTIVE,
+            ":now": to_ms(known.created_at),
+        },
         {"#status": "status"},
     )
-    table.transact([_new(key, known), ending])
+    _write(table, [ending, _new(key, known)], caller)
 
 
-def revoke_api_key(table: Table, key_id: str, now: datetime) -> ApiKey | None:
-    """End a key; return it, or `None` where there is none. One that was revoked before stays as it is."""
+def revoke_api_key(table: Table, key_id: str, now: datetime, caller: Caller | None = None) -> None:
+    """End a key. Raises `WriteRefused` where there is none or it was revoked before, and `CallerRefused`."""
     update = Update(
         _item_key(key_id),
         "SET #status = :revoked, revoked_at = :now, expires_at = :forget",
         "#status = :active",
         {":revoked": _REVOKED, ":active": _ACTIVE, ":now": to_ms(now), ":forget": _forget_at(now)},
         {"#status": "status"},
-        is_made=lambda item: item.get("revoked_at") == to_ms(now),
     )
-    try:
-        return _api_key(table.write(update))
-    except WriteRefused:
-        return read_api_key(table, key_id)
+    _write(table, [update], caller)
 
 
 def mark_used(table: Table, key: str, known: ApiKey, today: date) -> None:
@@ -110,6 +157,16 @@ def mark_used(table: Table, key: str, known: ApiKey, today: date) -> None:
     except WriteRefused:
         # Another call has noted it.
         return
+
+
+def _write(table: Table, writes: Sequence[Put | Update], caller: Caller | None) -> None:
+    try:
+        table.transact([*writes, *([caller.demand] if caller is not None else ())])
+    except WriteRefused as refused:
+        found = refused.refusals[-1] if caller is not None else None
+        if found is None:
+            raise
+        raise CallerRefused(_api_key(found) if found else None) from refused
 
 
 def _new(key: str, known: ApiKey) -> Put:

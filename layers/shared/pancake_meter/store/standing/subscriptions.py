@@ -108,6 +108,7 @@ def _order_item(order: OrderFacts) -> dict[str, Any]:
         "replaces": sorted(order.replaces) or None,
         "seen_at": _ms(order.seen_at),
         "billing_period": order.billing_period,
+        "currency": order.currency,
         "status": _status_item(order.status) if order.status else None,
         "ended_at": _ms(order.ended_at),
         "pending": _pending_item(order.pending) if order.pending else None,
@@ -131,6 +132,7 @@ def _order(item: Mapping[str, Any]) -> OrderFacts:
         replaces=frozenset(item.get("replaces", ())),
         seen_at=_instant(item, "seen_at"),
         billing_period=item.get("billing_period"),
+        currency=item.get("currency"),
     )
 
 

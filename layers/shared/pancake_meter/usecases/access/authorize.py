@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pancake_meter.domain.access.api_key import ApiKey, KeyRefusal, Mode, api_key_id, is_api_key, mode_of, refusal_of
+from pancake_meter.domain.access.api_key import (
+    ApiKey,
+    KeyRefusal,
+    Mode,
+    RefusedKey,
+    api_key_id,
+    is_api_key,
+    mode_of,
+    refusal_of,
+)
 from pancake_meter.domain.access.role import Role
 from pancake_meter.store.access.api_keys import mark_used, read_api_key
 from pancake_meter.store.table import Table
@@ -16,7 +25,7 @@ def authorize_key(
     roles: frozenset[Role],
     now: datetime,
     on_unmarked: Callable[[Exception], None] = lambda _: None,
-) -> ApiKey | KeyRefusal:
+) -> ApiKey | RefusedKey | KeyRefusal:
     """Return the key where it may call a route that ``roles`` open, or else why not.
 
     A malformed key and one of the other mode cost no read. Where the day of its use cannot be noted, ``on_unmarked`` is told
@@ -31,8 +40,10 @@ def authorize_key(
         return "wrong_mode"
     known = read_api_key(table, api_key_id(key))
     refusal = refusal_of(known, roles, now)
-    if known is None or refusal is not None:
-        return refusal or "unknown"
+    if known is None:
+        return "unknown"
+    if refusal is not None:
+        return RefusedKey(known, refusal)
     today = now.astimezone(UTC).date()
     if known.last_used_on is None or known.last_used_on < today:
         try:

@@ -31,6 +31,9 @@ TOKEN_LENGTH_MAX: Final = 4_000
 _ALGORITHM: Final = "HS256"
 _CURRENT: Final = "current"
 _KEY_LENGTH_MIN: Final = 32
+_SKEW: Final = timedelta(minutes=1)
+"""What two clocks may differ by."""
+
 _CLAIMS: Final = ("iss", "aud", "sub", "scope", "iat", "exp", "jti")
 
 
@@ -127,6 +130,7 @@ def read_token(keys: TokenKeys, text: str, now: datetime) -> CustomerToken | Tok
 def _token(claims: Mapping[str, Any], now: datetime) -> CustomerToken | TokenRefusal:
     try:
         issued, expires = (datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp"))
+        begins = datetime.fromtimestamp(int(claims.get("nbf", claims["iat"])), UTC)
         named = str(claims["scope"]).split()
         token = CustomerToken(
             check_customer_id(claims["sub"]),
@@ -138,4 +142,6 @@ def _token(claims: Mapping[str, Any], now: datetime) -> CustomerToken | TokenRef
         return "malformed"
     if expires - issued > LIFE_MAX:
         return "malformed"
+    if max(issued, begins) > now + _SKEW:
+        return "not_yet"
     return "expired" if expires <= now else token

@@ -39,12 +39,17 @@ class Offers:
     public_base_url: str | None = None
     on_trouble: Callable[[Exception], None] = _nobody_listens
 
-    def nudge(self, balance: Balance, base_url: str, now: datetime) -> Links:
+    def nudge(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
         """Return links once usage has reached an alert threshold, none before."""
         return self.links(balance, base_url, now) if alert_threshold(balance) is not None else {}
 
-    def links(self, balance: Balance, base_url: str, now: datetime) -> Links:
-        """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble."""
+    def links(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
+        """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble.
+
+        Without a ``base_url`` the caller may not buy, and there is nothing either: a link buys for whoever has it.
+        """
+        if base_url is None:
+            return {}
         try:
             return self._links(balance, base_url, now)
         except Exception as error:  # noqa: BLE001 - the answer about units stands, whatever fails in the shop

@@ -34,6 +34,7 @@ from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.checkouts import read_slot, write_new_checkout, write_session
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
 from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
 from pancake_meter.usecases.selling.waffo_orders import WaffoOrders
@@ -98,6 +99,12 @@ class Selling:
         """What Waffo says of a customer's orders."""
         return WaffoOrders(self.waffo, self.catalog, self.environment, self.store_id, self.on_lookup_failure)
 
+    def currency(
+        self, customer_id: str | None, subscription: Subscription | None, requested: str | None, now: datetime
+    ) -> CustomerCurrency:
+        """What decides the currency of a sale to a customer."""
+        return CustomerCurrency(self.catalog, self.orders, customer_id, subscription, requested, now)
+
     def orders_minded(self, request: SaleRequest) -> WaffoOrders:
         """What Waffo says of the orders that a sale of a plan has to mind."""
         return replace(self.orders, wanted=self.catalog.plans.get(request.plan or ""))
@@ -133,7 +140,9 @@ def open_checkout(
     if request.kind in UNIT_KINDS:
         return sell(_quote_units(selling, customer_id, request, now))
     subscription = read_subscription(selling.metering.table, customer_id)
-    return _sell_plan(selling, customer_id, request, _held_for(selling, customer_id, request, subscription, now), sell)
+    held = _held_for(selling, customer_id, request, subscription, now)
+    currencies = selling.currency(customer_id, subscription, request.currency, now)
+    return _sell_plan(selling, customer_id, request, held, currencies, sell)
 
 
 def _held_for(
@@ -145,23 +154,23 @@ def _held_for(
     held = held_by(subscription, wanted, meters, now)
     if held is None:
         return selling.orders_minded(request).of_buyer(customer_id)
-    if request.currency is None and selling.catalog.sells_plans_in_several_currencies:
-        # A change keeps the order's currency, which events do not tell.
+    if request.currency is None and held.currency is None and selling.catalog.sells_plans_in_several_currencies:
+        # A change keeps the order's currency, which an earlier version did not keep.
         return selling.orders_minded(request).as_it_stands(held, customer_id)
     return held
 
 
 def _quote_plan(
-    selling: Selling, customer_id: str, request: SaleRequest, held: HeldOrder | None
+    selling: Selling, customer_id: str, request: SaleRequest, held: HeldOrder | None, currencies: CustomerCurrency
 ) -> tuple[Quote, HeldOrder | None]:
     """Quote by what the customer has. Before that is a reason to sell nothing, Waffo is asked whether it is still so."""
     try:
-        return quote_plan(selling.catalog, selling.environment, request, held), held
+        return quote_plan(selling.catalog, selling.environment, request, held, currencies.of_plan), held
     except (AlreadySubscribed, HighestPlan):
         if held is None or held.is_of_waffo:
             raise
         standing = selling.orders_minded(request).as_it_stands(held, customer_id)
-    return quote_plan(selling.catalog, selling.environment, request, standing), standing
+    return quote_plan(selling.catalog, selling.environment, request, standing, currencies.of_plan), standing
 
 
 def _sell_plan(
@@ -169,20 +178,21 @@ def _sell_plan(
     customer_id: str,
     request: SaleRequest,
     known: HeldOrder | None,
+    currencies: CustomerCurrency,
     sell: Callable[[Quote, HeldOrder | None], OpenedCheckout],
 ) -> OpenedCheckout:
     """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
 
     Where Waffo refuses a change, it is asked how the order stands: one that has ended is replaced by a new subscription.
     """
-    quote, held = _quote_plan(selling, customer_id, request, known)
+    quote, held = _quote_plan(selling, customer_id, request, known, currencies)
     try:
         return sell(quote, held)
     except WaffoRejected:
         if held is None:
             raise
         instead = selling.orders_minded(request).after_refusal(held, customer_id)
-        again = quote_plan(selling.catalog, selling.environment, request, instead)
+        again = quote_plan(selling.catalog, selling.environment, request, instead, currencies.of_plan)
         if again == quote:
             raise
     return sell(again, instead)
@@ -205,7 +215,8 @@ def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, mete
     """
     begun = selling.metering.begin_change(customer_id, meter, now)
     plan = plan_at(begun.subscription, meter, now) or selling.catalog.default_plan
-    quote = quote_top_up(selling.catalog, selling.environment, request, meter, plan)
+    currencies = selling.currency(customer_id, begun.subscription, request.currency, now).of_units(meter)
+    quote = quote_top_up(selling.catalog, selling.environment, request, meter, plan, currencies)
     pack = bought_lot("top_up", quote.quantity, quote.priority, now, quote.expires_after)
     if not can_carry(begun.change.balance, pack, now):
         raise TooManyGrants("the customer has as many packs as the balance can carry; use up one first", meter=meter)
@@ -215,18 +226,23 @@ def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, mete
 def _quote_overage(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quote:
     """Quote what is owed. Where it takes more lines than one checkout has to make an amount, lines are merged."""
     metering, catalog = selling.metering, selling.catalog
-    currency = request.currency or catalog.checkout.currency
-    owed = read_owed(metering, customer_id, meter, currency, now)
+    subscription = read_subscription(metering.table, customer_id) if request.currency is None else None
+    possible = selling.currency(customer_id, subscription, request.currency, now).of_units(meter)
+    # What is owed is read in a second currency only where nothing of it has a price in the customer's.
+    owed = read_owed(metering, customer_id, meter, possible[0], now)
+    if owed.lines and not owed.priced and len(possible) > 1:
+        owed = read_owed(metering, customer_id, meter, possible[1], now)
+    currency = owed.currency
     if not owed.lines:
         raise NothingOwed("the customer owes no overage of this meter", meter=meter)
     try:
-        return quote_overage(catalog, selling.environment, request, meter, owed.sold)
+        return quote_overage(catalog, selling.environment, meter, owed.sold, currency)
     except BelowMinimum:
         if owed.total < catalog.minimum_charge(currency).amount:
             raise
     merge_owed(metering, customer_id, meter, currency, now)
     merged = read_owed(metering, customer_id, meter, currency, now)
-    return quote_overage(catalog, selling.environment, request, meter, merged.sold)
+    return quote_overage(catalog, selling.environment, meter, merged.sold, currency)
 
 
 def _take_slot(

@@ -8,7 +8,7 @@ history, a proxy's log, a colleague. It may be clicked any number of times withi
 open checkout of its kind, so that more clicks buy no more.
 
 Secrets are the lines of one text. The first seals new links, and each of them opens links. To rotate, put a new line before
-the old one and take the old one away seven days later; to revoke every link at once, replace the text.
+the old one and take the old one away seven days and five minutes later; to revoke every link at once, replace the text.
 """
 
 import hmac
@@ -28,6 +28,7 @@ LINK_LIFETIME: Final = timedelta(days=7)
 TOKEN_LENGTH_MAX: Final = 4096
 """Characters: twice what the longest customer id comes to."""
 
+_SECRET_LENGTH_MIN: Final = 32
 _SALT: Final = b"pancake-meter purchase link, version 2"
 _FIRST_SALT: Final = "pancake-meter purchase link, version 1"
 _KINDS: Final[dict[str, LinkKind]] = {
@@ -51,6 +52,10 @@ class PurchaseLink:
 
 class InvalidLink(Exception):
     """The link was not made by us, was changed on its way, or its secret has been taken away."""
+
+
+class UnusableLinkSecret(ValueError):
+    """The secret of links is empty or can be guessed: no link is made, and none is opened."""
 
 
 class ExpiredLink(Exception):
@@ -86,8 +91,9 @@ def read_link(secrets: str, token: str, now: datetime) -> PurchaseLink:
 def _sealed(secrets: str, token: str) -> tuple[Any, ...]:
     from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see _cipher
 
+    cipher = _cipher(secrets)
     try:
-        content = _cipher(secrets).decrypt(token + "=" * (-len(token) % 4))
+        content = cipher.decrypt(token + "=" * (-len(token) % 4))
         customer_id, kind, meter, expires_at = json.loads(content)
     except (InvalidToken, ValueError, TypeError) as error:
         raise InvalidLink from error
@@ -118,6 +124,8 @@ def _cipher(secrets: str) -> "MultiFernet":
 
 def _lines(secrets: str) -> list[str]:
     lines = [line.strip() for line in secrets.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError("purchase links need a secret")
+    if not lines or any(len(line) < _SECRET_LENGTH_MIN for line in lines):
+        raise UnusableLinkSecret(
+            f"each line of the secret of purchase links has at least {_SECRET_LENGTH_MIN} characters"
+        )
     return lines

@@ -1,5 +1,6 @@
 """Quotes: what is to be sold, how much of it, and for how much. The seller's server computes it, never the caller."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -55,15 +56,14 @@ class Quote:
 
 
 def quote_overage(
-    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, sold: tuple[SoldLine, ...]
+    catalog: Catalog, environment: Environment, meter: str, sold: tuple[SoldLine, ...], currency: str
 ) -> Quote:
-    """Quote overage that is owed: the lines ``sold``, priced.
+    """Quote overage that is owed: the lines ``sold``, priced in a currency.
 
     Raises:
         NotForSale: nothing that is owed has a price, or there is no product for it.
         BelowMinimum: the amount is too small to charge; it stays owed.
     """
-    currency = request.currency or catalog.checkout.currency
     if not sold:
         raise _no_price(meter, currency)
     amount = sum((part.amount for part in sold[1:]), start=sold[0].amount)
@@ -72,20 +72,25 @@ def quote_overage(
 
 
 def quote_top_up(
-    catalog: Catalog, environment: Environment, request: SaleRequest, meter: str, plan: Plan | None
+    catalog: Catalog,
+    environment: Environment,
+    request: SaleRequest,
+    meter: str,
+    plan: Plan | None,
+    currencies: Sequence[str],
 ) -> Quote:
-    """Quote units ahead. ``plan`` is the customer's, as it was sold.
+    """Quote units ahead, in the first of the currencies that has a price. ``plan`` is the customer's, as it was sold.
 
     Raises:
         NotForSale: the catalog has no price, no pack or no product for it.
         BelowMinimum: the amount is too small to charge.
     """
-    currency = request.currency or catalog.checkout.currency
     top_up = catalog.meters[meter].top_up
     quantity = request.quantity or (top_up.quantity if top_up else None)
     if quantity is None:
         raise NotForSale("this meter is not sold ahead; a quantity may help", meter=meter)
-    price = catalog.top_up_price(meter, plan, currency)
+    prices = ((currency, catalog.top_up_price(meter, plan, currency)) for currency in currencies)
+    currency, price = next((each for each in prices if each[1] is not None), (currencies[0], None))
     if price is None:
         raise _no_price(meter, currency)
     return _quote_units(catalog, environment, "top_up", meter, quantity, line_amount(price, quantity, currency))
@@ -128,8 +133,17 @@ def _no_price(meter: str, currency: str) -> NotForSale:
     return NotForSale("the catalog has no price for it", meter=meter, currency=currency)
 
 
-def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest, held: HeldOrder | None) -> Quote:
+def quote_plan(
+    catalog: Catalog,
+    environment: Environment,
+    request: SaleRequest,
+    held: HeldOrder | None,
+    currencies: Callable[[Plan], Sequence[str]],
+) -> Quote:
     """Quote a plan by key, or else the next one up that grants more of the meter.
+
+    ``currencies`` are those of a plan where neither the request nor the order that is changed says it: the first that has a
+    price counts.
 
     A customer who has an order is sold a change of it, anybody else a subscription: nobody is sold a second one.
 
@@ -142,12 +156,15 @@ def quote_plan(catalog: Catalog, environment: Environment, request: SaleRequest,
     plan = _wanted_plan(catalog, environment, request, held)
     if held is not None:
         _check_not_held(request, plan, held)
-    currency = request.currency or (held.currency if held else None) or catalog.checkout.currency
+    known = request.currency or (held.currency if held else None)
+    product = _product(catalog, plan, environment)
+    prices = product.prices if product else {}
+    possible = (known,) if known else currencies(plan)
+    currency = next((each for each in possible if each in prices), possible[0])
     if held is not None and held.currency not in (None, currency):
         message = "a subscription keeps its currency when its plan changes; ask for that one, or leave it out"
         raise NotForSale(message, plan=plan.key, currency=held.currency)
-    product = _product(catalog, plan, environment)
-    amount = product.prices.get(currency) if product else None
+    amount = prices.get(currency)
     if product is None or amount is None:
         raise NotForSale("the plan has no product with a price for it", plan=plan.key, currency=currency)
     if request.kind == "plan_change" and held is None:

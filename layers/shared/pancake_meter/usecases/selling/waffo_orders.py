@@ -131,13 +131,14 @@ class WaffoOrders:
             return None
         ends_at = floor_ms(order.period_end.instant) if order.period_end else None
         if known is not None:
-            return replace(known, status=status, ends_at=ends_at or known.ends_at, currency=order.currency)
+            currency = order.currency or known.currency
+            return replace(known, status=status, ends_at=ends_at or known.ends_at, currency=currency, is_of_waffo=True)
         if self.catalog.not_ours.covers(order.product_name or "", order.product_metadata, order.metadata):
             return None
         resolved = self.catalog.resolve_plan(order.product_metadata, order.metadata, order.product_name or "")
         if resolved is None or not stands_for(resolved.plan, self.wanted):
             return None
-        return HeldOrder(order.id, resolved.plan, status, ends_at, order.currency)
+        return HeldOrder(order.id, resolved.plan, status, ends_at, order.currency, is_of_waffo=True)
 
     def _ask(self, question: Callable[[], Answer]) -> Answer | None:
         """Return Waffo's answer, or ``None`` when there is none in time. A thread that is late ends by itself."""

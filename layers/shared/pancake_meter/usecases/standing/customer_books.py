@@ -27,7 +27,8 @@ class CustomerBooks:
 
     Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.
     ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
-    ``lines`` are, by meter, the overage lines with units due, as they are kept.
+    ``lines`` are, by meter, the overage lines with units due, as they are kept. ``by`` names the API key of the operator who
+    has them changed, for the ledger.
     """
 
     metering: Metering
@@ -39,9 +40,10 @@ class CustomerBooks:
     touched: frozenset[str] = frozenset()
     moved: bool = False
     lines: Mapping[str, Lines] = field(default_factory=dict)
+    by: str | None = None
 
     @classmethod
-    def read(cls, metering: Metering, customer_id: str, now: datetime) -> "CustomerBooks":
+    def read(cls, metering: Metering, customer_id: str, now: datetime, *, by: str | None = None) -> "CustomerBooks":
         """Read the books, every balance advanced to ``now``: one read and one query, and one more where units are due."""
         known = read_subscription(metering.table, customer_id)
         balances = read_balances(metering.table, customer_id)
@@ -50,7 +52,7 @@ class CustomerBooks:
             balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
             for balance in balances
         }
-        books = cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines)
+        books = cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines, by=by)
         return books._after_lapses()
 
     def _after_lapses(self) -> "CustomerBooks":
@@ -118,7 +120,7 @@ class CustomerBooks:
         ahead: list[Write] = []
         uses = dict(self.known.uses if self.known else {})
         for meter in sorted(self.touched):
-            change = self.changes[meter]
+            change = replace(self.changes[meter], by=self.by)
             more = structure_writes(change, cause, reference, self.now) if change.before.segment else []
             if not change.is_empty and len(ahead) + len(more) < TRANSACTION_WRITES_MAX:
                 ahead += more
@@ -137,7 +139,7 @@ class CustomerBooks:
         guard = subscription_write(self.learned) if grown else subscription_unchanged(self.customer_id, self.known)
         writes: list[Write] = [guard]
         for meter in sorted(self.touched):
-            change = self.changes[meter]
+            change = replace(self.changes[meter], by=self.by)
             if change.before.segment == 0:
                 writes += opening_writes(change, cause, reference, self.now)
             elif not change.is_empty:

@@ -39,10 +39,10 @@ def effects_of(metering: Metering, event: WaffoEvent, now: datetime, told: Told 
     if isinstance(owner, Parked):
         return Effects("parked", owner.reason)
     if isinstance(facts, SubscriptionFacts):
-        return lifecycle_effects(metering, event, facts, owner, checkout, now)
+        return lifecycle_effects(metering, event, facts, owner, checkout, now, told.by)
     if isinstance(facts, PaymentFacts):
-        return payment_effects(metering, event, facts, owner, checkout, now)
-    return refund_effects(metering, event, facts, owner, now, told.payment_id)
+        return payment_effects(metering, event, facts, owner, checkout, now, told.by)
+    return refund_effects(metering, event, facts, owner, now, told)
 
 
 def _is_not_ours(metering: Metering, order: Order) -> bool:

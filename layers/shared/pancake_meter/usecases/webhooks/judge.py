@@ -129,7 +129,7 @@ def replay_delivery(
     if kept.body_removed_at is not None and kept.may_be_replayed:
         raise DeliveryBodyRemoved("the body of the delivery has been removed: there is nothing to apply")
     outcome = _judge(metering, kept, kept_event(kept), now, pause, told, reopens=True)
-    return _with_unparked(metering, outcome, now, pause)
+    return _with_unparked(metering, outcome, now, pause, told.by)
 
 
 def retry_delivery(
@@ -149,7 +149,7 @@ def retry_delivery(
     """
     kept = kept_delivery(metering, digest)
     outcome = _judge(metering, kept, kept_event(kept), now, pause, told)
-    return _with_unparked(metering, outcome, now, pause) if unparks else outcome
+    return _with_unparked(metering, outcome, now, pause, told.by) if unparks else outcome
 
 
 def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime, *, by: str | None = None) -> Delivery:
@@ -296,12 +296,12 @@ def _bring_current(metering: Metering, customer_id: str | None, now: datetime) -
     return any(written)
 
 
-def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause) -> Outcome:
+def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause, by: str | None = None) -> Outcome:
     """Try what waits for this order: what has just been learned may be what it waited for.
 
     At most 50 are tried, the oldest events first, of those among the order's first 5,000 deliveries. The schedule finds the
     others by their verdict, and tries each that was judged before the order's last news. It does so after trouble too: the
-    outcome of the delivery and its flag are answered all the same.
+    outcome of the delivery and its flag are answered all the same. ``by`` names the operator whose act it follows.
     """
     if outcome.order_id is None or outcome.verdict in ("parked", "failed"):
         return outcome
@@ -309,8 +309,10 @@ def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: P
     with suppress(StoreError):
         for digest in _waiting(metering, outcome.order_id, outcome.digest):
             parked = read_delivery(metering.table, digest)
-            judged = _judge(metering, parked, kept_event(parked), now, pause) if parked is not None else None
-            if judged is not None and judged.verdict == "applied":
+            if parked is None:
+                continue
+            judged = _judge(metering, parked, kept_event(parked), now, pause, Told(by=by))
+            if judged.verdict == "applied":
                 applied.append(judged)
     return replace(
         outcome, unparked=len(applied), unparked_flags=tuple(flag for each in applied for flag in each.flags)

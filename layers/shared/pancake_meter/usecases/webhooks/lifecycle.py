@@ -21,9 +21,10 @@ def lifecycle_effects(
     customer_id: str,
     checkout: Checkout | None,
     now: datetime,
+    by: str | None = None,
 ) -> Effects:
     """Learn what the event says of its order. Without an effect that anybody could see it is ignored, with the reason."""
-    books = CustomerBooks.read(metering, customer_id, now)
+    books = CustomerBooks.read(metering, customer_id, now, by=by)
     read = lifecycle_event(event, facts, metering.catalog, books.learned.order(facts.order.id))
     if isinstance(read, Parked):
         return Effects("parked", read.reason, customer_id)

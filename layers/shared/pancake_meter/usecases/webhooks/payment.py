@@ -29,6 +29,7 @@ def payment_effects(
     customer_id: str,
     checkout: Checkout | None,
     now: datetime,
+    by: str | None = None,
 ) -> Effects:
     """Keep a receipt and, for a one-time order, credit what it bought. A subscription's receipt never moves a period."""
     bound = order_bound(facts.order.id, customer_id, now)
@@ -40,7 +41,7 @@ def payment_effects(
     if known.charge is not None:
         return Effects("ignored", "no_news", customer_id, bound)
     paid_at = floor_ms(event.timestamp)
-    books = CustomerBooks.read(metering, customer_id, now)
+    books = CustomerBooks.read(metering, customer_id, now, by=by)
     flag = CHARGED_CARD_CHECK if facts.period_number == 0 and not _is_on_trial(books, facts.order) else None
     if facts.kind is not EventKind.ORDER_COMPLETED:
         sold = Sold("subscription", _plan_sold(metering, facts.order, checkout))

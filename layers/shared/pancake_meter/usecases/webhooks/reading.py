@@ -5,6 +5,7 @@ from typing import Final, cast, get_args
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import (
     PAYING_KINDS,
@@ -75,6 +76,7 @@ def lifecycle_event(
         is_trial=is_trial,
         billing_period=billing_period_of(facts.billing_period),
         price=price,
+        currency=facts.currency if facts.currency in CURRENCY_EXPONENTS else None,
     )
 
 

@@ -19,7 +19,7 @@ from pancake_meter.store.selling.payments import payment_writes, read_payment
 from pancake_meter.store.table import Write
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
-from pancake_meter.usecases.webhooks.decision import Effects, order_bound
+from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told, order_bound
 from pancake_meter.usecases.webhooks.refund_identity import find_payment, told_refund
 from pancake_meter.waffo.events import EventKind, RefundFacts, WaffoEvent
 
@@ -45,7 +45,7 @@ def refund_effects(
     facts: RefundFacts,
     customer_id: str,
     now: datetime,
-    told_payment_id: str | None,
+    told: Told = NOTHING_TOLD,
 ) -> Effects:
     """Take back in proportion what the payment bought, or give it back where a refund failed after all.
 
@@ -55,22 +55,23 @@ def refund_effects(
     has_failed, bound = facts.kind is EventKind.REFUND_FAILED, order_bound(facts.order.id, customer_id, now)
     if not has_failed and facts.refunded is None and facts.amount is None:
         return Effects("parked", "amount_unknown", customer_id)
-    payment_id = facts.payment_id or find_payment(metering.table, facts) or told_payment_id
+    payment_id = facts.payment_id or find_payment(metering.table, facts) or told.payment_id
     if payment_id is None:
         return Effects("parked", PAYMENT_UNKNOWN, customer_id)
     known = read_payment(metering.table, payment_id) or Payment(payment_id, facts.order.id, customer_id)
-    told = told_refund(event, facts, payment_id)
-    same = find_refund(told, known.refunds.values())
+    refund = told_refund(event, facts, payment_id)
+    same = find_refund(refund, known.refunds.values())
     if same == "unclear":
         return Effects("parked", REFUND_NOT_TOLD_APART, customer_id)
-    unfit = _unfit(known, told, same, facts, customer_id)
+    unfit = _unfit(known, refund, same, facts, customer_id)
     if unfit is not None:
         return Effects("parked", unfit, customer_id)
-    grown = known.with_refund(told, same)
+    grown = known.with_refund(refund, same)
     if len(grown.standing_refunds) == len(known.standing_refunds):
         kept = tuple(payment_writes(known, grown)) if grown != known else ()
         return Effects("ignored", "refund_failed" if has_failed else "no_news", customer_id, (*bound, *kept))
-    written = settled(known, grown, CustomerBooks.read(metering, customer_id, now), event.cause, bound)
+    books = CustomerBooks.read(metering, customer_id, now, by=told.by)
+    written = settled(known, grown, books, event.cause, bound)
     return replace(written, reason=CHARGE_UNKNOWN) if grown.charge is None and grown.standing_refunds else written
 
 
