@@ -1,0 +1,115 @@
+"""``customers``: who they are, what they have, and all that is kept of one."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pancake_meter_cli import output
+from pancake_meter_cli.api import Json, customer
+from pancake_meter_cli.cli import Cli
+from pancake_meter_cli.command import command, group
+from pancake_meter_cli.commands.options import CustomerId, Limit, Yes
+from pancake_meter_cli.failures import ExitStatus, Failure
+
+app = group("customers", "Who your customers are, and what they have.")
+
+ERASING_ROUNDS_MAX: Final = 1_000
+QUOTA_COLUMNS: Final = [
+    ("meter", "meter"),
+    ("plan", "plan"),
+    ("used", "used"),
+    ("held", "held"),
+    ("available", "available"),
+    ("allowance", "allowance"),
+    ("of the allowance", "bar"),
+    ("overage", "overage"),
+    ("owed", "overage_due"),
+    ("resets", "resets_at"),
+    ("blocked", "blocked"),
+]
+
+
+@command(
+    app, "list", "customers list", "customers list --plan pro --state past_due", "customers list --prefix acct_ --json"
+)
+def list_customers(
+    cli: Cli,
+    *,
+    prefix: Annotated[str | None, typer.Option(help="Ids that begin like this.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Customers of this plan.")] = None,
+    state: Annotated[str | None, typer.Option(help="recently_active, past_due, blocked or owing.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """List customers, by the beginning of their id, by plan, or by what they are in."""
+    answer = cli.api.listed("/v1/customers", "customers", limit, prefix=prefix, plan=plan, state=state)
+    columns = [
+        (name.replace("_", " "), name) for name in dict.fromkeys(key for row in answer["customers"] for key in row)
+    ]
+    cli.show_list(answer, "customers", columns)
+
+
+@command(app, "show", "customers show acct_1001", "customers show acct_1001 --json")
+def show(cli: Cli, customer_id: CustomerId) -> None:
+    """Show one customer: standing, balances, what is owed, flags."""
+    answer = cli.api.get(customer(customer_id))
+    cli.show(answer, lambda: _customer(answer))
+
+
+@command(app, "quota", "customers quota acct_1001")
+def quota(cli: Cli, customer_id: CustomerId) -> None:
+    """Show every meter's quota, with a bar."""
+    answer = cli.api.get(customer(customer_id, "quota"))
+    cli.show(answer, lambda: quotas(answer["quotas"]))
+
+
+@command(
+    app, "export", "customers export acct_1001 > acct_1001.jsonl", "customers export acct_1001 --to acct_1001.jsonl"
+)
+def export(
+    cli: Cli,
+    customer_id: CustomerId,
+    *,
+    to: Annotated[Path | None, typer.Option(help="Write to this file, and not to stdout.")] = None,
+) -> None:
+    """Give out everything that is kept of a customer: one line of JSON an item."""
+    lines = cli.api.pages(customer(customer_id, "export"))
+    count = 0
+    with cli.progress(f"exporting {customer_id}"):
+        target = to.open("w", encoding="utf-8") if to else None
+        for page in lines:
+            for item in page["items"]:
+                count += 1
+                typer.echo(output.json_line(item), file=target)
+        if target:
+            target.close()
+    cli.say(f"{count} items")
+
+
+@command(app, "erase", "customers erase acct_1001 --yes")
+def erase(cli: Cli, customer_id: CustomerId, *, yes: Yes = False) -> None:
+    """Erase a customer. What concerns money is kept under a pseudonym. It cannot be undone."""
+    cli.confirm(f"Erase everything of {customer_id}? It cannot be undone.", yes=yes)
+    with cli.progress(f"erasing {customer_id}"):
+        for _ in range(ERASING_ROUNDS_MAX):
+            answer = cli.api.delete(customer(customer_id))
+            if answer["status"] == "erased":
+                cli.show(answer)
+                return
+    raise Failure(ExitStatus.UNREACHABLE, "erasing", "the customer is still being erased", "run the same command again")
+
+
+def quotas(rows: list[Json]) -> RenderableType:
+    """Return quotas as a table with a bar each."""
+    barred = [{**row, "bar": output.bar(row["used"], row["allowance"])} for row in rows]
+    return output.table(barred, QUOTA_COLUMNS, "no meter")
+
+
+def _customer(answer: Json) -> RenderableType:
+    balances: Any = answer.get("balances") or answer.get("quotas") or []
+    if not balances or not {"meter", "used", "allowance"} <= balances[0].keys():
+        return output.record(answer)
+    rest = {name: value for name, value in answer.items() if value is not balances}
+    return Group(output.record(rest), Text("\nbalances", style="bold"), quotas(balances))
