@@ -7,7 +7,16 @@ from typing import Any
 
 from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Product
-from local.waffo_simulator.model import Delivery, Order, Payment, Refund, State, SubscriptionOrder
+from local.waffo_simulator.model import (
+    Delivery,
+    Order,
+    Payment,
+    ProductGroup,
+    Refund,
+    State,
+    SubscriptionOrder,
+    Webhook,
+)
 from local.waffo_simulator.money import Price, display
 from local.waffo_simulator.simulator import Simulator
 
@@ -26,7 +35,12 @@ class Rows:
         """The one store."""
         config = self._config
         names = {"id": config.store_id, "name": config.store_name, "slug": config.store_slug}
-        return {**names, "status": "active", "prodEnabled": config.mode == "prod"}
+        status = {"status": "active", "prodEnabled": config.mode == "prod"}
+        return {
+            **names,
+            **status,
+            "storeWebhooks": lambda _info: [self._webhook(w) for w in self._state.webhooks.values()],
+        }
 
     def product(self, product: Product) -> Row:
         """A product of either kind."""
@@ -34,7 +48,8 @@ class Rows:
             "id": product.id,
             "name": product.name,
             "description": product.description,
-            "status": "active",
+            "status": product.status,
+            "hasProdVersion": product.has_prod_version,
             "metadata": json.dumps(dict(product.metadata)),
             "billingPeriod": product.billing_period,
             "prices": [
@@ -48,6 +63,18 @@ class Rows:
                 }
                 for currency, amount in product.prices.items()
             ],
+        }
+
+    def group(self, group: ProductGroup) -> Row:
+        """A product group."""
+        products = [self._state.products[each] for each in group.product_ids]
+        return {
+            "id": group.id,
+            "name": group.name,
+            "description": group.description,
+            "rules": dict(group.rules),
+            "environment": self._config.mode,
+            "products": lambda _info: [self.product(product) for product in products],
         }
 
     def order(self, order: Order) -> Row:
@@ -152,6 +179,18 @@ class Rows:
             "attemptCount": delivery.attempt_count,
             "lastAttemptedAt": wire(delivery.last_attempted_at) if delivery.last_attempted_at else None,
             "createdAt": wire(delivery.created_at),
+        }
+
+    def _webhook(self, webhook: Webhook) -> Row:
+        return {
+            "id": webhook.id,
+            "storeId": self._config.store_id,
+            "channel": webhook.channel,
+            "url": webhook.url,
+            "events": list(webhook.events),
+            "testMode": webhook.test_mode,
+            "createdAt": wire(webhook.created_at),
+            "updatedAt": wire(webhook.created_at),
         }
 
     def _payments(self, order: Order) -> list[Row]:

@@ -143,6 +143,19 @@ class Refund:
 
 
 @dataclass(slots=True, kw_only=True)
+class ProductGroup:
+    """Subscription products between which a buyer may change."""
+
+    id: str
+    name: str
+    description: str | None
+    rules: dict[str, bool]
+    product_ids: list[str]
+    created_at: datetime
+    is_published: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Webhook:
     """Where events go."""
 
@@ -193,6 +206,7 @@ class State:
     """Everything, by id, in the order in which it was made."""
 
     products: dict[str, Product] = field(default_factory=dict)
+    groups: dict[str, ProductGroup] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)

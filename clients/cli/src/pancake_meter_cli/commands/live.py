@@ -1,7 +1,7 @@
 """``listen`` and ``tail``: what happens, as it happens. Both ask again and again; with ``--json`` each line is one thing."""
 
-import time
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Annotated, Final
 
 import typer
@@ -56,9 +56,11 @@ def _follow(
     cli: Cli, look: Callable[[], Iterable[Json]], *, interval: float, seconds: float | None, past: bool
 ) -> None:
     """Show what was not there at the last look, until the time is over."""
-    end = None if seconds is None else time.monotonic() + seconds
+    looks = count() if seconds is None else range(int(seconds / interval) + 1)
     seen: dict[str, None] = {} if past else dict.fromkeys(_identity(each) for each in look())
-    while True:
+    for number in looks:
+        if number:
+            cli.sleep(interval)
         for each in look():
             identity = _identity(each)
             if identity not in seen:
@@ -66,9 +68,6 @@ def _follow(
                 cli.show_line(each, _line(each))
         for old in list(seen)[:-SEEN_MAX]:
             del seen[old]
-        if end is not None and time.monotonic() + interval > end:
-            return
-        cli.sleep(interval)
 
 
 def _deliveries(api: Api, customer_id: str | None = None) -> list[Json]:

@@ -44,7 +44,9 @@ PAYMENT_COLUMNS = [
     ("amount", "amount"),
     ("currency", "currency"),
     ("status", "status"),
-    ("reason", "reason"),
+    ("flag", "flag"),
+    ("sold", "sold"),
+    ("refunded", "refunded"),
     ("order", "order_id"),
     ("checkout", "checkout_id"),
 ]
@@ -89,16 +91,17 @@ def create_checkout(
     cli.show(cli.api.post(customer(customer_id, "checkouts"), body))
 
 
-@command(payments, "list", "payments list", "payments list --status unmatched --json")
+@command(payments, "list", "payments list", "payments list --status flagged --json")
 def list_payments(
     cli: Cli,
     *,
-    status: Annotated[str | None, typer.Option(help="Payments in this state.")] = None,
-    customer_id: Annotated[str | None, typer.Option("--customer", help="Payments of this customer.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="applied, flagged, resolved, not_ours, refunded or uncharged.")
+    ] = None,
     limit: Limit = 50,
 ) -> None:
     """List payments, the newest first."""
-    answer = cli.api.listed("/v1/payments", "payments", limit, status=status, customer_id=customer_id)
+    answer = cli.api.listed("/v1/payments", "payments", limit, status=status)
     cli.show_list(answer, "payments", PAYMENT_COLUMNS)
 
 
@@ -123,7 +126,8 @@ def resolve(
     reason: Reason,
     meter: Annotated[str | None, typer.Option(help="With units: of this meter.")] = None,
     quantity: Annotated[str | None, typer.Option(help="With units: how many.")] = None,
-    customer_id: Annotated[str | None, typer.Option("--customer", help="Whose payment it is.")] = None,
+    priority: Annotated[int | None, typer.Option(help="With units: burn order, lower first.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="With units: when they end (ISO 8601).")] = None,
     checkout: Annotated[str | None, typer.Option(help="With checkout: the one it pays.")] = None,
     id: ActionId = None,  # noqa: A002 - the API's name
 ) -> None:
@@ -131,9 +135,10 @@ def resolve(
     body = without_none(
         **{"as": what},
         id=action_id(id),
-        customer_id=customer_id,
         meter=meter,
         quantity=quantity,
+        priority=priority,
+        expires_at=expires_at,
         checkout_id=checkout,
         reason=reason,
     )
