@@ -1,9 +1,12 @@
 """A stack, Waffo and its simulator behind one fake transport. Requests to the stack are held against docs/openapi.json."""
 
+import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,14 +17,19 @@ import httpx
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from local.waffo_simulator.app import create_app
+from local.waffo_simulator.config import SimulatorConfig
+from local.waffo_simulator.simulator import Simulator
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.main import app
 from pancake_meter_cli.profiles import Profile, ProfileFile
 from tests.support.contract import document
+from tests.support.waffo_simulator import MERCHANT_ID, MERCHANT_PRIVATE_PEM, PRODUCTS, STORE_ID
+from tests.support.waffo_webhooks import platform_key, public_pem
 
 API_URL, API_KEY = "http://127.0.0.1:8000", "pm_test_0123456789abcdef0123456789abcdef"
 WAFFO_URL = "http://127.0.0.1:8001"
-STORE_ID, MERCHANT_ID = "STO_7hQ2mVb9KxT4cLr8WnZ3aE", "MER_1aB2cD3eF4gH5iJ6kL7mN8"
+WAIT_SECONDS_MAX = 10.0
 NOW = datetime(2026, 3, 10, 15, 14, 30, tzinfo=UTC)
 
 AWAITED = frozenset(
@@ -205,3 +213,58 @@ def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
     whole = {**schema, "components": document()["components"]}
     errors = [error.message for error in Draft202012Validator(whole).iter_errors(value)]
     assert not errors, f"{where}: {errors}"
+
+
+@dataclass
+class SimulatedWaffo:
+    """A simulator that runs, what it has delivered, and the profile that leads to it."""
+
+    client: httpx.Client
+    simulator: Simulator
+    delivered: list[dict[str, Any]]
+    profile: Profile
+
+
+@contextmanager
+def simulated_waffo(world: FakeWorld, folder: Path, **config: Any) -> Iterator[SimulatedWaffo]:
+    """The real simulator behind the fake transport: the command signs, and the simulator believes only that.
+
+    Its webhooks go to the stack of the fake world, which takes them all.
+    """
+    key_file = folder / "merchant.pem"
+    key_file.write_text(MERCHANT_PRIVATE_PEM)
+    delivered: list[dict[str, Any]] = []
+
+    def webhook(request: httpx.Request) -> httpx.Response:
+        delivered.append(json.loads(request.content))
+        return httpx.Response(200)
+
+    wanted = {"merchant_id": MERCHANT_ID, "store_id": STORE_ID, "products": PRODUCTS, "seed": 7, "base_url": WAFFO_URL}
+    wanted |= {"merchant_public_key_pem": public_pem(platform_key()), "webhook_url": PROFILE.webhook_url}
+    made = create_app(SimulatorConfig(**{**wanted, **config}))
+    made.state.simulator.deliverer._client = httpx.AsyncClient(transport=httpx.MockTransport(webhook))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    transport = httpx.ASGITransport(made)
+
+    async def asked(request: httpx.Request) -> httpx.Response:
+        sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
+        response = await transport.handle_async_request(sent)
+        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+    def answer(request: httpx.Request) -> httpx.Response | None:
+        if not str(request.url).startswith(WAFFO_URL):
+            return None
+        return asyncio.run_coroutine_threadsafe(asked(request), loop).result(WAIT_SECONDS_MAX)
+
+    world.others.append(answer)
+    client = httpx.Client(base_url=WAFFO_URL, transport=httpx.MockTransport(world.handle))
+    profile = replace(PROFILE, waffo_private_key_file=str(key_file))
+    try:
+        yield SimulatedWaffo(client, made.state.simulator, delivered, profile)
+    finally:
+        asyncio.run_coroutine_threadsafe(made.state.simulator.close(), loop).result(WAIT_SECONDS_MAX)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT_SECONDS_MAX)
+        loop.close()

@@ -65,7 +65,7 @@ def story(event_type: str) -> list[str]:
         return [event_type]
     start = ["subscription.payment_succeeded", "subscription.activated"]
     if event_type in start:
-        return start
+        return [next(each for each in start if each != event_type), event_type]
     if event_type == "subscription.renewed":
         return [*start, "subscription.payment_succeeded", event_type]
     return [*start, *BEFORE.get(event_type, ()), event_type]
@@ -74,11 +74,10 @@ def story(event_type: str) -> list[str]:
 def envelopes(event_type: str, about: Subject) -> list[Json]:
     """Return the story of an event as Waffo would send it. All of it is about one order."""
     made: list[Json] = []
-    number = 1
+    paid = 0
     for step, each in enumerate(story(event_type)):
-        if each == WITHOUT_STATUS and step > 0:
-            number = 2
-        made.append(_envelope(each, about, number, about.now + timedelta(seconds=step)))
+        paid += each == WITHOUT_STATUS
+        made.append(_envelope(each, about, max(paid, 1), about.now + timedelta(seconds=step)))
     return made
 
 
