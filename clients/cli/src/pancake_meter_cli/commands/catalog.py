@@ -15,10 +15,11 @@ from pancake_meter_cli import output
 from pancake_meter_cli.api import Json
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.command import command, group
-from pancake_meter_cli.failures import Failure, refused, usage
+from pancake_meter_cli.failures import ExitStatus, Failure, usage
 
 app = group("catalog", "Your plans, meters and prices: one file.")
 
+CATALOG_PROBLEMS: Final = "catalog_problems"
 PLACES: Final = ("layers/catalog/catalog.toml", "catalog.toml")
 File = Annotated[
     Path | None, typer.Argument(help="The catalog; without: the profile's, or layers/catalog/catalog.toml.")
@@ -68,8 +69,8 @@ def load(path: Path) -> Catalog:
     except CatalogError as error:
         problems = [str(each) for each in error.problems]
         raise Failure(
-            refused("", "").status,
-            "catalog_problems",
+            ExitStatus.REFUSED,
+            CATALOG_PROBLEMS,
             f"{path} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems),
             "docs/catalog.md says what each key means",
             {"problems": problems},

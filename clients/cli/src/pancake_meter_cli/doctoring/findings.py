@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pancake_meter.catalog.catalog import Catalog
 from pancake_meter_cli.cli import Cli
-from pancake_meter_cli.commands.catalog import catalog_path, load
+from pancake_meter_cli.commands.catalog import CATALOG_PROBLEMS, catalog_path, load
 from pancake_meter_cli.failures import ExitStatus, Failure
 
 Json = dict[str, Any]
@@ -68,9 +68,9 @@ def examine(name: str, check: Check, patient: Patient) -> list[tuple[str, Findin
     try:
         found.extend((name, finding) for finding in check(patient))
     except Failure as failure:
-        status: Status = "fault" if failure.code in _FAULTS or failure.status is ExitStatus.REFUSED else "not_checked"
-        found.append((name, Finding(status, failure.detail, failure.helps or None)))
+        if failure.code == CATALOG_PROBLEMS and name != "catalog":
+            found.append((name, Finding("not_checked", "the catalog cannot be used", "see the check of the catalog")))
+        else:
+            status: Status = "fault" if failure.status is ExitStatus.REFUSED else "not_checked"
+            found.append((name, Finding(status, failure.detail, failure.helps or None)))
     return found
-
-
-_FAULTS: Final = frozenset({"catalog_problems"})
