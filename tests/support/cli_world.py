@@ -49,6 +49,7 @@ AWAITED = frozenset(
         "POST /v1/payments/{payment_id}/refund",
         "POST /v1/customers/{customer_id}/subscriptions/{order_id}/cancel",
         "POST /v1/customers/{customer_id}/subscriptions/{order_id}/reactivate",
+        "GET /v1/reports/live",
         "GET /v1/reports/subscriptions",
     }
 )

@@ -22,6 +22,8 @@ QUOTA = {
     "resets_at": "2026-04-10T15:14:30.000Z",
     "blocked": None,
 }
+BALANCE = {"quota": QUOTA, "order_id": "ORD_1", "grants": [{"kind": "plan", "quantity": 5}], "holds": []}
+LIVE = {"meter": "tokens", "days": [{"day": "2026-03-10", "used": 5, "customers": 1, "by_plan": []}]}
 DELIVERY = {
     "delivery_id": "3" * 64,
     "event_type": "subscription.activated",
@@ -101,7 +103,7 @@ Command = Callable[..., Ran]
             None,
             {"plan": "pro"},
         ),
-        ("customers show acct_1001", f"GET {CUSTOMER}", {"customer_id": "acct_1001", "balances": [QUOTA]}, None, {}),
+        ("customers show acct_1001", f"GET {CUSTOMER}", {"customer_id": "acct_1001", "balances": [BALANCE]}, None, {}),
         ("customers quota acct_1001", f"GET {CUSTOMER}/quota", {"quotas": [QUOTA]}, None, {}),
         (
             "grants add acct_1001 tokens 50000 --reason sorry --id g-1",
@@ -218,6 +220,13 @@ Command = Callable[..., Ran]
         ("reconcile", "POST /v1/reconciliations", {"healed": 0, "left": []}, None, {}),
         ("report revenue --month 2026-03", "GET /v1/reports/revenue", {"months": []}, None, {"month": "2026-03"}),
         ("report usage --from 2026-01", "GET /v1/reports/usage", {"months": []}, None, {"from": "2026-01"}),
+        (
+            "report live --meter tokens",
+            "GET /v1/reports/live",
+            {"seconds_behind": 2, "active_this_month": 1, "meters": [LIVE]},
+            None,
+            {"meter": "tokens"},
+        ),
         ("report subscriptions", "GET /v1/reports/subscriptions", {"plans": []}, None, {}),
         ("keys list", "GET /v1/keys", {"keys": [KEY], "next_cursor": None}, None, {}),
         ("keys own", "GET /v1/key", KEY, None, {}),
@@ -313,7 +322,7 @@ def test_issue_14_7_a_refusal_is_shown_with_its_code_and_what_helps_and_ends_wit
 def test_issue_14_7_wrong_fields_are_named(command: Command, world: FakeWorld) -> None:
     faults = [{"field": "quantity", "fault": "must be positive"}]
     world.refuse(f"POST {CUSTOMER}/grants", 422, "invalid_request", errors=faults)
-    ran = command("grants", "add", "acct_1001", "tokens", "0", "--reason", "x")
+    ran = command("grants", "add", "acct_1001", "tokens", "5", "--reason", "x")
     assert ran.status == 1
     assert "quantity: must be positive" in ran.err
 

@@ -69,7 +69,7 @@ DELIVERY = {
     "judged_at": "2026-03-10T12:00:00.000Z",
     "attempts": 1,
 }
-NONE = {"deliveries": [], "next_cursor": None}
+NONE: dict[str, Any] = {"deliveries": [], "next_cursor": None}
 OVERAGE = {
     "months": [{"month": "2026-03", "currencies": [{"currency": "USD", "by_sold": {"overage": {}}, "rows": []}]}]
 }
@@ -157,14 +157,12 @@ def well(world: FakeWorld, **changed: Any) -> None:
     """Let the stack answer as one that is well, but for what is ``changed``, by operation."""
     plans = [
         {
-
-                "plan": "pro",
-                "name": "Pro",
-                "price": "29.00",
-                "billing_period": "monthly",
-                "add_on": False,
-                "trial": None
-            ,
+            "plan": "pro",
+            "name": "Pro",
+            "price": "29.00",
+            "billing_period": "monthly",
+            "add_on": False,
+            "trial": None,
             "allowances": [{"meter": "tokens", "name": "Tokens", "quantity": 1, "cadence": "billing"}],
         }
     ]
@@ -235,7 +233,7 @@ def test_issue_14_9_a_new_store_has_open_steps_which_are_faults_at_launch_only(
     doctor: Doctor, world: FakeWorld
 ) -> None:
     # Given nothing sold yet
-    nothing = {"GET /v1/reports/usage": {"months": []}, "GET /v1/reports/revenue": {"months": []}}
+    nothing: dict[str, Any] = {"GET /v1/reports/usage": {"months": []}, "GET /v1/reports/revenue": {"months": []}}
     well(world, answers=nothing, deliveries=(NONE,))
     # When
     calm, launch = doctor(), doctor("--launch")

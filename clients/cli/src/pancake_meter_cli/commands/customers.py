@@ -1,7 +1,8 @@
 """``customers``: who they are, what they have, and all that is kept of one."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -17,6 +18,17 @@ from pancake_meter_cli.failures import ExitStatus, Failure
 app = group("customers", "Who your customers are, and what they have.")
 
 ERASING_ROUNDS_MAX: Final = 1_000
+LIST_COLUMNS: Final = [
+    ("customer", "customer_id"),
+    ("plans", "plans"),
+    ("past due", "past_due"),
+    ("trialing", "trialing"),
+    ("canceling", "canceling"),
+    ("bought twice", "bought_twice"),
+    ("blocked", "blocked"),
+    ("owes", "overage_due"),
+    ("active", "active_at"),
+]
 QUOTA_COLUMNS: Final = [
     ("meter", "meter"),
     ("plan", "plan"),
@@ -32,23 +44,34 @@ QUOTA_COLUMNS: Final = [
 ]
 
 
+class Status(StrEnum):
+    """What customers are in."""
+
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    BLOCKED = "blocked"
+    OWING = "owing"
+
+
 @command(
-    app, "list", "customers list", "customers list --plan pro --state past_due", "customers list --prefix acct_ --json"
+    app,
+    "list",
+    "customers list",
+    "customers list --plan pro",
+    "customers list --status past_due",
+    "customers list --prefix acct_ --json",
 )
 def list_customers(
     cli: Cli,
     *,
     prefix: Annotated[str | None, typer.Option(help="Ids that begin like this.")] = None,
     plan: Annotated[str | None, typer.Option(help="Customers of this plan.")] = None,
-    state: Annotated[str | None, typer.Option(help="recently_active, past_due, blocked or owing.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Recently active, past due, blocked, or owing.")] = None,
     limit: Limit = 50,
 ) -> None:
     """List customers, by the beginning of their id, by plan, or by what they are in."""
-    answer = cli.api.listed("/v1/customers", "customers", limit, prefix=prefix, plan=plan, state=state)
-    columns = [
-        (name.replace("_", " "), name) for name in dict.fromkeys(key for row in answer["customers"] for key in row)
-    ]
-    cli.show_list(answer, "customers", columns)
+    answer = cli.api.listed("/v1/customers", "customers", limit, prefix=prefix, plan=plan, status=status)
+    cli.show_list(answer, "customers", LIST_COLUMNS, "no customer")
 
 
 @command(app, "show", "customers show acct_1001", "customers show acct_1001 --json")
@@ -108,8 +131,16 @@ def quotas(rows: list[Json]) -> RenderableType:
 
 
 def _customer(answer: Json) -> RenderableType:
-    balances: Any = answer.get("balances") or answer.get("quotas") or []
-    if not balances or not {"meter", "used", "allowance"} <= balances[0].keys():
-        return output.record(answer)
-    rest = {name: value for name, value in answer.items() if value is not balances}
-    return Group(output.record(rest), Text("\nbalances", style="bold"), quotas(balances))
+    """Return one customer, with a bar for each balance."""
+    rest = {name: value for name, value in answer.items() if name != "balances"}
+    grants = [
+        {"meter": each["quota"]["meter"], **grant} for each in answer["balances"] for grant in each.get("grants", ())
+    ]
+    holds = [{"meter": each["quota"]["meter"], **hold} for each in answer["balances"] for hold in each.get("holds", ())]
+    shown: list[RenderableType] = [output.record(rest), Text("\nbalances", style="bold")]
+    shown.append(quotas([each["quota"] for each in answer["balances"]]))
+    for title, rows in (("grants", grants), ("holds", holds)):
+        if rows:
+            columns = [(name.replace("_", " "), name) for name in rows[0]]
+            shown += [Text(f"\n{title}", style="bold"), output.table(rows, columns)]
+    return Group(*shown)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
 from pancake_meter_cli import output
 from pancake_meter_cli.api import Json
@@ -65,13 +67,47 @@ def usage(
     _show(cli, answer, answer["months"], _columns(answer["months"]), as_csv=as_csv)
 
 
-@command(app, "subscriptions", "report subscriptions", "report subscriptions --csv")
-def subscriptions(cli: Cli, *, as_csv: Csv = False) -> None:
-    """Show subscriptions by plan and state: active, trialing, past due, canceling."""
-    answer = cli.api.get("/v1/reports/subscriptions")
-    name = next((name for name, value in answer.items() if isinstance(value, list)), None)
-    if as_csv and name is not None:
-        _show(cli, answer, answer[name], _columns(answer[name]), as_csv=True)
+@command(app, "live", "report live", "report live --meter tokens --days 7")
+def live(
+    cli: Cli,
+    *,
+    meter: Annotated[str | None, typer.Option(help="One meter.")] = None,
+    days: Annotated[int | None, typer.Option(help="How many days back.")] = None,
+    as_csv: Csv = False,
+) -> None:
+    """Show usage of today and of the open periods over all customers, day by day, with how far it is behind."""
+    answer = cli.api.get("/v1/reports/live", meter=meter, days=days)
+    rows = [
+        {"meter": of["meter"], **{name: value for name, value in day.items() if name != "by_plan"}}
+        for of in answer["meters"]
+        for day in of["days"]
+    ]
+    if as_csv:
+        typer.echo(_csv(rows, _columns(rows)), nl=False)
+        return
+    most = {of["meter"]: max((float(day["used"]) for day in of["days"]), default=0) for of in answer["meters"]}
+    barred = [{**row, "bar": output.bar(row["used"], most[row["meter"]])} for row in rows]
+    columns = [("meter", "meter"), ("day", "day"), ("used", "used"), ("", "bar"), ("customers", "customers")]
+    behind = answer["seconds_behind"]
+    title = Text(
+        "nothing has been read yet"
+        if behind is None
+        else f"{behind} s behind; {answer['active_this_month']} active this month"
+    )
+    cli.show(answer, lambda: Group(title, output.table(barred, columns, "no usage")))
+
+
+@command(app, "subscriptions", "report subscriptions", "report subscriptions --months 6 --csv")
+def subscriptions(
+    cli: Cli,
+    *,
+    months: Annotated[int | None, typer.Option(help="How many months back.")] = None,
+    as_csv: Csv = False,
+) -> None:
+    """Show subscriptions by plan and state, new and lost ones by month, and what they come to a month."""
+    answer = cli.api.get("/v1/reports/subscriptions", months=months)
+    if as_csv:
+        typer.echo(_csv(answer["plans"], _columns(answer["plans"])), nl=False)
         return
     cli.show(answer)
 

@@ -81,7 +81,7 @@ def documented(patient: Patient) -> Iterator[Finding]:
 def usage(patient: Patient) -> Iterator[Finding]:
     """Usage arrives."""
     api = patient.cli.api
-    if any(_is_some(row["used"]) for row in api.get("/v1/reports/usage")["months"]):
+    if any(_is_some(row.get("total", row["used"])) for row in api.get("/v1/reports/usage")["months"]):
         yield Finding("ok", "usage arrives: the report has some")
         return
     seen = dict.fromkeys(each["customer_id"] for each in newest(api, PAGE_SIZE) if each["customer_id"])
