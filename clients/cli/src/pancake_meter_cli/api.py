@@ -12,7 +12,6 @@ import httpx
 from pancake_meter_cli.error_page import what_helps
 from pancake_meter_cli.failures import Failure, of_client, unreachable
 from pancake_meter_cli.version import __version__
-from pancake_meter_client.answers import no_answer
 from pancake_meter_client.calls import customer_path, path_part
 from pancake_meter_client.connection import Connection
 from pancake_meter_client.errors import PancakeMeterError, error_of, unexpected
@@ -126,8 +125,9 @@ class Api:
             except httpx.HTTPError as trouble:
                 wait = retrying.wait(attempt, None)
                 if wait is None:
-                    error = no_answer(trouble, self._connection.base_url, TIMEOUT_SECONDS)
-                    raise unreachable(error.code, error.problem["detail"], what_helps(error.code)) from trouble
+                    said = f"{type(trouble).__name__}: {trouble}".removesuffix(": ")
+                    detail = f"no answer from {self._connection.base_url} ({said})"
+                    raise unreachable("no_answer", detail, what_helps("no_answer")) from trouble
             else:
                 self._compare_clocks(response)
                 if response.is_success:
