@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pancake_meter_cli.commands import (
-    catalog,
     customers,
     deliveries,
     doctor,
@@ -18,6 +17,7 @@ from pancake_meter_cli.commands import (
     money,
     operate,
     parked,
+    push,
     redrive,
     reports,
     session,
@@ -66,7 +66,7 @@ for noun in (
     reports.app,
     keys.app,
     keys.tokens,
-    catalog.app,
+    push.app,  # that of the catalog, with diff and push
     redrive.app,
 ):
     app.add_typer(noun)

@@ -15,7 +15,9 @@ Environment = Literal["test", "prod"]
 EXAMPLE_ID: Final = re.compile(r"PROD_\d[tp](Starter|Pro|Scale|Agent|Usage)(Monthly|Yearly|OneTime)0+1")
 """Ids of the catalog that is shipped: no store has them."""
 
-_FIELDS: Final = "id name status metadata prices { currency priceInfo { amount taxCategory trialAmount } }"
+_FIELDS: Final = (
+    "id name status metadata hasProdVersion prices { currency priceInfo { amount taxCategory trialAmount } }"
+)
 SUBSCRIPTIONS: Final = f"""query ($storeId: String!, $limit: Int, $offset: Int) {{
   subscriptionProducts(storeId: $storeId, limit: $limit, offset: $offset) {{ {_FIELDS} billingPeriod }}
 }}"""
@@ -50,7 +52,11 @@ class Store:
 
     def find(self, product: Product, product_id: str) -> dict[str, Any] | None:
         """Return the product that the catalog means."""
-        return (self.onetime if product.plan is None else self.subscriptions).get(product_id)
+        return self.of_kind(product).get(product_id)
+
+    def of_kind(self, product: Product) -> dict[str, dict[str, Any]]:
+        """Return the products of the same kind, by id."""
+        return self.onetime if product.plan is None else self.subscriptions
 
 
 def read_store(waffo: Waffo) -> Store:
@@ -77,7 +83,7 @@ def differences(catalog: Catalog, store: Store, environment: Environment) -> Ite
         if found is None:
             yield Difference(product.name, None, None, f"Waffo has no product {product_id}")
             continue
-        yield from _of_product(product, found)
+        yield from differences_of(product, found)
 
 
 def amounts(found: dict[str, Any]) -> dict[str, str]:
@@ -95,7 +101,8 @@ def metadata(found: dict[str, Any]) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _of_product(product: Product, found: dict[str, Any]) -> Iterator[Difference]:
+def differences_of(product: Product, found: dict[str, Any]) -> Iterator[Difference]:
+    """Yield in what a product at Waffo is not as the catalog says."""
     name = product.name
     if found["name"] != name:
         yield Difference(name, "name", name, found["name"])
@@ -109,11 +116,19 @@ def _of_product(product: Product, found: dict[str, Any]) -> Iterator[Difference]
     plan = stated.get("plan", stated.get("planKey"))
     if plan is not None and plan != product.plan:
         yield Difference(name, "metadata.plan", product.plan, str(plan))
-    ours = {currency: str(price.amount) for currency, price in product.prices.items()}
+    if str(stated.get("trialDays", "")) != product.metadata.get("trialDays", ""):
+        yield Difference(name, "trial days", product.metadata.get("trialDays"), stated.get("trialDays"))
+    ours = {currency: price.display for currency, price in product.prices.items()}
     theirs = amounts(found)
     for currency in sorted(ours.keys() | theirs.keys()):
         if not _same(ours.get(currency), theirs.get(currency)):
             yield Difference(name, f"price in {currency}", ours.get(currency), theirs.get(currency))
+
+
+def price_fields(catalog: Catalog, product: Product) -> dict[str, dict[str, str]]:
+    """Return the catalog's prices as Waffo takes them."""
+    category = catalog.checkout.tax_category
+    return {currency: {"amount": price.display, "taxCategory": category} for currency, price in product.prices.items()}
 
 
 def _same(one: str | None, other: str | None) -> bool:
