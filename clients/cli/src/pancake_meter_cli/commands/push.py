@@ -84,3 +84,6 @@ def _grouped(cli: Cli, path: Path, *, publish: bool) -> dict[str, Any]:
         group_id = pushing.push_group(draft.catalog, cli.waffo, "test", groups)
     published = pushing.publish(draft, cli.waffo, read_store(cli.waffo), group_id) if publish else []
     return {"group_id": group_id, "published": published}
+
+
+__all__ = ["app"]
