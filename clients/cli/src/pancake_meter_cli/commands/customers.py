@@ -1,8 +1,12 @@
 """``customers``: who they are, what they have, and all that is kept of one."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import IO, Annotated, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,7 +17,7 @@ from pancake_meter_cli.api import Json, customer
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.command import command, group
 from pancake_meter_cli.commands.options import CustomerId, Limit, Yes
-from pancake_meter_cli.failures import ExitStatus, Failure
+from pancake_meter_cli.failures import ExitStatus, Failure, usage
 
 app = group("customers", "Who your customers are, and what they have.")
 
@@ -98,16 +102,12 @@ def export(
     to: Annotated[Path | None, typer.Option(help="Write to this file, and not to stdout.")] = None,
 ) -> None:
     """Give out everything that is kept of a customer: one line of JSON an item."""
-    lines = cli.api.pages(customer(customer_id, "export"))
     count = 0
-    with cli.progress(f"exporting {customer_id}"):
-        target = to.open("w", encoding="utf-8") if to else None
-        for page in lines:
+    with cli.progress(f"exporting {customer_id}"), _written(to) as target:
+        for page in cli.api.pages(customer(customer_id, "export")):
             for item in page["items"]:
                 count += 1
                 typer.echo(output.json_line(item), file=target)
-        if target:
-            target.close()
     cli.say(f"{count} items")
 
 
@@ -122,6 +122,19 @@ def erase(cli: Cli, customer_id: CustomerId, *, yes: Yes = False) -> None:
                 cli.show(answer)
                 return
     raise Failure(ExitStatus.UNREACHABLE, "erasing", "the customer is still being erased", "run the same command again")
+
+
+@contextmanager
+def _written(to: Path | None) -> Iterator[IO[str] | None]:
+    """Open a file that only its owner can read: it gets a customer's data. ``None`` is stdout. Raises ``Failure``."""
+    if to is None:
+        yield None
+        return
+    try:
+        with open(to, "w", encoding="utf-8", opener=partial(os.open, mode=0o600)) as target:
+            yield target
+    except OSError as error:
+        raise usage(f"{to} cannot be written ({type(error).__name__})") from None
 
 
 def quotas(rows: list[Json]) -> RenderableType:

@@ -141,7 +141,7 @@ def register(root: typer.Typer) -> None:
         if spend_cap is not None:
             spend = {"amount": spend_cap, "currency": currency} if spend_cap != NONE else NONE
         elif spend_cap_units is not None:
-            spend = {"units": spend_cap_units}
+            spend = {"units": spend_cap_units} if spend_cap_units != NONE else NONE
         wanted = without_none(allowance_cap=allowance_cap, overage_cap=overage_cap, spend_cap=spend)
         where = customer(customer_id, "limits")
         if not wanted:
