@@ -7,18 +7,11 @@ from typing import Any
 
 from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Product
-from local.waffo_simulator.model import (
-    Delivery,
-    Order,
-    Payment,
-    ProductGroup,
-    Refund,
-    State,
-    SubscriptionOrder,
-    Webhook,
-)
+from local.waffo_simulator.model import Delivery, Order, Payment, Refund, State, SubscriptionOrder
 from local.waffo_simulator.money import Price, display
+from local.waffo_simulator.product_group import ProductGroup
 from local.waffo_simulator.simulator import Simulator
+from local.waffo_simulator.webhook_actions import webhook_detail
 
 Row = dict[str, Any]
 WILL_RENEW = ("active", "past_due", "trialing")
@@ -39,7 +32,9 @@ class Rows:
         return {
             **names,
             **status,
-            "storeWebhooks": lambda _info: [self._webhook(w) for w in self._state.webhooks.values()],
+            "storeWebhooks": lambda _info: [
+                webhook_detail(each, config.store_id) for each in self._state.webhooks.values()
+            ],
         }
 
     def product(self, product: Product) -> Row:
@@ -179,18 +174,6 @@ class Rows:
             "attemptCount": delivery.attempt_count,
             "lastAttemptedAt": wire(delivery.last_attempted_at) if delivery.last_attempted_at else None,
             "createdAt": wire(delivery.created_at),
-        }
-
-    def _webhook(self, webhook: Webhook) -> Row:
-        return {
-            "id": webhook.id,
-            "storeId": self._config.store_id,
-            "channel": webhook.channel,
-            "url": webhook.url,
-            "events": list(webhook.events),
-            "testMode": webhook.test_mode,
-            "createdAt": wire(webhook.created_at),
-            "updatedAt": wire(webhook.created_at),
         }
 
     def _payments(self, order: Order) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from local.waffo_simulator.config import Product
 from local.waffo_simulator.money import Price, Tax
+from local.waffo_simulator.product_group import ProductGroup
 
 EVENT_TYPES = (
     "order.completed",
@@ -140,19 +141,6 @@ class Refund:
     reason: str
     external_id: str | None
     created_at: datetime
-
-
-@dataclass(slots=True, kw_only=True)
-class ProductGroup:
-    """Subscription products between which a buyer may change."""
-
-    id: str
-    name: str
-    description: str | None
-    rules: dict[str, bool]
-    product_ids: list[str]
-    created_at: datetime
-    is_published: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Kind, Product
 from local.waffo_simulator.envelope import Answer, ApiError, Json
 from local.waffo_simulator.gateway import Action, Call
-from local.waffo_simulator.model import ProductGroup
 from local.waffo_simulator.money import display
+from local.waffo_simulator.product_group import ProductGroup
 from local.waffo_simulator.simulator import Simulator
 
 PRODUCT_NAME_LENGTH_MAX = 64

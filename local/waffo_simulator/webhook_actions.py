@@ -20,14 +20,14 @@ def update_webhook(simulator: Simulator, call: Call) -> Answer:
         raise body.refuse("Invalid url: expected an https URL")
     webhook.events = body.texts("events", EVENT_TYPES) or webhook.events
     webhook.url = url
-    return Answer({"webhook": _detail(simulator, webhook)})
+    return Answer({"webhook": webhook_detail(webhook, simulator.config.store_id)})
 
 
 def remove_webhook(simulator: Simulator, call: Call) -> Answer:
     """Take a webhook away. What was delivered stays on the record."""
     _, webhook = _own_webhook(simulator, call)
     del simulator.state.webhooks[webhook.id]
-    return Answer({"webhook": _detail(simulator, webhook)})
+    return Answer({"webhook": webhook_detail(webhook, simulator.config.store_id)})
 
 
 def _own_webhook(simulator: Simulator, call: Call) -> tuple[Body, Webhook]:
@@ -39,11 +39,12 @@ def _own_webhook(simulator: Simulator, call: Call) -> tuple[Body, Webhook]:
     return body, webhook
 
 
-def _detail(simulator: Simulator, webhook: Webhook) -> Json:
+def webhook_detail(webhook: Webhook, store_id: str) -> Json:
+    """A webhook as the API answers it."""
     stamp = wire(webhook.created_at)
     return {
         "id": webhook.id,
-        "storeId": simulator.config.store_id,
+        "storeId": store_id,
         "channel": webhook.channel,
         "url": webhook.url,
         "events": list(webhook.events),
