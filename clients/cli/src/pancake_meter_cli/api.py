@@ -11,6 +11,7 @@ import httpx
 
 from pancake_meter_cli.error_page import what_helps
 from pancake_meter_cli.failures import Failure, of_client, unreachable
+from pancake_meter_cli.profiles import is_loopback
 from pancake_meter_cli.version import __version__
 from pancake_meter_client.calls import customer_path, path_part
 from pancake_meter_client.connection import Connection
@@ -44,8 +45,9 @@ class Api:
             raise of_client(error, "log in again: pancake-meter login") from error
         self._sleep = sleep
         headers = {**self._connection.headers, "User-Agent": f"pancake-meter-cli/{__version__}"}
-        # A Transport of its own is for tests; an environment's proxy applies as for any other program.
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport, headers=headers)
+        # A proxy of the environment's does not lead back to this machine.
+        trusts = not is_loopback(base_url)
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport, headers=headers, trust_env=trusts)
         self.clock_difference_seconds: float | None = None
         """How far this machine's clock is ahead of the API's, as of the last answer."""
 

@@ -13,7 +13,7 @@ from pancake_meter.waffo.errors import InvalidKey, InvalidRequest, WaffoRejected
 from pancake_meter.waffo.keys import load_private_key
 from pancake_meter.waffo.signing import RequestSigner
 from pancake_meter_cli.failures import refused, unreachable, usage
-from pancake_meter_cli.profiles import WAFFO_API_URL, Profile, require
+from pancake_meter_cli.profiles import WAFFO_API_URL, Profile, is_loopback, require
 
 TIMEOUT_SECONDS: Final = 20.0
 PAGE_SIZE: Final = 100
@@ -49,7 +49,7 @@ class Waffo:
         self.store_id = store_id
         self._signer = signer
         self._url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport)
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport, trust_env=not is_loopback(url))
 
     def act(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do one action, such as ``store/add-webhook``. It is sent once: a repetition could make a second thing."""
