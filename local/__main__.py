@@ -17,7 +17,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from local.deploy import build, deploy, read_stack
+from local.deploy import STACK_NAME, build, deploy, read_stack
 from local.errors import LocalStackError
 from local.front import WEBHOOK_PATH, Behind, create_front
 from local.moved_clock import clock_file, move_function_clocks
@@ -35,7 +35,7 @@ from local.seed import (
 from local.settings import Settings, read_settings
 from local.stack import start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
-from local.waffo import connect_waffo, start_simulator
+from local.waffo import PRIVATE_KEY_FILE, connect_waffo, start_simulator
 from local.warm import warm
 from pancake_meter.domain.access.api_key import mode_of_environment
 
@@ -132,6 +132,10 @@ def run(settings: Settings, listener: socket.socket) -> None:
             "waffo_environment": settings.waffo.environment,
             "waffo_store_id": settings.waffo.store_id,
             "waffo_merchant_id": settings.waffo.merchant_id,
+            # Who was given a key knows it; one that was made here is in a file.
+            "waffo_private_key_file": None if settings.waffo.private_key else str(data / PRIVATE_KEY_FILE),
+            "catalog_path": str(settings.catalog_path),
+            "stack_name": STACK_NAME,
             "litellm_url": settings.litellm.base_url if settings.litellm is not None else None,
             "logs": str(state / "logs"),
         }

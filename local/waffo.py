@@ -16,6 +16,7 @@ from pancake_meter.waffo.errors import InvalidKey
 from pancake_meter.waffo.keys import load_private_key
 
 START_SECONDS_MAX = 30.0
+PRIVATE_KEY_FILE = "waffo-merchant-key.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class WaffoConnection:
 
 def connect_waffo(settings: WaffoSettings, folder: Path, port: int) -> WaffoConnection:
     """Decide which Waffo there is. Keys that are not given are made, and kept in `folder`. Raises `LocalStackError`."""
-    private_key = settings.private_key or private_key_in(folder / "waffo-merchant-key.pem")
+    private_key = settings.private_key or private_key_in(folder / PRIVATE_KEY_FILE)
     if settings.api_url is not None:
         return WaffoConnection(
             settings.api_url, private_key, settings.webhook_test_public_key, settings.webhook_prod_public_key, None

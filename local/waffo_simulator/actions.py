@@ -2,26 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from local.waffo_simulator.body import TEXT_LENGTH_MAX, Body, parse
+from local.waffo_simulator.body import parse
 from local.waffo_simulator.clock import wire
-from local.waffo_simulator.config import Kind, Product
-from local.waffo_simulator.envelope import Answer, ApiError, Json
+from local.waffo_simulator.envelope import Answer, ApiError
 from local.waffo_simulator.gateway import CREATE_SESSION, Action, Call
 from local.waffo_simulator.graphql_schema import answer_query
 from local.waffo_simulator.model import EVENT_TYPES, SubscriptionOrder
-from local.waffo_simulator.money import display
+from local.waffo_simulator.product_actions import create_onetime_product, create_subscription_product
 from local.waffo_simulator.sessions import create_session, find_product
 from local.waffo_simulator.signing import Buyer
 from local.waffo_simulator.simulator import Simulator
 
 TOKEN_LIFE = timedelta(minutes=5)
-PRODUCT_NAME_LENGTH_MAX = 64
-BILLING_PERIODS = ("weekly", "monthly", "quarterly", "yearly")
-TRIAL_DAYS_MAX = 730
 CHANNELS = ("http", "feishu", "discord", "telegram", "slack")
 
 
@@ -101,102 +96,6 @@ def add_webhook(simulator: Simulator, call: Call) -> Answer:
     return Answer({"webhook": data})
 
 
-def create_onetime_product(simulator: Simulator, call: Call) -> Answer:
-    """A one-time product."""
-    return _create_product(simulator, call, "onetime")
-
-
-def create_subscription_product(simulator: Simulator, call: Call) -> Answer:
-    """A subscription product."""
-    return _create_product(simulator, call, "subscription")
-
-
-def _create_product(simulator: Simulator, call: Call, kind: Kind) -> Answer:
-    _merchant_only(call)
-    body = parse(call.content, "product")
-    if body.required_id("storeId", "STO") != simulator.config.store_id:
-        raise ApiError(404, "Store not found", "store")
-    prices = body.nested("prices")
-    if prices is None or not prices.values:
-        raise body.refuse("Missing required field: prices")
-    read = {currency: _price(prices, currency) for currency in prices.values}
-    metadata = body.scalar_map("metadata")
-    trial_days = _trial_days(body, metadata) if kind == "subscription" else None
-    if kind == "subscription":
-        body.required("billingPeriod")
-    product = Product(
-        id=simulator.ids.short("PROD"),
-        name=body.required("name", PRODUCT_NAME_LENGTH_MAX),
-        kind=kind,
-        prices={currency: amount for currency, (amount, _) in read.items()},
-        metadata=metadata,
-        billing_period=body.choice("billingPeriod", BILLING_PERIODS) if kind == "subscription" else None,  # type: ignore[arg-type]
-        description=body.text("description", TEXT_LENGTH_MAX),
-        tax_category=next(iter(read.values()))[1],
-        trial_days=trial_days,
-        trial_prices=_trial_prices(prices, read, trial_days),
-    )
-    simulator.state.products[product.id] = product
-    return Answer({"product": _product_detail(simulator, product)})
-
-
-def _price(prices: Body, currency: str) -> tuple[Decimal, str]:
-    price = prices.nested(currency)
-    if price is None:
-        raise prices.refuse(f"Missing required field: prices.{currency}")
-    return price.price(currency)
-
-
-def _trial_days(body: Body, metadata: Mapping[str, str]) -> int | None:
-    text = metadata.get("trialDays")
-    if text is None:
-        return None
-    if not text.isdecimal() or not 1 <= int(text) <= TRIAL_DAYS_MAX:
-        raise body.refuse(f"Invalid metadata.trialDays: expected a whole number from 1 to {TRIAL_DAYS_MAX}")
-    return int(text)
-
-
-def _trial_prices(prices: Body, read: Mapping[str, tuple[Decimal, str]], trial_days: int | None) -> dict[str, Decimal]:
-    """What the trial costs, by currency."""
-    trials: dict[str, Decimal] = {}
-    for currency, (amount, _) in read.items():
-        price = prices.nested(currency)
-        trial = price.amount("trialAmount", currency) if price else None
-        if trial is None:
-            continue
-        if trial_days is None:
-            raise prices.refuse(f"prices.{currency}.trialAmount requires metadata.trialDays")
-        if trial >= amount:
-            raise prices.refuse(f"prices.{currency}.trialAmount must be lower than amount")
-        trials[currency] = trial
-    return trials
-
-
-def _product_detail(simulator: Simulator, product: Product) -> Json:
-    stamp = wire(simulator.clock.now())
-    return {
-        "id": product.id,
-        "storeId": simulator.config.store_id,
-        "name": product.name,
-        "description": product.description,
-        **({"billingPeriod": product.billing_period} if product.billing_period else {}),
-        "prices": {
-            currency: {
-                "amount": display(amount, currency),
-                "taxCategory": product.tax_category,
-                **({"trialAmount": display(trial, currency)} if (trial := product.trial_prices.get(currency)) else {}),
-            }
-            for currency, amount in product.prices.items()
-        },
-        "media": [],
-        "successUrl": None,
-        "metadata": dict(product.metadata),
-        "status": "active",
-        "createdAt": stamp,
-        "updatedAt": stamp,
-    }
-
-
 def _own_order(simulator: Simulator, call: Call) -> SubscriptionOrder:
     order = simulator.subscriptions.find(parse(call.content, "order").required_id("orderId", "ORD"))
     if call.customer is not None and order.buyer_identity != call.customer:
@@ -205,8 +104,7 @@ def _own_order(simulator: Simulator, call: Call) -> SubscriptionOrder:
 
 
 def _merchant_only(call: Call) -> None:
-    if call.customer is not None:
-        raise ApiError(403, "API Key required", "gateway")
+    call.demand_merchant()
 
 
 ACTIONS: Mapping[str, Action] = MappingProxyType(

@@ -13,13 +13,15 @@ from local.waffo_simulator.checkout_page import checkout_endpoint
 from local.waffo_simulator.config import SimulatorConfig
 from local.waffo_simulator.control import control_routes
 from local.waffo_simulator.gateway import Gateway
+from local.waffo_simulator.product_actions import PRODUCT_ACTIONS
 from local.waffo_simulator.simulator import Simulator
+from local.waffo_simulator.webhook_actions import WEBHOOK_ACTIONS
 
 
 def create_app(config: SimulatorConfig) -> Starlette:
     """A simulator; `app.state.simulator` is its `Simulator`. Raises `ValueError`: a key cannot be used."""
     simulator = Simulator(config)
-    gateway = Gateway(simulator, ACTIONS)
+    gateway = Gateway(simulator, {**ACTIONS, **PRODUCT_ACTIONS, **WEBHOOK_ACTIONS})
 
     async def reset(_request: Request) -> JSONResponse:
         await simulator.reset()

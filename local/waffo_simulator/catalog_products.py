@@ -17,6 +17,7 @@ def catalog_products(path: Path, mode: Mode) -> list[Product]:
             prices={currency: price.amount for currency, price in product.prices.items()},
             metadata=product.metadata,
             billing_period=product.billing_period or "monthly",
+            trial_days=product.trial_days,
         )
         for product in catalog.products
         if mode in product.product_ids

@@ -30,6 +30,8 @@ class Product:
     tax_category: str = "saas"
     trial_days: int | None = None
     trial_prices: Mapping[str, Decimal] = field(default_factory=dict)
+    status: str = "active"
+    has_prod_version: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from local.waffo_simulator.actions import TRIAL_DAYS_MAX
 from local.waffo_simulator.body import Body, parse
 from local.waffo_simulator.checkout import DEFAULT_EMAIL, Payer
 from local.waffo_simulator.clock import wire
@@ -21,6 +20,7 @@ from local.waffo_simulator.envelope import ApiError, Json
 from local.waffo_simulator.faults import Faults
 from local.waffo_simulator.model import EVENT_TYPES, Settings
 from local.waffo_simulator.money import Tax, taxed
+from local.waffo_simulator.product_actions import TRIAL_DAYS_MAX
 from local.waffo_simulator.sessions import EXTERNAL_ID_LENGTH_MAX
 from local.waffo_simulator.simulator import Simulator
 from local.waffo_simulator.subscriptions import GRACE, STEPS_MAX, Purchase

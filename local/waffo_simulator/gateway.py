@@ -31,6 +31,11 @@ class Call:
     customer: str | None
     base_url: str
 
+    def demand_merchant(self) -> None:
+        """Refuse (403) what a buyer asks."""
+        if self.customer is not None:
+            raise ApiError(403, "API Key required", "gateway")
+
 
 Action = Callable[[Simulator, Call], Answer]
 

@@ -9,7 +9,9 @@ from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Product
 from local.waffo_simulator.model import Delivery, Order, Payment, Refund, State, SubscriptionOrder
 from local.waffo_simulator.money import Price, display
+from local.waffo_simulator.product_group import ProductGroup
 from local.waffo_simulator.simulator import Simulator
+from local.waffo_simulator.webhook_actions import webhook_detail
 
 Row = dict[str, Any]
 WILL_RENEW = ("active", "past_due", "trialing")
@@ -26,7 +28,14 @@ class Rows:
         """The one store."""
         config = self._config
         names = {"id": config.store_id, "name": config.store_name, "slug": config.store_slug}
-        return {**names, "status": "active", "prodEnabled": config.mode == "prod"}
+        status = {"status": "active", "prodEnabled": config.mode == "prod"}
+        return {
+            **names,
+            **status,
+            "storeWebhooks": lambda _info: [
+                webhook_detail(each, config.store_id) for each in self._state.webhooks.values()
+            ],
+        }
 
     def product(self, product: Product) -> Row:
         """A product of either kind."""
@@ -34,7 +43,8 @@ class Rows:
             "id": product.id,
             "name": product.name,
             "description": product.description,
-            "status": "active",
+            "status": product.status,
+            "hasProdVersion": product.has_prod_version,
             "metadata": json.dumps(dict(product.metadata)),
             "billingPeriod": product.billing_period,
             "prices": [
@@ -48,6 +58,18 @@ class Rows:
                 }
                 for currency, amount in product.prices.items()
             ],
+        }
+
+    def group(self, group: ProductGroup) -> Row:
+        """A product group."""
+        products = [self._state.products[each] for each in group.product_ids]
+        return {
+            "id": group.id,
+            "name": group.name,
+            "description": group.description,
+            "rules": dict(group.rules),
+            "environment": self._config.mode,
+            "products": lambda _info: [self.product(product) for product in products],
         }
 
     def order(self, order: Order) -> Row:

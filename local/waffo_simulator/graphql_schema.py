@@ -94,6 +94,11 @@ def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[...,
         "store": lambda _info, id: rows.store() if id == store_id else None,  # noqa: A006 - GraphQL's name
         **_entries("onetimeProduct", lambda: products("onetime"), store_id),
         **_entries("subscriptionProduct", lambda: products("subscription"), store_id),
+        "subscriptionProductGroups": lambda _info, storeId, limit=None, offset=None: (  # noqa: N803 - GraphQL's name
+            [rows.group(group) for group in state.groups.values()][offset or 0 :][: limit or LIMIT_DEFAULT]
+            if storeId == store_id
+            else []
+        ),
         **_entries("onetimeOrder", lambda: orders(are_subscriptions=False), store_id),
         **_entries("subscriptionOrder", lambda: orders(are_subscriptions=True), store_id),
         **_entries("payment", payments, None),

@@ -37,7 +37,13 @@ input WebhookDeliveryFilter {
 }
 input ProductFilter { id: StringFilter name: StringFilter status: StringFilter }
 
-type Store { id: ID! name: String! slug: String! status: String! prodEnabled: Boolean! }
+type StoreWebhook {
+  id: ID! storeId: String! channel: String! url: String! events: [String!]! testMode: Boolean!
+  createdAt: DateTime! updatedAt: DateTime!
+}
+type Store {
+  id: ID! name: String! slug: String! status: String! prodEnabled: Boolean! storeWebhooks: [StoreWebhook!]!
+}
 type PriceInfo { amount: String! taxCategory: String! trialAmount: String }
 type CurrencyPrice { currency: String! priceInfo: PriceInfo! }
 type Money { amount: String! currency: String! display: String! }
@@ -57,10 +63,15 @@ type ProductVersion {
 }
 type OnetimeProduct {
   id: ID! name: String! description: String status: String! metadata: String prices: [CurrencyPrice!]!
+  hasProdVersion: Boolean!
 }
 type SubscriptionProduct {
   id: ID! name: String! description: String status: String! metadata: String billingPeriod: String!
-  prices: [CurrencyPrice!]!
+  prices: [CurrencyPrice!]! hasProdVersion: Boolean!
+}
+type GroupRules { sharedTrial: Boolean! selfServicePlanChange: Boolean! }
+type SubscriptionProductGroup {
+  id: ID! name: String! description: String rules: GroupRules! environment: String! products: [SubscriptionProduct!]!
 }
 type Refund {
   id: ID! status: String! reason: String payment: Payment! orderMerchantExternalId: String
@@ -101,6 +112,7 @@ type Query {
   subscriptionProducts(storeId: String!, filter: ProductFilter, limit: Int, offset: Int): [SubscriptionProduct!]!
   subscriptionProductsCount(storeId: String!, filter: ProductFilter): Int!
   subscriptionProduct(id: ID!): SubscriptionProduct
+  subscriptionProductGroups(storeId: String!, limit: Int, offset: Int): [SubscriptionProductGroup!]!
   onetimeOrders(storeId: String!, filter: OnetimeOrderFilter, limit: Int, offset: Int): [OnetimeOrder!]!
   onetimeOrdersCount(storeId: String!, filter: OnetimeOrderFilter): Int!
   onetimeOrder(id: ID!): OnetimeOrder

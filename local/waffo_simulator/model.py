@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from local.waffo_simulator.config import Product
 from local.waffo_simulator.money import Price, Tax
+from local.waffo_simulator.product_group import ProductGroup
 
 EVENT_TYPES = (
     "order.completed",
@@ -193,6 +194,7 @@ class State:
     """Everything, by id, in the order in which it was made."""
 
     products: dict[str, Product] = field(default_factory=dict)
+    groups: dict[str, ProductGroup] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)

@@ -69,6 +69,8 @@ def find_product(body: Body, state: State) -> Product:
     product = state.products.get(body.required_id("productId", "PROD"))
     if product is None:
         raise ApiError(404, "Product not found", "product")
+    if product.status != "active":
+        raise ApiError(400, "Product is not active", "product")
     return product
 
 

@@ -67,7 +67,7 @@ class Call(Generic[Answer]):
 
 def quota(customer_id: str, meter: str) -> Call[Quota]:
     """Read a meter's quota."""
-    return Call("GET", f"{_customer(customer_id)}/quota/{_part(meter)}", Quota.read)
+    return Call("GET", f"{customer_path(customer_id)}/quota/{path_part(meter)}", Quota.read)
 
 
 def check(customer_id: str, meter: str, amount: Decimal | int) -> Call[Quota]:
@@ -77,7 +77,7 @@ def check(customer_id: str, meter: str, amount: Decimal | int) -> Call[Quota]:
 
 def quotas(customer_id: str) -> Call[tuple[Quota, ...]]:
     """Read the quotas of all meters."""
-    return Call("GET", f"{_customer(customer_id)}/quota", lambda body: tuple(map(Quota.read, body["quotas"])))
+    return Call("GET", f"{customer_path(customer_id)}/quota", lambda body: tuple(map(Quota.read, body["quotas"])))
 
 
 def usage(customer_id: str, meter: str, periods: int | None) -> Call[tuple[PeriodUsage, ...]]:
@@ -85,7 +85,7 @@ def usage(customer_id: str, meter: str, periods: int | None) -> Call[tuple[Perio
     query = _query(meter=meter, periods=periods)
     return Call(
         "GET",
-        f"{_customer(customer_id)}/usage",
+        f"{customer_path(customer_id)}/usage",
         lambda body: tuple(map(PeriodUsage.read, body["periods"])),
         query=query,
     )
@@ -94,12 +94,12 @@ def usage(customer_id: str, meter: str, periods: int | None) -> Call[tuple[Perio
 def ledger(customer_id: str, meter: str, limit: int | None, cursor: str | None) -> Call[LedgerPage]:
     """Read a page of a meter's ledger."""
     query = _query(meter=meter, limit=limit, cursor=cursor)
-    return Call("GET", f"{_customer(customer_id)}/ledger", LedgerPage.read, query=query)
+    return Call("GET", f"{customer_path(customer_id)}/ledger", LedgerPage.read, query=query)
 
 
 def checkouts(customer_id: str, cursor: str | None) -> Call[CheckoutPage]:
     """Read a page of a customer's checkouts."""
-    return Call("GET", f"{_customer(customer_id)}/checkouts", CheckoutPage.read, query=_query(cursor=cursor))
+    return Call("GET", f"{customer_path(customer_id)}/checkouts", CheckoutPage.read, query=_query(cursor=cursor))
 
 
 def place_hold(
@@ -109,19 +109,19 @@ def place_hold(
     body: dict[str, Any] = {"meter": meter, "quantity": plain(quantity), "id": hold_id}
     if ttl_seconds is not None:
         body["ttl_seconds"] = ttl_seconds
-    return Call("POST", f"{_customer(customer_id)}/holds", PlacedHold.read, body)
+    return Call("POST", f"{customer_path(customer_id)}/holds", PlacedHold.read, body)
 
 
 def settle(customer_id: str, handle: str, quantity: Decimal | int) -> Call[Settlement]:
     """End a hold with what was used."""
-    path = f"{_customer(customer_id)}/holds/{_part(handle)}/settle"
+    path = f"{customer_path(customer_id)}/holds/{path_part(handle)}/settle"
     return Call("POST", path, Settlement.read, {"quantity": plain(quantity)})
 
 
 def release(customer_id: str, handle: str, meter: str | None = None) -> Call[None]:
     """End a hold with nothing used; with its ``meter``, the caller's own id does as well as the handle."""
     query = {"meter": meter} if meter is not None else None
-    return Call("DELETE", f"{_customer(customer_id)}/holds/{_part(handle)}", lambda _: None, query=query)
+    return Call("DELETE", f"{customer_path(customer_id)}/holds/{path_part(handle)}", lambda _: None, query=query)
 
 
 def record(events: Sequence[UsageEvent]) -> Call[tuple[EventResult, ...]]:
@@ -137,7 +137,7 @@ def record_llm_calls(payloads: Sequence[Mapping[str, Any]]) -> Call[CallReceipt]
 
 def open_checkout(customer_id: str, wanted: Mapping[str, Any]) -> Call[Checkout]:
     """Ask for a payment, or find the open one."""
-    return Call("POST", f"{_customer(customer_id)}/checkouts", Checkout.read, sendable(dict(wanted)))
+    return Call("POST", f"{customer_path(customer_id)}/checkouts", Checkout.read, sendable(dict(wanted)))
 
 
 def record_bulk(events: Iterable[UsageEvent]) -> list[Call[BulkReceipt]]:
@@ -207,7 +207,7 @@ def _query(**fields: str | int | None) -> dict[str, str]:
     return {name: str(value) for name, value in fields.items() if value is not None}
 
 
-def _customer(customer_id: str) -> str:
+def customer_path(customer_id: str) -> str:
     """The path of a customer, whose id is quoted exactly.
 
     Raises:
@@ -225,11 +225,16 @@ def _customer(customer_id: str) -> str:
     except UnicodeEncodeError as error:
         raise invalid("invalid_customer_id", "a customer's id has no half of a surrogate pair") from error
     if _ALTERED_ON_THE_WAY.isdisjoint(customer_id):
-        return f"/v1/customers/{_part(customer_id)}"
+        return f"/v1/customers/{path_part(customer_id)}"
     return f"/v1/customers/{_ENCODED}{urlsafe_b64encode(characters).decode().rstrip('=')}"
 
 
-def _part(text: str) -> str:
+def path_part(text: str) -> str:
+    """Return an id or a name as it stands in a path.
+
+    Raises:
+        InvalidRequest: no path can carry it.
+    """
     if text in {"", ".", ".."}:
         raise invalid("invalid_request", f"an id or a name that stands in a path is not {text!r}")
     return quote(text, safe="~", errors="replace")

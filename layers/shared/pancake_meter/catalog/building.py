@@ -346,6 +346,7 @@ def _product(index: int, file: ProductFile, catalog: CatalogFile, report: _Repor
         product_ids=_product_ids(f"{path}.product_id", file.product_id, report),
         plan=file.plan,
         billing_period=file.billing_period,
+        trial_days=file.trial_days,
         prices={
             currency: Money(amount, currency)
             for currency, amount in _amounts(f"{path}.price", file.price, report).items()

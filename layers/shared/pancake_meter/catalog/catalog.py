@@ -59,12 +59,14 @@ class Product:
     product_ids: Mapping[Environment, str]
     plan: str | None = None
     billing_period: BillingPeriod | None = None
+    trial_days: int | None = None
     prices: Mapping[str, Money] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
         """The product metadata to set in Waffo, so that its events name the plan whatever the product is called."""
-        return {"plan": self.plan} if self.plan else {"kind": "usage"}
+        trial = {"trialDays": str(self.trial_days)} if self.trial_days else {}
+        return {"plan": self.plan, **trial} if self.plan else {"kind": "usage"}
 
 
 @dataclass(frozen=True, slots=True)

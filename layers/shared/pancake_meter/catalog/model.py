@@ -221,12 +221,17 @@ class ProductIdsFile(_Strict):
     prod: ProductId | None = None
 
 
+TRIAL_DAYS_MAX = 730
+"""The longest trial that Waffo takes."""
+
+
 class ProductFile(_Strict):
     """``[[products]]``: a subscription product."""
 
     name: Name
     plan: PlanKey
     billing_period: Literal["weekly", "monthly", "quarterly", "yearly"]
+    trial_days: int | None = Field(default=None, ge=1, le=TRIAL_DAYS_MAX)
     product_id: ProductIdsFile
     price: Amounts = {}
 

@@ -1,0 +1,1 @@
+"""One module a noun. Each asks the API, and shows the answer."""
