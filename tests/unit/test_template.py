@@ -134,6 +134,7 @@ KEYS = {
     ("renewal_reset", "due"): {"DUE#*"},
     ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
+    ("customer_controls", "table"): METERING,
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,
     ("webhook_deliveries", "table"): APPLYING,

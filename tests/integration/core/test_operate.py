@@ -12,9 +12,9 @@ from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.errors import CustomerErased, GiftConflict, InvalidGift, InvalidReason, UnknownMeter
 from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.operate import block
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering

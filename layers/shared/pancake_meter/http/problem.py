@@ -140,6 +140,12 @@ def problem_not_authorized() -> Problem:
     return Problem(HTTPStatus.FORBIDDEN, "not_authorized", "The call may not use this route.")
 
 
+def problem_not_operator() -> Problem:
+    """Return the problem of a call that sets a limit which is the operator's to set."""
+    detail = "Only an API key with the role operate sets these limits; a customer sets the spend cap."
+    return Problem(HTTPStatus.FORBIDDEN, "limit_not_allowed", detail)
+
+
 def problem_not_found() -> Problem:
     """Return the problem of a route that does not exist."""
     return Problem(HTTPStatus.NOT_FOUND, "no_such_route", "There is nothing at this path for this method.")

@@ -82,7 +82,6 @@ class Policy:
             prices=allowance.prices,
         )
 
-
     @property
     def allows_overage(self) -> bool:
         """Whether the plan allows any usage beyond the grants."""

@@ -39,7 +39,9 @@ class Gift:
         if self.quantity <= 0 or (self.expires_at is not None and self.expires_at <= max(start, now)):
             raise InvalidGift("a gift is of some units, and ends after it starts and is given")
         priority = DEFAULT_PRIORITY[self.kind] if self.priority is None else self.priority
-        return Grant(f"{GIFT_PREFIX}{gift_id}", self.kind, self.quantity, self.quantity, priority, start, self.expires_at)
+        return Grant(
+            f"{GIFT_PREFIX}{gift_id}", self.kind, self.quantity, self.quantity, priority, start, self.expires_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,10 @@ class Grant:
             return "spent"
         return "live" if self.is_periodic or self.starts_at <= now else "future"
 
+    def left_with(self, remaining: Decimal) -> "Grant":
+        """Return the grant with so many units left."""
+        return replace(self, remaining=remaining)
+
     def plus(self, more: "Grant") -> "Grant":
         """Return the grant with more units of its kind, priority and expiry in it."""
         return replace(

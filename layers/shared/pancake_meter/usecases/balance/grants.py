@@ -126,5 +126,7 @@ def _name(grant: Grant) -> str:
 def _not_given(metering: Metering, customer_id: str, grant_id: str) -> GrantNotFound | GrantNotVoidable:
     balances = read_balances(metering.table, customer_id)
     if any(grant.id == grant_id for balance in balances for grant in balance.grants):
-        return GrantNotVoidable("a plan, an add-on or a payment gave these units; only what was given by hand is voided")
+        return GrantNotVoidable(
+            "a plan, an add-on or a payment gave these units; only what was given by hand is voided"
+        )
     return GrantNotFound("the customer has no such grant")
