@@ -29,7 +29,7 @@ def get_limits(customer_id: str, query: LimitsQuery) -> Response[str]:
 
 @router.put("/v1/customers/<customer_id>/limits")
 def put_limits(customer_id: str) -> Response[str]:
-    """Set limits of one meter. The operator's caps are for keys with the role operate; a customer has the spend cap alone."""
+    """Set limits of one meter: the operator's caps with the role operate, the spend cap by the customer too."""
     request = LimitsRequest.model_validate(body(router))
     caller = key_caller_of(router.current_event.raw_event)
     if request.wanted.named - {"spend_cap"} and (caller is None or "operate" not in caller.roles):

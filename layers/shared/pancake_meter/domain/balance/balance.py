@@ -147,8 +147,8 @@ class Balance:
     ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
     of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
-    balance that has fallen back by itself. ``limits`` are this customer's own, beside the policy. ``spent`` units of the open
-    period's overage are in its line already, due or paid: a spend cap counts them.
+    balance that has fallen back by itself. ``limits`` are this customer's own, beside the policy. ``spent`` units of the
+    open period's overage are in its line already, due or paid: a spend cap counts them.
     """
 
     customer_id: str

@@ -41,7 +41,7 @@ class SpendCap:
 class Limits:
     """``allowance_cap`` and ``overage_cap`` are the operator's, ``spend_cap`` is the customer's; ``None`` sets none.
 
-    ``allowance_cap``: units of the plan's allowance that a period grants. What was bought, given or rolled over comes on top.
+    ``allowance_cap``: units of the plan's allowance that a period grants. What is bought, given or rolled over comes on top.
     ``overage_cap``: units beyond every grant that the open period may hold at once, as the cap of a plan.
     """
 

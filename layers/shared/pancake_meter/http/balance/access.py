@@ -10,7 +10,10 @@ from pancake_meter.http.fields import MeterName, WireModel
 
 
 class BlockRequest(WireModel):
-    """Body of ``POST .../block``: why, which refusals repeat; and which meter, if not all, also those used for the first time later."""
+    """Body of ``POST .../block``: the reason, which refusals repeat, and the meter.
+
+    Without a meter it is all of them, also those that the customer uses for the first time later.
+    """
 
     reason: Reason
     meter: MeterName | None = None

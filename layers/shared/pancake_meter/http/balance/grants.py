@@ -68,9 +68,9 @@ class GrantsQuery(WireModel):
 class GrantBody(TypedDict):
     """A grant of a balance: ``remaining`` of its ``quantity`` are left. The lower ``priority`` burns first.
 
-    ``live`` ones may be used, ``future`` ones start later, ``spent`` ones have nothing left. ``expires_at`` is null for those
-    that never expire, and for ``plan`` and ``rollover``, which end with their period. Only ``voidable`` ones, which were given
-    by hand, have ``given_at``, and may have a ``reason`` and ``by``, the name of the API key that gave them.
+    ``live`` ones may be used, ``future`` ones start later, ``spent`` ones have nothing left. ``expires_at`` is null for
+    those that never expire, and for ``plan`` and ``rollover``, which end with their period. Only ``voidable`` ones, which
+    were given by hand, have ``given_at``, and may have a ``reason`` and ``by``, the name of the API key that gave them.
     """
 
     id: str

@@ -39,8 +39,8 @@ class SpendCapRequest(WireModel):
 class LimitsRequest(WireModel):
     """Body of ``PUT .../limits``: limits of one meter. One that is left out stays as it is, null removes it.
 
-    ``allowance_cap`` and ``overage_cap`` are the operator's. ``spend_cap`` is the customer's own, by a token that may buy, or
-    set for the customer by an API key.
+    ``allowance_cap`` and ``overage_cap`` are the operator's. ``spend_cap`` is the customer's own, set by a token that may
+    buy, or by an API key for the customer.
     """
 
     meter: MeterName

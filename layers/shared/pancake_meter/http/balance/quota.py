@@ -89,7 +89,7 @@ class QuotasBody(TypedDict):
 
 def quota_body(balance: Balance, links: Links) -> QuotaBody:
     """Return what a caller is told of a current balance; quantities are units of the meter, ``links`` where to buy."""
-    policy, limits = balance.policy, own_limits(balance)
+    policy = balance.policy
     quota: QuotaBody = {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
@@ -110,7 +110,10 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "alert": alert_threshold(balance),
         **links,
     }
-    return {**quota, "limits": limits} if limits is not None else quota
+    limits = own_limits(balance)
+    if limits is not None:
+        quota["limits"] = limits
+    return quota
 
 
 def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:
