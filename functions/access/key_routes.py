@@ -17,10 +17,11 @@ from pancake_meter.http.access.keys import (
     new_key_body,
     own_key_body,
 )
+from pancake_meter.http.idempotency import REPLAYED, once_of
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router
 from pancake_meter.store.access.api_keys import list_api_keys, read_api_key
-from pancake_meter.usecases.access.manage_keys import NewKey, create_key, revoke_key, rotate_key
+from pancake_meter.usecases.access.manage_keys import MadeOnce, NewKey, create_key, revoke_key, rotate_key
 
 logger = Logger()
 router = Router[AccessDeps]()
@@ -50,8 +51,9 @@ def post_key() -> Response[str]:
     """Make a key of the stack's mode."""
     request = CreateKeyRequest.model_validate(body(router))
     deps = router.deps
-    new = create_key(deps.table, deps.mode, request.name, frozenset(request.roles), request.expires_at, deps.clock())
-    return _made("API key made", deps, new)
+    roles, once = frozenset(request.roles), _once(request)
+    new = create_key(deps.table, deps.mode, request.name, roles, request.expires_at, deps.clock(), once)
+    return _made("API key made", new)
 
 
 @router.post("/v1/keys/<key_id>/rotate")
@@ -59,7 +61,9 @@ def post_rotation(key_id: str) -> Response[str]:
     """Make a key like another, which ends after the overlap. A body is not needed."""
     request = RotateKeyRequest.model_validate(body(router) if router.current_event.body else {})
     deps = router.deps
-    return _made("API key rotated", deps, rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock()))
+    once = _once(request, key_id)
+    new = rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock(), once)
+    return _made("API key rotated", new)
 
 
 @router.delete("/v1/keys/<key_id>")
@@ -73,6 +77,12 @@ def delete_key(key_id: str) -> Response[str]:
     return answer(HTTPStatus.OK, key_body(revoked, now))
 
 
-def _made(message: str, deps: AccessDeps, new: NewKey) -> Response[str]:
-    logger.info(message, made_key_id=new.known.id, made_key_name=new.known.name)
-    return answer(HTTPStatus.CREATED, new_key_body(new, deps.clock()), {"Cache-Control": "no-store"})
+def _once(request: CreateKeyRequest | RotateKeyRequest, key_id: str = "") -> MadeOnce | None:
+    once = once_of(router, request, key_id)
+    return MadeOnce(once, router.deps.tokens.by_kid) if once is not None else None
+
+
+def _made(message: str, new: NewKey) -> Response[str]:
+    headers = {"Cache-Control": "no-store", **(REPLAYED if new.is_replay else {})}
+    logger.info(message, made_key_id=new.known.id, made_key_name=new.known.name, is_replay=new.is_replay)
+    return answer(HTTPStatus.CREATED, new_key_body(new, new.known.created_at), headers)

@@ -10,9 +10,10 @@ from pancake_meter.domain.access.customer_token import SCOPES, ScopeNotAllowed
 from pancake_meter.http.access.caller import key_caller_of
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.http.access.tokens import TokenRequest, token_body
+from pancake_meter.http.idempotency import REPLAYED, once_of
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router
-from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.access.customer_token import MadeToken, make_token, make_token_once
 
 logger = Logger()
 router = Router[AccessDeps]()
@@ -20,7 +21,7 @@ router = Router[AccessDeps]()
 
 @router.post("/v1/customers/<customer_id>/tokens")
 def post_token(customer_id: str) -> Response[str]:
-    """Make a token for one customer. A key gives no more than it may do itself. Nothing is stored."""
+    """Make a token for one customer. A key gives no more than it may do itself. No token is stored."""
     request = TokenRequest.model_validate(body(router) if router.current_event.body else {})
     caller = key_caller_of(router.current_event.raw_event)
     may_give = scopes_of(caller.roles) if caller is not None else frozenset()
@@ -32,6 +33,11 @@ def post_token(customer_id: str) -> Response[str]:
         )
     deps = router.deps
     now = deps.clock()
-    text, token = make_token(deps.tokens, customer_id, wanted, request.life, now)
-    logger.info("customer token made", made_token_id=token.id, scopes=sorted(wanted))
-    return answer(HTTPStatus.CREATED, token_body(text, token, now), {"Cache-Control": "no-store"})
+    once = once_of(router, request, customer_id)
+    if once is None:
+        made = MadeToken(*make_token(deps.tokens, customer_id, wanted, request.life, now), now)
+    else:
+        made = make_token_once(deps.table, deps.tokens, once, customer_id, wanted, request.life, now)
+    logger.info("customer token made", made_token_id=made.token.id, scopes=sorted(wanted))
+    headers = {"Cache-Control": "no-store", **(REPLAYED if made.is_replay else {})}
+    return answer(HTTPStatus.CREATED, token_body(made.text, made.token, made.at), headers)

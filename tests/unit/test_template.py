@@ -93,6 +93,7 @@ KEEPERS = {
     "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
     "AccessFunction": ("GetItem", "PutItem", "UpdateItem"),
 }
+KEPT = {"ApiKeyAuthorizerFunction": ["APIKEY#*"], "AccessFunction": ["APIKEY#*", "IDEMPOTENCY#*"]}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -111,7 +112,7 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
         assert not others
         keys = condition["dynamodb:LeadingKeys"]
         if function in KEEPERS:
-            assert (operator, keys) == ("ForAllValues:StringLike", ["APIKEY#*"])
+            assert (operator, keys) == ("ForAllValues:StringLike", KEPT[function])
             assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
         else:
             assert operator == "ForAllValues:StringLike"
@@ -122,7 +123,7 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
 METERING = {"CUSTOMER#*", "ERASED#*", "REPORT#USAGE#*"}
 APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ERASED#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
 KEYS = {
-    ("access", "table"): {"APIKEY#*"},
+    ("access", "table"): {"APIKEY#*", "IDEMPOTENCY#*"},
     ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},
@@ -133,7 +134,7 @@ KEYS = {
     ("renewal_reset", "table"): METERING - {"ERASED#*"},
     ("renewal_reset", "due"): {"DUE#*"},
     ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
-    ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
+    ("overage_checkout", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*"},
     ("customer_controls", "table"): METERING,
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,

@@ -43,6 +43,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         refusals=(*_MONEY, "unknown_meter", "hold_conflict", "past_due_throttled", "too_many_holds", "customer_erased"),
         refusal_headers=_REFUSED,
         description="200 repeats the answer of an earlier request with the same id and quantity.",
+        is_once=True,
     ),
     "POST /v1/customers/{customer_id}/holds/{hold_id}/settle": Described(
         "settle_hold",

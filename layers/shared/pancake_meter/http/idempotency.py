@@ -7,6 +7,9 @@ that most clients send.
 import re
 from typing import ClassVar, Final
 
+from pydantic import BaseModel
+
+from pancake_meter.domain.access.once import Once
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.request import Routes
 
@@ -41,6 +44,17 @@ def idempotency_key(app: Routes) -> str | None:
     return key
 
 
+def once_of(app: Routes, request: BaseModel, subject: str = "") -> Once | None:
+    """Return what makes the request in hand happen once, ``None`` without the header; ``subject`` is what its path names.
+
+    Raises:
+        InvalidIdempotencyKey: the header has a wrong form.
+    """
+    key = idempotency_key(app)
+    route = str(app.current_event.raw_event.get("routeKey"))
+    return Once.of(route, subject, key, request.model_dump_json()) if key is not None else None
+
+
 def caller_made_id(app: Routes, stated: str | None) -> str | None:
     """Return the id under which a request happens once: ``stated`` in its body, or the key of its header.
 
@@ -51,3 +65,15 @@ def caller_made_id(app: Routes, stated: str | None) -> str | None:
     if key is not None and stated is not None and key != stated:
         raise InvalidIdempotencyKey("the id of the body and the Idempotency-Key differ: send one of them")
     return stated if stated is not None else key
+
+
+def required_id(app: Routes, stated: str | None) -> str:
+    """Return ``caller_made_id`` of a request that is made by nobody without one.
+
+    Raises:
+        InvalidIdempotencyKey: neither is there, or as ``caller_made_id``.
+    """
+    made = caller_made_id(app, stated)
+    if made is None:
+        raise InvalidIdempotencyKey("the body needs an id, or the request an Idempotency-Key")
+    return made

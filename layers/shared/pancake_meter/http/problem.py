@@ -40,6 +40,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "event_conflict": HTTPStatus.CONFLICT,
     "forgiveness_conflict": HTTPStatus.CONFLICT,
     "gift_conflict": HTTPStatus.CONFLICT,
+    "idempotency_conflict": HTTPStatus.CONFLICT,
     "grant_not_found": HTTPStatus.NOT_FOUND,
     "grant_not_voidable": HTTPStatus.CONFLICT,
     "too_many_orders": HTTPStatus.CONFLICT,

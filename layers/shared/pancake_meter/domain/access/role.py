@@ -11,6 +11,6 @@ MEANING: Final[Mapping[Role, str]] = {
     "meter": "ask for quota, place and end holds, record usage, read one customer's usage and ledger",
     "sell": "open checkouts and read them, read what is for sale, set a customer's spend cap",
     "report": "read revenue and usage by month",
-    "operate": "read customers, webhook deliveries and parked usage, decide about them; give, void, block, limit, forgive, heal, reconcile",
+    "operate": "read customers, deliveries and parked usage, and decide about them; give, block, limit, forgive, heal",
     "admin": "make, list, rotate and revoke API keys",
 }

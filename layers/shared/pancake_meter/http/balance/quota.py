@@ -41,6 +41,12 @@ class PeriodBody(TypedDict):
     end: Timestamp
 
 
+class _Limited(TypedDict, total=False):
+    """The customer's own limits, where there are any."""
+
+    limits: OwnLimitsBody
+
+
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
@@ -90,7 +96,7 @@ class QuotasBody(TypedDict):
 def quota_body(balance: Balance, links: Links) -> QuotaBody:
     """Return what a caller is told of a current balance; quantities are units of the meter, ``links`` where to buy."""
     policy = balance.policy
-    quota: QuotaBody = {
+    return {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
         "plan": policy.plan,
@@ -108,12 +114,14 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "past_due": policy.is_unpaid,
         "holds_per_minute": policy.holds_per_minute,
         "alert": alert_threshold(balance),
+        **_limited(balance),
         **links,
     }
+
+
+def _limited(balance: Balance) -> _Limited:
     limits = own_limits(balance)
-    if limits is not None:
-        quota["limits"] = limits
-    return quota
+    return {"limits": limits} if limits is not None else {}
 
 
 def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:

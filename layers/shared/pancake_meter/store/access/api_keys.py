@@ -56,13 +56,21 @@ def mode_of_listed(table: Table) -> Mode | None:
     return items[0].get("mode") if items else None
 
 
-def write_api_key(table: Table, key: str, known: ApiKey) -> None:
-    """Store a new key. Raises `WriteRefused` when it is stored already."""
-    table.write(_new(key, known))
+def write_api_key(table: Table, key: str, known: ApiKey, *, done: Put | None = None) -> None:
+    """Store a new key, with the mark that a request is done. Raises `WriteRefused` when either is stored already."""
+    if done is None:
+        table.write(_new(key, known))
+    else:
+        table.transact([_new(key, known), done])
 
 
-def replace_api_key(table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime) -> None:
-    """Store a new key, and let the old one expire: one transaction. Raises `WriteRefused` when the old one has changed."""
+def replace_api_key(
+    table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime, *, done: Put | None = None
+) -> None:
+    """Store a new key, and let the old one expire: one transaction. Raises `WriteRefused` when the old one has changed.
+
+    ``done`` marks that a request is done; it is refused where the request is done already.
+    """
     ending = Update(
         _item_key(old.id),
         "SET ends_at = :ends, replaced_by = :by, expires_at = :forget",
@@ -70,7 +78,7 @@ def replace_api_key(table: Table, old: ApiKey, key: str, known: ApiKey, old_expi
         {":ends": to_ms(old_expires_at), ":by": known.id, ":forget": _forget_at(old_expires_at), ":active": _ACTIVE},
         {"#status": "status"},
     )
-    table.transact([_new(key, known), ending])
+    table.transact([_new(key, known), ending, *([done] if done is not None else [])])
 
 
 def revoke_api_key(table: Table, key_id: str, now: datetime) -> ApiKey | None:
