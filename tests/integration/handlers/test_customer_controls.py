@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,11 @@ import quota_check
 from pancake_meter.catalog import parse_catalog
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.credit import bought_lot
+from pancake_meter.domain.balance.grant import MAX_GRANTS
 from pancake_meter.store.access.erasures import Erasures
-from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.store.balance.balances import read_balance, write_change
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.metering import Metering
@@ -227,8 +231,28 @@ def test_what_a_plan_gave_is_not_voided_and_an_unknown_grant_is_not_found(world:
         HTTPStatus.CONFLICT,
         "grant_not_voidable",
     )
-    assert world.call("grant_void").body["code"] == "grant_not_found"
+    for unknown in ("welcome-42", "%23", "日本", "x" * 64, "x" * 65, "x" * 3000, "lot:top_up:90:never"):
+        refused = world.call("grant_void", path=f"/v1/customers/{CUSTOMER}/grants/{unknown}/void")
+        assert (refused.status, refused.body["code"]) == (HTTPStatus.NOT_FOUND, "grant_not_found")
     assert world.quota()["available"] == 999
+
+
+def test_what_was_paid_for_is_not_voided(world: World) -> None:
+    world.use(1)
+    begun = world.metering.begin_change(CUSTOMER, "tokens", world.now)
+    lot = bought_lot("top_up", Decimal(500), 90, world.now, None)
+    assert write_change(world.metering.table, add_grant(begun.change, lot, world.now), "payment", "PAY_1", world.now)
+    listed = {each["id"]: each["voidable"] for each in world.call("grants_list").body["grants"]}
+    assert listed[lot.id] is False
+    refused = world.call("grant_void", path=f"/v1/customers/{CUSTOMER}/grants/{lot.id}/void")
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "grant_not_voidable")
+    assert world.quota()["available"] == 1499
+
+
+def test_a_balance_carries_so_many_gifts_and_no_more(world: World) -> None:
+    answers = [world.call("grant_give", GRANT | {"id": f"g{number}"}) for number in range(MAX_GRANTS)]
+    assert [answer.status for answer in answers] == [HTTPStatus.CREATED] * (MAX_GRANTS - 1) + [HTTPStatus.CONFLICT]
+    assert answers[-1].body["code"] == "too_many_grants"
 
 
 def test_a_customer_is_cut_off_from_all_meters_also_those_that_are_opened_later(world: World) -> None:

@@ -11,6 +11,8 @@ from pancake_meter.domain.errors import InvalidGift
 GiftKind = Literal["promotion", "trial", "credit"]
 """``trial`` and ``promotion`` burn before the plan's units, in this order; ``credit`` burns after them."""
 
+GIFT_ID_LENGTH_MAX: Final = 64
+
 PRIORITY_MAX: Final = 1000
 """As that of packs in the catalog."""
 

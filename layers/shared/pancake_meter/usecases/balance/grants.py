@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pancake_meter.domain.balance.adjust import add_grant, void_grant
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
-from pancake_meter.domain.balance.gift import Gift, GivenUnits, Voided
+from pancake_meter.domain.balance.gift import GIFT_ID_LENGTH_MAX, Gift, GivenUnits, Voided
 from pancake_meter.domain.balance.grant import GIFT_PREFIX, Grant
 from pancake_meter.domain.errors import GiftConflict, GrantNotFound, GrantNotVoidable
 from pancake_meter.store.balance.balances import read_balances, write_change
@@ -80,7 +80,9 @@ def void_units(
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     for _ in range(ATTEMPTS_MAX):
-        given = read_given(metering.table, customer_id, gift_id)
+        # What is longer is no id of a gift, and may be more than a key holds.
+        is_id = len(gift_id) <= GIFT_ID_LENGTH_MAX
+        given = read_given(metering.table, customer_id, gift_id) if is_id else None
         if given is None:
             raise _not_given(metering, customer_id, gift_id)
         if given.voided is not None:
