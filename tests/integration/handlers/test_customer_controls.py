@@ -24,6 +24,7 @@ from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from tests.integration.handlers.test_nasty_values import NASTY_JSON
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.meters import CUSTOMER, NOW
 from tests.support.pure_subscription import step
@@ -378,6 +379,30 @@ def test_the_ledger_says_who_set_a_limit(world: World) -> None:
         ("limited_by_customer", None),
         ("limited", "seller-backend"),
     ]
+
+
+@pytest.mark.parametrize("value", [*NASTY_JSON, '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999Z"', "0", "1001"])
+def test_no_value_that_nobody_should_send_is_a_bug(world: World, value: str) -> None:
+    asked = {
+        "grant_give": ("meter", "quantity", "kind", "starts_at", "expires_at", "priority", "reason", "id"),
+        "customer_block": ("reason", "meter"),
+        "customer_unblock": ("meter",),
+        "limits_set": ("meter", "allowance_cap", "overage_cap", "spend_cap"),
+    }
+    usual = {
+        "grant_give": {"meter": "tokens", "quantity": 1},
+        "customer_block": {"reason": "r"},
+        "customer_unblock": {},
+        "limits_set": {"meter": "tokens"},
+    }
+    for name, fields in asked.items():
+        for field in fields:
+            body = json.dumps({**usual[name], field: "@"}).replace('"@"', value)
+            assert world.call(name, body).status < HTTPStatus.INTERNAL_SERVER_ERROR, (name, body)
+    for field in ("units", "amount", "currency"):
+        cap = {"meter": "tokens", "spend_cap": {"amount": "1", "currency": "USD"} | {field: "@"}}
+        assert world.call("limits_set", json.dumps(cap).replace('"@"', value)).status < HTTPStatus.INTERNAL_SERVER_ERROR
+    assert world.quota()["limits" if "limits" in world.quota() else "used"] is not None
 
 
 def test_nothing_is_done_to_a_customer_who_was_erased_and_nothing_personal_is_left(
