@@ -156,6 +156,22 @@ KEYS = {
 }
 
 
+def test_an_alarm_that_ends_a_deployment_watches_no_more_metrics_than_an_alarm_takes() -> None:
+    alarms = {name: each["Properties"] for name, each in RESOURCES.items() if name.startswith("GradualDeployment")}
+    watched = {
+        name: [each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"] for each in alarm["Metrics"][1:]]
+        for name, alarm in alarms.items()
+        if "Metrics" in alarm
+    }
+    assert all(len(functions) <= 10 for functions in watched.values())
+    behind = {
+        name
+        for name, each in FUNCTIONS.items()
+        if any(event["Type"] == "HttpApi" for event in each.get("Events", {}).values())
+    }
+    assert set().union(*watched.values()) >= behind - {"UsageHealingFunction"}
+
+
 def test_a_function_touches_no_more_than_its_own_keys() -> None:
     granted: dict[tuple[str, str], set[str]] = {}
     for function in FUNCTIONS.values():
