@@ -389,7 +389,7 @@ def test_no_value_that_nobody_should_send_is_a_bug(world: World, value: str) -> 
         "customer_unblock": ("meter",),
         "limits_set": ("meter", "allowance_cap", "overage_cap", "spend_cap"),
     }
-    usual = {
+    usual: dict[str, dict[str, Any]] = {
         "grant_give": {"meter": "tokens", "quantity": 1},
         "customer_block": {"reason": "r"},
         "customer_unblock": {},
