@@ -298,7 +298,7 @@ def _fixed_table() -> str:
     runs = Decimal(60 * 24 * 30 + 2 * 4 * 24 * 30) / MILLION
     rows = [
         (f"alarms, on {count} metrics", _money(_dollars("CloudWatch alarm", count))),
-        ("alarms of gradual deployments, on 10 metrics", _money(_dollars("CloudWatch alarm", 10))),
+        ("alarms of gradual deployments, on 12 metrics", _money(_dollars("CloudWatch alarm", 12))),
         ("2 dashboards (the first three of an account are free)", _money(_dollars("CloudWatch dashboard", 2))),
         ("about 60 metrics of our own, those that are used", _money(_dollars("CloudWatch metric of our own", 60))),
         ("3 secrets", _money(_dollars("Secret", 3))),

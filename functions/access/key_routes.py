@@ -18,10 +18,11 @@ from pancake_meter.http.access.keys import (
     own_key_body,
 )
 from pancake_meter.http.cursors import read_dated
+from pancake_meter.http.idempotency import REPLAYED, once_of
 from pancake_meter.http.request import answer, body, optional_body
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.store.access.api_keys import list_api_keys, read_api_key
-from pancake_meter.usecases.access.manage_keys import NewKey, create_key, revoke_key, rotate_key
+from pancake_meter.usecases.access.manage_keys import MadeOnce, NewKey, create_key, revoke_key, rotate_key
 
 logger = Logger()
 router = Router[AccessDeps]()
@@ -53,9 +54,11 @@ def post_key() -> Response[str]:
     """Make a key of the stack's mode."""
     request = CreateKeyRequest.model_validate(body(router))
     deps = router.deps
-    roles = frozenset(request.roles)
-    new = create_key(deps.table, deps.mode, request.name, roles, request.expires_at, deps.clock(), by=_own_key_id())
-    return _made("API key made", deps, new)
+    roles, once, by = frozenset(request.roles), _once(request), _own_key_id()
+    new = create_key(
+        deps.table, deps.mode, request.name, roles, request.expires_at, deps.clock(), by=by, made_once=once
+    )
+    return _made("API key made", new)
 
 
 @router.post("/v1/keys/<key_id>/rotate")
@@ -64,8 +67,9 @@ def post_rotation(key_id: str) -> Response[str]:
     """Make a key like another, which ends after the overlap. A body is not needed."""
     request = RotateKeyRequest.model_validate(optional_body(router))
     deps = router.deps
-    new = rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock(), by=_own_key_id())
-    return _made("API key rotated", deps, new)
+    once, by = _once(request, key_id), _own_key_id()
+    new = rotate_key(deps.table, deps.mode, key_id, request.overlap, deps.clock(), by=by, made_once=once)
+    return _made("API key rotated", new)
 
 
 @router.delete("/v1/keys/<key_id>")
@@ -84,6 +88,12 @@ def _own_key_id() -> str:
     return caller.key_id if caller is not None else ""
 
 
-def _made(message: str, deps: AccessDeps, new: NewKey) -> Response[str]:
-    logger.info(message, made_key_id=new.known.id, made_key_name=new.known.name)
-    return answer(HTTPStatus.CREATED, new_key_body(new, deps.clock()), {"Cache-Control": "no-store"})
+def _once(request: CreateKeyRequest | RotateKeyRequest, key_id: str = "") -> MadeOnce | None:
+    once = once_of(router, request, key_id)
+    return MadeOnce(once, router.deps.tokens.by_kid) if once is not None else None
+
+
+def _made(message: str, new: NewKey) -> Response[str]:
+    headers = {"Cache-Control": "no-store", **(REPLAYED if new.is_replay else {})}
+    logger.info(message, made_key_id=new.known.id, made_key_name=new.known.name, is_replay=new.is_replay)
+    return answer(HTTPStatus.CREATED, new_key_body(new, new.known.created_at), headers)

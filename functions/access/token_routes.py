@@ -11,9 +11,10 @@ from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.access.caller import key_caller_of
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.http.access.tokens import TokenRequest, token_body
+from pancake_meter.http.idempotency import REPLAYED, once_of
 from pancake_meter.http.request import answer, optional_body
 from pancake_meter.http.resolver import Router, takes_body
-from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.access.customer_token import MadeToken, make_token, make_token_once
 from pancake_meter.usecases.access.manage_keys import check_caller
 
 logger = Logger()
@@ -23,7 +24,7 @@ router = Router[AccessDeps]()
 @router.post("/v1/customers/<customer_id>/tokens")
 @takes_body
 def post_token(customer_id: str) -> Response[str]:
-    """Make a token for one customer. A key gives no more than it may do itself. Nothing is stored."""
+    """Make a token for one customer. A key gives no more than it may do itself. No token is stored."""
     check_live_customer_id(customer_id)
     request = TokenRequest.model_validate(optional_body(router))
     deps = router.deps
@@ -39,6 +40,11 @@ def post_token(customer_id: str) -> Response[str]:
             allowed=[scope for scope in SCOPES if scope in may_give],
         )
     deps.erasures.check_not_erased(customer_id)
-    text, token = make_token(deps.tokens, customer_id, wanted, request.life, now)
-    logger.info("customer token made", made_token_id=token.id, customer_id=customer_id, scopes=sorted(wanted))
-    return answer(HTTPStatus.CREATED, token_body(text, token, now), {"Cache-Control": "no-store"})
+    once = once_of(router, request, customer_id)
+    if once is None:
+        made = MadeToken(*make_token(deps.tokens, customer_id, wanted, request.life, now), now)
+    else:
+        made = make_token_once(deps.table, deps.tokens, once, customer_id, wanted, request.life, now)
+    logger.info("customer token made", made_token_id=made.token.id, customer_id=customer_id, scopes=sorted(wanted))
+    headers = {"Cache-Control": "no-store", **(REPLAYED if made.is_replay else {})}
+    return answer(HTTPStatus.CREATED, token_body(made.text, made.token, made.at), headers)

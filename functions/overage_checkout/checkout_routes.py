@@ -9,6 +9,7 @@ from pancake_meter import metrics
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.errors import CheckoutNotFound
+from pancake_meter.http.idempotency import REPLAYED, once_of
 from pancake_meter.http.request import answer, body, request_id
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.checkouts import (
@@ -39,16 +40,18 @@ def post_checkout(customer_id: str) -> Response[str]:
     wanted = request.wanted_kind
     sale = SaleRequest(wanted, request.meter, request.quantity, request.plan, request.currency, request.timing)
     try:
-        opened = open_checkout(deps.selling, customer_id, sale, request.success_url, now)
+        once = once_of(router, request, customer_id)
+        opened = open_checkout(deps.selling, customer_id, sale, request.success_url, now, once)
     except (WaffoApiError, InvalidRequest) as error:
         # The reason is for the log, not for the caller.
         operation = error.operation if isinstance(error, WaffoApiError) else None
         logger.warning("Waffo did not open the checkout", extra={"operation": operation, "reason": str(error)})
         return problem_of_waffo(error).response(request_id(router))
-    if opened.is_new:
+    if opened.is_new and not opened.is_replay:
         metrics.add(metrics.CHECKOUT_OPENED)
     status = HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK
-    return answer(status, {**checkout_body(opened.checkout, now), "url": opened.url})
+    body_of_checkout = {**checkout_body(opened.checkout, now), "url": opened.url}
+    return answer(status, body_of_checkout, REPLAYED if opened.is_replay else None)
 
 
 @router.get("/v1/customers/<customer_id>/checkouts")

@@ -19,6 +19,7 @@ from pancake_meter.http.balance.holds import (
     settled_body,
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
+from pancake_meter.http.idempotency import caller_made_id
 from pancake_meter.http.request import answer, body, request_id
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.hold_quota import (
@@ -45,7 +46,7 @@ def post_hold(customer_id: str) -> Response[str]:
     request = HoldRequest.model_validate(body(router))
     deps = router.deps
     now = deps.clock()
-    hold_id = request.id or uuid4().hex
+    hold_id = caller_made_id(router, request.id) or uuid4().hex
     placed = hold_quota(deps.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
     if isinstance(placed, HoldRefused):
         report_refused("hold", placed.refusal.reason, request.quantity, placed.balance)

@@ -21,6 +21,7 @@ from pancake_meter.domain.balance.adjust import (
     pay_overage,
     reopen_overage,
     set_blocked,
+    set_limits,
 )
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
@@ -29,6 +30,7 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.limits import Limits, SpendCap
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.selling.money import Money
@@ -125,6 +127,13 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """The customer's limits become these, or none."""
+
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Renew:
     days: int
 
@@ -157,6 +166,7 @@ Step = (
     | Refund
     | Forgive
     | Block
+    | Limit
     | Renew
     | Wait
 )
@@ -164,6 +174,10 @@ Step = (
 units = st.integers(0, 1000).map(Decimal) | st.decimals(0, 1000, places=6)
 some_units = units.filter(lambda quantity: quantity > ZERO)
 numbers = st.integers(0, 8)
+spend_caps = st.builds(SpendCap, units | st.none()) | st.builds(
+    SpendCap, st.none(), st.integers(0, 50).map(lambda amount: Money(Decimal(amount), "USD"))
+)
+limits = st.builds(Limits, st.none() | units, st.none() | units, st.none() | spend_caps)
 steps = st.one_of(
     st.builds(Use, units),
     st.builds(UseLate, units, st.integers(1, 24 * 60)),
@@ -179,6 +193,7 @@ steps = st.one_of(
     st.builds(Refund, st.integers(0, 3), some_units),
     st.builds(Forgive, some_units),
     st.builds(Block, st.sampled_from([None, "past_due"])),
+    st.builds(Limit, limits),
     st.builds(Renew, st.integers(1, 400)),
     st.builds(Wait, st.integers(1, 24 * 100)),
 )
@@ -294,6 +309,8 @@ class Story:
                 self._forgive(quantity)
             case Block(reason):
                 self.apply(set_blocked(self.current(), reason))
+            case Limit(limits):
+                self.apply(set_limits(self.current(), limits))
             case Renew(days):
                 end = self.now + timedelta(days=days)
                 term = Term("ORD_2", self.now, end, end + timedelta(days=1))
@@ -353,9 +370,9 @@ class Story:
         headroom = self.balance.headroom
         placed = place_hold(self.balance, name := self.next_name(), Hold(quantity, until))
         if isinstance(placed, Refusal):
-            assert self.balance.blocked or (not self.policy_now.is_uncapped and quantity > headroom)
+            assert self.balance.blocked or (not self.balance.is_uncapped and quantity > headroom)
             return
-        assert self.policy_now.is_uncapped or quantity <= headroom
+        assert self.balance.is_uncapped or quantity <= headroom
         self.balance = placed
         self.held[name] = quantity
 
@@ -405,6 +422,16 @@ class Story:
         assert sum((line.forgiven for line in lines), ZERO) == totals["overage_forgiven"]
         # What was refunded and gone is owed until the lot's next units pay it.
         assert totals["refund_owed"] - totals["refund_cleared"] == balance.refund_debt
+        # A limit holds whatever has happened: nothing more is let through than the lowest says.
+        caps = [self.policy_now.overage.limit] if isinstance(self.policy_now.overage, OverageCapped) else []
+        caps += [cap for cap in (balance.limits.overage_cap,) if cap is not None]
+        spend = balance.limits.spend_cap.units if balance.limits.spend_cap is not None else None
+        caps += [max(ZERO, spend - balance.spent)] if spend is not None else []
+        caps = [ZERO] if isinstance(self.policy_now.overage, OverageBlocked) else caps
+        assert balance.is_uncapped == (not caps)
+        assert balance.overage_limit == min(caps, default=ZERO)
+        if (line := self.lines.get(balance.line)) is not None and balance.limits.spend_cap is not None:
+            assert balance.spent <= line.closed
         # A hold is what it was when it was placed, until it ends.
         assert all(self.held[name] == hold.quantity for name, hold in balance.holds.items())
 
@@ -467,13 +494,13 @@ def test_promise_3_a_hold_gives_back_at_most_what_it_held(
     assert story.balance == settled
 
 
-@given(policies.filter(lambda policy: not policy.is_uncapped), terms(), fallbacks, histories)
+@given(policies.filter(lambda policy: not isinstance(policy.overage, OverageAllowed)), terms(), fallbacks, histories)
 def test_promise_2_exactly_the_headroom_can_be_held_and_not_a_millionth_more(
     policy: Policy, term: Term, fallback: Policy, history: list[Step]
 ) -> None:
     story = tell(policy, term, fallback, [*history, Block(None)])
     headroom, until = story.balance.headroom, story.now + timedelta(hours=1)
-    if story.policy_now.is_uncapped:
+    if story.balance.is_uncapped:
         return
     too_much = max(headroom, ZERO) + SMALLEST_QUANTITY
     assert isinstance(place_hold(story.balance, "more", Hold(too_much, until)), Refusal)

@@ -162,7 +162,7 @@ def test_a_preflight_is_told_the_methods_that_tokens_have_there() -> None:
     found = preflight("/v1/customers/acct_1001/checkouts")
     assert found.status == 204
     assert found.headers["Access-Control-Allow-Methods"] == "POST, GET"
-    assert found.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+    assert found.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, Idempotency-Key"
     assert found.headers["Access-Control-Allow-Origin"] == APP
 
 

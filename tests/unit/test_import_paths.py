@@ -35,6 +35,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "
 ALLOWED = {
     "access": {"pydantic"},
     "api_key_authorizer": set(),
+    "customer_controls": {"pydantic"},
     "customer_data": {"pydantic"},
     "quota_check": {"pydantic"},
     "usage_batch": {"pydantic"},

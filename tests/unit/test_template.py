@@ -93,6 +93,7 @@ KEEPERS = {
     "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
     "AccessFunction": ("GetItem", "PutItem", "UpdateItem"),
 }
+KEPT = {"ApiKeyAuthorizerFunction": ["APIKEY#*"], "AccessFunction": ["APIKEY#*", "IDEMPOTENCY#*"]}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -111,7 +112,7 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
         assert not others
         keys = condition["dynamodb:LeadingKeys"]
         if function in KEEPERS:
-            assert (operator, keys) == ("ForAllValues:StringLike", ["APIKEY#*"])
+            assert (operator, keys) == ("ForAllValues:StringLike", KEPT[function])
             assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
         else:
             assert operator == "ForAllValues:StringLike"
@@ -122,7 +123,7 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
 METERING = {"CUSTOMER#*", "ERASED#*", "REPORT#USAGE#*"}
 APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ERASED#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
 KEYS = {
-    ("access", "table"): {"APIKEY#*"},
+    ("access", "table"): {"APIKEY#*", "IDEMPOTENCY#*"},
     ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},
@@ -133,7 +134,8 @@ KEYS = {
     ("renewal_reset", "table"): METERING - {"ERASED#*"},
     ("renewal_reset", "due"): {"DUE#*"},
     ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
-    ("overage_checkout", "table"): METERING | {"CHECKOUT#*"},
+    ("overage_checkout", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*"},
+    ("customer_controls", "table"): METERING,
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,
     ("webhook_deliveries", "table"): APPLYING,
@@ -152,6 +154,22 @@ KEYS = {
         "SUBSCRIPTIONS#live",
     },
 }
+
+
+def test_an_alarm_that_ends_a_deployment_watches_no_more_metrics_than_an_alarm_takes() -> None:
+    alarms = {name: each["Properties"] for name, each in RESOURCES.items() if name.startswith("GradualDeployment")}
+    watched = {
+        name: [each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"] for each in alarm["Metrics"][1:]]
+        for name, alarm in alarms.items()
+        if "Metrics" in alarm
+    }
+    assert all(len(functions) <= 10 for functions in watched.values())
+    behind = {
+        name
+        for name, each in FUNCTIONS.items()
+        if any(event["Type"] == "HttpApi" for event in each.get("Events", {}).values())
+    }
+    assert set().union(*watched.values()) >= behind - {"UsageHealingFunction"}
 
 
 def test_a_function_touches_no_more_than_its_own_keys() -> None:

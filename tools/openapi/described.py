@@ -13,6 +13,7 @@ from pancake_meter.http.request import BODY_BYTES_MAX
 JSON: Final = "application/json"
 
 RATE_LIMIT: Final = ("RateLimit", "RateLimit-Policy")
+REPLAYED: Final = ("Idempotency-Replayed",)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Described:
     """What a route takes and answers.
 
     ``refusals`` are codes of docs/errors.md, which has their statuses, beyond those that every route of its kind has.
-    ``is_optional``: some stacks are without it.
+    ``is_once``: it happens once for each Idempotency-Key. ``is_optional``: some stacks are without it.
     ``query`` is ``None`` where a route passes over whatever parameters it is called with. ``parameters`` says what those of
     the query mean where it is not what they mean elsewhere.
     """
@@ -56,4 +57,5 @@ class Described:
     refusals: Sequence[str] = ()
     refusal_headers: Mapping[HTTPStatus, Sequence[str]] = field(default_factory=dict)
     description: str = ""
+    is_once: bool = False
     is_optional: bool = False

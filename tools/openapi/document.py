@@ -12,6 +12,8 @@ from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.browser import SHOWN
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
+from pancake_meter.http.idempotency import HEADER as IDEMPOTENCY_KEY
+from pancake_meter.http.idempotency import KEY_PATTERN
 from tools.openapi.described import JSON, Answer, Body, Described
 from tools.openapi.examples import answers_of, requests_of
 from tools.openapi.parameters import PATH_PARAMETERS, QUERY_PARAMETERS
@@ -51,6 +53,10 @@ _HEADERS: Final[Mapping[str, Schema]] = {
     "RateLimit-Policy": {
         "description": 'The quota\'s policy (IETF draft): "meter";q=whole units;w=seconds of the period.',
         "schema": {"type": "string", "pattern": r'^"[a-z][a-z0-9_]{0,31}";q=[0-9]+;w=[0-9]+$'},
+    },
+    "Idempotency-Replayed": {
+        "description": "An earlier request with the same id or Idempotency-Key was given this answer.",
+        "schema": {"const": "true"},
     },
     "Retry-After": {
         "description": "Seconds after which the same request may be repeated. API Gateway's own answers lack it.",
@@ -153,7 +159,11 @@ class _Operation:
             "summary": described.summary,
             "description": " ".join(filter(None, (described.description, self._roles_text()))),
             "security": self._security(),
-            "parameters": [*map(self._path_parameter, self._names), *self._query_parameters()],
+            "parameters": [
+                *map(self._path_parameter, self._names),
+                *self._query_parameters(),
+                *self._header_parameters(),
+            ],
         }
         if described.body is not None:
             operation["requestBody"] = self._request_body(described.body)
@@ -175,6 +185,16 @@ class _Operation:
     def _path_parameter(self, name: str) -> dict[str, Any]:
         parameter = {"name": name, "in": "path", "required": True, **PATH_PARAMETERS[name]}
         return _with_example(parameter, (sent.path.get(name) for sent in self._sent))
+
+    def _header_parameters(self) -> Iterable[dict[str, Any]]:
+        if self._described.is_once:
+            yield {
+                "name": IDEMPOTENCY_KEY,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "pattern": KEY_PATTERN, "maxLength": 64},
+                "description": "Made by the caller: a repeat with the same key and content is answered as the first was.",
+            }
 
     def _query_parameters(self) -> Iterable[dict[str, Any]]:
         if self._described.query is None:
@@ -218,7 +238,7 @@ class _Operation:
 
     def _refusal_codes(self) -> list[str]:
         described, body = self._described, self._described.body
-        codes = list(described.refusals)
+        codes = [*described.refusals, *(["invalid_idempotency_key"] if described.is_once else [])]
         if not self._route.is_open:
             codes += ["unavailable", "not_authorized"]
             codes += ["no_such_route"] if self._names else []

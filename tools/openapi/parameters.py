@@ -28,6 +28,10 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         },
         "description": "hold_id of the answer that placed the hold; or the caller's own id, then give the meter too.",
     },
+    "grant_id": {
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:~-]+$", "maxLength": 300},
+        "description": "A grant, by the id that the list has.",
+    },
     "checkout_id": {"schema": {"type": "string", "pattern": "^chk_[0-9a-f]{32}$"}, "description": "A checkout."},
     "delivery_id": {"schema": _DIGEST, "description": "A delivery: the SHA-256 of its raw body."},
     "parked_id": {"schema": _DIGEST, "description": "Parked usage."},

@@ -33,6 +33,7 @@ _METERING: Final = (
     "usage_batch",
     "usage_healing",
     "overage_checkout",
+    "customer_controls",
     "webhook_intake",
     "webhook_deliveries",
     "reconciliation",

@@ -25,8 +25,9 @@ from pancake_meter.store.usage.parked_usage import ParkedUsage, content_of, park
 from pancake_meter.usecases.access import erase, export
 from pancake_meter.usecases.access.erase import Erased, erase_customer, go_on_with_erasures
 from pancake_meter.usecases.access.export import Place, export_customer
+from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.hold_quota import hold_quota
-from pancake_meter.usecases.balance.operate import block, give_units
+from pancake_meter.usecases.balance.operate import block
 from pancake_meter.usecases.balance.record_usage import UsageLine, record_events
 from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
 from pancake_meter.usecases.usage.count_usage import count_items, replay_parked

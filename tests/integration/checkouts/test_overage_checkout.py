@@ -263,6 +263,41 @@ def test_overage_can_be_forgiven_once_and_is_no_longer_sold(shop: Shop) -> None:
     assert (other.status, other.body["code"]) == (HTTPStatus.CONFLICT, "forgiveness_conflict")
 
 
+def test_a_forgiveness_may_be_named_by_an_idempotency_key(shop: Shop) -> None:
+    shop.use(30_350)
+    event = api_event("overage_forgive", body={"quantity": 350})
+    refused = shop.call(event)
+    assert (refused.status, refused.body["code"]) == (422, "invalid_idempotency_key")
+    event["headers"]["idempotency-key"] = "goodwill-43"
+    assert [shop.call(event).body["replayed"] for _ in range(2)] == [False, True]
+    assert shop.metering.current_balance("acct_1001", "tokens", NOW).current_overage == 20_000
+
+
+def test_a_checkout_is_opened_once_for_an_idempotency_key_also_when_it_is_paid_or_more_is_owed(shop: Shop) -> None:
+    # Given a checkout for what is owed
+    shop.use(30_350)
+    event = api_event("checkouts_overage", body={"kind": "overage", "meter": "tokens"})
+    event["headers"]["idempotency-key"] = "pay-1"
+    first = shop.call(event)
+    assert (first.status, first.headers.get("Idempotency-Replayed")) == (HTTPStatus.CREATED, None)
+
+    # When more is owed meanwhile, and the request is repeated
+    shop.use(5_000, "e2")
+    again = shop.call(event)
+
+    # Then it is the same checkout, and no second session
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (HTTPStatus.CREATED, "true")
+    same = ("checkout_id", "amount", "quantity", "status", "expires_at", "created_at")
+    assert [again.body.get(name) for name in same] == [first.body.get(name) for name in same]
+    assert len(shop.waffo.sessions) == 1
+
+    # And another content is a conflict, another key another request
+    event["body"] = '{"kind": "top_up", "meter": "tokens", "quantity": 100000}'
+    other = shop.call(event)
+    assert (other.status, other.body["code"]) == (HTTPStatus.CONFLICT, "idempotency_conflict")
+    assert shop.checkout(meter="tokens").body["amount"] != first.body["amount"]
+
+
 def test_what_is_not_owed_cannot_be_forgiven(shop: Shop) -> None:
     refused = shop.call(api_event("overage_forgive"))
     assert (refused.status, refused.body["code"]) == (HTTPStatus.CONFLICT, "nothing_owed")

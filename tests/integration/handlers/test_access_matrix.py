@@ -39,6 +39,9 @@ READS_OF_CHECKOUTS: Final = {
     f"GET {CUSTOMER}/checkouts/{{checkout_id}}",
     "GET /v1/plans",
 }
+READS_OF_GRANTS: Final = {f"GET {CUSTOMER}/grants"}
+READS_OF_LIMITS: Final = {f"GET {CUSTOMER}/limits"}
+SPENDING: Final = {f"PUT {CUSTOMER}/limits"}
 HOLDS: Final = {
     f"POST {CUSTOMER}/holds",
     f"POST {CUSTOMER}/holds/{{hold_id}}/settle",
@@ -50,6 +53,8 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
     "meter": OWN_KEY
     | MINTING
     | READS_OF_A_BALANCE
+    | READS_OF_GRANTS
+    | READS_OF_LIMITS
     | HOLDS
     | {
         "POST /v1/usage",
@@ -57,13 +62,20 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         "POST /v1/usage/litellm",
         "POST /api/v1/events",
     },
-    "sell": OWN_KEY | MINTING | READS_OF_CHECKOUTS | {f"POST {CUSTOMER}/checkouts"},
+    "sell": OWN_KEY | MINTING | READS_OF_CHECKOUTS | SPENDING | {f"POST {CUSTOMER}/checkouts"},
     "report": OWN_KEY | {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
     "operate": OWN_KEY
     | MINTING
     | READS_OF_A_BALANCE
+    | READS_OF_GRANTS
+    | READS_OF_LIMITS
     | READS_OF_CHECKOUTS
+    | SPENDING
     | {
+        f"POST {CUSTOMER}/grants",
+        f"POST {CUSTOMER}/grants/{{grant_id}}/void",
+        f"POST {CUSTOMER}/block",
+        f"POST {CUSTOMER}/unblock",
         "GET /v1/usage/parked",
         "POST /v1/usage/parked/{parked_id}/replay",
         "POST /v1/usage/parked/{parked_id}/dismiss",
@@ -81,8 +93,8 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
     "admin": OWN_KEY | {"GET /v1/keys", "POST /v1/keys", "POST /v1/keys/{key_id}/rotate", "DELETE /v1/keys/{key_id}"},
 }
 EXPECTED_OF_TOKENS: Final[Mapping[Scope, set[str]]] = {
-    "read": READS_OF_A_BALANCE | READS_OF_CHECKOUTS,
-    "buy": {f"POST {CUSTOMER}/checkouts"},
+    "read": READS_OF_A_BALANCE | READS_OF_LIMITS | READS_OF_CHECKOUTS,
+    "buy": SPENDING | {f"POST {CUSTOMER}/checkouts"},
     "hold": HOLDS,
 }
 ROUTE_KEYS: Final = [route.key for route in ROUTES if not route.is_open]

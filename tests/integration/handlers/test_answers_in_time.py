@@ -99,6 +99,9 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
 EVENTS = {
     "access": ("keys_list", "keys_create", "keys_rotate", "keys_revoke", "key_own", "tokens_create"),
     "api_key_authorizer": ("authorize",),
+    "customer_controls": (
+        *("grant_give", "grants_list", "grant_void", "customer_block", "customer_unblock", "limits_get", "limits_set"),
+    ),
     "customer_data": ("customer_export", "customer_erase"),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),

@@ -51,6 +51,17 @@ def hold(quantity: object, hold_id: str = "call-1") -> dict[str, Any]:
     return api_event("holds_place", body={"meter": "tokens", "quantity": quantity, "id": hold_id})
 
 
+def test_an_idempotency_key_stands_in_the_place_of_a_hold_s_id(call: Call) -> None:
+    event = api_event("holds_place", body={"meter": "tokens", "quantity": 100})
+    event["headers"]["Idempotency-Key"] = '"call-7"'
+    first, again = call(event), call(event)
+    assert (first.status, again.status) == (HTTPStatus.CREATED, HTTPStatus.OK)
+    assert again.body == first.body | {"replayed": True}
+    event["body"] = event["body"].replace("100", "101")
+    assert call(event).body["code"] == "hold_conflict"
+    assert call(api_event("quota_one_meter")).body["held"] == 100
+
+
 def test_every_event_file_of_this_function_is_answered(call: Call) -> None:
     answers = {
         name: call(api_event(name)).status

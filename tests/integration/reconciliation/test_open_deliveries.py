@@ -15,7 +15,7 @@ from pancake_meter.domain.balance.grant import MAX_GRANTS
 from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.webhooks.deliveries import Delivery, deliveries_by_verdict, read_delivery
-from pancake_meter.usecases.balance.operate import give_units
+from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.reconciliation import open_deliveries as reconcile_open
 from pancake_meter.usecases.webhooks import judge as judge_delivery
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery

@@ -15,9 +15,9 @@ from pancake_meter.http.access.keys import (
     RotateKeyRequest,
 )
 from pancake_meter.http.access.tokens import TokenBody, TokenRequest
-from tools.openapi.described import Answer, Body, Described
+from tools.openapi.described import REPLAYED, Answer, Body, Described
 
-_SHOWN_ONCE: Final = Answer(NewKeyBody, ("Cache-Control",))
+_SHOWN_ONCE: Final = Answer(NewKeyBody, ("Cache-Control", *REPLAYED))
 
 ROUTES: Final[Mapping[str, Described]] = {
     "GET /v1/customers/{customer_id}/export": Described(
@@ -35,9 +35,10 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/customers/{customer_id}/tokens": Described(
         "create_customer_token",
         "Make a short-lived token with which a browser or an app acts for this customer",
-        {HTTPStatus.CREATED: Answer(TokenBody, ("Cache-Control",))},
+        {HTTPStatus.CREATED: Answer(TokenBody, ("Cache-Control", *REPLAYED))},
         body=Body(TokenRequest, is_required=False),
-        refusals=("scope_not_allowed", "caller_key_not_active", "customer_erased"),
+        refusals=("scope_not_allowed", "caller_key_not_active", "customer_erased", "idempotency_conflict"),
+        is_once=True,
     ),
     "GET /v1/key": Described(
         "get_own_key",
@@ -53,14 +54,16 @@ ROUTES: Final[Mapping[str, Described]] = {
         "Make an API key of the stack's mode; its text is in this answer alone",
         {HTTPStatus.CREATED: _SHOWN_ONCE},
         body=Body(CreateKeyRequest),
-        refusals=("invalid_api_key", "caller_key_not_active"),
+        refusals=("invalid_api_key", "caller_key_not_active", "idempotency_conflict"),
+        is_once=True,
     ),
     "POST /v1/keys/{key_id}/rotate": Described(
         "rotate_key",
         "Make a key like another, which ends after an overlap",
         {HTTPStatus.CREATED: _SHOWN_ONCE},
         body=Body(RotateKeyRequest, is_required=False),
-        refusals=("api_key_not_found", "api_key_not_active", "caller_key_not_active"),
+        refusals=("api_key_not_found", "api_key_not_active", "caller_key_not_active", "idempotency_conflict"),
+        is_once=True,
     ),
     "DELETE /v1/keys/{key_id}": Described(
         "revoke_key",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from pancake_meter.http.balance.access import AccessBody, BlockRequest, UnblockRequest
+from pancake_meter.http.balance.grants import GrantBody, GrantRequest, GrantsBody, GrantsQuery, VoidedBody
 from pancake_meter.http.balance.holds import (
     HoldBody,
     HoldRequest,
@@ -12,9 +14,10 @@ from pancake_meter.http.balance.holds import (
     SettledBody,
     SettleRequest,
 )
+from pancake_meter.http.balance.limits import LimitsBody, LimitsList, LimitsQuery, LimitsRequest
 from pancake_meter.http.balance.quota import QuotaBody, QuotaQuery, QuotasBody
 from pancake_meter.http.balance.readback import LedgerPage, LedgerQuery, UsageQuery, UsageReport
-from tools.openapi.described import RATE_LIMIT, Answer, Body, Described
+from tools.openapi.described import RATE_LIMIT, REPLAYED, Answer, Body, Described
 
 _MONEY: Final = ("quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "past_due")
 _NAMES_A_HOLD: Final = ("invalid_hold_id", "invalid_quantity", "hold_not_found", "unknown_meter")
@@ -43,6 +46,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         refusals=(*_MONEY, "unknown_meter", "hold_conflict", "past_due_throttled", "too_many_holds", "customer_erased"),
         refusal_headers=_REFUSED,
         description="200 repeats the answer of an earlier request with the same id and quantity.",
+        is_once=True,
     ),
     "POST /v1/customers/{customer_id}/holds/{hold_id}/settle": Described(
         "settle_hold",
@@ -58,6 +62,73 @@ ROUTES: Final[Mapping[str, Described]] = {
         {HTTPStatus.OK: Answer(ReleasedBody)},
         query=ReleaseQuery,
         refusals=_NAMES_A_HOLD,
+    ),
+    "POST /v1/customers/{customer_id}/grants": Described(
+        "give_units",
+        "Give units by hand, once for each id",
+        {HTTPStatus.CREATED: Answer(GrantBody, REPLAYED)},
+        body=Body(GrantRequest),
+        refusals=(
+            "unknown_meter",
+            "invalid_gift",
+            "gift_conflict",
+            "too_many_grants",
+            "too_many_lines",
+            "customer_erased",
+        ),
+        description="A repeat with the same id and content is answered as the first request was.",
+        is_once=True,
+    ),
+    "GET /v1/customers/{customer_id}/grants": Described(
+        "list_grants",
+        "Grants on a customer's balances, with what is left of each",
+        {HTTPStatus.OK: Answer(GrantsBody)},
+        query=GrantsQuery,
+        refusals=("unknown_meter", "customer_erased"),
+    ),
+    "POST /v1/customers/{customer_id}/grants/{grant_id}/void": Described(
+        "void_grant",
+        "Take away what is left of units that were given by hand; never what was used",
+        {HTTPStatus.OK: Answer(VoidedBody)},
+        refusals=("grant_not_found", "grant_not_voidable", "too_many_lines", "customer_erased"),
+    ),
+    "POST /v1/customers/{customer_id}/block": Described(
+        "block_customer",
+        "Cut a customer's access off, with a reason that refusals repeat",
+        {HTTPStatus.OK: Answer(AccessBody)},
+        body=Body(BlockRequest),
+        refusals=("unknown_meter", "invalid_reason", "too_many_lines", "customer_erased"),
+        description="Holds in flight may settle, and usage that is recorded counts. Blocking again changes the reason.",
+    ),
+    "POST /v1/customers/{customer_id}/unblock": Described(
+        "unblock_customer",
+        "Open a customer's access again",
+        {HTTPStatus.OK: Answer(AccessBody)},
+        body=Body(UnblockRequest, is_required=False),
+        refusals=("unknown_meter", "too_many_lines", "customer_erased"),
+    ),
+    "GET /v1/customers/{customer_id}/limits": Described(
+        "get_limits",
+        "Limits of a customer, those of the plan, and which hold",
+        {HTTPStatus.OK: Answer(LimitsList)},
+        query=LimitsQuery,
+        refusals=("unknown_meter", "customer_erased"),
+    ),
+    "PUT /v1/customers/{customer_id}/limits": Described(
+        "set_limits",
+        "Set limits of one meter; null removes one",
+        {HTTPStatus.OK: Answer(LimitsBody)},
+        body=Body(LimitsRequest),
+        refusals=(
+            "unknown_meter",
+            "limit_not_allowed",
+            "not_for_sale",
+            "unknown_currency",
+            "invalid_money",
+            "too_many_lines",
+            "customer_erased",
+        ),
+        description="allowance_cap and overage_cap ask for the role operate; a customer token sets the spend_cap alone.",
     ),
     "GET /v1/customers/{customer_id}/usage": Described(
         "get_usage",

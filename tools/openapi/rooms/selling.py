@@ -7,7 +7,7 @@ from typing import Final
 from pancake_meter.http.selling.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest, CheckoutsQuery
 from pancake_meter.http.selling.overage import ForgivenBody, ForgiveRequest
 from pancake_meter.http.selling.plans import PlansBody, PlansQuery
-from tools.openapi.described import Answer, Body, Described
+from tools.openapi.described import REPLAYED, Answer, Body, Described
 
 _HTML: Final = "text/html"
 _PAGE: Final = (
@@ -25,7 +25,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/customers/{customer_id}/checkouts": Described(
         "open_checkout",
         "Open a checkout, or find the open one",
-        {HTTPStatus.CREATED: Answer(CheckoutBody), HTTPStatus.OK: Answer(CheckoutBody)},
+        {HTTPStatus.CREATED: Answer(CheckoutBody, REPLAYED), HTTPStatus.OK: Answer(CheckoutBody, REPLAYED)},
         body=Body(CheckoutRequest),
         refusals=(
             "unknown_meter",
@@ -43,7 +43,9 @@ ROUTES: Final[Mapping[str, Described]] = {
             "invalid_money",
             "waffo_unavailable",
             "waffo_refused",
+            "idempotency_conflict",
         ),
+        is_once=True,
     ),
     "GET /v1/customers/{customer_id}/checkouts": Described(
         "list_checkouts",
@@ -60,6 +62,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         {HTTPStatus.OK: Answer(ForgivenBody)},
         body=Body(ForgiveRequest),
         refusals=("unknown_meter", "nothing_owed", "forgiveness_conflict", "too_many_lines"),
+        is_once=True,
     ),
     "GET /v1/plans": Described(
         "list_plans",

@@ -5,10 +5,12 @@
     DomainError                    (more of them stand beside what they are about: InvalidPrice, UnknownCurrency, ...)
     ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange,
     │   InvalidGift, InvalidReason                                           malformed content
-    ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound            not there
+    ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound,
+    │   GrantNotFound                                                        not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
     ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
+    ├── GrantNotVoidable                                                     not the operator's to take back
     └── TooManyEvents, TooManyGrants, TooManyLines, TooManyOrders,
         OrderTooLarge, SubscriptionTooLarge, ReportTooLarge                  a bound was reached
 """
@@ -133,6 +135,18 @@ class GiftConflict(DomainError):
     """The id of a gift was used to give other units."""
 
     code = "gift_conflict"
+
+
+class GrantNotFound(DomainError):
+    """The customer has no such grant."""
+
+    code = "grant_not_found"
+
+
+class GrantNotVoidable(DomainError):
+    """A plan, an add-on or a payment gave the units: the operator has not given them, and cannot take them back."""
+
+    code = "grant_not_voidable"
 
 
 class InvalidReason(DomainError):

@@ -87,7 +87,8 @@ def _whole(value: Any) -> Any:
     )
 
 
-def _without_controls(value: str) -> str:
+def without_controls(value: str) -> str:
+    """Return a text without control characters but line feeds. Raises ``ValueError`` for another."""
     if any(category(character) == "Cc" and character != "\n" for character in value):
         raise ValueError("a text may have line feeds, but no other control characters")
     return value
@@ -253,7 +254,7 @@ class DismissRequest(WireModel):
     reason: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
-        AfterValidator(_without_controls),
+        AfterValidator(without_controls),
         WithJsonSchema(
             {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
         ),

@@ -43,6 +43,9 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "event_conflict": HTTPStatus.CONFLICT,
     "forgiveness_conflict": HTTPStatus.CONFLICT,
     "gift_conflict": HTTPStatus.CONFLICT,
+    "idempotency_conflict": HTTPStatus.CONFLICT,
+    "grant_not_found": HTTPStatus.NOT_FOUND,
+    "grant_not_voidable": HTTPStatus.CONFLICT,
     "too_many_orders": HTTPStatus.CONFLICT,
     "order_too_large": HTTPStatus.CONFLICT,
     "subscription_too_large": HTTPStatus.CONFLICT,
@@ -154,6 +157,12 @@ def problem_other_customer() -> Problem:
 def problem_not_authorized() -> Problem:
     """Return the problem of a call of which the authorizer did not say what it may do."""
     return Problem(HTTPStatus.FORBIDDEN, "not_authorized", "The call may not use this route.")
+
+
+def problem_not_operator() -> Problem:
+    """Return the problem of a call that sets a limit which is the operator's to set."""
+    detail = "Only an API key with the role operate sets these limits; a customer sets the spend cap."
+    return Problem(HTTPStatus.FORBIDDEN, "limit_not_allowed", detail)
 
 
 def problem_not_found() -> Problem:

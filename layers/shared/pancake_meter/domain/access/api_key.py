@@ -7,6 +7,7 @@ is the key's public id. It opens nothing, and whoever finds a leaked key can com
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import string
@@ -158,6 +159,18 @@ def generate_api_key(mode: Mode, choice: Callable[[str], str] = secrets.choice) 
     """Return a new key. Show it once, and keep only its `api_key_id`."""
     body = f"pm_{mode}_" + "".join(choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return body + _checksum(body)
+
+
+def derived_api_key(mode: Mode, secret: str, salt: str) -> str:
+    """Return the key that a salt gives under a secret of the stack, always the same: neither of them alone tells it."""
+    number = int.from_bytes(hmac.digest(secret.encode(), f"api-key:{mode}:{salt}".encode(), "sha512"), "big")
+
+    def choice(alphabet: str) -> str:
+        nonlocal number
+        number, digit = divmod(number, len(alphabet))
+        return alphabet[digit]
+
+    return generate_api_key(mode, choice)
 
 
 def is_api_key(text: str) -> bool:

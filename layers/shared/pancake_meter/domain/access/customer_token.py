@@ -12,8 +12,8 @@ Scope = Literal["read", "buy", "hold"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 SCOPE_MEANING: Final[Mapping[Scope, str]] = {
-    "read": "read the customer's quota, usage, ledger and checkouts, and what is for sale",
-    "buy": "open a checkout",
+    "read": "read the customer's quota, limits, usage, ledger and checkouts, and what is for sale",
+    "buy": "open a checkout, and set the customer's own spend cap",
     "hold": "place, settle and release holds",
 }
 

@@ -9,8 +9,8 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 MEANING: Final[Mapping[Role, str]] = {
     "meter": "ask for quota, place and end holds, record usage, read one customer's usage and ledger",
-    "sell": "open checkouts and read them, read what is for sale",
+    "sell": "open checkouts and read them, read what is for sale, set a customer's spend cap",
     "report": "read revenue and usage by month",
-    "operate": "read customers, webhook deliveries and parked usage, and decide about them; forgive, heal, reconcile",
+    "operate": "read customers, deliveries and parked usage, and decide about them; give, block, limit, forgive, heal",
     "admin": "make, list, rotate and revoke API keys",
 }

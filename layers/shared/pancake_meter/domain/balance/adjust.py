@@ -12,7 +12,8 @@ from itertools import combinations
 from pancake_meter.domain.balance.advance import make_due
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn, left_over
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, periodic_grant_id
+from pancake_meter.domain.balance.limits import Limits
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.selling.overage import (
     MAX_CHANGED_LINES,
@@ -261,6 +262,20 @@ def give_back(change: Change, lot: Grant, now: datetime, lines: Lines = NO_LINES
     return add_grant(change, replace(lot, remaining=lot.remaining - cleared), now, lines)
 
 
+def void_grant(change: Change, grant_id: str) -> tuple[Change, Decimal]:
+    """Take away what is left of a grant, and the grant with it; return also how many units it was.
+
+    What was used of it stays used. Without such a grant, nothing changes.
+    """
+    burned = change.burn()
+    voided = next((grant for grant in burned.balance.grants if grant.id == grant_id), None)
+    if voided is None:
+        return change, ZERO
+    others = tuple(grant for grant in burned.balance.grants if grant is not voided)
+    rest = replace(burned, balance=replace(burned.balance, grants=others))
+    return rest.moved("clawed_back", voided.remaining, grant_id), voided.remaining
+
+
 def take_rollover(change: Change, wanted: Decimal) -> tuple[Change, Decimal]:
     """Take back up to ``wanted`` units that rolled over into the open period; return also how many it was.
 
@@ -291,6 +306,31 @@ def drop_expired_holds(change: Change, now: datetime) -> Change:
         change = change.moved("hold_expired", hold.quantity, hold_id)
     live = {hold_id: hold for hold_id, hold in change.balance.holds.items() if hold_id not in over}
     return replace(change, balance=replace(change.balance, holds=live))
+
+
+def set_limits(change: Change, limits: Limits) -> Change:
+    """Put other limits on a balance, at the prices that its policy has.
+
+    What the open period's plan gave becomes less, but never less than is gone of it; or more, and then pays at once for
+    overage that is there.
+    """
+    limits = limits.priced(change.balance.policy.prices)
+    if change.balance.limits == limits:
+        return change
+    change = change.burn()
+    limited = replace(change.balance, limits=limits)
+    held = next((grant for grant in limited.grants if grant.kind == "plan"), None)
+    gone = held.quantity - held.remaining if held else ZERO
+    left = max(ZERO, limited.allowance - gone)
+    more = left - (held.remaining if held else ZERO)
+    if limited.allowance == change.balance.allowance or more == ZERO:
+        return replace(change, balance=limited)
+    start, grant_id = limited.period.start, periodic_grant_id("plan", limited.period.start)
+    given = Grant(grant_id, "plan", gone + left, left, DEFAULT_PRIORITY["plan"], start)
+    others = tuple(grant for grant in limited.grants if grant is not held)
+    grants = (*others, given) if given.quantity else others
+    change = replace(change, balance=burn(replace(limited, grants=grants)))
+    return change.moved("granted", max(ZERO, more), grant_id).moved("clawed_back", max(ZERO, -more), grant_id)
 
 
 def set_blocked(change: Change, reason: str | None) -> Change:

@@ -86,7 +86,7 @@ def start_term(change: Change, policy: Policy, term: Term, now: datetime, *, is_
     # A period may be entered before it begins: what happens meanwhile is its own, for the one before it has closed.
     until = min(period.start, now)
     closed = _close_period(change, now, until, rolled, is_withdrawn=not is_renewal)
-    begun = replace(closed.balance, policy=policy, term=term, period=period, closed_until=until, as_of=now)
+    begun = replace(closed.balance.under(policy), term=term, period=period, closed_until=until, as_of=now)
     return _open_period(replace(closed, balance=begun), rolled)
 
 
@@ -125,7 +125,8 @@ def _next_period(change: Change, boundary: datetime, now: datetime, fallback: Po
     passed = min(policy.rollover_maximum, left_over(change.balance))
     change = _close_period(change, boundary, boundary, passed)
     if target > index + 1:
-        run = IdleRun(policy, term, Period(boundary, period.start), period.start, target - index - 1)
+        granting = replace(policy, allowance=change.balance.allowance)
+        run = IdleRun(granting, term, Period(boundary, period.start), period.start, target - index - 1)
         change, passed = _pass_idle(change, run, passed)
     begun = replace(change.balance, period=period, closed_until=period.start)
     return _open_period(replace(change, balance=begun), passed)
@@ -189,7 +190,7 @@ def _record(change: Change, closed_at: datetime, until: datetime, passed: Decima
         segment=change.before.segment + 1,
         order_id=balance.term.order_id,
         line=balance.line,
-        allowance=balance.policy.allowance,
+        allowance=balance.allowance,
         rolled=rolled_over(balance),
         gone=balance.gone_before + used_of_allowance(balance),
         left=left_over(balance) - passed,
@@ -226,6 +227,7 @@ def _close_period(
         charts=0,
         line_start=None,
         gone_before=ZERO,
+        spent=ZERO,
     )
     return replace(change, balance=after, closed=(*change.closed, record))
 
@@ -261,7 +263,7 @@ def _keep_chart(change: Change, closed_at: datetime, overage: Decimal) -> Change
 
 def _open_period(change: Change, rolled: Decimal) -> Change:
     """Give the open period what it starts with: rolled-over units, then the plan's allowance."""
-    return _allow(_allow(change, rolled, "rollover"), change.balance.policy.allowance, "plan")
+    return _allow(_allow(change, rolled, "rollover"), change.balance.allowance, "plan")
 
 
 def _allow(change: Change, quantity: Decimal, kind: GrantKind) -> Change:

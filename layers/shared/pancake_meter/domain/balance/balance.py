@@ -6,7 +6,8 @@ A balance changes in two ways. *Hot writes* (hold, record, settle, release: ``sp
 
 Invariants, asserted by the property tests:
 
-- ``headroom = remaining + overage limit - overage - held - consumed``, where ``consumed = used - burned``;
+- ``headroom = remaining + overage limit - overage - held - consumed``, where ``consumed = used - burned``, and the
+  overage limit is that of the plan or of the customer (``limits.py``), whichever is lower;
 - ``overage > 0`` only when every active grant is empty: overage is what lies beyond *every* grant, so a grant that comes
   after the usage pays for it first, and the order of the two never matters.
 """
@@ -20,6 +21,7 @@ from typing import Self
 
 from pancake_meter.domain.balance.grant import Grant, burn_order
 from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.limits import NO_LIMITS, Limits
 from pancake_meter.domain.balance.period import AnchoredCadence, Period, window, window_index, window_start
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.plan import (
@@ -81,14 +83,11 @@ class Policy:
         )
 
     @property
-    def overage_limit(self) -> Decimal:
-        """Units beyond every grant that the open period may hold at once; zero without a cap, see ``is_uncapped``."""
-        return self.overage.limit if isinstance(self.overage, OverageCapped) else ZERO
-
-    @property
-    def is_uncapped(self) -> bool:
-        """Whether usage beyond the grants is never refused."""
-        return isinstance(self.overage, OverageAllowed)
+    def allows_overage(self) -> bool:
+        """Whether the plan allows any usage beyond the grants."""
+        return isinstance(self.overage, OverageAllowed) or (
+            isinstance(self.overage, OverageCapped) and self.overage.limit > ZERO
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,8 @@ class Balance:
     ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), kept beside the balance.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
     of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
-    balance that has fallen back by itself.
+    balance that has fallen back by itself. ``limits`` are this customer's own, beside the policy. ``spent`` units of the
+    open period's overage are in its line already, due or paid: a spend cap counts them.
     """
 
     customer_id: str
@@ -174,6 +174,33 @@ class Balance:
     gone_before: Decimal = ZERO
     lapsed: Lapse | None = None
     blocked: str | None = None
+    limits: Limits = NO_LIMITS
+    spent: Decimal = ZERO
+
+    def under(self, policy: Policy) -> Self:
+        """Return the balance under another policy. A spend cap in money is worth other units at other prices."""
+        return replace(self, policy=policy, limits=self.limits.priced(policy.prices))
+
+    @property
+    def allowance(self) -> Decimal:
+        """Units that a period grants this customer: the plan's, or fewer where a limit says so."""
+        return self.limits.allowance(self.policy.allowance)
+
+    @property
+    def overage_policy(self) -> OveragePolicy:
+        """What is allowed beyond the grants: by the plan, or less where a limit says so."""
+        return self.limits.overage(self.policy.overage, self.spent)
+
+    @property
+    def overage_limit(self) -> Decimal:
+        """Units beyond every grant that the open period may hold at once; zero without a cap, see ``is_uncapped``."""
+        policy = self.overage_policy
+        return policy.limit if isinstance(policy, OverageCapped) else ZERO
+
+    @property
+    def is_uncapped(self) -> bool:
+        """Whether usage beyond the grants is never refused."""
+        return isinstance(self.overage_policy, OverageAllowed)
 
     def at_prices(self, prices: Mapping[str, Price]) -> Self:
         """Return the balance with the prices of its plan, as the plan was sold to the customer."""
@@ -204,7 +231,7 @@ class Balance:
     @property
     def headroom(self) -> Decimal:
         """Units that may still be promised before a refusal; without a cap, simply the units available."""
-        return self.net + self.policy.overage_limit - self.held
+        return self.net + self.overage_limit - self.held
 
     @property
     def available(self) -> Decimal:

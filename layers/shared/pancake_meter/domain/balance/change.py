@@ -56,9 +56,11 @@ class Change:
         return replace(self, movements=(*self.movements, Movement(kind, quantity, reference)))
 
     def line_moved(self, more: OverageLine) -> Self:
-        """Return the change with differences added to a line."""
+        """Return the change with differences added to a line. Units of the open period's line are spent."""
         known = self.lines.get(more.key)
-        return replace(self, lines={**self.lines, more.key: known.plus(more) if known else more})
+        is_open = more.key == self.balance.line
+        balance = replace(self.balance, spent=max(ZERO, self.balance.spent + more.closed)) if is_open else self.balance
+        return replace(self, balance=balance, lines={**self.lines, more.key: known.plus(more) if known else more})
 
     def at_prices(self, prices_of: Callable[[str | None], Mapping[str, Price]]) -> Self:
         """Return the change with the prices fixed of the lines whose units it makes due without any, by the line's plan."""

@@ -5,10 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from pancake_meter.domain.balance.ledger import GIFT_PREFIX
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import TOP_UP_PRIORITY
 
-GrantKind = Literal["plan", "rollover", "add_on", "top_up", "promotion", "credit"]
+GrantKind = Literal["plan", "rollover", "add_on", "top_up", "trial", "promotion", "credit"]
 
 PERIODIC_KINDS: frozenset[GrantKind] = frozenset({"plan", "rollover"})
 """Kinds that live exactly as long as the period that gave them, however long its renewal is awaited."""
@@ -18,6 +19,7 @@ BOUGHT_KINDS: frozenset[GrantKind] = frozenset({"top_up", "credit"})
 
 DEFAULT_PRIORITY: dict[GrantKind, int] = {
     "rollover": 10,
+    "trial": 20,
     "promotion": 30,
     "plan": 50,
     "add_on": 60,
@@ -33,6 +35,8 @@ GRANTS_NOT_SOLD = 8
 """Places among these that no sale fills."""
 
 _LOT = "lot:"
+
+GrantStatus = Literal["live", "future", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,25 @@ class Grant:
         return self.kind in PERIODIC_KINDS
 
     @property
+    def is_gift(self) -> bool:
+        """Whether the operator gave it by hand."""
+        return self.id.startswith(GIFT_PREFIX)
+
+    @property
     def is_live(self) -> bool:
         """Whether it has to be kept: it has units, or stands for a period, or is a lot that more may be added to."""
         is_open_lot = self.id.startswith(_LOT) and self.expires_at is None
         return self.remaining > 0 or self.is_periodic or self.kind == "add_on" or is_open_lot
+
+    def status_at(self, now: datetime) -> GrantStatus:
+        """Return whether its units may be used at ``now``, only later, or are all gone."""
+        if self.remaining <= 0:
+            return "spent"
+        return "live" if self.is_periodic or self.starts_at <= now else "future"
+
+    def left_with(self, remaining: Decimal) -> "Grant":
+        """Return the grant with so many units left."""
+        return replace(self, remaining=remaining)
 
     def plus(self, more: "Grant") -> "Grant":
         """Return the grant with more units of its kind, priority and expiry in it."""

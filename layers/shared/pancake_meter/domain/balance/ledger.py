@@ -10,7 +10,7 @@ MovementKind = Literal[
     "used",  # units consumed since the entry before
     "expired",  # units of a grant that ended unused
     "restored",  # units of a closed period, expired or rolled over, that late usage of that period still found
-    "clawed_back",  # units of a grant taken back: by a refund, or by late usage of the period that they rolled over from
+    "clawed_back",  # units of a grant taken back: by a refund, by the operator, or by late usage of the period before
     "refund_owed",  # refunded units that were gone already, used or expired: a debt, beside the units that move
     "refund_cleared",  # units of that debt that are owed no more: a purchase paid them, or the refund failed after all
     "overage_closed",  # overage that became due: its period closed, or it is being paid
@@ -25,7 +25,7 @@ MovementKind = Literal[
 GIFT_PREFIX: Final = "gift:"
 """Begins the id of a grant that an operator gave; the operator's own id of the gift follows."""
 
-_NAMED_BY_OPERATORS: Final = frozenset({"given", "forgiven"})
+_NAMED_BY_OPERATORS: Final = frozenset({"given", "voided", "forgiven"})
 """Causes whose reference is an id that the operator has made."""
 
 

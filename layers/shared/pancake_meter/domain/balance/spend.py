@@ -30,13 +30,14 @@ def refusal(balance: Balance, quantity: Decimal) -> Refusal | None:
     """Return why ``quantity`` more units may not be spent, or ``None`` when they may. Holds count against the balance."""
     if balance.blocked is not None:
         return Refusal("blocked", balance.blocked)
-    if balance.policy.is_uncapped or quantity <= balance.headroom:
+    if balance.is_uncapped or quantity <= balance.headroom:
         return None
     if balance.policy.is_unpaid:
         return Refusal("past_due")
     if balance.policy.allowance == ZERO and not balance.grants:
         return Refusal("no_plan")
-    return Refusal("overage_cap_reached" if balance.policy.overage_limit > ZERO else "quota_exhausted")
+    # A limit of the customer's own may have left nothing of the overage that the plan allows: that is a cap, too.
+    return Refusal("overage_cap_reached" if balance.policy.allows_overage else "quota_exhausted")
 
 
 def place_hold(balance: Balance, hold_id: str, hold: Hold) -> Balance | Refusal:

@@ -10,6 +10,7 @@ Selling nothing costs nothing, and units that are all free cost nothing, flat fe
 Definitions: docs.stripe.com "tiered pricing"; getlago.com "charge models".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
@@ -106,6 +107,8 @@ class Volume:
 
 
 Price = PerUnit | Package | Graduated | Volume
+Prices = Mapping[str, Price]
+"""Prices by currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,12 @@ def model_total(price: Price, paid_units: Decimal) -> Decimal:
             case Volume():
                 tier = _tier_of(price.tiers, paid_units)
                 return tier.flat + paid_units * tier.unit_price
+
+
+def steps_of(price: Price) -> tuple[Decimal, ...]:
+    """Return the quantities, free units included, between which the price of all units never falls."""
+    tiers = price.tiers if isinstance(price, Graduated | Volume) else ()
+    return (price.free_units, *(price.free_units + tier.up_to for tier in tiers if tier.up_to is not None))
 
 
 def cheaper_when_more(price: Volume) -> tuple[PriceDrop, ...]:

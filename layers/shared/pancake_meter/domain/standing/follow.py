@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from pancake_meter.domain.balance.adjust import resume_overage
+from pancake_meter.domain.balance.adjust import resume_overage, set_blocked
 from pancake_meter.domain.balance.advance import leave_record, make_due, open_balance, start_term
 from pancake_meter.domain.balance.balance import (
     ZERO,
@@ -46,6 +46,7 @@ def open_following(
     change = open_balance(customer_id, meter, policy, term, now, earlier)
     if subscription is None:
         return change
+    change = set_blocked(change, subscription.blocked)
     if isinstance(standing, Covered):
         gone, rolled = _target(change.balance, None, standing, subscription)
         change = _give(change, gone, rolled, used=gone)
@@ -110,14 +111,14 @@ def _target(
     _, window = window_in(standing.term, sold.cadence, max(balance.as_of, standing.term.start))
     gone = gone_in(learned, order, paid, meter, window)
     maximum = sold.rollover_maximum
-    rolled = rolled_into(learned, order, paid, meter, maximum)
+    rolled = rolled_into(learned, order, paid, meter, maximum, balance.limits)
     if before is not None:
         was, known = before
-        difference = rolled - rolled_into(known, was.order, was.paid, meter, maximum)
+        difference = rolled - rolled_into(known, was.order, was.paid, meter, maximum, balance.limits)
         return gone, min(maximum, max(ZERO, rolled_over(balance) + difference))
     # Windows of the paid period that went by before it was known were idle too.
     index, _ = window_in(standing.term, sold.cadence, window.start)
-    return gone, idle(rolled, index, maximum, sold.quantity)
+    return gone, idle(rolled, index, maximum, balance.limits.allowance(sold.quantity))
 
 
 def _file(balance: Balance, was: Standing, standing: Standing, learned: Subscription, now: datetime) -> Subscription:
@@ -248,8 +249,7 @@ def _switch(
     if not goes_on or period.start != old.period.start:
         change = _withdraw(change)
     begun = replace(
-        change.balance,
-        policy=policy,
+        change.balance.under(policy),
         term=term,
         period=period,
         charts=old.charts if period.start == old.period.start else 0,
@@ -267,7 +267,7 @@ def _give(change: Change, gone: Decimal, rolled: Decimal, *, used: Decimal) -> C
     """
     balance = change.balance
     from_rolled = min(rolled, gone)
-    allowance = balance.policy.allowance
+    allowance = balance.allowance
     wanted: dict[GrantKind, tuple[Decimal, Decimal]] = {
         "rollover": (rolled, rolled - from_rolled),
         "plan": (allowance, max(ZERO, allowance - (gone - from_rolled))),

@@ -16,6 +16,7 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from pancake_meter.domain.balance.balance import ZERO, window_in
+from pancake_meter.domain.balance.limits import NO_LIMITS, Limits
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.plan import Plan
@@ -132,11 +133,17 @@ def _is_of(use: PeriodUse, sale: Sale, following: Sale | None) -> bool:
 
 
 def rolled_into(
-    subscription: Subscription, order: OrderFacts, paid: PaidPeriod, meter: str, maximum: Decimal
+    subscription: Subscription,
+    order: OrderFacts,
+    paid: PaidPeriod,
+    meter: str,
+    maximum: Decimal,
+    limits: Limits = NO_LIMITS,
 ) -> Decimal:
     """Return what rolls over into a period from those that lead up to it on the same plan and without a gap.
 
-    A period that no balance went through, because its events came late, rolls over whole: nobody can have used it.
+    A period that no balance went through, because its events came late, rolls over whole: nobody can have used it. Where the
+    customer's ``limits`` grant less than was sold, no more than that rolls over.
     """
     if maximum == ZERO:
         return ZERO
@@ -145,7 +152,7 @@ def rolled_into(
     # Where there may have been more than is remembered, what came over is known from the balance alone.
     rolled = None if len(lead) == MAX_PERIODS - 1 else ZERO
     for earlier in reversed(lead):
-        allowance = subscription.granted(order, earlier, meter)
+        allowance = limits.allowance(subscription.granted(order, earlier, meter))
         sold = earlier.plan.allowances.get(meter)
         cadence = sold.cadence if sold else "billing"
         last, _ = window_in(order.term(earlier), cadence, earlier.period.ends_at - _MILLISECOND)

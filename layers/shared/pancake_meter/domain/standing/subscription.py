@@ -23,12 +23,14 @@ class Subscription:
     """A customer's orders, newest first, and per meter what was used of their periods (``use.py``), newest first.
 
     The orders are facts, and a join. The uses are not: they say what has happened here while the facts became known.
+    ``blocked`` is the operator's reason where all access is cut off: balances that are opened later are born blocked.
     ``version`` counts the writes of the item; 0 means that it is not written yet.
     """
 
     customer_id: str
     orders: tuple[OrderFacts, ...] = ()
     uses: Mapping[str, tuple[PeriodUse, ...]] = field(default_factory=dict)
+    blocked: str | None = None
     version: int = 0
 
     def learn(self, facts: OrderFacts) -> "Subscription":

@@ -13,10 +13,10 @@ from pancake_meter.http.access.routes import ROUTE_OF_KEY, browser_methods
 PREFLIGHT_SECONDS: Final = 7200
 """For so long a browser keeps the answer to a preflight; none keeps it longer."""
 
-SHOWN: Final = "RateLimit, RateLimit-Policy, Retry-After"
+SHOWN: Final = "Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After"
 """Headers of an answer that a page may read."""
 
-_SENT: Final = "Authorization, Content-Type"
+_SENT: Final = "Authorization, Content-Type, Idempotency-Key"
 
 
 def preflight(event: Mapping[str, Any], origins: Sequence[str]) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from pancake_meter.domain.balance.quota import alert_threshold
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.balance.throttle import seconds_to_next_minute
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.http.balance.limits import OwnLimitsBody, own_limits
 from pancake_meter.http.fields import QuantityText, Timestamp, Units, Url, WireModel
 from pancake_meter.http.problem import Problem
 from pancake_meter.usecases.selling.offer import Links
 
 _DETAIL = {
     "quota_exhausted": "The customer has not enough units left.",
-    "overage_cap_reached": "The customer has used all overage that the plan allows.",
+    "overage_cap_reached": "The customer has used all overage that the plan, or a limit of the customer's own, allows.",
     "no_plan": "No plan of the customer covers this meter.",
     "blocked": "The customer's access is suspended.",
     "too_many_holds": "The customer has too many holds in flight.",
@@ -40,6 +41,12 @@ class PeriodBody(TypedDict):
     end: Timestamp
 
 
+class _Limited(TypedDict, total=False):
+    """The customer's own limits, where there are any."""
+
+    limits: OwnLimitsBody
+
+
 class QuotaBody(TypedDict):
     """What a caller is told of a balance. Quantities are units of the meter.
 
@@ -53,6 +60,7 @@ class QuotaBody(TypedDict):
 
     ``past_due``: the plan's payment is overdue and its grace is over, so that nothing but bought units is left.
     ``holds_per_minute`` is null unless an overdue payment throttles holds; ``alert`` is the highest alert threshold reached;
+    ``limits`` is there where the customer has limits of its own: ``allowance`` and ``overage_limit`` have the lower one.
     ``purchase_url`` and ``upgrade_url`` come with an alert, where there is something to buy.
     """
 
@@ -73,6 +81,7 @@ class QuotaBody(TypedDict):
     past_due: bool
     holds_per_minute: int | None
     alert: Units | None
+    limits: NotRequired[OwnLimitsBody]
     purchase_url: NotRequired[Url]
     upgrade_url: NotRequired[Url]
 
@@ -91,22 +100,28 @@ def quota_body(balance: Balance, links: Links) -> QuotaBody:
         "customer_id": balance.customer_id,
         "meter": balance.meter,
         "plan": policy.plan,
-        "allowance": policy.allowance,
+        "allowance": balance.allowance,
         "used": balance.used_of_plan,
         "held": balance.held,
         "available": balance.available,
         "overage": balance.current_overage,
         "overage_due": balance.overage_due,
         "refund_debt": balance.refund_debt,
-        "overage_limit": None if policy.is_uncapped else policy.overage_limit,
+        "overage_limit": None if balance.is_uncapped else balance.overage_limit,
         "period": {"start": timestamp(balance.period.start), "end": timestamp(balance.period.end)},
         "resets_at": timestamp(balance.period.end),
         "blocked": balance.blocked,
         "past_due": policy.is_unpaid,
         "holds_per_minute": policy.holds_per_minute,
         "alert": alert_threshold(balance),
+        **_limited(balance),
         **links,
     }
+
+
+def _limited(balance: Balance) -> _Limited:
+    limits = own_limits(balance)
+    return {"limits": limits} if limits is not None else {}
 
 
 def rate_limit_headers(balance: Balance, now: datetime) -> dict[str, str]:

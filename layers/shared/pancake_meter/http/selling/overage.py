@@ -6,13 +6,17 @@ from pydantic import StringConstraints
 from typing_extensions import TypedDict
 
 from pancake_meter.http.fields import PositiveQuantity, Units, WireModel
+from pancake_meter.http.idempotency import KEY_PATTERN
 from pancake_meter.usecases.selling.forgive_overage import Forgiven
 
 
 class ForgiveRequest(WireModel):
-    """Body of ``POST /v1/customers/{customer_id}/overage/{meter}/forgive``. ``id`` is the caller's: once for each."""
+    """Body of ``POST /v1/customers/{customer_id}/overage/{meter}/forgive``. ``id`` is the caller's: once for each.
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    It may be left out where the header ``Idempotency-Key`` is there.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=KEY_PATTERN)] | None = None
     quantity: PositiveQuantity
 
 
@@ -25,6 +29,6 @@ class ForgivenBody(TypedDict):
     replayed: bool
 
 
-def forgiven_body(request: ForgiveRequest, meter: str, forgiven: Forgiven) -> ForgivenBody:
+def forgiven_body(forgiveness_id: str, meter: str, forgiven: Forgiven) -> ForgivenBody:
     """Return what became of a request to forgive."""
-    return {"id": request.id, "meter": meter, "forgiven": forgiven.quantity, "replayed": forgiven.is_replay}
+    return {"id": forgiveness_id, "meter": meter, "forgiven": forgiven.quantity, "replayed": forgiven.is_replay}

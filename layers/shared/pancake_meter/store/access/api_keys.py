@@ -96,17 +96,29 @@ def mode_of_listed(table: Table) -> Mode | None:
     return items[0].get("mode") if items else None
 
 
-def write_api_key(table: Table, key: str, known: ApiKey, caller: Caller | None = None) -> None:
-    """Store a new key. Raises `WriteRefused` when it is stored already, and `CallerRefused`."""
-    _write(table, [_new(key, known)], caller)
+def write_api_key(
+    table: Table, key: str, known: ApiKey, caller: Caller | None = None, *, done: Put | None = None
+) -> None:
+    """Store a new key, with the mark that a request is done: one transaction.
+
+    Raises `WriteRefused` when either is stored already, and `CallerRefused`.
+    """
+    _write(table, [_new(key, known), *([done] if done is not None else [])], caller)
 
 
 def replace_api_key(
-    table: Table, old: ApiKey, key: str, known: ApiKey, old_expires_at: datetime, caller: Caller | None = None
+    table: Table,
+    old: ApiKey,
+    key: str,
+    known: ApiKey,
+    old_expires_at: datetime,
+    caller: Caller | None = None,
+    *,
+    done: Put | None = None,
 ) -> None:
-    """Store a new key, and let the old one expire: one transaction.
+    """Store a new key, and let the old one expire: one transaction. ``done`` marks that a request is done.
 
-    Raises `WriteRefused` when the old one has changed, and `CallerRefused`.
+    Raises `WriteRefused` when the old one has changed or the request is done already, and `CallerRefused`.
     """
     ending = Update(
         _item_key(old.id),
@@ -121,7 +133,7 @@ def replace_api_key(
         },
         {"#status": "status"},
     )
-    _write(table, [ending, _new(key, known)], caller)
+    _write(table, [ending, _new(key, known), *([done] if done is not None else [])], caller)
 
 
 def revoke_api_key(table: Table, key_id: str, now: datetime, caller: Caller | None = None) -> None:

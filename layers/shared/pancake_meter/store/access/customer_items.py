@@ -101,6 +101,8 @@ def _parts(place: object) -> list[str]:
 
 def _kept_book(item: Item, pseudonym: str, alias: Alias) -> Item | None:
     partition = customer_partition(pseudonym)
+    # Why the operator has cut access off is text about a person.
+    item = {name: value for name, value in item.items() if name != "blocked"} if item["SK"] == "SUBSCRIPTION" else item
     kind, _, rest = item["SK"].partition("#")
     match kind:
         case "BALANCE":

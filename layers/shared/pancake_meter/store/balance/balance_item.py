@@ -13,15 +13,19 @@ from typing import Any
 from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, Lapse, Policy, Term
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, periodic_grant_id
 from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.limits import NO_LIMITS, Limits, SpendCap
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.throttle import Throttle
 from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.selling.money import Money
 from pancake_meter.store.errors import CorruptItem
 from pancake_meter.store.keys import balance_key, customer_of, due_shard
 from pancake_meter.store.selling.plan_item import overage_policy, overage_policy_attribute
 from pancake_meter.store.table import Item
 
 _PREFIX = "BALANCE#"
+_ANY = "any"
+"""Units of a spend cap whose money pays for any number of them."""
 
 
 def balance_item(balance: Balance) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         "as_of": to_ms(balance.as_of),
         "valid_until": to_ms(balance.valid_until),
         "burned": balance.burned,
-        "policy": _policy_item(balance.policy),
+        "policy": _policy_item(balance),
         "term": _term_item(balance.term),
         "period": _period_item(balance),
         "grants": [_grant_item(grant) for grant in balance.grants],
@@ -56,7 +60,7 @@ def _sparse(balance: Balance) -> dict[str, Any]:
     """Return what most balances do not have; ``None`` for what does not apply."""
     return {
         "due_shard": due_shard(balance.customer_id) if balance.valid_until < NEVER else None,
-        "uncapped": balance.policy.is_uncapped or None,
+        "uncapped": balance.is_uncapped or None,
         "blocked": balance.blocked,
         "used_before": balance.used_before or None,
         "overage": balance.overage or None,
@@ -64,6 +68,7 @@ def _sparse(balance: Balance) -> dict[str, Any]:
         "refund_debt": balance.refund_debt or None,
         "line_start": to_ms(balance.line_start) if balance.line_start else None,
         "gone_before": balance.gone_before or None,
+        "spent": balance.spent or None,
         "lapsed": _lapse_item(balance.lapsed) if balance.lapsed else None,
     }
 
@@ -84,6 +89,7 @@ SPARSE_ATTRIBUTES = (
     "refund_debt",
     "line_start",
     "gone_before",
+    "spent",
     "lapsed",
 )
 """Attributes that are absent when they do not apply."""
@@ -133,6 +139,8 @@ def balance_from_item(item: Item) -> Balance:
         holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
         days=dict(item["days"]),
         blocked=item.get("blocked"),
+        limits=_limits(item["policy"]),
+        spent=item.get("spent", ZERO),
     )
     if balance.headroom != item["headroom"]:
         raise CorruptItem(f"headroom of {item['PK']} {item['SK']} is {item['headroom']}, not {balance.headroom}")
@@ -160,12 +168,19 @@ def _closed_until(item: Mapping[str, Any]) -> datetime | None:
     return from_ms(item.get("closed_until", item["start"]))
 
 
-def _policy_item(policy: Policy) -> dict[str, Any]:
+def _policy_item(balance: Balance) -> dict[str, Any]:
+    """Return the policy, with the limits beside it.
+
+    ``overage`` is what holds, so that earlier code, which knows no limits, reads the headroom that is stored.
+    """
+    policy = balance.policy
     item: dict[str, Any] = {
         "allowance": policy.allowance,
         "cadence": policy.cadence,
-        "overage": overage_policy_attribute(policy.overage),
+        "overage": overage_policy_attribute(balance.overage_policy),
     }
+    if balance.limits != NO_LIMITS:
+        item["limits"] = _limits_item(balance.limits) | {"overage_of_plan": overage_policy_attribute(policy.overage)}
     if policy.plan is not None:
         item["plan"] = policy.plan
     if policy.rollover_maximum != ZERO:
@@ -184,12 +199,30 @@ def _policy(item: Mapping[str, Any]) -> Policy:
         plan=item.get("plan"),
         allowance=item["allowance"],
         cadence=item["cadence"],
-        overage=overage_policy(item["overage"]),
+        overage=overage_policy(item["limits"]["overage_of_plan"] if "limits" in item else item["overage"]),
         rollover_maximum=item.get("rollover", ZERO),
         alert_thresholds=tuple(item.get("alerts", ())),
         holds_per_minute=int(item["per_minute"]) if "per_minute" in item else None,
         is_unpaid=item.get("unpaid", False),
     )
+
+
+def _limits_item(limits: Limits) -> dict[str, Any]:
+    item: dict[str, Any] = {"allowance": limits.allowance_cap, "overage": limits.overage_cap}
+    if (spend := limits.spend_cap) is not None:
+        item |= {"spend": spend.units if spend.units is not None else _ANY}
+        item |= {"amount": spend.money.amount, "currency": spend.money.currency} if spend.money else {}
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _limits(policy: Mapping[str, Any]) -> Limits:
+    if "limits" not in policy:
+        return NO_LIMITS
+    item = policy["limits"]
+    money = Money(item["amount"], item["currency"]) if "amount" in item else None
+    units = item.get("spend")
+    spend = SpendCap(None if units == _ANY else units, money) if units is not None else None
+    return Limits(item.get("allowance"), item.get("overage"), spend)
 
 
 def _term_item(term: Term) -> dict[str, Any]:
@@ -236,16 +269,20 @@ def _lapse(item: Mapping[str, Any]) -> Lapse:
 
 def _grant_item(grant: Grant) -> dict[str, Any]:
     """What follows from the kind is left out: a periodic grant's id, and the usual priority."""
+    is_trial = grant.kind == "trial"
     item: dict[str, Any] = {
-        "kind": grant.kind,
+        "kind": "promotion" if is_trial else grant.kind,
         "given": grant.quantity,
         "left": grant.remaining,
         "from": to_ms(grant.starts_at),
     }
     if grant.id != periodic_grant_id(grant.kind, grant.starts_at):
         item["id"] = grant.id
-    if grant.priority != DEFAULT_PRIORITY[grant.kind]:
+    if grant.priority != DEFAULT_PRIORITY[item["kind"]]:
         item["priority"] = grant.priority
+    if is_trial:
+        # Earlier code, which knows no such kind, reads it as a promotion.
+        item["trial"] = True
     if grant.expires_at is not None:
         item["until"] = to_ms(grant.expires_at)
     return item
@@ -255,7 +292,7 @@ def _grant(item: Mapping[str, Any]) -> Grant:
     kind, starts_at = item["kind"], from_ms(item["from"])
     return Grant(
         id=item.get("id", periodic_grant_id(kind, starts_at)),
-        kind=kind,
+        kind="trial" if "trial" in item else kind,
         quantity=item["given"],
         remaining=item["left"],
         priority=int(item.get("priority", DEFAULT_PRIORITY[kind])),

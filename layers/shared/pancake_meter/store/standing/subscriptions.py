@@ -58,6 +58,8 @@ def subscription_item(subscription: Subscription) -> dict[str, Any]:
         "uses": {meter: [_use_item(use) for use in uses] for meter, uses in subscription.uses.items()},
         **_listed(subscription),
     }
+    if subscription.blocked is not None:
+        item["blocked"] = subscription.blocked
     if pairs := bought_twice(subscription):
         # For whoever looks at the item; it follows from the orders and is never read back.
         item["bought_twice"] = sorted({order_id for pair in pairs for order_id in pair})
@@ -91,7 +93,7 @@ def _subscription(customer_id: str, item: Item) -> Subscription:
         uses = uses_of_first_format(item, orders)
     else:
         uses = {meter: tuple(_use(use) for use in uses) for meter, uses in item["uses"].items()}
-    return Subscription(customer_id, orders, uses, version=int(item["version"]))
+    return Subscription(customer_id, orders, uses, item.get("blocked"), version=int(item["version"]))
 
 
 def _order_item(order: OrderFacts) -> dict[str, Any]:

@@ -21,15 +21,22 @@ from pancake_meter.domain.access.customer_token import (
     Scope,
     TokenRefusal,
 )
+from pancake_meter.domain.access.once import IdempotencyConflict, Once
 from pancake_meter.domain.customer import check_customer_id
 from pancake_meter.domain.errors import InvalidCustomerId
-from pancake_meter.store.errors import StoreError
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.store.access.once import done_write, read_done
+from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
+from pancake_meter.store.table import Table
 
 TOKEN_LENGTH_MAX: Final = 4_000
 """Room for a customer id of 128 characters, each written as two escapes."""
 
+_TRIES_MAX: Final = 3
 _ALGORITHM: Final = "HS256"
-_CURRENT: Final = "current"
+CURRENT: Final = "current"
+"""Entry of the secret that names the key which signs."""
+
 _KEY_LENGTH_MIN: Final = 32
 _SKEW: Final = timedelta(minutes=1)
 """What two clocks may differ by."""
@@ -55,27 +62,78 @@ class TokenKeys:
         except ValueError as error:
             raise UnusableSecret("the secret of customer tokens is not JSON") from error
         usable = isinstance(keys, dict) and all(isinstance(key, str) for key in keys.values())
-        if not usable or keys.get(keys.get(_CURRENT)) is None or keys.get(_CURRENT) == _CURRENT:
+        if not usable or keys.get(keys.get(CURRENT)) is None or keys.get(CURRENT) == CURRENT:
             raise UnusableSecret("the secret of customer tokens names no current key")
-        if any(len(key) < _KEY_LENGTH_MIN for kid, key in keys.items() if kid != _CURRENT):
+        if any(len(key) < _KEY_LENGTH_MIN for kid, key in keys.items() if kid != CURRENT):
             raise UnusableSecret(f"a key of customer tokens has at least {_KEY_LENGTH_MIN} characters")
         found: Mapping[str, str] = keys
         return found
 
 
-def make_token(
-    keys: TokenKeys, customer_id: str, scopes: frozenset[Scope], life: timedelta, now: datetime
-) -> tuple[str, CustomerToken]:
-    """Return a signed token for one customer, and what it says.
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A token that was made at ``at``: its text, which is stored nowhere. ``is_replay``: by an earlier request."""
+
+    text: str
+    token: CustomerToken
+    at: datetime
+    is_replay: bool = False
+
+
+def make_token_once(
+    table: Table,
+    keys: TokenKeys,
+    once: Once,
+    customer_id: str,
+    scopes: frozenset[Scope],
+    life: timedelta,
+    now: datetime,
+) -> MadeToken:
+    """Make a token, once for each ``once``; a repeat gets the same token as long as it lives.
+
+    What it says is kept, without the customer, and is signed again with the same key: no token is kept.
 
     Raises:
+        IdempotencyConflict: the request's key was used for another request.
+        InvalidLife, StoreError: as ``make_token``.
+    """
+    for _ in range(_TRIES_MAX):
+        facts = read_done(table, once, now)
+        if facts is not None:
+            at = from_ms(facts["at"])
+            made = make_token(keys, customer_id, scopes, life, at, token_id=facts["id"], kid=facts["kid"])
+            return MadeToken(*made, at, is_replay=True)
+        kid, token_id = keys.by_kid()[CURRENT], uuid4().hex
+        text, token = make_token(keys, customer_id, scopes, life, now, token_id=token_id, kid=kid)
+        try:
+            table.write(done_write(once, {"at": to_ms(now), "id": token_id, "kid": kid}, token.expires_at, now))
+        except WriteRefused:
+            continue
+        return MadeToken(text, token, now)
+    raise StoreBusy("the same request is being answered")
+
+
+def make_token(
+    keys: TokenKeys,
+    customer_id: str,
+    scopes: frozenset[Scope],
+    life: timedelta,
+    now: datetime,
+    *,
+    token_id: str | None = None,
+    kid: str | None = None,
+) -> tuple[str, CustomerToken]:
+    """Return a signed token for one customer, and what it says; ``kid`` names the key that signs, if not the current one.
+
+    Raises:
+        IdempotencyConflict: there is no such key any more.
         InvalidLife: it would live shorter than a minute or longer than an hour.
         StoreError: the secret cannot be read or used.
     """
     if not LIFE_MIN <= life <= LIFE_MAX:
         raise InvalidLife(f"a token lives {int(LIFE_MIN.total_seconds())} to {int(LIFE_MAX.total_seconds())} seconds")
     issued = now.replace(microsecond=0)
-    token = CustomerToken(customer_id, scopes, issued + life, uuid4().hex)
+    token = CustomerToken(customer_id, scopes, issued + life, token_id or uuid4().hex)
     claims = {
         "iss": keys.stack,
         "aud": keys.stack,
@@ -89,7 +147,9 @@ def make_token(
     import jwt  # noqa: PLC0415
 
     by_kid = keys.by_kid()
-    kid = by_kid[_CURRENT]
+    kid = kid or by_kid[CURRENT]
+    if kid not in by_kid:
+        raise IdempotencyConflict("the key that signed the token is gone, and so is the token: ask for another")
     return jwt.encode(claims, by_kid[kid], algorithm=_ALGORITHM, headers={"kid": kid}), token
 
 
@@ -106,7 +166,7 @@ def read_token(keys: TokenKeys, text: str, now: datetime) -> CustomerToken | Tok
     except jwt.PyJWTError:
         return "malformed"
     by_kid = keys.by_kid()
-    if not isinstance(kid, str) or kid == _CURRENT or kid not in by_kid:
+    if not isinstance(kid, str) or kid == CURRENT or kid not in by_kid:
         return "unknown_kid"
     try:
         # The instants are compared below, by the stack's own clock.

@@ -5,14 +5,18 @@ key might do. So each write demands, in its own transaction, that the key that a
 
 No write makes the time shorter until which some admin key is live: a key is revoked by one that lives at least as long, and
 what a rotation ends has a successor that lives at least as long.
+
+With ``made_once``, the same transaction marks the request as done, and a repeat of it gets the same key again: whoever
+repeats is held against the table too.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 from pancake_meter.domain.access.api_key import (
     OVERLAP_MAX,
@@ -27,11 +31,13 @@ from pancake_meter.domain.access.api_key import (
     OwnApiKey,
     api_key_id,
     check_new_key,
+    derived_api_key,
     generate_api_key,
     refusal_of,
 )
-from pancake_meter.domain.access.role import Role
-from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.access.once import REMEMBERED, IdempotencyConflict, Once
+from pancake_meter.domain.access.role import ROLES, Role
+from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.access.api_keys import (
     FOREVER,
     Caller,
@@ -41,19 +47,43 @@ from pancake_meter.store.access.api_keys import (
     revoke_api_key,
     write_api_key,
 )
-from pancake_meter.store.errors import WriteRefused
-from pancake_meter.store.table import Table
+from pancake_meter.store.access.once import done_write, read_done
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.table import Put, Table
+from pancake_meter.usecases.access.customer_token import CURRENT
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _ADMINS: Final = frozenset[Role]({"admin"})
+_TRIES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made: its plain text, which is stored nowhere, and what is known of it."""
+    """A key that was just made: its plain text, which is stored nowhere, and what is known of it.
+
+    ``is_replay``: an earlier request made it, and ``known`` is as it was then.
+    """
 
     text: str
     known: ApiKey
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOnce:
+    """A request that makes a key once. ``secrets`` are the stack's, by kid.
+
+    The text of such a key follows from one of them and a random salt. The salt is kept for a day, so that a repeat gets the
+    same text: the table alone does not tell it, and neither does the secret alone.
+    """
+
+    once: Once
+    secrets: Callable[[], Mapping[str, str]]
+
+    def text(self, mode: Mode, kid: str, salt: str) -> str | None:
+        """Return the text of a key, or ``None`` where its secret has been rotated away."""
+        secret = self.secrets().get(kid)
+        return derived_api_key(mode, secret, salt) if secret is not None else None
 
 
 def create_key(
@@ -65,29 +95,49 @@ def create_key(
     now: datetime,
     *,
     by: str | None = None,
+    made_once: MadeOnce | None = None,
 ) -> NewKey:
-    """Make a key of the stack's mode.
+    """Make a key of the stack's mode; with ``made_once``, a repeat of the request gets the same key again.
 
     Raises:
         CallerKeyNotActive: the key that asks is no active admin key.
         InvalidApiKey: the name, the roles or the end are not allowed.
+        IdempotencyConflict: the request's key was used for another request.
         StoreBusy, StoreUnavailable: passing trouble; a key that was made all the same is listed, and opens to nobody.
     """
-    check_new_key(name, roles, expires_at, now)
-    new = _new_key(mode, name, roles, expires_at, now)
-    with _caller(by, now) as caller:
-        write_api_key(table, new.text, new.known, caller)
-    return new
+    for _ in range(_TRIES_MAX):
+        if (before := _made_before(table, mode, made_once, now, by)) is not None:
+            return before
+        check_new_key(name, roles, expires_at, now)
+        new, done = _new_key(mode, name, roles, expires_at, now, made_once)
+        with _caller(by, now) as caller:
+            try:
+                write_api_key(table, new.text, new.known, caller, done=done)
+            except WriteRefused:
+                if done is None:
+                    raise
+            else:
+                return new
+    raise StoreBusy("the same request is being answered")
 
 
 def rotate_key(
-    table: Table, mode: Mode, key_id: str, overlap: timedelta, now: datetime, *, by: str | None = None
+    table: Table,
+    mode: Mode,
+    key_id: str,
+    overlap: timedelta,
+    now: datetime,
+    *,
+    by: str | None = None,
+    made_once: MadeOnce | None = None,
 ) -> NewKey:
     """Make a key with the name and the roles of another, which ends after ``overlap``, or earlier if it would anyway.
 
-    Where the old key had an end, the new one lives as long as the old one was made to.
+    Where the old key had an end, the new one lives as long as the old one was made to. With ``made_once``, a repeat of the
+    request gets the same key again.
 
     Raises:
+        IdempotencyConflict: the request's key was used for another request.
         InvalidApiKey: the overlap is not allowed.
         CallerKeyNotActive: the key that asks is no active admin key.
         ApiKeyNotFound: no key has that id.
@@ -97,19 +147,23 @@ def rotate_key(
     if not OVERLAP_MIN <= overlap <= OVERLAP_MAX:
         least, most = (int(bound.total_seconds()) for bound in (OVERLAP_MIN, OVERLAP_MAX))
         raise InvalidApiKey(f"an overlap is {least} to {most} seconds")
+    if (before := _made_before(table, mode, made_once, now, by)) is not None:
+        return before
     old = _known(table, key_id)
     if key_id == by and refusal_of(old, _ADMINS, now) is not None:
         raise _not_active()
     if old.status_at(now) != "active" or old.replaced_by is not None:
         raise ApiKeyNotActive("the key was revoked, has expired or was rotated already", key_id=key_id)
     expires_at = now + (old.expires_at - old.created_at) if old.expires_at is not None else None
-    new = _new_key(mode, old.plain_name, old.roles, expires_at, now)
+    new, done = _new_key(mode, old.plain_name, old.roles, expires_at, now, made_once)
     old_end = now + overlap if old.expires_at is None else min(old.expires_at, now + overlap)
     # One that rotates itself is demanded to be active by the write that ends it.
     with _caller(by if by != key_id else None, now) as caller:
         try:
-            replace_api_key(table, old, new.text, new.known, old_end, caller)
+            replace_api_key(table, old, new.text, new.known, old_end, caller, done=done)
         except WriteRefused as refused:
+            if (before := _made_before(table, mode, made_once, now, by)) is not None:
+                return before
             raise ApiKeyNotActive("the key was revoked or rotated just now", key_id=key_id) from refused
     return new
 
@@ -176,6 +230,40 @@ def _known(table: Table, key_id: str) -> ApiKey:
     return known
 
 
-def _new_key(mode: Mode, name: str, roles: frozenset[Role], expires_at: datetime | None, now: datetime) -> NewKey:
-    text = generate_api_key(mode)
-    return NewKey(text, ApiKey(api_key_id(text), name, roles, now, expires_at))
+def _new_key(
+    mode: Mode,
+    name: str,
+    roles: frozenset[Role],
+    expires_at: datetime | None,
+    now: datetime,
+    made_once: MadeOnce | None,
+) -> tuple[NewKey, Put | None]:
+    """Return a new key, and the write that marks its request as done, where it is made once."""
+    if made_once is None:
+        text = generate_api_key(mode)
+        return NewKey(text, ApiKey(api_key_id(text), name, roles, now, expires_at)), None
+    by_kid, salt = made_once.secrets(), uuid4().hex
+    kid = by_kid[CURRENT]
+    text = derived_api_key(mode, by_kid[kid], salt)
+    facts: dict[str, Any] = {"kid": kid, "salt": salt, "name": name, "roles": sorted(roles), "at": to_ms(now)}
+    if expires_at is not None:
+        facts["ends_at"] = to_ms(expires_at)
+    done = done_write(made_once.once, facts, now + REMEMBERED, now)
+    return NewKey(text, ApiKey(api_key_id(text), name, roles, now, expires_at)), done
+
+
+def _made_before(table: Table, mode: Mode, made_once: MadeOnce | None, now: datetime, by: str | None) -> NewKey | None:
+    """Return the key that an earlier request like this one has made, as it was then. Its text is for an admin of now."""
+    facts = read_done(table, made_once.once, now) if made_once is not None else None
+    if made_once is None or facts is None:
+        return None
+    if by is not None:
+        caller = read_api_key(table, by)
+        if caller is None or refusal_of(caller, _ADMINS, now) is not None:
+            raise _not_active()
+    text = made_once.text(mode, facts["kid"], facts["salt"])
+    if text is None:
+        raise IdempotencyConflict("the key was made, and its text cannot be told again: revoke it, and make another")
+    ends_at = from_ms(facts["ends_at"]) if "ends_at" in facts else None
+    roles = frozenset(role for role in ROLES if role in facts["roles"])
+    return NewKey(text, ApiKey(api_key_id(text), facts["name"], roles, from_ms(facts["at"]), ends_at), is_replay=True)

@@ -1,59 +1,19 @@
-"""What the operator does to one balance by hand: give units, cut access off, and open it again."""
+"""What the operator does to a customer's access by hand: cut it off, and open it again."""
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from pancake_meter.domain.balance.adjust import add_grant, set_blocked
+from pancake_meter.domain.balance.adjust import set_blocked
 from pancake_meter.domain.balance.balance import Balance
-from pancake_meter.domain.balance.gift import Gift
-from pancake_meter.domain.errors import GiftConflict, InvalidReason
-from pancake_meter.store.balance.balances import write_change
-from pancake_meter.store.balance.given_units import gift_write, read_gift
-from pancake_meter.store.errors import StoreBusy
-from pancake_meter.store.selling.overage_lines import read_due_lines
+from pancake_meter.domain.errors import InvalidReason
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.balance.balances import read_balances, write_change
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.standing.subscriptions import read_subscription, subscription_write
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
 REASON_LENGTH_MAX: Final = 200
-
-
-def give_units(
-    metering: Metering,
-    customer_id: str,
-    meter: str,
-    gift_id: str,
-    gift: Gift,
-    now: datetime,
-    *,
-    by: str | None = None,
-) -> Balance:
-    """Give units, once for each ``gift_id``; return the balance. ``by`` names the operator's API key, for the ledger.
-
-    Raises:
-        UnknownMeter: the catalog has no such meter.
-        CustomerErased: the customer was erased.
-        InvalidGift: nothing is given, or it would end before it starts or is given.
-        GiftConflict: the id was used to give other units.
-        TooManyGrants: the balance cannot carry another grant.
-        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
-    """
-    metering.check_meter(meter)
-    for _ in range(ATTEMPTS_MAX):
-        known = read_gift(metering.table, customer_id, meter, gift_id)
-        if known is not None:
-            if known != gift:
-                raise GiftConflict("the id was used to give other units")
-            return metering.current_balance(customer_id, meter, now)
-        grant = gift.grant(gift_id, now)
-        begun = metering.begin_change(customer_id, meter, now)
-        lines = read_due_lines(metering.table, customer_id, meter, begun.due)
-        change = replace(add_grant(begun.change, grant, now, lines), by=by)
-        once = gift_write(customer_id, meter, gift_id, gift, now)
-        written = write_change(metering.table, change, "given", gift_id, now, demands=[once, *begun.demands])
-        if written is not None:
-            return written
-        metering.check_not_erased(customer_id)
-    raise StoreBusy("the balance kept changing")
 
 
 def block(
@@ -71,8 +31,7 @@ def block(
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     metering.check_meter(meter)
-    if reason is not None and not 1 <= len(reason) <= REASON_LENGTH_MAX:
-        raise InvalidReason(f"a reason has 1 to {REASON_LENGTH_MAX} characters")
+    _check_reason(reason)
     for _ in range(ATTEMPTS_MAX):
         begun = metering.begin_change(customer_id, meter, now)
         if begun.change.balance.blocked == reason:
@@ -84,3 +43,46 @@ def block(
             return written
         metering.check_not_erased(customer_id)
     raise StoreBusy("the balance kept changing")
+
+
+def block_customer(
+    metering: Metering, customer_id: str, reason: str | None, now: datetime, *, by: str | None = None
+) -> list[Balance]:
+    """Cut off, or open with ``None``, all that a customer has: every balance, and those that are opened later.
+
+    First it is kept for balances that are opened later, then every balance follows: whoever opens one meanwhile demands
+    that what was kept has not changed. A request that was cut off is repeated as it was. Return the balances.
+
+    Raises:
+        As ``block``.
+    """
+    _check_reason(reason)
+    for _ in range(ATTEMPTS_MAX):
+        if _keep_blocked(metering, customer_id, reason):
+            break
+        metering.check_not_erased(customer_id)
+    else:
+        raise StoreBusy("the customer's orders kept changing")
+    held = [balance.meter for balance in read_balances(metering.table, customer_id)]
+    # A balance of a meter that the catalog has no more is nobody's to use.
+    listed = [meter for meter in held if meter in metering.catalog.meters]
+    return [block(metering, customer_id, meter, reason, now, by=by) for meter in listed]
+
+
+def _keep_blocked(metering: Metering, customer_id: str, reason: str | None) -> bool:
+    """Keep the reason for balances that are opened later; return whether it is kept."""
+    known = read_subscription(metering.table, customer_id)
+    kept = known or Subscription(customer_id)
+    if kept.blocked == reason:
+        return True
+    try:
+        write = subscription_write(replace(kept, blocked=reason))
+        metering.table.transact([write, *metering.unless_erased(customer_id)])
+    except WriteRefused:
+        return False
+    return True
+
+
+def _check_reason(reason: str | None) -> None:
+    if reason is not None and not 1 <= len(reason) <= REASON_LENGTH_MAX:
+        raise InvalidReason(f"a reason has 1 to {REASON_LENGTH_MAX} characters")

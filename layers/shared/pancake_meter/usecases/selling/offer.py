@@ -77,7 +77,7 @@ class Offers:
         has_pack = bool(catalog.top_up_price(meter, plan, currency)) and self._can_carry_pack(balance, now)
         owes = balance.overage_due + balance.current_overage > ZERO
         if owes and plan and catalog.overage_price(meter, plan, currency):
-            return "overage" if balance.policy.overage_limit or not has_pack else "top_up"
+            return "overage" if balance.overage_limit or not has_pack else "top_up"
         return "top_up" if has_pack else None
 
     def _can_carry_pack(self, balance: Balance, now: datetime) -> bool:

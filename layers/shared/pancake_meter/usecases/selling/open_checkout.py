@@ -7,11 +7,12 @@ any point, finds the checkout, and Waffo answers it with the same session.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final, Self, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pancake_meter.catalog import Catalog
+from pancake_meter.domain.access.once import IdempotencyConflict, Once
 from pancake_meter.domain.balance.adjust import can_carry
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.errors import (
@@ -30,9 +31,11 @@ from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.domain.standing.held_order import HeldOrder, held_by
 from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.domain.standing.subscription import Subscription
-from pancake_meter.store.errors import StoreBusy
-from pancake_meter.store.selling.checkouts import read_slot, write_new_checkout, write_session
+from pancake_meter.store.access.once import done_write, read_done
+from pancake_meter.store.errors import StoreBusy, WriteRefused
+from pancake_meter.store.selling.checkouts import read_checkout, read_slot, write_new_checkout, write_session
 from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.table import Put, Table, Write
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
@@ -117,14 +120,33 @@ class OpenedCheckout:
     checkout: Checkout
     url: str
     is_new: bool
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """What a session sells beside what its checkout says: a product, at its own price or at the checkout's."""
+
+    id: str
+    sets_price: bool
+
+    @classmethod
+    def of(cls, quote: Quote) -> Self:
+        return cls(quote.product_id, quote.sets_price)
 
 
 def open_checkout(
-    selling: Selling, customer_id: str, request: SaleRequest, success_url: str | None, now: datetime
+    selling: Selling,
+    customer_id: str,
+    request: SaleRequest,
+    success_url: str | None,
+    now: datetime,
+    once: Once | None = None,
 ) -> OpenedCheckout:
-    """Open a checkout for what is asked, or find the open one that sells just that.
+    """Open a checkout for what is asked, or find the open one that sells just that; with ``once``, the same one again.
 
     Raises:
+        IdempotencyConflict: the request's key was used for another request, or for a checkout that is over.
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, SuccessUrlNotAllowed,
         AlreadySubscribed, PlanNotChangeable: see their classes.
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
@@ -133,9 +155,13 @@ def open_checkout(
     if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
 
+    landing = success_url or selling.success_url
+    if once is not None and (before := _opened_before(selling, once, landing, now)) is not None:
+        return before
+
     def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
-        checkout, is_new = _take_slot(selling, customer_id, quote, held, now)
-        return _with_session(selling, checkout, quote, success_url or selling.success_url, is_new=is_new)
+        checkout, is_new = _take_slot(selling, customer_id, quote, held, now, once)
+        return _with_session(selling, checkout, _Product.of(quote), landing, is_new=is_new)
 
     if request.kind in UNIT_KINDS:
         return sell(_quote_units(selling, customer_id, request, now))
@@ -143,6 +169,22 @@ def open_checkout(
     held = _held_for(selling, customer_id, request, subscription, now)
     currencies = selling.currency(customer_id, subscription, request.currency, now)
     return _sell_plan(selling, customer_id, request, held, currencies, sell)
+
+
+def _opened_before(selling: Selling, once: Once, success_url: str | None, now: datetime) -> OpenedCheckout | None:
+    """Return what an earlier request like this one was answered, as it stands now. An open page gets a fresh token."""
+    table = selling.metering.table
+    facts = read_done(table, once, now)
+    checkout = read_checkout(table, facts["checkout_id"]) if facts is not None else None
+    if facts is None or checkout is None:
+        return None
+    if checkout.status_at(now) == "open":
+        product = _Product(facts["product_id"], facts["sets_price"])
+        opened = _with_session(selling, checkout, product, success_url, is_new=facts["is_new"])
+        return replace(opened, is_new=facts["is_new"], is_replay=True)
+    if checkout.url is None:
+        raise IdempotencyConflict("the checkout that was asked for under this key is over: ask under another key")
+    return OpenedCheckout(checkout, checkout.url, facts["is_new"], is_replay=True)
 
 
 def _held_for(
@@ -246,7 +288,7 @@ def _quote_overage(selling: Selling, customer_id: str, request: SaleRequest, met
 
 
 def _take_slot(
-    selling: Selling, customer_id: str, quote: Quote, held: HeldOrder | None, now: datetime
+    selling: Selling, customer_id: str, quote: Quote, held: HeldOrder | None, now: datetime, once: Once | None
 ) -> tuple[Checkout, bool]:
     """Return the open checkout that sells just this, or a new one in the place of whatever was there."""
     table = selling.metering.table
@@ -254,14 +296,37 @@ def _take_slot(
     for _ in range(_ATTEMPTS_MAX):
         current = read_slot(table, customer_id, fresh.kind, fresh.subject)
         if current is not None and _still_sells(current, fresh, now) and not _is_used_up(selling, current, held):
+            if once is not None:
+                _keep_answer(table, _done(once, current, quote, now, is_new=False))
             return current, False
         replaced = current
         if current is not None and current.status == "open":
             replaced = replace(current, status="expired" if current.status_at(now) == "expired" else "superseded")
-        if write_new_checkout(table, fresh, replaced, selling.metering.unless_erased(customer_id)):
+        demands: list[Write] = [*selling.metering.unless_erased(customer_id)]
+        if once is not None:
+            demands.append(_done(once, fresh, quote, now, is_new=True))
+        if write_new_checkout(table, fresh, replaced, demands):
             return fresh, True
         selling.metering.check_not_erased(customer_id)
     raise StoreBusy("the checkout kept changing")
+
+
+def _keep_answer(table: Table, done: Put) -> None:
+    try:
+        table.write(done)
+    except WriteRefused:
+        raise StoreBusy("the same request is being answered") from None
+
+
+def _done(once: Once, checkout: Checkout, quote: Quote, now: datetime, *, is_new: bool) -> Put:
+    """Return the write that marks a request as answered with a checkout, as long as Waffo knows the checkout's session."""
+    facts = {
+        "checkout_id": checkout.id,
+        "product_id": quote.product_id,
+        "sets_price": quote.sets_price,
+        "is_new": is_new,
+    }
+    return done_write(once, facts, now + _SESSION_KEY_LIFETIME, now)
 
 
 def _still_sells(current: Checkout, wanted: Checkout, now: datetime) -> bool:
@@ -282,15 +347,15 @@ def _is_used_up(selling: Selling, checkout: Checkout, held: HeldOrder | None) ->
 
 
 def _with_session(
-    selling: Selling, checkout: Checkout, quote: Quote, success_url: str | None, *, is_new: bool
+    selling: Selling, checkout: Checkout, product: _Product, success_url: str | None, *, is_new: bool
 ) -> OpenedCheckout:
     """Have Waffo make the session, or hand out the one there is with a token that is good for two minutes or more."""
     if checkout.url is not None:
-        token = selling.waffo.session_token(product_id=quote.product_id, buyer_identity=checkout.customer_id)
+        token = selling.waffo.session_token(product_id=product.id, buyer_identity=checkout.customer_id)
         url = url_with_token(checkout.url, token, is_test=selling.environment == "test")
         return OpenedCheckout(checkout, url, is_new=False)
     session = selling.waffo.authenticated_checkout(
-        _session_request(selling.catalog, checkout, quote, success_url),
+        _session_request(selling.catalog, checkout, product, success_url),
         buyer_identity=checkout.customer_id,
         idempotency_key=idempotency_key("checkout", checkout.id),
         is_test=selling.environment == "test",
@@ -300,7 +365,7 @@ def _with_session(
     return OpenedCheckout(kept, session.url, is_new)
 
 
-def _session_request(catalog: Catalog, checkout: Checkout, quote: Quote, success_url: str | None) -> CreateSession:
+def _session_request(catalog: Catalog, checkout: Checkout, product: _Product, success_url: str | None) -> CreateSession:
     settings = catalog.checkout
     metadata = {"customer_id": checkout.customer_id, "checkout_id": checkout.id, "kind": checkout.kind}
     if checkout.plan is not None:
@@ -310,11 +375,11 @@ def _session_request(catalog: Catalog, checkout: Checkout, quote: Quote, success
     if checkout.quantity:
         metadata["quantity"] = format_quantity(checkout.quantity)
     return CreateSession(
-        product_id=quote.product_id,
+        product_id=product.id,
         currency=checkout.amount.currency,
-        purchase=PlanChange(quote.origin_order_id, checkout.timing) if quote.origin_order_id else NewPurchase(),
+        purchase=PlanChange(checkout.origin_order_id, checkout.timing) if checkout.origin_order_id else NewPurchase(),
         price=PriceSnapshot(checkout.amount.display, cast("TaxCategory", settings.tax_category))
-        if quote.sets_price
+        if product.sets_price
         else None,
         success_url=success_url,
         expires_in_seconds=settings.session_lifetime // timedelta(seconds=1),
