@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
+from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, Tax, WantedKind
 from pancake_meter.http.fields import Amount, Currency, MeterName, PositiveQuantity, Timestamp, Units, Url, WireModel
 from pancake_meter.http.problem import Problem
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoInFlight, WaffoUnavailable
@@ -86,7 +86,7 @@ class CheckoutLine(TypedDict):
 
 
 class CheckoutBody(TypedDict):
-    """One checkout. ``amount`` is a display amount before tax; ``url`` is the payment page, in answers that open one.
+    """One checkout. ``amount`` is a display amount; ``tax`` says whether it is inside it or comes on top. ``url`` is the payment page, in answers that open one.
 
     ``lines`` say of an overage checkout what was used when; of other kinds there are none. ``origin_order_id`` is the
     order that a plan change replaces.
@@ -101,6 +101,7 @@ class CheckoutBody(TypedDict):
     quantity: Units
     amount: Amount
     currency: Currency
+    tax: Tax
     status: CheckoutStatus
     flag: Flag | None
     created_at: Timestamp
@@ -129,6 +130,7 @@ def checkout_body(checkout: Checkout, now: datetime) -> CheckoutBody:
         "quantity": checkout.quantity,
         "amount": checkout.amount.display,
         "currency": checkout.amount.currency,
+        "tax": checkout.tax,
         "status": checkout.status_at(now),
         "flag": checkout.flag,
         "created_at": timestamp(checkout.created_at),
