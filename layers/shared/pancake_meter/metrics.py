@@ -35,6 +35,7 @@ _METERING: Final = (
     "overage_checkout",
     "webhook_intake",
     "webhook_deliveries",
+    "payments",
     "reconciliation",
     "renewal_reset",
 )

@@ -181,6 +181,15 @@ PageCursor = Annotated[
 ]
 
 
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
+    AfterValidator(_without_controls),
+    WithJsonSchema({"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}),
+]
+"""Why an operator decides something, for people."""
+
+
 class NoQuery(WireModel):
     """The query of a route that takes none: an unknown parameter is likely a mistake."""
 
@@ -188,11 +197,4 @@ class NoQuery(WireModel):
 class DismissRequest(WireModel):
     """Body of a dismissal of parked usage or of a webhook delivery: the reason why nothing is to be done."""
 
-    reason: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
-        AfterValidator(_without_controls),
-        WithJsonSchema(
-            {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
-        ),
-    ]
+    reason: Reason

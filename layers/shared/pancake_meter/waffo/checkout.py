@@ -229,7 +229,7 @@ class AuthenticatedCheckout:
 
 @dataclass(frozen=True, slots=True)
 class CanceledOrder:
-    """What a cancel led to, ``canceled`` at once or ``canceling`` at the end of the period; or a reactivation, ``active``."""
+    """What a cancel led to: ``canceled`` at once, ``canceling`` at the end of the period. A reactivation: ``active``."""
 
     order_id: str
     status: str

@@ -31,8 +31,8 @@ from pancake_meter.waffo.checkout import (
     CreateSession,
     RefundTicket,
     SessionToken,
-    check_identity,
     check_amount,
+    check_identity,
     check_short_id,
     url_with_token,
 )

@@ -68,8 +68,8 @@ def lot_of(credit: Credit, quantity: Decimal, paid_at: datetime) -> Grant:
 def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
     """Credit a payment to the balance of the checkout's meter.
 
-    The money must be what we asked for, in currency and in the price (``Checkout.asks_for``): anything else is flagged and credits
-    nothing, because a person has to look at it. Else what an overage checkout sold and is still owed is settled, and the
+    The money must be what we asked for, in currency and in the price (``Checkout.asks_for``). Anything else is flagged and
+    credits nothing, because a person has to look at it. Else what an overage checkout sold and is still owed is settled. The
     rest is credit and flagged, be it the second payment of one checkout or the late one of an expired or superseded one.
 
     ``lines`` are the overage lines that it sold, and those with units due, as they are kept.

@@ -86,7 +86,9 @@ class CheckoutLine(TypedDict):
 
 
 class CheckoutBody(TypedDict):
-    """One checkout. ``amount`` is a display amount; ``tax`` says whether it is inside it or comes on top. ``url`` is the payment page, in answers that open one.
+    """One checkout. ``amount`` is a display amount; ``tax`` says whether it is inside that or comes on top.
+
+    ``url`` is the payment page, in answers that open one.
 
     ``lines`` say of an overage checkout what was used when; of other kinds there are none. ``origin_order_id`` is the
     order that a plan change replaces.

@@ -34,7 +34,10 @@ class SaleRequest:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a checkout will sell; ``tax`` says whether it is inside ``amount``. ``origin_order_id`` is the order that a plan change moves."""
+    """What a checkout will sell; ``tax`` says whether it is inside ``amount``.
+
+    ``origin_order_id`` is the order that a plan change moves.
+    """
 
     kind: CheckoutKind
     product_id: str

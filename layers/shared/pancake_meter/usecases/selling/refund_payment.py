@@ -1,7 +1,7 @@
 """Refunds that the operator asks for: one ticket at Waffo for each, however often and however unluckily it is asked for.
 
-The request is kept before Waffo is called. After a lost answer Waffo is asked whether it has the ticket before the request is
-sent again. Units are taken back when Waffo's webhook says that the money went back, and not before.
+The request is kept before Waffo is called. After a lost answer Waffo is asked whether it has the ticket; if not, the
+request is sent again. Units are taken back when Waffo's webhook says that the money went back, and not before.
 """
 
 from dataclasses import dataclass, replace

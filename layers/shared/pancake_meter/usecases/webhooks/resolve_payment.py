@@ -183,5 +183,6 @@ def _signed(books: CustomerBooks, by: str | None) -> CustomerBooks:
 
 def _bring_current(metering: Metering, customer_id: str, now: datetime) -> None:
     """Write what time alone has changed in each balance by itself, where all is more than one transaction writes."""
-    if not any([metering.keep_current(balance, now) for balance in read_balances(metering.table, customer_id)]):
+    written = [metering.keep_current(balance, now) for balance in read_balances(metering.table, customer_id)]
+    if not any(written):
         raise TooManyLines("the payment changes more than one transaction writes")
