@@ -10,7 +10,13 @@ from pancake_meter.domain.errors import PaymentNotFound
 from pancake_meter.domain.selling.resolution import Resolution
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router
-from pancake_meter.http.selling.payments import PaymentsQuery, ResolveRequest, payment_body, payment_page
+from pancake_meter.http.selling.payments import (
+    PaymentsQuery,
+    ResolveRequest,
+    payment_body,
+    payment_page,
+    resolved_body,
+)
 from pancake_meter.store.selling.payments import list_payments, read_payment
 from pancake_meter.usecases.webhooks.resolve_payment import resolve_payment
 
@@ -56,4 +62,4 @@ def post_resolve(payment_id: str) -> Response[str]:
     )
     resolved = resolve_payment(deps.metering, payment_id, wanted, now)
     logger.info("payment resolved", payment=payment_id, resolved_as=request.as_, replayed=resolved.is_replay)
-    return answer(HTTPStatus.OK, {**payment_body(resolved.payment), "replayed": resolved.is_replay})
+    return answer(HTTPStatus.OK, resolved_body(resolved.payment, replayed=resolved.is_replay))

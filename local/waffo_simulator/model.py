@@ -92,8 +92,8 @@ class SubscriptionOrder(Order):
     """A subscription. Its period is the one with `index` counted from `anchor`, unless a test gave it other bounds.
 
     `trial` is the trial that it began with, and `is_trialing` says whether that still runs. `is_in_trial` is what GraphQL
-    says of it: Waffo clears that when the order is cancelled, while the trial goes on. `has_unpaid_balance`: it was cancelled
-    while a charge was overdue.
+    says of it: Waffo clears that when the order is cancelled, while the trial goes on. `has_unpaid_balance`: it was
+    cancelled while a charge was overdue.
     """
 
     anchor: datetime

@@ -108,7 +108,9 @@ def test_issue_13_point_4_who_counts_open_deliveries_cannot_read_their_bodies() 
 def test_issue_13_point_4_only_who_applies_webhooks_reads_their_bodies(function: str) -> None:
     reads = [Touch("GetItem", TABLE, "DELIVERY#0"), Touch("Query", "listing", "DELIVERIES#applied")]
     can_read = any(is_allowed(function, touch) for touch in reads)
-    assert can_read == (function in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data"})
+    assert can_read == (
+        function in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data"}
+    )
 
 
 def test_only_an_erasure_reads_the_table_from_end_to_end_and_sees_keys_alone() -> None:

@@ -13,6 +13,7 @@ from pancake_meter.http.selling.payments import (
     PaymentsQuery,
     RefundAskedBody,
     RefundPaymentRequest,
+    ResolvedBody,
     ResolveRequest,
 )
 from pancake_meter.http.selling.plans import PlansBody, PlansQuery
@@ -86,7 +87,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/payments/{payment_id}/resolve": Described(
         "resolve_payment",
         "Say what a flagged payment is; it is credited and counted as that, once",
-        {HTTPStatus.OK: Answer(PaymentBody)},
+        {HTTPStatus.OK: Answer(ResolvedBody)},
         body=Body(ResolveRequest),
         refusals=(
             "payment_not_found",

@@ -185,7 +185,9 @@ Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
     AfterValidator(_without_controls),
-    WithJsonSchema({"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}),
+    WithJsonSchema(
+        {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
+    ),
 ]
 """Why an operator decides something, for people."""
 

@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NotRequired, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from typing_extensions import TypedDict
@@ -82,7 +82,7 @@ def _when(kind: ResolvedAs, *then: dict[str, Any]) -> dict[str, Any]:
 
 
 class ResolveRequest(WireModel):
-    """Body of ``POST /v1/payments/{payment_id}/resolve``: what the payment is. ``id`` is the caller's: once for each payment.
+    """Body of ``POST /v1/payments/{payment_id}/resolve``: what the payment is. ``id`` is the caller's.
 
     ``units`` takes ``meter`` and ``quantity``; ``priority`` and ``expires_at`` are those of the meter's top-up where they are
     left out. ``checkout`` takes ``checkout_id``, or means the checkout that the payment names.
@@ -131,7 +131,8 @@ class RefundPaymentRequest(WireModel):
 class PaymentSummary(TypedDict):
     """One payment as lists show it. ``amount`` includes ``tax``; ``refunded`` is what went back of it.
 
-    ``status`` is ``flagged`` while a person has to say what it is for: ``flag`` says why. ``sold`` is null while nobody knows.
+    ``status`` is ``flagged`` while a person has to say what it is for: ``flag`` says why. ``sold`` is null while nobody
+    knows.
     """
 
     payment_id: str
@@ -150,7 +151,7 @@ class PaymentSummary(TypedDict):
 
 
 class CreditBody(TypedDict):
-    """Units that a payment gave; ``taken_back`` of them went with refunds. ``overage``: they were owed, and it settled them."""
+    """Units that a payment gave; ``taken_back`` of them went with refunds. ``overage``: it settled units that were owed."""
 
     meter: str
     kind: Literal["overage", "top_up", "credit"]
@@ -202,7 +203,8 @@ class RefundBody(TypedDict):
 class PaymentBody(PaymentSummary):
     """One payment with all that came of it. ``refundable`` is what may yet be refunded; null where nobody says how much.
 
-    ``collected`` is what was collected, ``list_total`` the order's price after tax. ``number`` counts a subscription's charges.
+    ``collected`` is what was collected, ``list_total`` the order's price after tax. ``number`` counts a subscription's
+    charges.
     """
 
     collected: Amount | None
@@ -212,7 +214,12 @@ class PaymentBody(PaymentSummary):
     credits: list[CreditBody]
     resolution: ResolutionBody | None
     refunds: list[RefundBody]
-    replayed: NotRequired[bool]
+
+
+class ResolvedBody(PaymentBody):
+    """The payment as it is resolved. ``replayed``: an earlier request resolved it."""
+
+    replayed: bool
 
 
 class RefundAskedBody(RefundBody):
@@ -253,6 +260,11 @@ def payment_body(payment: Payment) -> PaymentBody:
         "resolution": _resolution(payment.resolution) if payment.resolution else None,
         "refunds": [*asked, *told],
     }
+
+
+def resolved_body(payment: Payment, *, replayed: bool) -> ResolvedBody:
+    """Return a payment as it is resolved."""
+    return {**payment_body(payment), "replayed": replayed}
 
 
 def refund_asked_body(payment: Payment, request: RefundRequest, *, replayed: bool) -> RefundAskedBody:
