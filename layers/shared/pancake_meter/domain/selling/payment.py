@@ -13,7 +13,7 @@ from typing import Literal
 from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.refund import Refund
-from pancake_meter.domain.selling.refund_request import RefundRequest, RefundState, ticket_reference
+from pancake_meter.domain.selling.refund_request import RefundRequest, RefundState
 from pancake_meter.domain.selling.resolution import Resolution
 
 MAX_REFUNDS = 50
@@ -174,8 +174,7 @@ class Payment:
 
     def refund_of(self, request: RefundRequest) -> Refund | None:
         """Return the refund that came of a request, once Waffo's webhook told of it."""
-        reference = ticket_reference(self.payment_id, request.id)
-        return next((refund for refund in self.refunds.values() if refund.marks.ticket == reference), None)
+        return next((each for each in self.refunds.values() if each.marks.ticket == request.reference), None)
 
     def state_of(self, request: RefundRequest) -> RefundState:
         """Return how far a refund is. Waffo's webhook alone says that it succeeded."""

@@ -25,13 +25,15 @@ _ID_DIGITS: Final = 40
 class RefundRequest:
     """One refund that was asked for. ``id`` is the caller's, ``by`` names the API key.
 
-    ``ticket_id`` is Waffo's; ``None`` while it is not known whether Waffo has a ticket. ``refusal`` is why Waffo refused it.
+    ``reference`` is our id of it at Waffo, which comes back with the refund. ``ticket_id`` is Waffo's; ``None`` while it is
+    not known whether Waffo has a ticket. ``refusal`` is why Waffo refused it.
     """
 
     id: str
     amount: Decimal
     reason: str
     at: datetime
+    reference: str
     by: str | None = None
     ticket_id: str | None = None
     state: TicketState = "requested"
@@ -44,7 +46,7 @@ class RefundRequest:
 
 
 def ticket_reference(payment_id: str, request_id: str) -> str:
-    """Return our id of a ticket at Waffo. It comes back with the refund."""
+    """Return our id of a new ticket at Waffo."""
     return f"rfd_{sha256(f'{payment_id}#{request_id}'.encode()).hexdigest()[:_ID_DIGITS]}"
 
 

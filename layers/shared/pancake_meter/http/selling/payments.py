@@ -84,12 +84,11 @@ def _when(kind: ResolvedAs, *then: dict[str, Any]) -> dict[str, Any]:
 class ResolveRequest(WireModel):
     """Body of ``POST /v1/payments/{payment_id}/resolve``: what the payment is. ``id`` is the caller's.
 
-    ``units`` takes ``meter`` and ``quantity``; ``priority`` and ``expires_at`` are those of the meter's top-up where they are
-    left out. ``checkout`` takes ``checkout_id``, or means the checkout that the payment names.
+    ``units`` takes ``meter`` and ``quantity``; where ``priority`` and ``expires_at`` are left out, those of the meter's
+    top-up hold. ``checkout`` takes ``checkout_id``, or means the checkout that the payment names.
     """
 
     model_config = ConfigDict(
-        populate_by_name=True,
         json_schema_extra={
             "allOf": [
                 _when("units", _given("meter", "quantity"), _absent("checkout_id")),

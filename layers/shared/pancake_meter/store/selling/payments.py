@@ -183,6 +183,7 @@ def _request_item(request: RefundRequest) -> dict[str, Any]:
     item = {
         "amount": request.amount,
         "at": to_ms(request.at),
+        "reference": request.reference,
         "by": request.by,
         "ticket_id": request.ticket_id,
         "state": request.state,
@@ -197,6 +198,7 @@ def _request(request_id: str, item: Mapping[str, Any], reason: str) -> RefundReq
         amount=item["amount"],
         reason=reason,
         at=from_ms(item["at"]),
+        reference=item["reference"],
         by=item.get("by"),
         ticket_id=item.get("ticket_id"),
         state=item["state"],

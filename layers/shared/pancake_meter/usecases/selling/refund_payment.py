@@ -120,13 +120,12 @@ def _request(payment: Payment, wish: RefundWish, now: datetime) -> RefundRequest
     if len(payment.requests) >= MAX_REQUESTS:
         raise TooManyRefunds("the payment has as many refunds as can be kept", limit=MAX_REQUESTS)
     reason = "" if is_pseudonym(payment.customer_id) else wish.reason
-    return RefundRequest(wish.id, amount, reason, now, wish.by)
+    return RefundRequest(wish.id, amount, reason, now, ticket_reference(payment.payment_id, wish.id), wish.by)
 
 
 def _sent(refunding: Refunding, payment: Payment, request: RefundRequest, *, is_new: bool) -> RefundRequest:
     """Return the request as Waffo answers it. One that may have been sent before is looked for first."""
-    reference = ticket_reference(payment.payment_id, request.id)
-    ticket = None if is_new else refunding.waffo.refund_ticket(reference)
+    ticket = None if is_new else refunding.waffo.refund_ticket(request.reference)
     currency = payment.told_charge.currency if payment.told_charge else ""
     if ticket is None:
         try:
@@ -135,7 +134,7 @@ def _sent(refunding: Refunding, payment: Payment, request: RefundRequest, *, is_
                 amount=Money(request.amount, currency).display,
                 currency=currency,
                 reason=request.reason or _NO_REASON,
-                external_id=reference,
+                external_id=request.reference,
             )
         except WaffoRejected as refusal:
             if not is_about_the_request(refusal):

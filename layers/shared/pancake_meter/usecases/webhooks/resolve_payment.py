@@ -91,7 +91,7 @@ def _is_decided(known: Payment, wanted: Resolution) -> bool:
             return True
         raise ResolutionConflict("the id was used for another decision on this payment", decided_as=made.kind)
     if known.status != "flagged":
-        raise PaymentNotFlagged(f"the payment is {known.status}: there is nothing to decide", status=known.status)
+        raise PaymentNotFlagged(f"the payment is {known.status}: there is nothing to decide", payment_status=known.status)
     if is_pseudonym(known.customer_id):
         raise CustomerErased("the customer was erased: nothing is credited any more")
     return False
@@ -100,7 +100,7 @@ def _is_decided(known: Payment, wanted: Resolution) -> bool:
 def _decide(metering: Metering, known: Payment, wanted: Resolution, now: datetime) -> tuple[Payment, tuple[Write, ...]]:
     charge = known.told_charge
     if charge is None:
-        raise PaymentNotFlagged("the payment itself is not known yet", status=known.status)
+        raise PaymentNotFlagged("the payment itself is not known yet", payment_status=known.status)
     books = CustomerBooks.read(metering, known.customer_id, now)
     for credit in known.credits:
         if credit.quantity > credit.taken_back:
