@@ -6,7 +6,7 @@ request is sent again. Units are taken back when Waffo's webhook says that the m
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
@@ -18,7 +18,7 @@ from pancake_meter.domain.errors import (
     RefundTooLarge,
     TooManyRefunds,
 )
-from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.money import Money, currency_exponent
 from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.domain.selling.refund_request import MAX_REQUESTS, RefundRequest, ticket_reference, ticket_state
 from pancake_meter.store.access.erasures import Erasures
@@ -114,13 +114,20 @@ def _request(payment: Payment, wish: RefundWish, now: datetime) -> RefundRequest
         check_short_id("paymentId", payment.payment_id, "PAY")
     except InvalidRequest:
         raise PaymentNotRefundable("Waffo knows no payment by an id of this form") from None
-    amount = Money(wish.amount if wish.amount is not None else left, charge.currency).amount
-    if not 0 < amount <= left:
-        raise RefundTooLarge("that is not left of the payment", left=f"{left:f}", currency=charge.currency)
+    whole = _payable(left, charge.currency)
+    amount = Money(wish.amount, charge.currency) if wish.amount is not None else whole
+    if not 0 < amount.amount <= whole.amount:
+        raise RefundTooLarge("that is not left of the payment", left=whole.display, currency=charge.currency)
     if len(payment.requests) >= MAX_REQUESTS:
         raise TooManyRefunds("the payment has as many refunds as can be kept", limit=MAX_REQUESTS)
     reason = "" if is_pseudonym(payment.customer_id) else wish.reason
-    return RefundRequest(wish.id, amount, reason, now, ticket_reference(payment.payment_id, wish.id), wish.by)
+    return RefundRequest(wish.id, amount.amount, reason, now, ticket_reference(payment.payment_id, wish.id), wish.by)
+
+
+def _payable(amount: Decimal, currency: str) -> Money:
+    """Return as much of an amount as its currency can pay: parts that were refunded may have been finer."""
+    step = Decimal(1).scaleb(-currency_exponent(currency))
+    return Money(amount.quantize(step, rounding=ROUND_DOWN), currency)
 
 
 def _sent(refunding: Refunding, payment: Payment, request: RefundRequest, *, is_new: bool) -> RefundRequest:

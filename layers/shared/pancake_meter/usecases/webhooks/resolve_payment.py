@@ -91,7 +91,9 @@ def _is_decided(known: Payment, wanted: Resolution) -> bool:
             return True
         raise ResolutionConflict("the id was used for another decision on this payment", decided_as=made.kind)
     if known.status != "flagged":
-        raise PaymentNotFlagged(f"the payment is {known.status}: there is nothing to decide", payment_status=known.status)
+        raise PaymentNotFlagged(
+            f"the payment is {known.status}: there is nothing to decide", payment_status=known.status
+        )
     if is_pseudonym(known.customer_id):
         raise CustomerErased("the customer was erased: nothing is credited any more")
     return False
