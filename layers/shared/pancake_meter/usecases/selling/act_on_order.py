@@ -30,6 +30,8 @@ _TAKES: Final[dict[Action, frozenset[str]]] = {
 }
 """Statuses in which Waffo does it. What is pending or past due ends at once, anything else with its period."""
 
+_MISSING: Final = "the customer has no such subscription order"
+
 _DONE: Final[dict[Action, frozenset[str]]] = {
     "cancel": frozenset({"canceling", "canceled"}),
     "reactivate": frozenset({"active", "trialing"}),
@@ -79,6 +81,7 @@ def act_on_order(acting: Acting, customer_id: str, order_id: str, wish: Wish, no
         WaffoApiError: Waffo did not answer, or not as it should; the same request is safe to repeat.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
+    _check_id(order_id)
     known = read_action(acting.table, customer_id, order_id, wish.action, wish.id) if wish.id is not None else None
     if known is not None and known.status is not None:
         return Acted(known, is_replay=True)
@@ -98,15 +101,18 @@ def act_on_order(acting: Acting, customer_id: str, order_id: str, wish: Wish, no
     return Acted(_kept(acting, customer_id, action, answer.status, ends_at), is_replay=False)
 
 
-def _order(acting: Acting, customer_id: str, order_id: str) -> SubscriptionOrderSnapshot:
-    """Return the customer's order as Waffo has it now."""
-    missing = OrderNotFound("the customer has no such subscription order")
-    if is_pseudonym(customer_id):
-        raise missing
+def _check_id(order_id: str) -> None:
     try:
         check_short_id("orderId", order_id, "ORD")
     except InvalidRequest:
-        raise missing from None
+        raise OrderNotFound(_MISSING) from None
+
+
+def _order(acting: Acting, customer_id: str, order_id: str) -> SubscriptionOrderSnapshot:
+    """Return the customer's order as Waffo has it now."""
+    missing = OrderNotFound(_MISSING)
+    if is_pseudonym(customer_id):
+        raise missing
     bound = read_order_customer(acting.table, order_id)
     if bound not in (None, customer_id):
         raise missing
