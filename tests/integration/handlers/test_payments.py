@@ -1,6 +1,7 @@
 """Issue 14, point 3: payments that fit nothing are listed, and an operator says what they are, once."""
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,8 +12,10 @@ import pytest
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.resolution import Resolution
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.store.errors import StoreError
 from pancake_meter.store.reports.revenue import read_sold
 from pancake_meter.store.selling.checkouts import read_checkout, write_new_checkout
 from pancake_meter.store.selling.payments import read_payment
@@ -20,8 +23,10 @@ from pancake_meter.store.table import Put, Table
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.webhooks.judge import retry_order
+from pancake_meter.usecases.webhooks.resolve_payment import resolve_payment
 from payments import handler
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.webhook_world import CUSTOMER, Document, World, event, payment, refund, utc
 
 if TYPE_CHECKING:
@@ -402,3 +407,21 @@ def test_a_payment_that_is_in_currency_another_is_resolved_too(world: World) -> 
     assert kept is not None
     assert kept.charge is not None
     assert kept.charge.currency == "EUR"
+
+
+@pytest.mark.parametrize("when", ["before", "after", "lost"])
+def test_a_crash_at_any_call_and_a_repeat_resolve_once(dynamodb: "DynamoDBClient", table: str, when: When) -> None:
+    sound = World(Table(dynamodb, table, sleep=lambda _: None), NOW)
+    wanted = Resolution("case-1", "units", "by hand", NOW, "ops", "tokens", Decimal(40_000))
+    for fails_at in itertools.count(1):
+        customer, payment_id = f"acct_{fails_at}", f"PAY_{fails_at}"
+        sound.take(paid(payment_id, f"ORD_{fails_at}", merchantProvidedBuyerIdentity=customer))
+        faulty = FaultyDynamoDB(dynamodb, fails_at, when)
+        world = World(Table(faulty, table, sleep=lambda _: None), NOW)  # type: ignore[arg-type]
+        with suppress(StoreError):
+            resolve_payment(world.metering, payment_id, wanted, NOW)
+        assert not resolve_payment(sound.metering, payment_id, wanted, NOW).payment.unmatched
+        assert sound.available(customer_id=customer) == FREE + 40_000
+        if faulty.calls < fails_at:
+            break
+    assert fails_at > 5
