@@ -1,6 +1,8 @@
 """Issue 14, point 3: payments that fit nothing are listed, and an operator says what they are, once."""
 
+import base64
 import itertools
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -25,6 +27,7 @@ from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.webhooks.judge import retry_order
 from pancake_meter.usecases.webhooks.resolve_payment import resolve_payment
 from payments import handler
+from tests.integration.handlers.test_nasty_values import NASTY_JSON
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.webhook_world import CUSTOMER, Document, World, event, payment, refund, utc
@@ -316,6 +319,18 @@ def test_a_payment_that_is_not_there_is_404(world: World) -> None:
     assert ask(world, "payment_read", path="/v1/payments/PAY_9").status == 404
 
 
+@pytest.mark.parametrize("payment_id", ["x" * 5000, "%F0%9F%A5%9E" * 400, "%00", "PAYMENT", "%23"])
+def test_an_id_that_is_none_is_404(world: World, payment_id: str) -> None:
+    assert ask(world, "payment_read", path=f"/v1/payments/{payment_id}").status == 404
+    assert resolve(world, UNITS, payment_id).status == 404
+
+
+@pytest.mark.parametrize("text", ["2026-03-10T15:14:33.018Z", "2026-03-10T15:14:33.018Z#" + "é" * 600, "x", ""])
+def test_a_cursor_of_another_origin_is_refused(world: World, text: str) -> None:
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
+    assert ask(world, "payments_flagged", query={"cursor": cursor}).status == 422
+
+
 def test_a_subscription_s_charge_needs_nobody_s_word(world: World) -> None:
     world.take(payment("ORD_1", "PAY_1", "2026-03-10"))
     assert (show(world)["status"], show(world)["sold"], show(world)["number"]) == ("applied", "subscription", 1)
@@ -425,3 +440,16 @@ def test_a_crash_at_any_call_and_a_repeat_resolve_once(dynamodb: "DynamoDBClient
         if faulty.calls < fails_at:
             break
     assert fails_at > 5
+
+
+def test_nasty_values_are_refused_and_never_a_fault(world: World) -> None:
+    for number, (field, value) in enumerate(
+        itertools.product((*UNITS, "priority", "expires_at", "checkout_id"), NASTY_JSON)
+    ):
+        payment_id = f"PAY_{number // 20}"
+        if number % 20 == 0:
+            world.take(paid(payment_id, f"ORD_{number}"))
+        fields = {name: json.dumps(each) for name, each in UNITS.items()} | {field: value}
+        body = "{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}"
+        answer = resolve(world, body, payment_id)  # type: ignore[arg-type]
+        assert answer.status in (200, 400, 404, 409, 422), answer.body

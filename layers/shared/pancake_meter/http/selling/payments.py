@@ -32,7 +32,10 @@ PAYMENTS_PAGE_MAX: Final = 50
 ID_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,64}$"
 _CHECKOUT_ID: Final = r"^chk_[0-9a-z_]{1,64}$"
 _CURSOR_LENGTH_MAX: Final = 2048
-_PLACE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z#.{1,1100}", re.DOTALL)
+_PLACE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z#.+", re.DOTALL)
+_PLACE_BYTES_MAX: Final = 1000
+"""A sort key has 1,024 bytes."""
+
 _NO_CURSOR: Final = "must be the next_cursor of the page before"
 _PRIORITY_MAX: Final = 1000
 
@@ -46,7 +49,7 @@ def _place(cursor: object) -> str:
         text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (UnicodeError, binascii.Error) as error:
         raise ValueError(_NO_CURSOR) from error
-    if _PLACE.fullmatch(text) is None:
+    if _PLACE.fullmatch(text) is None or len(text.encode()) > _PLACE_BYTES_MAX:
         raise ValueError(_NO_CURSOR)
     return text
 

@@ -28,6 +28,9 @@ from pancake_meter.store.table import Item, Put, Table, Write
 _ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
 _ORDER_PREFIX = "ORDER#"
+_ID_BYTES_MAX: Final = 1024
+"""A key has 2,048 bytes."""
+
 _PAYMENTS_PAGE = 100
 _PAYMENTS_PAGES_MAX = 10
 _FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*))?", re.DOTALL)
@@ -35,7 +38,9 @@ _FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*
 
 
 def read_payment(table: Table, payment_id: str) -> Payment | None:
-    """Return a payment, or ``None``: one read."""
+    """Return a payment, or ``None``: one read, and none for what is longer than any id of Waffo's."""
+    if len(payment_id.encode()) > _ID_BYTES_MAX:
+        return None
     item = table.get(_payment_key(payment_id))
     return _payment(item) if item is not None else None
 
