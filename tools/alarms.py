@@ -154,7 +154,8 @@ _OURS: Final = (
         metrics.PAYMENT_FLAGGED,
         "A payment differs from its checkout, paid it twice, or was refunded and is not known; or a customer has two"
         " subscriptions for one meter.",
-        "Run the saved query 'flagged payments' and compare it with Waffo's dashboard. Refund there what was paid too much.",
+        "List GET /v1/payments?status=flagged. Resolve each payment, or refund what was paid too much: docs/payments.md. The"
+        " saved query 'flagged payments' has two subscriptions for one meter too.",
     ),
     Alarm(
         "OrderLookupFailedAlarm",

@@ -2,17 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from local.waffo_simulator.body import parse
 from local.waffo_simulator.clock import wire
-from local.waffo_simulator.envelope import Answer, ApiError
-from local.waffo_simulator.gateway import CREATE_SESSION, Action, Call
+from local.waffo_simulator.envelope import Answer, ApiError, Json
+from local.waffo_simulator.gateway import (
+    CANCEL_ORDER,
+    CREATE_SESSION,
+    CREATE_TICKET,
+    REACTIVATE_ORDER,
+    Action,
+    Call,
+)
 from local.waffo_simulator.graphql_schema import answer_query
-from local.waffo_simulator.model import EVENT_TYPES, SubscriptionOrder
+from local.waffo_simulator.model import EVENT_TYPES, RefundTicket, SubscriptionOrder
+from local.waffo_simulator.money import display
 from local.waffo_simulator.product_actions import create_onetime_product, create_subscription_product
-from local.waffo_simulator.sessions import create_session, find_product
+from local.waffo_simulator.sessions import EXTERNAL_ID_LENGTH_MAX, create_session, find_product
 from local.waffo_simulator.signing import Buyer
 from local.waffo_simulator.simulator import Simulator
 
@@ -50,10 +59,14 @@ def new_session(simulator: Simulator, call: Call) -> Answer:
 
 
 def cancel_order(simulator: Simulator, call: Call) -> Answer:
-    """End a subscription with its period."""
+    """End a subscription with its period; one that is overdue is `canceling`, and ends at once."""
     order = _own_order(simulator, call)
-    simulator.subscriptions.cancel(order, simulator.clock.now(), immediately=order.status == "pending")
-    return Answer({"orderId": order.id, "status": order.status})
+    now, was_overdue = simulator.clock.now(), order.status == "past_due"
+    simulator.subscriptions.cancel(order, now, immediately=order.status == "pending")
+    answer = Answer({"orderId": order.id, "status": order.status})
+    if was_overdue:
+        simulator.subscriptions.cancel(order, now, immediately=True)
+    return answer
 
 
 def reactivate_order(simulator: Simulator, call: Call) -> Answer:
@@ -63,6 +76,53 @@ def reactivate_order(simulator: Simulator, call: Call) -> Answer:
         raise ApiError(403, "Only the customer can reactivate a subscription", "order")
     simulator.subscriptions.uncancel(order, simulator.clock.now())
     return Answer({"orderId": order.id, "status": order.status})
+
+
+def create_refund_ticket(simulator: Simulator, call: Call) -> Answer:
+    """Ask for a refund: the merchant's to do; the SDK's call for buyers got a 403 in the field."""
+    _merchant_only(call)
+    body, state, now = parse(call.content, "order"), simulator.state, simulator.clock.now()
+    payment = state.payments.get(body.required_id("paymentId", "PAY"))
+    if payment is None:
+        raise ApiError(404, "Payment not found", "order")
+    reason, money = body.required("reason"), body.nested("requestedAmount")
+    if money is None:
+        raise body.refuse("Missing required field: requestedAmount")
+    money.required("amount")
+    if money.currency("currency") != payment.price.currency:
+        raise body.refuse("requestedAmount.currency must be that of the payment")
+    amount = money.amount("amount", payment.price.currency) or Decimal(0)
+    external_id = body.text("refundTicketMerchantExternalId", EXTERNAL_ID_LENGTH_MAX)
+    ticket = simulator.checkout.ask_for_refund(payment, amount, now, reason=reason, external_id=external_id)
+    answer = Answer({"ticket": _ticket_detail(simulator, ticket)})
+    if state.settings.refund_tickets == "at_once":
+        simulator.checkout.finish_ticket(ticket, now)
+    return answer
+
+
+def _ticket_detail(simulator: Simulator, ticket: RefundTicket) -> Json:
+    stamp, currency = wire(ticket.created_at), ticket.payment.price.currency
+    requested = {"amount": display(ticket.amount, currency), "currency": currency}
+    return {
+        "id": ticket.id,
+        "type": "refund",
+        "status": ticket.status,
+        "subjectId": ticket.payment.id,
+        "submitterId": simulator.config.merchant_id,
+        "submitterType": "merchant",
+        "currentVersionId": None,
+        "reviewerId": None,
+        "reviewedAt": stamp,
+        "reviewNote": None,
+        "rejectReason": None,
+        "executedAt": None,
+        "metadata": {},
+        "refundTicketMerchantExternalId": ticket.external_id,
+        "versionNumber": 1,
+        "versionData": {"reason": ticket.reason, "requestedAmount": requested},
+        "createdAt": stamp,
+        "updatedAt": stamp,
+    }
 
 
 def add_webhook(simulator: Simulator, call: Call) -> Answer:
@@ -111,8 +171,9 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
     {
         "/v1/actions/auth/issue-session-token": issue_session_token,
         CREATE_SESSION: new_session,
-        "/v1/actions/subscription-order/cancel-order": cancel_order,
-        "/v1/actions/subscription-order/reactivate-order": reactivate_order,
+        CANCEL_ORDER: cancel_order,
+        REACTIVATE_ORDER: reactivate_order,
+        CREATE_TICKET: create_refund_ticket,
         "/v1/actions/store/add-webhook": add_webhook,
         "/v1/actions/onetime-product/create-product": create_onetime_product,
         "/v1/actions/subscription-product/create-product": create_subscription_product,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from local.waffo_simulator.envelope import ApiError
 from local.waffo_simulator.ids import Ids
-from local.waffo_simulator.model import Order, Payment, PlanChange, Refund, Session, State
+from local.waffo_simulator.model import Order, Payment, PlanChange, Refund, RefundTicket, Session, State
 from local.waffo_simulator.notifying import Notifier
 from local.waffo_simulator.subscriptions import Purchase, Subscriptions, add_payment
 from pancake_meter.domain.selling.loopback import is_loopback_url
@@ -66,11 +66,7 @@ class Checkout:
         fail: bool,
     ) -> Refund:
         """Give back `amount`, by default all that is left. Raises `ApiError` (400): more than that."""
-        refunded = sum(
-            (r.amount for r in self._state.refunds.values() if r.payment is payment and r.status == "succeeded"),
-            Decimal(0),
-        )
-        left = payment.charged - refunded
+        left = self._left(payment)
         wanted = left if amount is None else amount
         if payment.status != "succeeded" or not 0 < wanted <= left:
             raise ApiError(400, f"Refund amount exceeds the refundable amount of {left}", "order")
@@ -86,6 +82,43 @@ class Checkout:
         self._state.refunds[refund.id] = refund
         self._notifier.refund(refund, at)
         return refund
+
+    def ask_for_refund(
+        self, payment: Payment, amount: Decimal, at: datetime, *, reason: str, external_id: str | None
+    ) -> RefundTicket:
+        """Take a refund ticket, approved at once. By the settings, the money goes back now, or when a test says so.
+
+        Raises `ApiError` (400): more than is left, or is asked for already.
+        """
+        waiting = (t.amount for t in self._state.tickets.values() if t.payment is payment and t.status == "processing")
+        left = self._left(payment) - sum(waiting, Decimal(0))
+        if payment.status != "succeeded" or not 0 < amount <= left:
+            raise ApiError(400, f"Refund amount exceeds the refundable amount of {left}", "order")
+        ticket = RefundTicket(
+            id=self._ids.short("TKT"),
+            payment=payment,
+            amount=amount,
+            reason=reason,
+            external_id=external_id,
+            created_at=at,
+        )
+        self._state.tickets[ticket.id] = ticket
+        return ticket
+
+    def finish_ticket(self, ticket: RefundTicket, at: datetime, *, fail: bool = False) -> Refund:
+        """Give the money of a ticket back, or fail to. One that failed may be tried again."""
+        if ticket.status == "succeeded":
+            raise ApiError(409, "The ticket is done", "order")
+        ticket.status = "failed"
+        refund = self.refund(
+            ticket.payment, ticket.amount, at, reason=ticket.reason, external_id=ticket.external_id, fail=fail
+        )
+        ticket.status, ticket.refund_id = refund.status, refund.id
+        return refund
+
+    def _left(self, payment: Payment) -> Decimal:
+        done = (r.amount for r in self._state.refunds.values() if r.payment is payment and r.status == "succeeded")
+        return payment.charged - sum(done, Decimal(0))
 
     def _buy_once(self, purchase: Purchase, at: datetime) -> Order:
         order = Order(

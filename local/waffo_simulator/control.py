@@ -215,6 +215,15 @@ async def refund(simulator: Simulator, body: Body, path: Mapping[str, str]) -> J
     return refund_view(made)
 
 
+async def finish_ticket(simulator: Simulator, body: Body, path: Mapping[str, str]) -> Json:
+    """Give the money of a refund ticket back, or `fail` to."""
+    ticket = simulator.state.tickets.get(path["ticket_id"])
+    if ticket is None:
+        raise ApiError(404, "No such refund ticket", "sim")
+    fail = body.boolean("fail") or False
+    return refund_view(simulator.checkout.finish_ticket(ticket, _at(simulator, body), fail=fail))
+
+
 async def faults(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> Json:
     """Replace all faults; `{}` ends them. `shuffle`: how many to hold back, or true: all until /_sim/flush."""
     shuffle = -1 if body.raw("shuffle") is True else body.raw("shuffle") and body.integer("shuffle", 1, COUNT_MAX)
@@ -227,6 +236,7 @@ async def faults(simulator: Simulator, body: Body, _path: Mapping[str, str]) -> 
         drop=0 if chance is not None else body.integer("drop", 0, COUNT_MAX) or 0,
         drop_probability=chance or body.number("drop_probability", 0, 1) or 0,
         create_session_timeout_after_commit=body.integer("create_session_timeout_after_commit", 0, COUNT_MAX) or 0,
+        action_timeout_after_commit=body.integer("action_timeout_after_commit", 0, COUNT_MAX) or 0,
         hold_seconds=30 if (hold := body.number("hold_seconds", 0, 600)) is None else hold,
         api_failures=body.integer("api_failures", 0, COUNT_MAX) or 0,
         api_delay_seconds=body.number("api_delay_seconds", 0, 600) or 0,
@@ -277,10 +287,16 @@ async def settings(simulator: Simulator, body: Body, _path: Mapping[str, str]) -
     now = simulator.state.settings
     rate = body.number("tax_rate_percent", 0, 100)
     charged, self_service = body.boolean("charged_amount"), body.boolean("self_service_plan_change")
+    inside = body.boolean("tax_inside")
     payment_id, number = body.boolean("refund_payment_id"), body.integer("trial_number", 0, 1)
     changed = replace(
         now,
-        tax=now.tax if rate is None else Tax(Decimal(str(rate)), body.text("tax_name") or now.tax.name),
+        tax=Tax(
+            now.tax.rate_percent if rate is None else Decimal(str(rate)),
+            body.text("tax_name") or now.tax.name,
+            now.tax.is_inside if inside is None else inside,
+        ),
+        refund_tickets=body.choice("refund_tickets", ("at_once", "held")) or now.refund_tickets,
         period_bounds=body.choice("period_bounds", ("instant", "date")) or now.period_bounds,
         event_ids=body.choice("event_ids", ("uuid", "order_id")) or now.event_ids,
         charged_amount=now.charged_amount if charged is None else charged,
@@ -332,12 +348,16 @@ WRITES: dict[str, tuple[Handler, str]] = {
     "/plan-change": (plan_change, "at order_id product timing fail external_id metadata"),
     "/checkout/{session_id}/pay": (pay, "at token buyer_identity buyer_email again rebuilt charged"),
     "/payments/{payment_id}/refund": (refund, "at amount reason external_id fail"),
+    "/refund-tickets/{ticket_id}/finish": (finish_ticket, "at fail"),
     "/faults": (faults, " ".join(field.name for field in fields(Faults))),
     "/flush": (flush, ""),
     "/deliveries/{delivery_id}/resend": (resend, ""),
     "/events": (events, "event"),
     "/webhooks": (webhooks, "url events"),
-    "/settings": (settings, "tax_rate_percent tax_name " + " ".join(field.name for field in fields(Settings))),
+    "/settings": (
+        settings,
+        "tax_rate_percent tax_name tax_inside " + " ".join(field.name for field in fields(Settings)),
+    ),
 }
 """Every write and the fields that it takes; any other field is a 400, so that a typing error does not pass unseen."""
 

@@ -12,7 +12,8 @@ class Faults:
     back and then sent in random order (0: off, -1: all, until they are flushed); `delay_seconds` before each delivery;
     the next `drop` deliveries, or each with `drop_probability`, never leave and end as failed.
     API: the next `create_session_timeout_after_commit` sessions are made but not answered for `hold_seconds` (a 502
-    ends the wait); the next `api_failures` calls are a 502 without effect; each call takes `api_delay_seconds`;
+    ends the wait), and so are the next `action_timeout_after_commit` cancellations, reactivations and refund tickets; the
+    next `api_failures` calls are a 502 without effect; each call takes `api_delay_seconds`;
     `graphql_lags`: GraphQL goes on showing everything but deliveries as it was when this was set.
     """
 
@@ -22,6 +23,7 @@ class Faults:
     drop: int = 0
     drop_probability: float = 0.0
     create_session_timeout_after_commit: int = 0
+    action_timeout_after_commit: int = 0
     hold_seconds: float = 30.0
     api_failures: int = 0
     api_delay_seconds: float = 0.0
@@ -47,6 +49,12 @@ class Faults:
         failing = self.api_failures > 0
         self.api_failures -= failing
         return failing
+
+    def loses_next_action_answer(self) -> bool:
+        """Whether the answer to this cancellation, reactivation or refund ticket never arrives."""
+        lost = self.action_timeout_after_commit > 0
+        self.action_timeout_after_commit -= lost
+        return lost
 
     def loses_next_session_answer(self) -> bool:
         """Whether the answer to this create-session never arrives."""

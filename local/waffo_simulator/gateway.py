@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from local.waffo_simulator.envelope import Answer, ApiError, Json, failure, success
+from local.waffo_simulator.faults import Faults
 from local.waffo_simulator.signing import request_is_signed
 from local.waffo_simulator.simulator import Simulator
 
@@ -20,6 +21,10 @@ CONTENT_LENGTH_MAX = 1024 * 1024
 REPLAY = timedelta(hours=24)
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,256}")
 CREATE_SESSION = "/v1/actions/checkout/create-session"
+CANCEL_ORDER = "/v1/actions/subscription-order/cancel-order"
+REACTIVATE_ORDER = "/v1/actions/subscription-order/reactivate-order"
+CREATE_TICKET = "/v1/actions/refund-ticket/create-ticket"
+OPERATORS_ACTIONS = (CANCEL_ORDER, REACTIVATE_ORDER, CREATE_TICKET)
 SIGNATURE_HEADERS = ("X-Merchant-Id", "X-Timestamp", "X-Signature")
 
 
@@ -73,7 +78,7 @@ class Gateway:
         except ApiError as error:
             status, body = error.status, failure(error)
         # The work is done and will be replayed: only the answer is lost.
-        if path == CREATE_SESSION and status < 300 and faults.loses_next_session_answer():  # noqa: PLR2004
+        if status < 300 and _is_lost(faults, path):  # noqa: PLR2004
             await asyncio.sleep(faults.hold_seconds)
             status, body = 502, failure(ApiError(502, "Upstream timeout", "gateway"))
         return JSONResponse(body, status)
@@ -104,6 +109,12 @@ class Gateway:
         if action is None:
             raise ApiError(501, "Not implemented", "gateway")
         return 200, success(action(self._simulator, call))
+
+
+def _is_lost(faults: Faults, path: str) -> bool:
+    if path == CREATE_SESSION:
+        return faults.loses_next_session_answer()
+    return path in OPERATORS_ACTIONS and faults.loses_next_action_answer()
 
 
 def authenticate(simulator: Simulator, request: Request, content: bytes) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Product
-from local.waffo_simulator.model import Delivery, Order, Payment, Refund, State, SubscriptionOrder
+from local.waffo_simulator.model import Delivery, Order, Payment, Refund, RefundTicket, State, SubscriptionOrder
 from local.waffo_simulator.money import Price, display
 from local.waffo_simulator.product_group import ProductGroup
 from local.waffo_simulator.simulator import Simulator
@@ -157,6 +157,20 @@ class Rows:
             "refundTicketMerchantExternalId": refund.external_id,
             "pspAmountDetails": _money(display(refund.amount, currency), currency),
             "createdAt": wire(refund.created_at),
+        }
+
+    def ticket(self, ticket: RefundTicket) -> Row:
+        """A refund ticket."""
+        currency = ticket.payment.price.currency
+        return {
+            "id": ticket.id,
+            "status": ticket.status,
+            "reason": ticket.reason,
+            "payment": lambda _info: self.payment(ticket.payment),
+            "requestedAmountDetails": {"amount": display(ticket.amount, currency), "currency": currency},
+            "refundTicketMerchantExternalId": ticket.external_id,
+            "createdAt": wire(ticket.created_at),
+            "updatedAt": wire(ticket.created_at),
         }
 
     def delivery(self, delivery: Delivery) -> Row:

@@ -85,6 +85,9 @@ def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[...,
     def refunds() -> list[Row]:
         return [rows.refund(refund) for refund in state.refunds.values() if sees(refund.payment.order)]
 
+    def tickets() -> list[Row]:
+        return [rows.ticket(ticket) for ticket in state.tickets.values() if sees(ticket.payment.order)]
+
     def deliveries() -> list[Row]:
         return [rows.delivery(delivery) for delivery in state.deliveries.values()] if customer is None else []
 
@@ -103,6 +106,7 @@ def _root(simulator: Simulator, customer: str | None) -> dict[str, Callable[...,
         **_entries("subscriptionOrder", lambda: orders(are_subscriptions=True), store_id),
         **_entries("payment", payments, None),
         **_entries("refund", refunds, None),
+        **_entries("refundTicket", tickets, None),
         **_entries("webhookDelivery", deliveries, store_id, plural="webhookDeliveries"),
     }
 

@@ -31,6 +31,9 @@ input RefundFilter {
   id: StringFilter status: StringFilter orderMerchantExternalId: StringFilter
   refundTicketMerchantExternalId: StringFilter createdAt: DateTimeFilter
 }
+input RefundTicketFilter {
+  id: StringFilter status: StringFilter refundTicketMerchantExternalId: StringFilter createdAt: DateTimeFilter
+}
 input WebhookDeliveryFilter {
   id: StringFilter status: StringFilter eventType: StringFilter eventId: StringFilter webhookUrl: StringFilter
   attemptCount: IntFilter createdAt: DateTimeFilter lastAttemptedAt: DateTimeFilter
@@ -76,6 +79,11 @@ type SubscriptionProductGroup {
 type Refund {
   id: ID! status: String! reason: String payment: Payment! orderMerchantExternalId: String
   refundTicketMerchantExternalId: String pspAmountDetails: Money createdAt: DateTime!
+}
+type RequestedAmount { amount: String! currency: String! }
+type RefundTicket {
+  id: ID! status: String! reason: String payment: Payment! requestedAmountDetails: RequestedAmount
+  refundTicketMerchantExternalId: String createdAt: DateTime! updatedAt: DateTime!
 }
 type Payment {
   id: ID! orderId: ID! status: String! refundStatus: String testMode: Boolean! periodNumber: Int
@@ -124,6 +132,9 @@ type Query {
   payment(id: ID!): Payment
   refunds(filter: RefundFilter, limit: Int, offset: Int): [Refund!]!
   refundsCount(filter: RefundFilter): Int!
+  refundTickets(filter: RefundTicketFilter, limit: Int, offset: Int): [RefundTicket!]!
+  refundTicketsCount(filter: RefundTicketFilter): Int!
+  refundTicket(id: ID!): RefundTicket
   webhookDeliveries(storeId: String!, filter: WebhookDeliveryFilter, limit: Int, offset: Int): [WebhookDelivery!]!
   webhookDeliveriesCount(storeId: String!, filter: WebhookDeliveryFilter): Int!
 }

@@ -93,7 +93,8 @@ class SubscriptionOrder(Order):
     """A subscription. Its period is the one with `index` counted from `anchor`, unless a test gave it other bounds.
 
     `trial` is the trial that it began with, and `is_trialing` says whether that still runs. `is_in_trial` is what GraphQL
-    says of it: Waffo clears that when the order is cancelled, while the trial goes on.
+    says of it: Waffo clears that when the order is cancelled, while the trial goes on. `has_unpaid_balance`: it was
+    cancelled while a charge was overdue.
     """
 
     anchor: datetime
@@ -109,6 +110,7 @@ class SubscriptionOrder(Order):
     trial: Trial | None = None
     is_trialing: bool = False
     is_in_trial: bool = False
+    has_unpaid_balance: bool = False
 
     @property
     def phase_price(self) -> Price:
@@ -141,6 +143,20 @@ class Refund:
     reason: str
     external_id: str | None
     created_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundTicket:
+    """A refund that was asked for. `refund_id` is the refund that it became."""
+
+    id: str
+    payment: Payment
+    amount: Decimal
+    reason: str
+    external_id: str | None
+    created_at: datetime
+    status: Literal["processing", "succeeded", "failed"] = "processing"
+    refund_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,6 +203,7 @@ class Settings:
     trial_number: int = 0
     trial_status: str = "trialing"
     trial_conversion: str = "renewed"
+    refund_tickets: str = "at_once"
 
 
 @dataclass(slots=True)
@@ -199,6 +216,7 @@ class State:
     orders: dict[str, Order] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
+    tickets: dict[str, RefundTicket] = field(default_factory=dict)
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)

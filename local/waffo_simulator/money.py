@@ -19,10 +19,11 @@ AMOUNT_LENGTH_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """What is added to a price. A rate of 0 is no tax, and then the wire names neither rate nor tax."""
+    """What is added to a price, or is inside it. A rate of 0 is no tax, and then the wire names neither rate nor tax."""
 
     rate_percent: Decimal = Decimal(0)
     name: str = "Consumption Tax"
+    is_inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class Price:
 
 def taxed(subtotal: Decimal, currency: str, tax: Tax) -> Price:
     """A price with its tax, which is rounded half up to the currency's decimals."""
+    if tax.is_inside:
+        inside = round_to(subtotal * tax.rate_percent / (100 + tax.rate_percent), currency)
+        return Price(currency, subtotal - inside, inside, tax.rate_percent, tax.name)
     amount = round_to(subtotal * tax.rate_percent / 100, currency)
     return Price(currency, subtotal, amount, tax.rate_percent, tax.name)
 

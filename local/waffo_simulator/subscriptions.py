@@ -129,12 +129,13 @@ class Subscriptions:
             self._changed(order, "subscription.canceled", at)
             return
         self._expect(order, "canceled", *RENEWING, "past_due")
+        order.has_unpaid_balance = order.status == "past_due"
         order.status, order.canceled_at, order.is_in_trial = "canceling", at, False
         self._changed(order, "subscription.canceling", at)
 
     def uncancel(self, order: SubscriptionOrder, at: datetime) -> None:
         """Withdraw a cancellation."""
-        if order.status == "past_due":
+        if order.status == "past_due" or (order.status == "canceling" and order.has_unpaid_balance):
             raise ApiError(400, "Subscription with an unpaid balance cannot be reactivated", "order")
         self._expect(order, "reactivated", "canceling")
         order.status = self._state.settings.trial_status if order.is_trialing else "active"

@@ -7,7 +7,16 @@ from local.waffo_simulator.clock import wire
 from local.waffo_simulator.config import Product
 from local.waffo_simulator.envelope import Json
 from local.waffo_simulator.faults import Faults
-from local.waffo_simulator.model import Delivery, Order, Payment, Refund, Session, Settings, SubscriptionOrder
+from local.waffo_simulator.model import (
+    Delivery,
+    Order,
+    Payment,
+    Refund,
+    RefundTicket,
+    Session,
+    Settings,
+    SubscriptionOrder,
+)
 from local.waffo_simulator.money import Price, display
 from local.waffo_simulator.simulator import Simulator
 
@@ -26,6 +35,7 @@ def state_view(simulator: Simulator) -> Json:
         "orders": [order_view(order) for order in state.orders.values()],
         "payments": [payment_view(payment) for payment in state.payments.values()],
         "refunds": [refund_view(refund) for refund in state.refunds.values()],
+        "refund_tickets": [ticket_view(ticket) for ticket in state.tickets.values()],
         "webhooks": [{"id": hook.id, "url": hook.url, "events": list(hook.events)} for hook in state.webhooks.values()],
         "faults": faults_view(simulator.deliverer.faults),
         "settings": settings_view(state.settings),
@@ -40,7 +50,11 @@ def faults_view(faults: Faults) -> Json:
 def settings_view(settings: Settings) -> Json:
     """How things are written."""
     names = (field.name for field in fields(settings) if field.name != "tax")
-    tax = {"tax_rate_percent": float(settings.tax.rate_percent), "tax_name": settings.tax.name}
+    tax = {
+        "tax_rate_percent": float(settings.tax.rate_percent),
+        "tax_name": settings.tax.name,
+        "tax_inside": settings.tax.is_inside,
+    }
     return {**tax, **{name: getattr(settings, name) for name in names}}
 
 
@@ -112,6 +126,19 @@ def refund_view(refund: Refund) -> Json:
         "order_id": refund.payment.order.id,
         "amount": display(refund.amount, refund.payment.price.currency),
         "status": refund.status,
+    }
+
+
+def ticket_view(ticket: RefundTicket) -> Json:
+    """A refund ticket."""
+    return {
+        "id": ticket.id,
+        "payment_id": ticket.payment.id,
+        "amount": display(ticket.amount, ticket.payment.price.currency),
+        "status": ticket.status,
+        "reason": ticket.reason,
+        "external_id": ticket.external_id,
+        "refund_id": ticket.refund_id,
     }
 
 

@@ -27,6 +27,8 @@ PRIVATE_PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption(
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"
 PRODUCT = "PROD_2bN5mK8jH1gF4dS7aP0oI3"
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
+PAYMENT = "PAY_3kLm9QwErTyUiOpAsDfGhJ"
+SIGNED = ("x-merchant-id", "x-signature", "x-timestamp")
 IDENTITY = "acct_1001 Zoë"
 KEY_OF_CALL = "checkout_42"
 
@@ -142,6 +144,7 @@ class Wire:
             "orderId": ORDER,
             "status": "canceling",
             "webhookDeliveries": [],
+            "ticket": {"id": "TKT_3kLm9QwErTyUiOpAsDfGhJ", "status": "processing"},
         }
         return httpx.Response(200, content=encode({"data": answer}))
 
@@ -237,6 +240,41 @@ def test_our_cancel_and_our_query_are_the_sdks() -> None:
     assert _body(our_query).keys() == _body(their_query).keys()
     assert _own_headers(our_cancel).keys() == _own_headers(their_cancel).keys()
     assert _own_headers(our_query).keys() == _own_headers(their_query).keys()
+
+
+def test_issue_14_point_4_our_reactivation_and_our_refund_ticket_are_the_sdks() -> None:
+    # Given: the SDK makes both in the buyer's name; a refund ticket is ours to make with the key
+    ticket = {
+        "paymentId": PAYMENT,
+        "reason": "Bought twice 🥞",
+        "requestedAmount": {"amount": "1.50", "currency": "USD"},
+        "refundTicketMerchantExternalId": "rfd_0a1b2c",
+    }
+    calls = [
+        ["reactivateSubscription", {"orderId": ORDER}, {"idempotencyKey": "reactivate_v3"}],
+        ["createRefundTicket", ticket, {"idempotencyKey": "refund_v3"}],
+    ]
+    session = {"token": "eyJ.token", "environment": "test"}
+    program = {"merchantId": MERCHANT_ID, "privateKey": PRIVATE_PEM, "session": session, "calls": calls}
+    answers = run_node("verify_request_sdk_capture.mjs", program)
+    their_reactivation, their_ticket = (answer["requests"][0] for answer in answers)
+    # When
+    wire = Wire()
+    with _client(wire) as client:
+        client.reactivate_order(
+            ORDER, product_id=PRODUCT, buyer_identity=IDENTITY, action_id="reactivate_v3", is_test=True
+        )
+        client.create_refund_ticket(
+            PAYMENT, amount="1.50", currency="USD", reason="Bought twice 🥞", external_id="rfd_0a1b2c"
+        )
+    _, reactivation, refund = wire.requests
+    # Then
+    assert (reactivation["path"], refund["path"]) == (their_reactivation["path"], their_ticket["path"])
+    assert (_body(reactivation), _body(refund)) == (_body(their_reactivation), _body(their_ticket))
+    for name in ("authorization", "x-environment"):
+        assert reactivation["headers"][name] == their_reactivation["headers"][name]
+    assert _own_headers(reactivation).keys() == _own_headers(their_reactivation).keys()
+    assert _own_headers(refund).keys() == {"content-type", "x-idempotency-key", *SIGNED}
 
 
 def test_node_verifies_every_request_with_the_merchants_public_key_and_no_altered_one() -> None:

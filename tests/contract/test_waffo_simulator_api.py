@@ -18,7 +18,13 @@ from tests.support.waffo_webhooks import platform_key, reference
 CREATE = "/v1/actions/checkout/create-session"
 TOKEN = "/v1/actions/auth/issue-session-token"
 CANCEL = "/v1/actions/subscription-order/cancel-order"
+TICKET = "/v1/actions/refund-ticket/create-ticket"
 GRAPHQL = "/v1/graphql"
+REFUND_TICKET = {
+    *("id", "type", "status", "subjectId", "submitterId", "submitterType", "currentVersionId", "reviewerId"),
+    *("reviewedAt", "reviewNote", "rejectReason", "executedAt", "metadata", "refundTicketMerchantExternalId"),
+    *("versionNumber", "versionData", "createdAt", "updatedAt"),
+}
 UNKNOWN_ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
 PRICE = {"amount": "18.00", "taxCategory": "saas"}
 OVERAGE = {"productId": USAGE, "currency": "USD", "priceSnapshot": PRICE}
@@ -117,6 +123,64 @@ def test_the_sdk_cancels_asks_and_registers(sim: RunningSimulator) -> None:
     assert product["result"]["product"]["prices"] == price
     assert plan["result"]["product"]["billingPeriod"] == "weekly"
     assert (other["error"]["status"], other["error"]["errors"][0]["message"]) == (501, "Not implemented")
+
+
+def test_issue_14_point_4_a_refund_ticket_is_the_merchants_and_the_sdk_finds_it_by_its_number(
+    sim: RunningSimulator,
+) -> None:
+    # Given a payment, and money that goes back when a test says so
+    sim.sim("settings", refund_tickets="held")
+    sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")
+    [payment] = sim.http.get("/_sim/state").json()["payments"]
+    ticket = {
+        "paymentId": payment["id"],
+        "reason": "Not as described",
+        "requestedAmount": {"amount": "9.00", "currency": "USD"},
+        "refundTicketMerchantExternalId": "REF-2026-00891",
+    }
+    # When
+    made = sim.post_signed(TICKET, ticket, **{"X-Idempotency-Key": "refund_1"}).json()["data"]["ticket"]
+    again = sim.post_signed(TICKET, ticket, **{"X-Idempotency-Key": "refund_1"}).json()["data"]["ticket"]
+    query = """query ($ref: String!) {
+      refundTickets(filter: { refundTicketMerchantExternalId: { eq: $ref } }) { id status reason payment { id } }
+      refunds(filter: { refundTicketMerchantExternalId: { eq: $ref } }) { id status }
+      refundTicketsCount(filter: { status: { eq: "processing" } })
+    }"""
+    [asked] = sim.sdk(("graphql.query", {"query": query, "variables": {"ref": "REF-2026-00891"}}))
+    # Then the ticket has the fields of the SDK's type, and no money has moved
+    assert made.keys() == REFUND_TICKET
+    assert (made["status"], made["subjectId"], made == again) == ("processing", payment["id"], True)
+    found = {"id": made["id"], "status": "processing", "reason": "Not as described", "payment": {"id": payment["id"]}}
+    assert asked["result"]["data"] == {"refundTickets": [found], "refunds": [], "refundTicketsCount": 1}
+    # When it is done
+    sim.sim(f"refund-tickets/{made['id']}/finish")
+    refunded = sim.events()[-1]
+    assert (refunded["eventType"], refunded["data"]["refundTicketMerchantExternalId"]) == (
+        "refund.succeeded",
+        "REF-2026-00891",
+    )
+    # And more than is left is refused, as is the buyer's own session
+    too_much = ticket | {"requestedAmount": {"amount": "20.01", "currency": "USD"}}
+    assert sim.post_signed(TICKET, too_much).status_code == 400
+    [token] = sim.sdk(("auth.issueSessionToken", {"storeId": STORE_ID, "buyerIdentity": "acct_1001"}))
+    session = {"token": token["result"]["token"], "environment": "test"}
+    [refused] = sim.sdk(("createRefundTicket", ticket), session=session)
+    assert refused["error"]["status"] == 403
+
+
+def test_one_that_was_overdue_when_it_was_cancelled_ends_at_once_and_stays_ended(sim: RunningSimulator) -> None:
+    order = sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")["id"]
+    sim.sim(f"orders/{order}/past-due")
+    [canceled] = sim.sdk(("orders.cancelSubscription", {"orderId": order}))
+    assert canceled == {"result": {"orderId": order, "status": "canceling"}}
+    assert [event["eventType"] for event in sim.events()][-2:] == ["subscription.canceling", "subscription.canceled"]
+
+
+def test_tax_may_be_inside_the_price(sim: RunningSimulator) -> None:
+    sim.sim("settings", tax_rate_percent=10, tax_inside=True)
+    sim.sim("subscriptions", product=PRO, buyer_identity="acct_1001")
+    price = sim.events()[0]["data"]["listPrice"]
+    assert (price["total"], price["subtotal"], price["taxAmount"]) == ("29.00", "26.36", "2.64")
 
 
 def test_the_customers_own_session_reactivates_and_sees_no_one_elses_orders(sim: RunningSimulator) -> None:

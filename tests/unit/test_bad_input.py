@@ -28,6 +28,7 @@ from pancake_meter.http.reports.reports import CustomersQuery
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router, http_handler, takes_body, tolerates_query
 from pancake_meter.http.selling.checkouts import CheckoutsQuery
+from pancake_meter.http.selling.payments import PaymentsQuery
 from pancake_meter.http.usage.batch import UsageItem, batch_body, read_item
 from pancake_meter.http.usage.intake import ParkedQuery
 from pancake_meter.http.webhooks.deliveries import DeliveriesQuery
@@ -292,6 +293,7 @@ def test_an_answer_to_usage_echoes_no_half_of_a_pair() -> None:
         (DeliveriesQuery(order_id="applied"), None, DeliveriesQuery(verdict="applied"), None),
         (DeliveriesQuery(order_id="ORD_1"), None, DeliveriesQuery(order_id="ORD_2"), None),
         (ParkedQuery(), None, ParkedQuery(status="dismissed"), None),
+        (PaymentsQuery(), None, PaymentsQuery(status="flagged"), None),
         (CustomersQuery(month="2026-03"), None, CustomersQuery(month="2026-04"), None),
         (CustomersQuery(month="2026-03"), None, CustomersQuery(month="2026-03", customer_id="c"), None),
     ],

@@ -25,11 +25,12 @@ from pancake_meter.domain.selling.pricing import MAX_TIERS
 from pancake_meter.domain.standing import order
 from pancake_meter.domain.standing.subscription import MAX_ORDERS
 from pancake_meter.domain.usage import usage_event
+from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
-from pancake_meter.http import request
 from pancake_meter.http.balance.quota import _DETAIL
 from pancake_meter.http.problem import problem_of_domain
 from pancake_meter.http.selling.checkouts import CHECKOUTS_PAGE_MAX
+from pancake_meter.http.selling.payments import PAYMENTS_PAGE_MAX
 from pancake_meter.http.usage import batch, intake
 from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
@@ -139,7 +140,9 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         gift.GIFT_ID_LENGTH_MAX,
         gift.PRIORITY_MAX,
         operate.REASON_LENGTH_MAX,
+        fields.DISMISS_REASON_LENGTH_MAX,
         DELIVERIES_PAGE_MAX,
+        PAYMENTS_PAGE_MAX,
         intake.PARKED_PAGE_MAX,
         CHECKOUTS_PAGE_MAX,
         hold.MAX_HOLDS,

@@ -42,6 +42,13 @@ def test_who_sells_cannot_say_that_it_was_paid() -> None:
     assert not is_allowed("overage_checkout", Touch("Query", "listing", "DELIVERIES#parked"))
 
 
+def test_who_has_waffo_give_money_back_credits_nothing_and_reads_no_webhooks() -> None:
+    allowed = [key for key in MONEY if is_allowed("waffo_actions", Touch("PutItem", TABLE, key))]
+    assert allowed == ["PAYMENT#PAY_1"]
+    assert not is_allowed("waffo_actions", Touch("GetItem", TABLE, "DELIVERY#0"))
+    assert not is_allowed("waffo_actions", Touch("UpdateItem", TABLE, "CUSTOMER#ada"))
+
+
 def test_reports_only_query() -> None:
     month = "REPORT#REVENUE#2026-03#0"
     assert is_allowed("reports", Touch("Query", TABLE, month))
@@ -103,7 +110,9 @@ def test_issue_13_point_4_who_counts_open_deliveries_cannot_read_their_bodies() 
 def test_issue_13_point_4_only_who_applies_webhooks_reads_their_bodies(function: str) -> None:
     reads = [Touch("GetItem", TABLE, "DELIVERY#0"), Touch("Query", "listing", "DELIVERIES#applied")]
     can_read = any(is_allowed(function, touch) for touch in reads)
-    assert can_read == (function in {"webhook_intake", "webhook_deliveries", "reconciliation", "customer_data"})
+    assert can_read == (
+        function in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data"}
+    )
 
 
 def test_only_an_erasure_reads_the_table_from_end_to_end_and_sees_keys_alone() -> None:

@@ -140,6 +140,9 @@ KEYS = {
     ("webhook_intake", "table"): APPLYING,
     ("webhook_deliveries", "table"): APPLYING,
     ("webhook_deliveries", "listing"): {"DELIVERIES#*"},
+    ("payments", "table"): APPLYING,
+    ("payments", "listing"): {"PAYMENTS#*"},
+    ("waffo_actions", "table"): {"CUSTOMER#*", "ERASED#*", "ORDER#*", "PAYMENT#*"},
     ("reconciliation", "table"): APPLYING | {"RECONCILIATION"},
     ("reconciliation", "due"): {"BODIES"},
     # The star is of its scan, which has no keys.
@@ -195,9 +198,12 @@ def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
 
 
 def test_the_private_key_is_only_referred_to() -> None:
-    for function in ("OverageCheckoutFunction", "ReconciliationFunction"):
-        environment = FUNCTIONS[function]["Environment"]["Variables"]
-        assert environment["WAFFO_PRIVATE_KEY_SECRET_ID"] == {"Ref": "WaffoPrivateKeySecretArn"}
+    holders = {"OverageCheckoutFunction", "ReconciliationFunction", "WaffoActionsFunction"}
+    for name, properties in FUNCTIONS.items():
+        given = properties["Environment"]["Variables"].get("WAFFO_PRIVATE_KEY_SECRET_ID")
+        assert given == ({"Ref": "WaffoPrivateKeySecretArn"} if name in holders else None)
+        reads = [each["Resource"] for each in statements(name) if "secretsmanager:GetSecretValue" in each["Action"]]
+        assert ("WaffoPrivateKeySecretArn" in str(reads)) == (name in holders)
     every_variable = {name for each in FUNCTIONS.values() for name in each["Environment"]["Variables"]}
     assert "WAFFO_PRIVATE_KEY" not in every_variable
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX
 from pancake_meter.http.fields import CUSTOMER_ID_IN_PATH_PATTERN, METER_PATTERN
 from pancake_meter.usecases.selling.purchase_link import TOKEN_LENGTH_MAX
+from pancake_meter.waffo.fields import MAX_ID_LENGTH
 
 _DIGEST: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _ENCODED_LENGTH_MAX: Final = CUSTOMER_ID_LENGTH_MAX * 4 * 4 // 3 + 4
@@ -33,6 +34,14 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "description": "A grant, by the id that the list has.",
     },
     "checkout_id": {"schema": {"type": "string", "pattern": "^chk_[0-9a-f]{32}$"}, "description": "A checkout."},
+    "payment_id": {
+        "schema": {"type": "string", "pattern": "^[^/%]+$", "maxLength": MAX_ID_LENGTH},
+        "description": "A payment: Waffo's id of it.",
+    },
+    "order_id": {
+        "schema": {"type": "string", "pattern": "^ORD_[0-9A-Za-z]{22}$"},
+        "description": "A subscription order: Waffo's id of it.",
+    },
     "delivery_id": {"schema": _DIGEST, "description": "A delivery: the SHA-256 of its raw body."},
     "parked_id": {"schema": _DIGEST, "description": "Parked usage."},
     "key_id": {"schema": _DIGEST, "description": "An API key: the SHA-256 of its text."},

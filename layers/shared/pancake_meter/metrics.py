@@ -36,6 +36,7 @@ _METERING: Final = (
     "customer_controls",
     "webhook_intake",
     "webhook_deliveries",
+    "payments",
     "reconciliation",
     "renewal_reset",
 )

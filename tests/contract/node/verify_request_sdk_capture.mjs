@@ -1,11 +1,12 @@
 // Lets the official SDK talk to a small HTTP server, and prints what it put on the wire.
-// stdin:  {"merchantId", "privateKey": PEM, "calls": [["checkout.authenticated.create", ...arguments], ...]}
+// With a session, names are those of the customer session ("reactivateSubscription").
+// stdin:  {"merchantId", "privateKey": PEM, "session": {"token", "environment"}|null, "calls": [["checkout.authenticated.create", ...arguments], ...]}
 // stdout: per call {"requests": [{"method", "path", "headers", "body": base64}], "result": what the SDK returned}
 import { createServer } from "node:http";
 import { buffer, text } from "node:stream/consumers";
 import { WaffoPancake } from "@waffo/pancake-ts";
 
-const { merchantId, privateKey, calls } = JSON.parse(await text(process.stdin));
+const { merchantId, privateKey, session, calls } = JSON.parse(await text(process.stdin));
 
 const answers = {
   "/v1/actions/auth/issue-session-token": { token: "eyJ.token", expiresAt: "2026-04-02T09:20:00.000Z" },
@@ -25,7 +26,8 @@ const server = createServer(async (request, response) => {
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 
-const client = new WaffoPancake({ merchantId, privateKey, baseUrl: `http://127.0.0.1:${server.address().port}` });
+const merchant = new WaffoPancake({ merchantId, privateKey, baseUrl: `http://127.0.0.1:${server.address().port}` });
+const client = session ? merchant.customer(session.token, { environment: session.environment }) : merchant;
 const results = [];
 for (const [name, ...args] of calls) {
   captured = [];

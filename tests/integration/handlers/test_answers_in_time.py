@@ -104,6 +104,7 @@ EVENTS = {
     ),
     "customer_data": ("customer_export", "customer_erase"),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
+    "payments": ("payments_flagged", "payment_read", "payment_resolve_units"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),
     "reconciliation": ("reconciliation_on_demand", "reconciliation_schedule"),
     "renewal_reset": ("renewal_reset_schedule",),
@@ -113,6 +114,7 @@ EVENTS = {
     "usage_forwarding": ("usage_forwarding_stream",),
     "usage_healing": ("usage_heal", "usage_heal_schedule"),
     "usage_recording": ("usage_batch", "usage_litellm", "usage_cloudevents", "usage_parked"),
+    "waffo_actions": ("payment_refund", "subscription_cancel", "subscription_reactivate"),
     "webhook_deliveries": ("deliveries_parked", "delivery_replay"),
     "webhook_intake": ("webhook_subscription_activated", "webhook_order_completed", "webhook_refund_succeeded"),
 }

@@ -5,7 +5,17 @@ from http import HTTPStatus
 from typing import Final
 
 from pancake_meter.http.selling.checkouts import CheckoutBody, CheckoutPage, CheckoutRequest, CheckoutsQuery
+from pancake_meter.http.selling.order_actions import OrderActionBody, OrderActionRequest
 from pancake_meter.http.selling.overage import ForgivenBody, ForgiveRequest
+from pancake_meter.http.selling.payments import (
+    PaymentBody,
+    PaymentPage,
+    PaymentsQuery,
+    RefundAskedBody,
+    RefundPaymentRequest,
+    ResolvedBody,
+    ResolveRequest,
+)
 from pancake_meter.http.selling.plans import PlansBody, PlansQuery
 from tools.openapi.described import REPLAYED, Answer, Body, Described
 
@@ -63,6 +73,69 @@ ROUTES: Final[Mapping[str, Described]] = {
         body=Body(ForgiveRequest),
         refusals=("unknown_meter", "nothing_owed", "forgiveness_conflict", "too_many_lines"),
         is_once=True,
+    ),
+    "GET /v1/payments": Described(
+        "list_payments",
+        "Payments, newest first: what came in, whose it is, and whether a person has to say what it is for",
+        {HTTPStatus.OK: Answer(PaymentPage)},
+        query=PaymentsQuery,
+        parameters={"status": "Only payments with this status; flagged ones wait for a decision."},
+    ),
+    "GET /v1/payments/{payment_id}": Described(
+        "get_payment",
+        "One payment: what it gave, what was decided of it, and its refunds with their state",
+        {HTTPStatus.OK: Answer(PaymentBody)},
+        refusals=("payment_not_found",),
+    ),
+    "POST /v1/payments/{payment_id}/resolve": Described(
+        "resolve_payment",
+        "Say what a flagged payment is; it is credited and counted as that, once",
+        {HTTPStatus.OK: Answer(ResolvedBody)},
+        body=Body(ResolveRequest),
+        refusals=(
+            "payment_not_found",
+            "payment_not_flagged",
+            "resolution_conflict",
+            "unknown_meter",
+            "invalid_gift",
+            "checkout_not_found",
+            "checkout_of_no_units",
+            "too_many_grants",
+            "too_many_lines",
+            "customer_erased",
+        ),
+    ),
+    "POST /v1/payments/{payment_id}/refund": Described(
+        "refund_payment",
+        "Have Waffo refund a payment or a part of it; units go back when Waffo's webhook says that the money did",
+        {HTTPStatus.CREATED: Answer(RefundAskedBody), HTTPStatus.OK: Answer(RefundAskedBody)},
+        body=Body(RefundPaymentRequest),
+        refusals=(
+            "payment_not_found",
+            "payment_not_refundable",
+            "refund_too_large",
+            "refund_conflict",
+            "refund_refused",
+            "too_many_refunds",
+            "invalid_money",
+            "unknown_currency",
+            "waffo_unavailable",
+            "waffo_refused",
+        ),
+    ),
+    "POST /v1/customers/{customer_id}/subscriptions/{order_id}/cancel": Described(
+        "cancel_subscription",
+        "Have Waffo cancel a subscription: it ends with its period, or at once where that is not paid",
+        {HTTPStatus.OK: Answer(OrderActionBody)},
+        body=Body(OrderActionRequest, is_required=False),
+        refusals=("order_not_found", "wrong_order_status", "customer_erased", "waffo_unavailable", "waffo_refused"),
+    ),
+    "POST /v1/customers/{customer_id}/subscriptions/{order_id}/reactivate": Described(
+        "reactivate_subscription",
+        "Have Waffo withdraw the cancellation of a subscription that is canceling",
+        {HTTPStatus.OK: Answer(OrderActionBody)},
+        body=Body(OrderActionRequest, is_required=False),
+        refusals=("order_not_found", "wrong_order_status", "customer_erased", "waffo_unavailable", "waffo_refused"),
     ),
     "GET /v1/plans": Described(
         "list_plans",

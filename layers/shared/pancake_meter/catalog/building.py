@@ -25,7 +25,6 @@ from pancake_meter.catalog.model import (
     ProductIdsFile,
     TieredFile,
     TokenWeightsFile,
-    UsageProductFile,
     WeightsFile,
 )
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS, InvalidMoney, Money
@@ -103,7 +102,7 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         plans=plans,
         default_plan_key=file.default_plan,
         products=products,
-        usage_product=_usage_product(file.usage_product, report),
+        usage_product=_usage_product(file, report),
         checkout=checkout,
         minimum_charges=_amounts("minimum_charge", file.minimum_charge, report),
         llm_calls=_llm_calls(file.litellm, meters, report),
@@ -132,6 +131,7 @@ def _checkout(file: CheckoutFile, report: _Report) -> CheckoutSettings:
         session_lifetime=timedelta(minutes=file.session_minutes),
         language=file.language,
         tax_category=file.tax_category,
+        tax=file.tax,
         success_urls=tuple(file.success_urls),
     )
 
@@ -351,13 +351,16 @@ def _product(index: int, file: ProductFile, catalog: CatalogFile, report: _Repor
             currency: Money(amount, currency)
             for currency, amount in _amounts(f"{path}.price", file.price, report).items()
         },
+        tax=file.tax or catalog.checkout.tax,
     )
 
 
-def _usage_product(file: UsageProductFile | None, report: _Report) -> Product | None:
+def _usage_product(catalog: CatalogFile, report: _Report) -> Product | None:
+    file = catalog.usage_product
     if file is None:
         return None
-    return Product(file.name, _product_ids("usage_product.product_id", file.product_id, report))
+    product_ids = _product_ids("usage_product.product_id", file.product_id, report)
+    return Product(file.name, product_ids, tax=file.tax or catalog.checkout.tax)
 
 
 def _not_ours(file: NotOursFile) -> NotOurs:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pancake_meter.catalog.checkout import CheckoutSettings
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.checkout import Tax
 from pancake_meter.domain.selling.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
 from pancake_meter.domain.selling.plan import Environment, MeterAllowance, Plan
 from pancake_meter.domain.selling.pricing import Price
@@ -52,7 +53,8 @@ class Product:
     """A product in Waffo, by the name that its events carry.
 
     ``plan`` is the plan it sells by subscription; the usage product, a one-time product priced at each checkout, has
-    neither plan nor billing period. ``prices`` are what Waffo charges, kept here for display and for the simulator.
+    neither plan nor billing period. ``prices`` are what Waffo charges, kept here for display and for the simulator. ``tax``
+    says whether it is inside them.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Product:
     billing_period: BillingPeriod | None = None
     trial_days: int | None = None
     prices: Mapping[str, Money] = field(default_factory=dict)
+    tax: Tax = "exclusive"
 
     @property
     def metadata(self) -> dict[str, str]:

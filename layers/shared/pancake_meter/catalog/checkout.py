@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from pancake_meter.domain.selling.checkout import Tax
 from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX
 
 _HTTPS_PORT = 443
@@ -14,13 +15,14 @@ class CheckoutSettings:
     """Settings of every checkout.
 
     ``currency`` applies where a request names none; a success URL must be, or lie below, one of ``success_urls``;
-    ``language`` is left to Waffo when ``None``.
+    ``language`` is left to Waffo when ``None``. ``tax`` says whether it is inside the prices of products that say nothing.
     """
 
     currency: str
     session_lifetime: timedelta
     language: str | None
     tax_category: str
+    tax: Tax
     success_urls: tuple[str, ...]
 
     def allows_success_url(self, url: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
+from pancake_meter.domain.selling.checkout import Tax
 from pancake_meter.domain.selling.money import CURRENCIES_MAX
 from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
@@ -234,6 +235,7 @@ class ProductFile(_Strict):
     trial_days: int | None = Field(default=None, ge=1, le=TRIAL_DAYS_MAX)
     product_id: ProductIdsFile
     price: Amounts = {}
+    tax: Tax | None = None
 
 
 class UsageProductFile(_Strict):
@@ -241,6 +243,7 @@ class UsageProductFile(_Strict):
 
     name: Name
     product_id: ProductIdsFile
+    tax: Tax | None = None
 
 
 class CheckoutFile(_Strict):
@@ -252,6 +255,7 @@ class CheckoutFile(_Strict):
     tax_category: Literal[
         "digital_goods", "saas", "software", "ebook", "online_course", "consulting", "professional_service"
     ] = "saas"
+    tax: Tax = "exclusive"
     success_urls: list[str] = Field(default=[], max_length=50)
 
 

@@ -6,11 +6,14 @@
     ├── InvalidQuantity, InvalidCustomerId, InvalidHoldId, InvalidEventId, EventTimeOutOfRange,
     │   InvalidGift, InvalidReason                                           malformed content
     ├── UnknownMeter, UnknownPlan, HoldNotFound, CheckoutNotFound,
-    │   GrantNotFound                                                        not there
+    │   GrantNotFound, PaymentNotFound, OrderNotFound                        not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
     ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
     ├── GrantNotVoidable                                                     not the operator's to take back
+    ├── PaymentNotFlagged, CheckoutOfNoUnits, ResolutionConflict             what a payment is for is decided
+    ├── RefundConflict, RefundTooLarge, TooManyRefunds, PaymentNotRefundable,
+    │   RefundRefused, WrongOrderStatus                                      Waffo is not asked for it, or says no
     └── TooManyEvents, TooManyGrants, TooManyLines, TooManyOrders,
         OrderTooLarge, SubscriptionTooLarge, ReportTooLarge                  a bound was reached
 """
@@ -235,6 +238,72 @@ class CheckoutNotFound(DomainError):
     """The customer has no such checkout."""
 
     code = "checkout_not_found"
+
+
+class CheckoutOfNoUnits(DomainError):
+    """The checkout sells a plan, which its own webhooks bring into force: no payment can be credited to it."""
+
+    code = "checkout_of_no_units"
+
+
+class PaymentNotFound(DomainError):
+    """No payment has that id."""
+
+    code = "payment_not_found"
+
+
+class PaymentNotFlagged(DomainError):
+    """The payment did what it was for, or somebody has decided what it is for already."""
+
+    code = "payment_not_flagged"
+
+
+class ResolutionConflict(DomainError):
+    """The id of a resolution was used for another decision on the payment."""
+
+    code = "resolution_conflict"
+
+
+class RefundConflict(DomainError):
+    """The id of a refund was used for another amount."""
+
+    code = "refund_conflict"
+
+
+class RefundTooLarge(DomainError):
+    """More is to be refunded than is left of the payment."""
+
+    code = "refund_too_large"
+
+
+class TooManyRefunds(DomainError):
+    """More refunds of one payment were asked for than can be kept."""
+
+    code = "too_many_refunds"
+
+
+class PaymentNotRefundable(DomainError):
+    """Nobody knows how much the payment was, or Waffo does not know it by that id."""
+
+    code = "payment_not_refundable"
+
+
+class RefundRefused(DomainError):
+    """Waffo refused to refund the payment."""
+
+    code = "refund_refused"
+
+
+class OrderNotFound(DomainError):
+    """The customer has no such subscription order."""
+
+    code = "order_not_found"
+
+
+class WrongOrderStatus(DomainError):
+    """The subscription cannot be cancelled or reactivated as it stands."""
+
+    code = "wrong_order_status"
 
 
 class DeliveryNotFound(DomainError):

@@ -240,6 +240,17 @@ Currency = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3
 Digest = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
 
 
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
+    AfterValidator(without_controls),
+    WithJsonSchema(
+        {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
+    ),
+]
+"""Why an operator decides something, for people."""
+
+
 class NoQuery(WireModel):
     """The query of a route that takes none: an unknown parameter is likely a mistake."""
 
@@ -251,11 +262,4 @@ class NoBody(WireModel):
 class DismissRequest(WireModel):
     """Body of a dismissal of parked usage or of a webhook delivery: the reason why nothing is to be done."""
 
-    reason: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=DISMISS_REASON_LENGTH_MAX),
-        AfterValidator(without_controls),
-        WithJsonSchema(
-            {"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": DISMISS_REASON_LENGTH_MAX}
-        ),
-    ]
+    reason: Reason

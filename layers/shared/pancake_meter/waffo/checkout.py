@@ -229,9 +229,17 @@ class AuthenticatedCheckout:
 
 @dataclass(frozen=True, slots=True)
 class CanceledOrder:
-    """What a cancel led to: ``canceled`` at once, or ``canceling`` at the end of the period."""
+    """What a cancel led to: ``canceled`` at once, ``canceling`` at the end of the period. A reactivation: ``active``."""
 
     order_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundTicket:
+    """A refund that Waffo was asked for. Its ``status`` is Waffo's word for how far it is; money moves later."""
+
+    id: str
     status: str
 
 

@@ -29,7 +29,9 @@ from pancake_meter.waffo.checkout import (
     CanceledOrder,
     CheckoutSession,
     CreateSession,
+    RefundTicket,
     SessionToken,
+    check_amount,
     check_identity,
     check_short_id,
     url_with_token,
@@ -66,6 +68,9 @@ DEFAULT_API_URL = "https://api.waffo.ai"
 ISSUE_SESSION_TOKEN = "/v1/actions/auth/issue-session-token"  # noqa: S105 - a path, not a secret
 CREATE_SESSION = "/v1/actions/checkout/create-session"
 CANCEL_ORDER = "/v1/actions/subscription-order/cancel-order"
+REACTIVATE_ORDER = "/v1/actions/subscription-order/reactivate-order"
+CREATE_REFUND_TICKET = "/v1/actions/refund-ticket/create-ticket"
+REASON_LENGTH_MAX = 1000
 GRAPHQL = "/v1/graphql"
 
 TIMEOUT = httpx.Timeout(connect=1.0, read=5.0, write=2.0, pool=1.0)
@@ -196,6 +201,49 @@ class WaffoClient:
         answer = self._call(CANCEL_ORDER, {"orderId": order_id}, key)
         return _read(CANCEL_ORDER, answer, _canceled_order)
 
+    def reactivate_order(
+        self, order_id: str, *, product_id: str, buyer_identity: str, action_id: str, is_test: bool
+    ) -> CanceledOrder:
+        """Withdraw the cancellation of a subscription, in the buyer's name: Waffo lets nobody else do it.
+
+        ``action_id`` names this one wish, as that of ``cancel_order`` does.
+        """
+        check_short_id("orderId", order_id, "ORD")
+        if action_id in ("", order_id):
+            raise InvalidRequest("action_id", "does not name the action: it is empty, or the order's id")
+        token = self.session_token(product_id=product_id, buyer_identity=buyer_identity)
+        session = {"Authorization": f"Bearer {token.token}", "X-Environment": "test" if is_test else "prod"}
+        key = idempotency_key("reactivate-order", order_id, action_id)
+        answer = self._call(REACTIVATE_ORDER, {"orderId": order_id}, key, session=session)
+        return _read(REACTIVATE_ORDER, answer, _canceled_order)
+
+    def create_refund_ticket(
+        self, payment_id: str, *, amount: str, currency: str, reason: str, external_id: str
+    ) -> RefundTicket:
+        """Ask for money to be given back. ``external_id`` names this one refund, and comes back with it.
+
+        It is also the idempotency key, which Waffo forgets after 24 hours: ask ``refund_ticket`` before sending it again.
+        """
+        check_short_id("paymentId", payment_id, "PAY")
+        check_amount("requestedAmount.amount", amount)
+        body = {
+            "paymentId": payment_id,
+            "reason": reason[:REASON_LENGTH_MAX],
+            "requestedAmount": {"amount": amount, "currency": currency},
+            "refundTicketMerchantExternalId": external_id,
+        }
+        key = idempotency_key("create-refund-ticket", payment_id, external_id)
+        return _read(CREATE_REFUND_TICKET, self._call(CREATE_REFUND_TICKET, body, key), _refund_ticket)
+
+    def refund_ticket(self, external_id: str) -> RefundTicket | None:
+        """The ticket of this ``refundTicketMerchantExternalId``, or ``None``: Waffo was never asked for that refund.
+
+        A refund that is there without its ticket stands for it.
+        """
+        data = self._query(queries.REFUNDS_BY_EXTERNAL_ID, {"ref": external_id})
+        found = (*self._page(data, "refundTickets", _ticket).items, *self._page(data, "refunds", _ticket).items)
+        return next(iter(found), None)
+
     def subscription_orders(
         self, store_id: str, *, statuses: Sequence[str] = LIVE_STATUSES, limit: int = 50, offset: int = 0
     ) -> Page[SubscriptionOrderSnapshot]:
@@ -283,7 +331,15 @@ class WaffoClient:
                 self._log.warning("waffo_entry_unreadable", extra={"waffo_problem": str(error)})
         return Page(items=tuple(items), received=len(entries), total=data.count(f"{name}Count"))
 
-    def _call(self, path: str, body: Mapping[str, object], idempotency_key: str | None = None) -> Answer:
+    def _call(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        idempotency_key: str | None = None,
+        *,
+        session: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make a call, signed with the merchant's key, or in the buyer's name with the headers of a ``session``."""
         content = _encode(path, body)
         started = self._clock()
         limit = self._deadline().within(self._retry.total_seconds_max)
@@ -291,7 +347,11 @@ class WaffoClient:
         while True:
             attempt += 1
             try:
-                answer = self._attempt_signed(path, content, idempotency_key, limit)
+                answer = (
+                    self._attempt(path, content, idempotency_key, limit, session)
+                    if session is not None
+                    else self._attempt_signed(path, content, idempotency_key, limit)
+                )
             except (WaffoUnavailable, WaffoInFlight) as error:
                 delay = self._retry.delay_seconds(attempt, self._random)
                 elapsed = (self._clock() - started).total_seconds() + delay
@@ -308,24 +368,29 @@ class WaffoClient:
         """Make one attempt, and one more with a new key where Waffo does not take the one at hand any more."""
         signer = self._signer.current()
         try:
-            return self._attempt(path, content, idempotency_key, limit, signer)
+            return self._attempt(path, content, idempotency_key, limit, self._signed(path, content, signer))
         except WaffoRejected as rejection:
             if rejection.status == HTTPStatus.UNAUTHORIZED:
                 self._tokens.forget()
             renewed = self._signer.renewed(signer) if rejection.status == HTTPStatus.UNAUTHORIZED else None
             if renewed is None:
                 raise
-        return self._attempt(path, content, idempotency_key, limit, renewed)
+        return self._attempt(path, content, idempotency_key, limit, self._signed(path, content, renewed))
+
+    def _signed(self, path: str, content: bytes, signer: RequestSigner) -> Mapping[str, str]:
+        return signer.headers(path, content, timestamp_seconds=int(self._clock().timestamp()))
 
     def _attempt(
-        self, path: str, content: bytes, idempotency_key: str | None, limit: Deadline, signer: RequestSigner
+        self,
+        path: str,
+        content: bytes,
+        idempotency_key: str | None,
+        limit: Deadline,
+        authority: Mapping[str, str],
     ) -> Answer:
         if not limit.allows(ATTEMPT_SECONDS_MIN):
             raise WaffoUnavailable(path, "there is no time left for a request")
-        headers = {
-            "Content-Type": "application/json",
-            **signer.headers(path, content, timestamp_seconds=int(self._clock().timestamp())),
-        }
+        headers = {"Content-Type": "application/json", **authority}
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         url, timeout = f"{self._api_url}{path}", cut_timeout(TIMEOUT, limit)
@@ -416,6 +481,17 @@ def _checkout_session(data: Fields) -> CheckoutSession:
 
 def _canceled_order(data: Fields) -> CanceledOrder:
     return CanceledOrder(order_id=data.id("orderId"), status=data.id("status"))
+
+
+def _ticket(data: Fields) -> RefundTicket:
+    return RefundTicket(id=data.id("id"), status=data.id("status"))
+
+
+def _refund_ticket(data: Fields) -> RefundTicket:
+    ticket = data.object("ticket")
+    if ticket is None:
+        raise InvalidField("data.ticket", "is not an object")
+    return _ticket(ticket)
 
 
 def _checked_key(key: str) -> str:

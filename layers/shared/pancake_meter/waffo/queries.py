@@ -65,6 +65,13 @@ query PaymentsByExternalId($ref: String!) {
 }
 """
 
+REFUNDS_BY_EXTERNAL_ID = """
+query RefundsByExternalId($ref: String!) {
+  refundTickets(filter: { refundTicketMerchantExternalId: { eq: $ref } }) { id status }
+  refunds(filter: { refundTicketMerchantExternalId: { eq: $ref } }) { id status }
+}
+"""
+
 PAYMENTS_OF_ORDER = """
 query PaymentsOfOrder($id: ID!) {
   subscriptionOrder(id: $id) {

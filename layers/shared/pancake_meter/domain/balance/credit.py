@@ -15,11 +15,15 @@ from pancake_meter.domain.selling.payment import BoughtKind, Credit, LotTerms
 
 @dataclass(frozen=True, slots=True)
 class PaidOrder:
-    """A paid one-time order as its event tells it. ``subtotal`` is the price before tax, ``None`` when not stated."""
+    """A paid one-time order as its event tells it.
+
+    ``subtotal`` is the price before tax, ``total`` after it; ``None`` where not stated.
+    """
 
     payment_id: str
     currency: str
     subtotal: Decimal | None
+    total: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,12 @@ def bought_lot(
     kind: GrantKind, quantity: Decimal, priority: int, paid_at: datetime, expires_after: timedelta | None
 ) -> Grant:
     """Return what a payment buys, as units of its lot."""
-    expires_at = paid_at + expires_after if expires_after else None
-    return Grant(lot_id(kind, priority, expires_at), kind, quantity, quantity, priority, paid_at, expires_at)
+    return lot(kind, quantity, priority, paid_at, paid_at + expires_after if expires_after else None)
+
+
+def lot(kind: GrantKind, quantity: Decimal, priority: int, starts_at: datetime, expires_at: datetime | None) -> Grant:
+    """Return units of the lot of this kind, priority and expiry, there since ``starts_at``."""
+    return Grant(lot_id(kind, priority, expires_at), kind, quantity, quantity, priority, starts_at, expires_at)
 
 
 def lot_credit(meter: str, grant: Grant) -> Credit:
@@ -60,8 +68,8 @@ def lot_of(credit: Credit, quantity: Decimal, paid_at: datetime) -> Grant:
 def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: Lines, now: datetime) -> Settlement:
     """Credit a payment to the balance of the checkout's meter.
 
-    The money must be what we asked for, in currency and in the price before tax: anything else is flagged and credits
-    nothing, because a person has to look at it. Else what an overage checkout sold and is still owed is settled, and the
+    The money must be what we asked for, in currency and in the price (``Checkout.asks_for``). Anything else is flagged and
+    credits nothing, because a person has to look at it. Else what an overage checkout sold and is still owed is settled. The
     rest is credit and flagged, be it the second payment of one checkout or the late one of an expired or superseded one.
 
     ``lines`` are the overage lines that it sold, and those with units due, as they are kept.
@@ -81,8 +89,31 @@ def settle_payment(checkout: Checkout, paid: PaidOrder, change: Change, lines: L
     done = replace(seen, status=status, flag=flag)
     if rest == ZERO:
         return Settlement(done, change, settled, remainder=checkout.remainder)
-    lot = bought_lot(kind, rest, checkout.priority, now, checkout.expires_after)
-    return Settlement(done, add_grant(change, lot, now, lines), settled, lot)
+    bought = bought_lot(kind, rest, checkout.priority, now, checkout.expires_after)
+    return Settlement(done, add_grant(change, bought, now, lines), settled, bought)
+
+
+def settle_as_told(
+    checkout: Checkout, payment_id: str, change: Change, lines: Lines, paid_at: datetime, now: datetime
+) -> Settlement:
+    """Credit a payment as a checkout's own because a person says so, whatever its amount.
+
+    What the checkout sold and is still owed is settled, the rest is a grant. It is there since ``paid_at``; its life is
+    counted from ``now``, when it is given.
+
+    Raises:
+        TooManyGrants: the balance cannot carry another grant.
+    """
+    ids = checkout.payment_ids if payment_id in checkout.payment_ids else (*checkout.payment_ids, payment_id)
+    done = replace(checkout, payment_ids=ids, status="paid", flag=None)
+    change, settled = pay_overage(change, checkout.lines, lines)
+    rest = checkout.quantity - sum((part.quantity for part in settled), ZERO)
+    if rest == ZERO:
+        return Settlement(done, change, settled, remainder=checkout.remainder)
+    kind: GrantKind = "credit" if checkout.kind == "overage" else "top_up"
+    expires_at = now + checkout.expires_after if checkout.expires_after else None
+    grant = lot(kind, rest, checkout.priority, paid_at, expires_at)
+    return Settlement(done, add_grant(change, grant, now, lines), settled, grant)
 
 
 def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | None, GrantKind]:
@@ -95,9 +126,7 @@ def _judge(checkout: Checkout, rest: Decimal) -> tuple[CheckoutStatus, Flag | No
 
 
 def _difference(checkout: Checkout, paid: PaidOrder) -> Flag | None:
-    """Return how the payment differs from what was asked, or ``None``; a price that is not stated cannot differ."""
+    """Return how the payment differs from what was asked, or ``None``."""
     if paid.currency != checkout.amount.currency:
         return "currency_differs"
-    if paid.subtotal is not None and paid.subtotal != checkout.amount.amount:
-        return "amount_differs"
-    return None
+    return None if checkout.asks_for(paid.subtotal, paid.total) else "amount_differs"

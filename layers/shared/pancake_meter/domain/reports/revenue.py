@@ -85,9 +85,9 @@ class RevenueTotal:
 
 
 def revenue_facts(payment: Payment) -> tuple[RevenueFact, ...]:
-    """Return every fact that is known of a payment, the payment's own first."""
+    """Return every fact that is known of a payment, the payment's own first; none of one that is not ours."""
     charge = payment.charge
-    if charge is None:
+    if charge is None or payment.is_not_ours:
         return ()
     amount, tax = charge.amount, _tax(charge)
     received = _fact(payment, charge, "payment", payment.payment_id, amount, tax, charge.paid_at)

@@ -19,6 +19,8 @@ WantedKind = CheckoutKind | Literal["plan"]
 CheckoutStatus = Literal["open", "paid", "expired", "superseded", "flagged"]
 ChangeTiming = Literal["immediate", "next_period"]
 Flag = Literal["amount_differs", "currency_differs", "paid_twice", "no_longer_owed"]
+Tax = Literal["exclusive", "inclusive"]
+"""Whether tax comes on top of a price, as Waffo takes it, or is inside it."""
 
 UNIT_KINDS: frozenset[CheckoutKind] = frozenset({"overage", "top_up"})
 """Kinds that sell units of a meter; the others sell a plan, which its own webhooks bring into force."""
@@ -32,10 +34,11 @@ TOP_UP_PRIORITY: Final = 90
 class Checkout:
     """One checkout. ``id`` is also Waffo's ``orderMerchantExternalId`` and the root of the idempotency key.
 
-    ``quantity`` units of ``meter`` for ``amount`` before tax; a plan's checkout has no quantity, and its product's price.
+    ``quantity`` units of ``meter`` for ``amount``; a plan's checkout has no quantity, and its product's price.
     ``lines`` are what an overage checkout sells, line by line. ``timing`` is when a plan change is to happen; ``None``
     leaves it to Waffo: upgrades now, downgrades with the next period. ``origin_order_id`` is the order that it changes.
     ``session_id`` and ``url`` are there once Waffo has made the session. ``expires_after`` is the life of the bought grant.
+    ``tax`` says whether tax is inside the amount.
     """
 
     id: str
@@ -57,6 +60,17 @@ class Checkout:
     url: str | None = None
     payment_ids: tuple[str, ...] = ()
     flag: Flag | None = None
+    tax: Tax = "exclusive"
+
+    def asks_for(self, subtotal: Decimal | None, total: Decimal | None) -> bool:
+        """Whether a payment in the checkout's currency is the money that was asked for; so is one that states nothing.
+
+        ``subtotal`` is its price before tax, ``total`` after it. A price that may have tax inside it is met by either: where
+        tax came on top of it all the same, the seller has what was asked for.
+        """
+        if subtotal is None and total is None:
+            return True
+        return self.amount.amount in ((subtotal, total) if self.tax == "inclusive" else (subtotal,))
 
     @property
     def remainder(self) -> Decimal:
@@ -71,8 +85,9 @@ class Checkout:
 
     @property
     def offer(self) -> tuple[object, ...]:
-        """What is sold, of what, for how much, in whose place and when."""
-        return self.kind, self.subject, self.quantity, self.amount, self.lines, self.timing, self.origin_order_id
+        """What is sold, of what, for how much, in whose place and when, and whether tax is inside the amount."""
+        what = self.kind, self.subject, self.quantity, self.amount, self.lines, self.timing, self.origin_order_id
+        return *what, self.tax
 
     @property
     def subject(self) -> str:

@@ -13,12 +13,24 @@ from typing import Literal
 from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.refund import Refund
+from pancake_meter.domain.selling.refund_request import RefundRequest, RefundState
+from pancake_meter.domain.selling.resolution import Resolution
 
 MAX_REFUNDS = 50
 """Refunds of one payment that succeeded, and as many that only failed: its item must hold them."""
 
 SoldKind = Literal["subscription", "overage", "top_up"]
 """What a payment is for."""
+
+PaymentStatus = Literal["applied", "flagged", "resolved", "not_ours", "refunded", "uncharged"]
+"""``applied``: it did what it was for. ``flagged``: a person has to say what it is for. ``resolved``, ``not_ours``: a person
+did. ``refunded``: all of it went back. ``uncharged``: a refund of it is known, and the payment itself is not.
+"""
+
+PAYMENT_STATUSES: tuple[PaymentStatus, ...] = ("applied", "flagged", "resolved", "not_ours", "refunded", "uncharged")
+
+FITS_NOTHING = "fits_nothing"
+"""Flag of a payment that gave nothing, of which no other reason is kept."""
 
 BoughtKind = Literal["top_up", "credit"]
 """The kinds of grants that money buys: a top-up, and what a payment had no other use for."""
@@ -96,7 +108,11 @@ class Credit:
 class Payment:
     """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet.
 
-    ``remainder`` is that of its sale of overage: what the exact price exceeds the amount by.
+    ``remainder`` is that of its sale of overage: what the exact price exceeds the amount by. ``flag`` says why a person has
+    to look at it, ``checkout_id`` is the checkout that it names, ``resolution`` what an operator decided, ``requests`` are
+    the refunds that an operator asked for, by their ids.
+
+    ``unmatched`` is the charge of a payment of which nobody knows what it is for: it counts nowhere until somebody does.
     """
 
     payment_id: str
@@ -107,10 +123,73 @@ class Payment:
     credits: tuple[Credit, ...] = ()
     remainder: Decimal = _ZERO
     version: int = 0
+    unmatched: Charge | None = None
+    flag: str | None = None
+    checkout_id: str | None = None
+    resolution: Resolution | None = None
+    requests: Mapping[str, RefundRequest] = field(default_factory=dict)
 
     def with_charge(self, charge: Charge) -> "Payment":
         """Return the payment with its charge; the first statement of it stands."""
-        return self if self.charge is not None else replace(self, charge=charge)
+        return self if self.charge is not None else replace(self, charge=charge, unmatched=None, flag=None)
+
+    @property
+    def told_charge(self) -> Charge | None:
+        """The charge, whether or not it is known what it is for."""
+        return self.charge or self.unmatched
+
+    @property
+    def is_not_ours(self) -> bool:
+        """Whether an operator said that it is money for something else."""
+        return self.resolution is not None and self.resolution.kind == "not_ours"
+
+    @property
+    def why_flagged(self) -> str | None:
+        """Why a person has to say what it is for, or had to; ``None`` of a payment that did what it was for.
+
+        A one-time payment that gave nothing fits nothing. An earlier version did not keep why.
+        """
+        charge = self.told_charge
+        if self.flag is not None or charge is None or charge.is_subscription or self.credits:
+            return self.flag
+        return FITS_NOTHING
+
+    @property
+    def status(self) -> PaymentStatus:
+        """What became of it. A subscription's charge is followed by its order, and needs nobody's word."""
+        charge = self.told_charge
+        if self.is_not_ours:
+            return "not_ours"
+        if charge is None:
+            return "uncharged"
+        if self.refunded_share == 1:
+            return "refunded"
+        if self.resolution is not None:
+            return "resolved"
+        return "flagged" if self.why_flagged is not None and not charge.is_subscription else "applied"
+
+    def with_request(self, request: RefundRequest) -> "Payment":
+        """Return the payment with a refund that was asked for, new or as Waffo answered it."""
+        return replace(self, requests={**self.requests, request.id: request})
+
+    def refund_of(self, request: RefundRequest) -> Refund | None:
+        """Return the refund that came of a request, once Waffo's webhook told of it."""
+        return next((each for each in self.refunds.values() if each.marks.ticket == request.reference), None)
+
+    def state_of(self, request: RefundRequest) -> RefundState:
+        """Return how far a refund is. Waffo's webhook alone says that it succeeded."""
+        refund = self.refund_of(request)
+        if refund is None:
+            return request.state
+        return "succeeded" if refund.stands else "failed"
+
+    @property
+    def refundable(self) -> Decimal | None:
+        """Money that may yet be asked for: what was paid, less what went back and what is asked for; ``None``: unknown."""
+        if self.told_charge is None or self.paid_amount is None:
+            return None
+        asked = (each.amount for each in self.requests.values() if self.state_of(each) in ("requested", "approved"))
+        return max(_ZERO, self.paid_amount - self.refunded_amount - sum(asked, _ZERO))
 
     def with_refund(self, told: Refund, known: Refund | None = None) -> "Payment":
         """Return the payment with what an event says of a refund: a new one, or one that is ``known``."""
@@ -142,9 +221,10 @@ class Payment:
     def paid_amount(self) -> Decimal | None:
         """Money that came in, of which refunds are parts; ``None`` while nobody says how much."""
         stated = (refund.of for refund in self.refunds.values() if refund.of is not None)
-        if self.charge is None:
+        charge = self.told_charge
+        if charge is None:
             return max(stated, default=None)
-        return self.charge.collected or max(stated, default=None) or self.charge.list_total
+        return charge.collected or max(stated, default=None) or charge.list_total
 
     @property
     def refunded_share(self) -> Fraction:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, WantedKind
+from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, CheckoutStatus, Flag, Tax, WantedKind
 from pancake_meter.http.cursors import PageQuery, Pages, read_dated
 from pancake_meter.http.fields import (
     COUNT,
@@ -87,7 +87,9 @@ class CheckoutLine(TypedDict):
 
 
 class CheckoutBody(TypedDict):
-    """One checkout. ``amount`` is a display amount before tax; ``url`` is the payment page, in answers that open one.
+    """One checkout. ``amount`` is a display amount; ``tax`` says whether it is inside that or comes on top.
+
+    ``url`` is the payment page, in answers that open one.
 
     ``lines`` say of an overage checkout what was used when; of other kinds there are none. ``origin_order_id`` is the
     order that a plan change replaces.
@@ -102,6 +104,7 @@ class CheckoutBody(TypedDict):
     quantity: Units
     amount: Amount
     currency: Currency
+    tax: Tax
     status: CheckoutStatus
     flag: Flag | None
     created_at: Timestamp
@@ -130,6 +133,7 @@ def checkout_body(checkout: Checkout, now: datetime) -> CheckoutBody:
         "quantity": checkout.quantity,
         "amount": checkout.amount.display,
         "currency": checkout.amount.currency,
+        "tax": checkout.tax,
         "status": checkout.status_at(now),
         "flag": checkout.flag,
         "created_at": timestamp(checkout.created_at),

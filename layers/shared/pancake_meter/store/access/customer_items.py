@@ -85,6 +85,18 @@ def report_writes(item: Item, customer_id: str, pseudonym: str) -> list[Write]:
     return _moved(item, {**kept, "customer_id": pseudonym} if "customer_id" in item else kept)
 
 
+def payment_write(item: Item, customer_id: str, pseudonym: str, alias: Alias) -> Put:
+    """Return the write that leaves the money of a payment under the pseudonym, without what operators have said of it."""
+    kept = {name: value for name, value in item.items() if name != "words"}
+    kept |= {"customer_id": pseudonym, "version": item["version"] + 1}
+    if "resolution" in item:
+        kept["resolution"] = {**item["resolution"], "id": alias(item["resolution"]["id"])}
+    if "requests" in item:
+        kept["requests"] = {alias(request_id): request for request_id, request in item["requests"].items()}
+    values = {":id": customer_id, ":version": item["version"]}
+    return Put(kept, "customer_id = :id AND version = :version", values)
+
+
 def places_that_name(table: Table, customer_id: str) -> Iterator[Key]:
     """Yield the keys of the places of reconciliation that are at the customer. Without its place, a pass begins anew."""
     items, _ = table.query("PK = :partition", {":partition": _RECONCILIATION}, limit=_PLACES_MAX)

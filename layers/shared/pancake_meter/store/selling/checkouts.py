@@ -93,6 +93,8 @@ def settled_write(before: Checkout, after: Checkout) -> Write:
     if after.flag is not None:
         expression += ", flag = :flag"
         values[":flag"] = after.flag
+    elif before.flag is not None:
+        expression += " REMOVE flag"
     return Update(_key(before.id), expression, "payment_ids = :seen", values, {"#status": "status"})
 
 
@@ -194,6 +196,7 @@ def _item(checkout: Checkout) -> dict[str, Any]:
         "url": checkout.url,
         "flag": checkout.flag,
         "expires_after_days": checkout.expires_after.days if checkout.expires_after else None,
+        "tax": checkout.tax if checkout.tax != "exclusive" else None,
     }
     return item | {name: value for name, value in optional.items() if value is not None}
 
@@ -220,6 +223,7 @@ def _checkout(item: Item) -> Checkout:
         url=item.get("url"),
         payment_ids=tuple(item["payment_ids"]),
         flag=item.get("flag"),
+        tax=item.get("tax", "exclusive"),
     )
 
 

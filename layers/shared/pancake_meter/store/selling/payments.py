@@ -9,8 +9,17 @@ from typing import Any, Final
 from pancake_meter.domain.errors import OrderTooLarge
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.reports.revenue import new_facts, withdrawn_facts
-from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
+from pancake_meter.domain.selling.payment import (
+    PAYMENT_STATUSES,
+    Charge,
+    Credit,
+    LotTerms,
+    Payment,
+    PaymentStatus,
+)
 from pancake_meter.domain.selling.refund import NO_MARKS, Refund, RefundMarks
+from pancake_meter.domain.selling.refund_request import RefundRequest
+from pancake_meter.domain.selling.resolution import Resolution
 from pancake_meter.store.keys import Key
 from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
@@ -18,8 +27,10 @@ from pancake_meter.store.table import Item, Put, Table, Write
 
 _ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
-_UNCHARGED = "PAYMENTS#uncharged"
 _ORDER_PREFIX = "ORDER#"
+_ID_BYTES_MAX: Final = 1024
+"""A key has 2,048 bytes."""
+
 _PAYMENTS_PAGE = 100
 _PAYMENTS_PAGES_MAX = 10
 _FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*))?", re.DOTALL)
@@ -27,7 +38,9 @@ _FORMER_ID: Final = re.compile(r"(.*?)@(\d{4}-\d\d-\d\dT[0-9:.]+\+00:00)?(?:#(.*
 
 
 def read_payment(table: Table, payment_id: str) -> Payment | None:
-    """Return a payment, or ``None``: one read."""
+    """Return a payment, or ``None``: one read, and none for what is longer than any id of Waffo's."""
+    if len(payment_id.encode()) > _ID_BYTES_MAX:
+        return None
     item = table.get(_payment_key(payment_id))
     return _payment(item) if item is not None else None
 
@@ -64,9 +77,39 @@ def uncharged_payments(
 ) -> tuple[list[str], Mapping[str, Any] | None]:
     """Return a page of the ids of payments that were refunded and whose charge is not known, and the key after it."""
     items, following = table.query(
-        "listing = :listing", {":listing": _UNCHARGED}, limit=limit, index="listing", start=start
+        "listing = :listing", {":listing": _listing("uncharged")}, limit=limit, index="listing", start=start
     )
     return [item["PK"].removeprefix(_PREFIX) for item in items], following
+
+
+def list_payments(
+    table: Table, status: PaymentStatus | None, *, limit: int, before: str | None = None
+) -> tuple[list[Payment], str | None]:
+    """Return a page of payments, the newest first, and the place before which the next one goes on; ``None`` at the end.
+
+    One query of the index, or without a ``status`` one for each status. A payment that earlier code wrote is listed once it
+    is written again.
+    """
+    found: list[Item] = []
+    cut = ""
+    for each in PAYMENT_STATUSES if status is None else (status,):
+        condition, values = "listing = :listing", {":listing": _listing(each)}
+        if before is not None:
+            condition, values = f"{condition} AND listed_at < :before", {**values, ":before": before}
+        items, following = table.query(condition, values, limit=limit, index="listing", forward=False)
+        found += items
+        # Where a list goes on, nothing older than its last payment may be shown from another list.
+        if following is not None:
+            cut = max(cut, following["listed_at"])
+    newest = sorted((item for item in found if item["listed_at"] >= cut), key=lambda item: item["listed_at"])[::-1]
+    page = newest[:limit]
+    is_last = not cut and len(newest) <= limit
+    return [_payment(item) for item in page], None if is_last or not page else page[-1]["listed_at"]
+
+
+def payment_write(payment: Payment) -> Put:
+    """Return the write of a payment of which nothing that counts has changed."""
+    return _payment_put(payment)
 
 
 def _payment_put(payment: Payment) -> Put:
@@ -83,12 +126,93 @@ def _payment_put(payment: Payment) -> Put:
         item["remainder"] = payment.remainder
     if payment.charge is not None:
         item["charge"] = _charge_item(payment.charge)
-    else:
-        first = min((refund.at for refund in payment.standing_refunds), default=None)
-        item |= {"listing": _UNCHARGED, "listed_at": f"{timestamp(first)}#{payment.payment_id}"} if first else {}
+    if payment.unmatched is not None:
+        item["unmatched"] = _charge_item(payment.unmatched)
+    optional = {"flag": payment.flag, "checkout_id": payment.checkout_id}
+    item |= {name: value for name, value in optional.items() if value is not None}
+    item |= _decided_item(payment)
+    told = payment.told_charge
+    listed = told.paid_at if told else min((refund.at for refund in payment.standing_refunds), default=None)
+    if listed is not None:
+        item |= {"listing": _listing(payment.status), "listed_at": f"{timestamp(listed)}#{payment.payment_id}"}
     if payment.version == 0:
         return Put(item, "attribute_not_exists(PK)")
     return Put(item, "version = :version", {":version": payment.version})
+
+
+def _decided_item(payment: Payment) -> dict[str, Any]:
+    """Return what operators decided. Their words stand apart, so that an erasure can take them away."""
+    item: dict[str, Any] = {}
+    words: dict[str, str] = {}
+    if payment.resolution is not None:
+        item["resolution"] = _resolution_item(payment.resolution)
+        words["resolution"] = payment.resolution.reason
+    if payment.requests:
+        item["requests"] = {key: _request_item(request) for key, request in payment.requests.items()}
+        words |= {f"refund#{key}": request.reason for key, request in payment.requests.items()}
+    said = {name: text for name, text in words.items() if text}
+    return {**item, "words": said} if said else item
+
+
+def _resolution_item(resolution: Resolution) -> dict[str, Any]:
+    item = {
+        "id": resolution.id,
+        "kind": resolution.kind,
+        "at": to_ms(resolution.at),
+        "by": resolution.by,
+        "meter": resolution.meter,
+        "quantity": resolution.quantity,
+        "priority": resolution.priority,
+        "until": to_ms(resolution.expires_at) if resolution.expires_at else None,
+        "checkout_id": resolution.checkout_id,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _resolution(item: Mapping[str, Any], reason: str) -> Resolution:
+    return Resolution(
+        id=item["id"],
+        kind=item["kind"],
+        reason=reason,
+        at=from_ms(item["at"]),
+        by=item.get("by"),
+        meter=item.get("meter"),
+        quantity=item.get("quantity"),
+        priority=int(item["priority"]) if "priority" in item else None,
+        expires_at=_instant(item, "until"),
+        checkout_id=item.get("checkout_id"),
+    )
+
+
+def _request_item(request: RefundRequest) -> dict[str, Any]:
+    item = {
+        "amount": request.amount,
+        "at": to_ms(request.at),
+        "reference": request.reference,
+        "by": request.by,
+        "ticket_id": request.ticket_id,
+        "state": request.state,
+        "refusal": request.refusal,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _request(request_id: str, item: Mapping[str, Any], reason: str) -> RefundRequest:
+    return RefundRequest(
+        id=request_id,
+        amount=item["amount"],
+        reason=reason,
+        at=from_ms(item["at"]),
+        reference=item["reference"],
+        by=item.get("by"),
+        ticket_id=item.get("ticket_id"),
+        state=item["state"],
+        refusal=item.get("refusal"),
+    )
+
+
+def _listing(status: PaymentStatus) -> str:
+    return f"PAYMENTS#{status}"
 
 
 def _pointer_item(payment: Payment) -> dict[str, Any]:
@@ -109,6 +233,7 @@ def _payment_key(payment_id: str) -> Key:
 
 
 def _payment(item: Item) -> Payment:
+    words: Mapping[str, str] = item.get("words", {})
     return Payment(
         payment_id=item["PK"].removeprefix(_PREFIX),
         order_id=item["order_id"],
@@ -121,6 +246,14 @@ def _payment(item: Item) -> Payment:
         credits=tuple(_credit(credit) for credit in item["credits"]),
         remainder=item.get("remainder", _ZERO),
         version=int(item["version"]),
+        unmatched=_charge(item["unmatched"]) if "unmatched" in item else None,
+        flag=item.get("flag"),
+        checkout_id=item.get("checkout_id"),
+        resolution=_resolution(item["resolution"], words.get("resolution", "")) if "resolution" in item else None,
+        requests={
+            request_id: _request(request_id, request, words.get(f"refund#{request_id}", ""))
+            for request_id, request in item.get("requests", {}).items()
+        },
     )
 
 

@@ -17,6 +17,7 @@ from pancake_meter.store.access.customer_items import (
     book_writes,
     items_of_customer,
     keys_that_name,
+    payment_write,
     places_that_name,
     report_writes,
 )
@@ -219,7 +220,7 @@ class _Eraser:
             case "CHECKOUT":
                 self._rename(key, ", listing = :listing REMOVE #url", {":listing": f"CHECKOUTS#{self.pseudonym}"})
             case "PAYMENT":
-                self._rename(key)
+                self._rename_payment(key)
             case "PARKED":
                 return self._erase_parked(key)
             case "REPORT":
@@ -240,6 +241,19 @@ class _Eraser:
         self._has_found()
         with suppress(WriteRefused):
             self.table.write(renamed)
+
+    def _rename_payment(self, key: Key) -> None:
+        for _ in range(_ATTEMPTS_MAX):
+            item = self.table.get(key)
+            if item is None or item["customer_id"] != self.customer_id:
+                return
+            self._has_found()
+            try:
+                self.table.write(payment_write(item, self.customer_id, self.pseudonym, self.erasures.pseudonym))
+            except WriteRefused:
+                continue
+            return
+        raise StoreBusy("a payment kept changing")
 
     def _move_report(self, key: Key) -> None:
         for _ in range(_ATTEMPTS_MAX):

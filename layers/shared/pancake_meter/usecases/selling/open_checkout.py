@@ -406,4 +406,5 @@ def _checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -
         lines=quote.lines,
         timing=quote.timing,
         origin_order_id=quote.origin_order_id,
+        tax=quote.tax,
     )

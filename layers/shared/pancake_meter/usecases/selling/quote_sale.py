@@ -9,7 +9,7 @@ from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale, UnknownPlan
-from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, WantedKind
+from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, Tax, WantedKind
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import Environment, Plan
@@ -35,7 +35,10 @@ class SaleRequest:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a checkout will sell; ``amount`` is before tax. ``origin_order_id`` is the order that a plan change moves."""
+    """What a checkout will sell; ``tax`` says whether it is inside ``amount``.
+
+    ``origin_order_id`` is the order that a plan change moves.
+    """
 
     kind: CheckoutKind
     product_id: str
@@ -48,6 +51,7 @@ class Quote:
     lines: tuple[SoldLine, ...] = ()
     origin_order_id: str | None = None
     timing: ChangeTiming | None = None
+    tax: Tax = "exclusive"
 
     @property
     def sets_price(self) -> bool:
@@ -105,8 +109,9 @@ def _quote_units(
     amount: Money,
     lines: tuple[SoldLine, ...] = (),
 ) -> Quote:
-    product_id = catalog.usage_product.product_ids.get(environment) if catalog.usage_product else None
-    if product_id is None:
+    product = catalog.usage_product
+    product_id = product.product_ids.get(environment) if product else None
+    if product is None or product_id is None:
         raise _no_price(meter, amount.currency)
     minimum = catalog.minimum_charge(amount.currency)
     if amount.amount < minimum.amount:
@@ -126,6 +131,7 @@ def _quote_units(
         priority=top_up.priority if top_up else DEFAULT_PRIORITY["top_up"],
         expires_after=top_up.expires_after if top_up else None,
         lines=lines,
+        tax=product.tax,
     )
 
 
@@ -177,6 +183,7 @@ def quote_plan(
         plan=plan.key,
         origin_order_id=held.order_id if held else None,
         timing=request.timing if held else None,
+        tax=product.tax,
     )
 
 

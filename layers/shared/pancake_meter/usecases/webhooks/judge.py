@@ -296,6 +296,20 @@ def _bring_current(metering: Metering, customer_id: str | None, now: datetime) -
     return any(written)
 
 
+def retry_order(
+    metering: Metering, order_id: str, now: datetime, *, by: str | None = None, pause: Pause = time.sleep
+) -> None:
+    """Try the parked deliveries of an order of which something was learned otherwise than by a delivery.
+
+    Trouble is left to the schedule, which tries them too. ``by`` names the operator whose act it follows.
+    """
+    with suppress(StoreError):
+        for digest in _waiting(metering, order_id, besides=""):
+            parked = read_delivery(metering.table, digest)
+            if parked is not None:
+                _judge(metering, parked, kept_event(parked), now, pause, Told(by=by))
+
+
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause, by: str | None = None) -> Outcome:
     """Try what waits for this order: what has just been learned may be what it waited for.
 

@@ -7,7 +7,8 @@ from typing import Final
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.payment import Charge, Payment
-from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.selling.payments import payment_writes, read_payment
+from pancake_meter.store.table import Write
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
@@ -17,6 +18,9 @@ from pancake_meter.waffo.events import EventKind, Order, PaymentFacts, WaffoEven
 
 FREE_OF_CHARGE: Final = "charged_nothing"
 """Flag of a purchase whose price was waived: granted, and shown to a person."""
+
+PURCHASE_UNKNOWN: Final = "purchase_unknown"
+"""Reason and flag of a one-time payment that names no checkout of ours and no units, and is no checkout's money."""
 
 CHARGED_CARD_CHECK: Final = "charged_card_check"
 """Flag of a charge with the number of a card check, 0, that collected money all the same."""
@@ -45,15 +49,25 @@ def payment_effects(
     flag = CHARGED_CARD_CHECK if facts.period_number == 0 and not _is_on_trial(books, facts.order) else None
     if facts.kind is not EventKind.ORDER_COMPLETED:
         sold = Sold("subscription", _plan_sold(metering, facts.order, checkout))
-        written = settled(known, known.with_charge(_charge(facts, sold, paid_at)), books, event.cause, bound)
+        charged = replace(known.with_charge(_charge(facts, sold, paid_at)), flag=flag)
+        written = settled(known, charged, books, event.cause, bound)
         return replace(written, reason=flag or written.reason)
     purchase = _purchase(books, facts, checkout, min(paid_at, now))
     if purchase is None:
-        return Effects("parked", "purchase_unknown", customer_id)
+        return Effects("parked", PURCHASE_UNKNOWN, customer_id, _unmatched(known, facts, paid_at))
+    flag = purchase.flag or flag or (FREE_OF_CHARGE if facts.is_free else None)
     charged = known.with_charge(_charge(facts, purchase.sold, paid_at))
-    paid = replace(charged, credits=purchase.credits, remainder=purchase.remainder)
+    checkout_id = purchase.checkout_id or charged.checkout_id
+    paid = replace(charged, credits=purchase.credits, remainder=purchase.remainder, flag=flag, checkout_id=checkout_id)
     written = settled(known, paid, purchase.books, event.cause, (*bound, *purchase.writes))
-    return replace(written, reason=purchase.flag or flag or (FREE_OF_CHARGE if facts.is_free else None))
+    return replace(written, reason=flag)
+
+
+def _unmatched(known: Payment, facts: PaymentFacts, paid_at: datetime) -> tuple[Write, ...]:
+    """Return the writes of a payment that nobody can match: it is listed, and counts nowhere until somebody can."""
+    charge = _charge(facts, Sold("top_up"), paid_at)
+    kept = replace(known, unmatched=charge, flag=PURCHASE_UNKNOWN)
+    return tuple(payment_writes(known, kept)) if kept != known else ()
 
 
 def _is_on_trial(books: CustomerBooks, order: Order) -> bool:

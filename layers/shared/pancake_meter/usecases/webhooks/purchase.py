@@ -9,7 +9,16 @@ from typing import Final
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.adjust import add_grant
-from pancake_meter.domain.balance.credit import PaidOrder, bought_lot, lot_credit, settle_payment
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.credit import (
+    PaidOrder,
+    Settlement,
+    bought_lot,
+    lot,
+    lot_credit,
+    settle_as_told,
+    settle_payment,
+)
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
@@ -50,6 +59,7 @@ class Purchase:
     writes: tuple[Write, ...] = ()
     flag: str | None = None
     remainder: Decimal = Decimal(0)
+    checkout_id: str | None = None
 
 
 def find_checkout(table: Table, order: Order) -> Checkout | None:
@@ -65,14 +75,16 @@ def find_checkout(table: Table, order: Order) -> Checkout | None:
 
 def guess_checkout(table: Table, catalog: Catalog, customer_id: str, facts: PaymentFacts) -> Checkout | None:
     """Return the one unpaid checkout of the customer that was for exactly this money, for an order that names none."""
-    subtotal = _subtotal(facts)
+    subtotal, total = _prices(facts)
     waiting = (read_slot(table, customer_id, kind, meter) for meter in catalog.meters for kind in sorted(UNIT_KINDS))
     fitting = [
         checkout
         for checkout in waiting
         if checkout is not None
         and not checkout.payment_ids
-        and (checkout.amount.amount, checkout.amount.currency) == (subtotal, facts.currency)
+        and subtotal is not None
+        and checkout.amount.currency == facts.currency
+        and checkout.asks_for(subtotal, total)
     ]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -86,9 +98,26 @@ def buy_checkout(
         TooManyGrants: the balance cannot carry another grant.
     """
     change = books.change_of(meter, paid_at)
-    paid = PaidOrder(facts.payment_id, facts.currency, _subtotal(facts))
+    paid = PaidOrder(facts.payment_id, facts.currency, *_prices(facts))
     sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
     settlement = settle_payment(checkout, paid, change, {**books.due_lines(meter), **sold}, paid_at)
+    return _purchase(books, checkout, change, settlement)
+
+
+def buy_as_told(books: CustomerBooks, checkout: Checkout, meter: str, payment_id: str, paid_at: datetime) -> Purchase:
+    """Settle a checkout of units of ``meter`` with a payment that a person says is its own.
+
+    Raises:
+        TooManyGrants: the balance cannot carry another grant.
+    """
+    sold = read_lines(books.metering.table, books.customer_id, meter, [part.key for part in checkout.lines])
+    change, lines = books.change_of(meter, paid_at), {**books.due_lines(meter), **sold}
+    settlement = settle_as_told(checkout, payment_id, change, lines, paid_at, books.now)
+    return _purchase(books, checkout, change, settlement)
+
+
+def _purchase(books: CustomerBooks, checkout: Checkout, change: Change, settlement: Settlement) -> Purchase:
+    meter = change.balance.meter
     settled = tuple(Credit(meter, str(part.key), part.quantity, line=part.key) for part in settlement.settled)
     granted = (lot_credit(meter, settlement.grant),) if settlement.grant else ()
     return Purchase(
@@ -98,7 +127,22 @@ def buy_checkout(
         (settled_write(checkout, settlement.checkout),),
         settlement.checkout.flag,
         settlement.remainder,
+        checkout.id,
     )
+
+
+def buy_units(
+    books: CustomerBooks, meter: str, quantity: Decimal, priority: int, expires_at: datetime | None, paid_at: datetime
+) -> Purchase:
+    """Credit units that a person says a payment buys. They are there since ``paid_at``.
+
+    Raises:
+        TooManyGrants: the balance cannot carry another grant.
+    """
+    bought = lot("top_up", quantity, priority, paid_at, expires_at)
+    lines = dict(islice(books.due_lines(meter).items(), MAX_CHANGED_LINES))
+    change = add_grant(books.change_of(meter, paid_at), bought, books.now, lines)
+    return Purchase(books.with_change(change), Sold("top_up"), (lot_credit(meter, bought),))
 
 
 def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid_at: datetime) -> Purchase | None:
@@ -111,9 +155,9 @@ def buy_stated(books: CustomerBooks, catalog: Catalog, facts: PaymentFacts, paid
         lines = dict(islice(books.due_lines(meter).items(), MAX_CHANGED_LINES // len(stated)))
         top_up = catalog.meters[meter].top_up
         priority = top_up.priority if top_up else DEFAULT_PRIORITY["top_up"]
-        lot = bought_lot("top_up", quantity, priority, paid_at, top_up.expires_after if top_up else None)
-        books = books.with_change(add_grant(books.change_of(meter, paid_at), lot, paid_at, lines))
-        bought.append(lot_credit(meter, lot))
+        pack = bought_lot("top_up", quantity, priority, paid_at, top_up.expires_after if top_up else None)
+        books = books.with_change(add_grant(books.change_of(meter, paid_at), pack, paid_at, lines))
+        bought.append(lot_credit(meter, pack))
     return Purchase(books, Sold("top_up"), tuple(bought))
 
 
@@ -159,9 +203,10 @@ def plan_checkout_write(checkout: Checkout | None, order_id: str) -> tuple[Write
     return (settled_write(checkout, replace(checkout, status="paid", payment_ids=(order_id,))),)
 
 
-def _subtotal(facts: PaymentFacts) -> Decimal | None:
-    """Return the price before tax; without a breakdown, what was charged."""
+def _prices(facts: PaymentFacts) -> tuple[Decimal | None, Decimal | None]:
+    """Return the price before tax and after it; without a breakdown, both are what was charged."""
     price = facts.list_price
     if price is None:
-        return facts.charged if facts.charged is not None else facts.amount
-    return price.subtotal if price.subtotal is not None else price.total - (price.tax or Decimal(0))
+        charged = facts.charged if facts.charged is not None else facts.amount
+        return charged, charged
+    return price.subtotal if price.subtotal is not None else price.total - (price.tax or Decimal(0)), price.total

@@ -79,7 +79,7 @@ def _unfit(known: Payment, told: Refund, same: Refund | None, facts: RefundFacts
     """Why a refund cannot be taken from the payment as it is known, or ``None``."""
     if known.customer_id != customer_id:
         return PAYMENT_OF_ANOTHER
-    if known.charge is not None and known.charge.currency != facts.currency:
+    if known.told_charge is not None and known.told_charge.currency != facts.currency:
         return "currency_mismatch"
     return None if known.has_place_for(told, same) else "too_many_refunds"
 
@@ -94,12 +94,16 @@ def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, 
 
 
 def _carried(known: Payment, payment: Payment) -> tuple[Write, ...]:
-    """Return the write of what a payment now carries, more or less, to the customer's next sale of overage."""
-    more = exact_sum(payment.carried, -known.carried)
-    meter = next((credit.meter for credit in payment.credits if credit.line is not None), None)
-    if not more or meter is None or payment.charge is None:
+    """Return the writes of what a payment now carries, more or less, to the customer's next sale of overage."""
+    more: dict[str, Decimal] = {}
+    for each, carried in ((known, -known.carried), (payment, payment.carried)):
+        meter = next((credit.meter for credit in each.credits if credit.line is not None), None)
+        if meter is not None:
+            more[meter] = exact_sum(more.get(meter, ZERO), carried)
+    if payment.charge is None:
         return ()
-    return (remainder_write(payment.customer_id, meter, payment.charge.currency, more),)
+    currency = payment.charge.currency
+    return tuple(remainder_write(payment.customer_id, meter, currency, part) for meter, part in more.items() if part)
 
 
 def _misses_its_period(payment: Payment, books: CustomerBooks) -> bool:
@@ -119,7 +123,7 @@ def follow_refunds(payment: Payment, books: CustomerBooks) -> tuple[Payment, Cus
     for credit, units in zip(payment.credits, payment.refunded_units, strict=True):
         more = units - credit.taken_back
         if more > ZERO:
-            books = _take_back(books, credit, more)
+            books = take_back(books, credit, more)
             bought.append(replace(credit, taken_back=credit.taken_back + more))
         elif more < ZERO:
             books, given = _give_back(books, credit, -more, charge.paid_at)
@@ -131,7 +135,7 @@ def follow_refunds(payment: Payment, books: CustomerBooks) -> tuple[Payment, Cus
     return replace(payment, credits=tuple(bought)), books
 
 
-def _take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> CustomerBooks:
+def take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> CustomerBooks:
     """Take units back that refunds claim. Settled overage is owed again."""
     change = books.change_of(credit.meter)
     if credit.line is None:

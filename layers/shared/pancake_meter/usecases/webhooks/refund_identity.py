@@ -62,8 +62,8 @@ def _fitting(table: Table, facts: RefundFacts, payments: dict[str, int | None]) 
     (payment_id,) = payments
     payment = read_payment(table, payment_id)
     # Of a subscription's charges the only one that we know need not be the one that was refunded.
-    is_one_time = payment is not None and payment.charge is not None and not payment.charge.is_subscription
-    return payment_id if is_one_time else None
+    charge = payment.told_charge if payment is not None else None
+    return payment_id if charge is not None and not charge.is_subscription else None
 
 
 def _collected_that(payment: Payment | None, facts: RefundFacts) -> bool:

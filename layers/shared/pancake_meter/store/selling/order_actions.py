@@ -1,0 +1,63 @@
+"""What operators had Waffo do with a subscription, as items: who, when, why, and what Waffo answered.
+
+``PK CUSTOMER#<customer> SK ORDER_ACTION#<order>#<action>#<id>``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.store.keys import Key, customer_partition
+from pancake_meter.store.table import Put, Table
+
+Action = Literal["cancel", "reactivate"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAction:
+    """One wish about an order. ``status`` is what Waffo answered; ``None`` while no answer has arrived."""
+
+    order_id: str
+    action: Action
+    id: str
+    at: datetime
+    by: str | None = None
+    reason: str | None = None
+    status: str | None = None
+    ends_at: datetime | None = None
+
+
+def read_action(table: Table, customer_id: str, order_id: str, action: Action, action_id: str) -> OrderAction | None:
+    """Return what became of a wish, or ``None``: one read."""
+    item = table.get(_key(customer_id, order_id, action, action_id))
+    if item is None:
+        return None
+    ends_at = from_ms(item["until"]) if "until" in item else None
+    return OrderAction(
+        order_id,
+        action,
+        action_id,
+        from_ms(item["at"]),
+        item.get("by"),
+        item.get("reason"),
+        item.get("status"),
+        ends_at,
+    )
+
+
+def action_write(customer_id: str, action: OrderAction) -> Put:
+    """Return the write that keeps a wish as it stands."""
+    item: dict[str, Any] = {
+        **_key(customer_id, action.order_id, action.action, action.id),
+        "at": to_ms(action.at),
+        "by": action.by,
+        "reason": action.reason,
+        "status": action.status,
+        "until": to_ms(action.ends_at) if action.ends_at else None,
+    }
+    return Put({name: value for name, value in item.items() if value is not None})
+
+
+def _key(customer_id: str, order_id: str, action: Action, action_id: str) -> Key:
+    return {"PK": customer_partition(customer_id), "SK": f"ORDER_ACTION#{order_id}#{action}#{action_id}"}
