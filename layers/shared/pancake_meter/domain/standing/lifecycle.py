@@ -95,7 +95,7 @@ class LifecycleEvent:
 
     ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. With ``is_trial`` the
     stated period is one of a trial. ``billing_period`` is ``None`` where the event states none that we know, ``price`` where
-    it states no list price of the plan.
+    it states no list price of the plan, ``currency`` where it does not say of which currency.
     """
 
     kind: LifecycleKind
@@ -106,6 +106,7 @@ class LifecycleEvent:
     is_trial: bool = False
     billing_period: BillingPeriod | None = None
     price: Decimal | None = None
+    currency: str | None = None
 
 
 ToldBy = Literal["webhook", "reconciliation"]

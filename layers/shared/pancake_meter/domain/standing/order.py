@@ -286,7 +286,7 @@ def _paid_by(event: LifecycleEvent) -> tuple[PaidPeriod, ...]:
         return ()
     says_paid = None if event.kind == "activated" else False
     is_trial = True if event.is_trial else says_paid
-    return (PaidPeriod.of(event.period, Sale(event.plan, event.at, is_trial, event.price)),)
+    return (PaidPeriod.of(event.period, Sale(event.plan, event.at, is_trial, event.price, event.currency)),)
 
 
 def _join_periods(left: Iterable[PaidPeriod], right: Iterable[PaidPeriod]) -> tuple[PaidPeriod, ...]:

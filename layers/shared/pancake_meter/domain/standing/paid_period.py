@@ -62,7 +62,7 @@ Charges = Mapping[str, Charged]
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A plan as it was sold at ``sold_at``; ``price`` is its list price where Waffo states one.
+    """A plan as it was sold at ``sold_at``; ``price`` is its list price in ``currency`` where Waffo states them.
 
     ``is_trial`` says that the period is one of a trial, or that it is not; ``None``: an ``activated`` that does not tell.
     """
@@ -71,6 +71,7 @@ class Sale:
     sold_at: datetime
     is_trial: bool | None = None
     price: Decimal | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,14 @@ class PaidPeriod:
     def sold_at(self) -> datetime:
         """When it was last said to be paid for."""
         return self.statements[-1].sold_at
+
+    @property
+    def list_price(self) -> tuple[str, Decimal] | None:
+        """The currency and the list price, tax included, of the plan that was sold last; ``None`` where none is known."""
+        sales = (
+            sale for sale in reversed(self.statements) if sale.plan.key == self.plan.key and sale.is_trial is not True
+        )
+        return next(((sale.currency, sale.price) for sale in sales if sale.currency and sale.price is not None), None)
 
     @property
     def is_trial(self) -> bool:
@@ -248,4 +257,5 @@ def _both(left: Sale, right: Sale) -> Sale:
     """Return two readings of one statement as one: known as a trial, and with a price, as soon as one of them says so."""
     price = left.price if left.price is not None else right.price
     told = [is_trial for is_trial in (left.is_trial, right.is_trial) if is_trial is not None]
-    return replace(left, is_trial=any(told) if told else None, price=price)
+    currency = left.currency or right.currency
+    return replace(left, is_trial=any(told) if told else None, price=price, currency=currency)

@@ -124,6 +124,10 @@ def _kept_book(item: Item, pseudonym: str, alias: Alias) -> Item | None:
             return {**item, "PK": partition, "listed_at": f"{at}#{pseudonym}"}
         case "SUBSCRIPTION" | "CLOSED" | "OVERAGE" | "REMAINDER":
             return {**item, "PK": partition}
+        # What live totals have of the customer. It sorts before the balances, so it is moved before or with them: a change
+        # of a balance under the pseudonym finds what its former name has added, and adds nothing twice.
+        case "ACTIVE" | "ADDED":
+            return {**item, "PK": partition}
         case "FORGIVEN":
             meter, _, forgiveness_id = rest.partition("#")
             return {**item, "PK": partition, "SK": f"{kind}#{meter}#{alias(forgiveness_id)}"}

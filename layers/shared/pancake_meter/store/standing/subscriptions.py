@@ -74,7 +74,12 @@ def live_subscriptions(
     items, following = table.query(
         "listing = :listing", {":listing": _LIVE_LISTING}, limit=limit, index="listing", start=start
     )
-    return [_subscription(customer_of(item["PK"]), item) for item in items], following
+    return [subscription_from_item(item) for item in items], following
+
+
+def subscription_from_item(item: Item) -> Subscription:
+    """Return the subscription of an item."""
+    return _subscription(customer_of(item["PK"]), item)
 
 
 def _listed(subscription: Subscription) -> dict[str, str]:
@@ -153,12 +158,20 @@ def _period(item: Mapping[str, Any], plans: Sequence[Plan]) -> PaidPeriod:
 def _sale_item(sale: Sale, plans: list[Plan]) -> dict[str, Any]:
     if sale.plan not in plans:
         plans.append(sale.plan)
-    item = {"plan": plans.index(sale.plan), "at": to_ms(sale.sold_at), "price": sale.price, "trial": sale.is_trial}
+    item = {
+        "plan": plans.index(sale.plan),
+        "at": to_ms(sale.sold_at),
+        "price": sale.price,
+        "currency": sale.currency,
+        "trial": sale.is_trial,
+    }
     return _present(item)
 
 
 def _sale(item: Mapping[str, Any], plans: Sequence[Plan]) -> Sale:
-    return Sale(plans[int(item["plan"])], from_ms(item["at"]), item.get("trial"), item.get("price"))
+    return Sale(
+        plans[int(item["plan"])], from_ms(item["at"]), item.get("trial"), item.get("price"), item.get("currency")
+    )
 
 
 def _charge_item(charge: Charged) -> dict[str, Any]:

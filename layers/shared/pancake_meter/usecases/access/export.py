@@ -17,6 +17,8 @@ PAGE_CHARACTERS_MAX: Final = 3_000_000
 """Of what a page holds, before the item that goes beyond it: one more has at most 400 KB, and an answer 6 MB."""
 
 _KINDS: Final = {
+    "ACTIVE": "active_days",
+    "ADDED": "live_totals_share",
     "CHECKOUT_SLOT": "checkout_slot",
     "CLOSED": "closed_period",
     "FORGIVEN": "forgiveness",
@@ -24,6 +26,7 @@ _KINDS: Final = {
     "LEDGER": "ledger_entry",
     "OVERAGE": "overage_line",
     "PERIOD": "closed_period",
+    "DIRECTORY": "directory_entry",
     "FACT": "revenue_fact",
 }
 _INTERNAL: Final = frozenset({"PK", "SK", "listing", "listed_at", "due_shard", "expires_at"})

@@ -75,6 +75,7 @@ def lifecycle_event(
         is_trial=is_trial,
         billing_period=billing_period_of(facts.billing_period),
         price=price,
+        currency=facts.currency,
     )
 
 
