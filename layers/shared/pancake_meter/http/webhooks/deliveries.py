@@ -17,7 +17,10 @@ DELIVERIES_PAGE_MAX: Final = 50
 
 
 class DeliveriesQuery(WireModel):
-    """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave."""
+    """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave.
+
+    Without verdict and order it is of all deliveries.
+    """
 
     verdict: Verdict | None = None
     order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
@@ -26,8 +29,8 @@ class DeliveriesQuery(WireModel):
 
     @model_validator(mode="after")
     def _names_one_list(self) -> Self:
-        if (self.verdict is None) == (self.order_id is None):
-            raise ValueError("give either a verdict or an order_id")
+        if self.verdict is not None and self.order_id is not None:
+            raise ValueError("give a verdict or an order_id, not both")
         return self
 
 

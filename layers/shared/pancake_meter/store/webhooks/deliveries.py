@@ -200,6 +200,18 @@ def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: 
     return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
 
 
+def latest_deliveries(table: Table, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of all deliveries, the latest received first: a query of the index for each verdict.
+
+    A query ends early where bodies are large. Nothing is shown that is older than the end of such a query.
+    """
+    pages = [deliveries_by_verdict(table, verdict, limit=limit, after=after) for verdict in VERDICTS]
+    seen_until = max((_listed_order(page.deliveries[-1]) for page in pages if page.following is not None), default="")
+    found = (each for page in pages for each in page.deliveries if _listed_order(each) >= seen_until)
+    newest = sorted(found, key=_listed_order, reverse=True)
+    return _page(newest[:limit], is_last=len(newest) <= limit and not seen_until)
+
+
 def count_deliveries(table: Table, verdict: Verdict, *, limit: int) -> int:
     """Return how many deliveries have a verdict, counted up to ``limit`` or 1 MB of them: one query of the index."""
     return table.count("listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing")
@@ -459,6 +471,10 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         judged_with=item.get("judged_with", ""),
         is_redacted="redacted" in item,
     )
+
+
+def _listed_order(listed: Listed) -> str:
+    return _listed_at(listed.place, listed.digest)
 
 
 def _listed_at(received_at: datetime, digest: str) -> str:
