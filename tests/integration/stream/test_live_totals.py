@@ -76,8 +76,8 @@ def live(world: World, events: int, customers: int, seed: int) -> datetime:
                     at = now - timedelta(days=chance.choice([0, 0, 0, 1, 9, 40]), seconds=1)
                     some.append((f"e{number}-{part}", Decimal(chance.randint(1, 999)) / 4, at))
                 known += [(name, meter, *each) for each in some[:3]]
-                record_events(world.metering, name, meter, [usage_event(*each, now) for each in some], now)
-                counted += len(some)
+                results = record_events(world.metering, name, meter, [usage_event(*each, now) for each in some], now)
+                counted += sum(result == "counted" for result in results.values())
     return now
 
 

@@ -133,7 +133,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list."""
+    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list.
+
+    ``body`` is there while it is open, in lists that are not of an order.
+    """
 
     digest: str
     event_type: str
@@ -149,6 +152,12 @@ class Listed:
     place: datetime
     judged_with: str = ""
     is_redacted: bool = False
+    body: bytes | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits to be applied."""
+        return self.verdict in OPEN_VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +409,7 @@ def _delivery(item: Item) -> Delivery:
     pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
         digest=_digest(item),
-        body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
+        body=_body(item),
         headers=dict(item["headers"]),
         received_at=from_ms(item["received_at"]),
         event_type=item["event_type"],
@@ -470,7 +479,12 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         place=from_ms(item[place]),
         judged_with=item.get("judged_with", ""),
         is_redacted="redacted" in item,
+        body=_body(item) if "body" in item and item["verdict"] in OPEN_VERDICTS else None,
     )
+
+
+def _body(item: Item) -> bytes:
+    return base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else str(item["body"]).encode()
 
 
 def _listed_order(listed: Listed) -> str:
