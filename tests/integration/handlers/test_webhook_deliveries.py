@@ -389,7 +389,7 @@ def test_deliveries_without_a_filter_are_the_newest_of_all_in_pages(world: World
     # Given applied, ignored and parked ones, one after the other
     taken = []
     for number in range(6):
-        named = {"merchantProvidedBuyerIdentity": None} if number % 3 == 0 else {}
+        named: Any = {"merchantProvidedBuyerIdentity": None} if number % 3 == 0 else {}
         kind = "activated" if number % 2 else "nothing_known"
         document = lifecycle(kind, f"ORD_{number}", "2026-03-10", "2026-03-10", "2026-04-10", **named)
         taken.append(world.take(document, world.now + timedelta(seconds=number)).digest)

@@ -30,7 +30,7 @@ def use(world: World, customer_id: str, units: int = 1, at: Any = NOW) -> None:
 def subscribe(
     world: World, customer_id: str, kind: str = "activated", at: str = "2026-03-10", plan: str = "pro"
 ) -> None:
-    named = {"merchantProvidedBuyerIdentity": customer_id, "planPrice": {"total": "29.00"}}
+    named: Any = {"merchantProvidedBuyerIdentity": customer_id, "planPrice": {"total": "29.00"}}
     world.take(lifecycle(kind, f"ORD_{customer_id}_{plan}", at, *MONTH, plan=plan, **named))
 
 
