@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pancake_meter.domain.usage.usage_event import usage_event
-from pancake_meter.store.errors import StoreBusy
+from pancake_meter.store.errors import StoreBusy, StoreUnavailable
 from pancake_meter.store.reports.live_totals import read_position, read_report
 from pancake_meter.store.stream.changes import Change
 from pancake_meter.usecases.balance.record_usage import record_events
@@ -62,6 +62,25 @@ def test_passing_trouble_brings_the_stream_back_to_the_first_change_that_met_it(
     # And nothing is said to be read, nor set aside
     assert read_position(followed.table) is None
     assert reads.aside.bodies == []
+
+
+def test_an_outage_brings_all_of_it_back_and_no_further_follower_waits_for_the_same(
+    followed: World, reads: Reader
+) -> None:
+    use(followed, "ada", "bo")
+    records = reads.records()
+    asked: list[str] = []
+
+    def cut_off(changes: Sequence[Change]) -> Sequence[NotFollowed]:
+        return [NotFollowed(changes[-1].record, StoreUnavailable("nobody answers"))]
+
+    def next_one(_: Sequence[Change]) -> Sequence[NotFollowed]:
+        asked.append("next")
+        return []
+
+    reads.deps = replace(reads.deps, followers=(cut_off, next_one))
+    assert reads.read(records) == records[0]["dynamodb"]["SequenceNumber"]
+    assert asked == []
 
 
 def test_a_bug_in_following_one_change_stops_neither_the_others_nor_the_shard(followed: World, reads: Reader) -> None:

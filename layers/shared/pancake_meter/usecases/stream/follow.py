@@ -9,11 +9,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pancake_meter.store.errors import StoreError
+from pancake_meter.store.errors import OutOfTime, StoreError, StoreThrottled, StoreUnavailable
 from pancake_meter.store.stream.changes import Batch, Change, Record, Unreadable
 from pancake_meter.store.usage.usage_queue import UsageQueue
 
 _REASON_LENGTH_MAX = 500
+_OUTAGES = (OutOfTime, StoreThrottled, StoreUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,16 @@ def follow_stream(batch: Batch, followers: Sequence[Follower], aside: UsageQueue
     Raises:
         StoreBusy, StoreUnavailable: nothing can be set aside now. The stream gives all of it again.
     """
-    missed = [each for follower in followers for each in follower(batch.changes)]
-    passing = [each.record for each in missed if isinstance(each.trouble, StoreError)]
+    missed: list[NotFollowed] = []
+    passing: list[Record] = []
+    for follower in followers:
+        news = follower(batch.changes)
+        missed += news
+        passing += [each.record for each in news if isinstance(each.trouble, StoreError)]
+        if any(isinstance(each.trouble, _OUTAGES) for each in news):
+            # The others would only wait for the same. The stream gives all of it again, to all of them.
+            passing += [change.record for change in batch.changes]
+            break
     for_good = [
         Unreadable(each.record, f"{type(each.trouble).__name__}: {each.trouble}")
         for each in missed
