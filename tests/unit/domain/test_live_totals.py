@@ -29,7 +29,7 @@ BALANCE = Balance(
 
 def test_a_balance_adds_its_open_period_its_days_and_their_months() -> None:
     share = share_of_balance(BALANCE)
-    assert share.version == (4, 12)
+    assert share.version == (Decimal(4), Decimal(12))
     assert share.cells == {
         Cell("OPEN#tokens", "pro", "used"): 12,
         Cell("OPEN#tokens", "pro", "overage"): 12,
