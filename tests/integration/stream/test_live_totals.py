@@ -176,6 +176,29 @@ def test_totals_of_a_customer_who_is_erased_meanwhile_stay_and_count_once(
     assert kept["active", "tokens", "2026-03-10"] == 2
 
 
+def test_a_chart_of_a_customer_who_is_erased_before_the_stream_tells_of_it_is_counted(
+    world: World, reader: Reader, totals: Callable[[], tuple[object, object]]
+) -> None:
+    # Given a period that closes just before the customer is erased
+    record_events(world.metering, "ada", "tokens", [usage_event("e", Decimal(5), None, NOW)], NOW)
+    reader.follow()
+    balance = read_balance(world.table, "ada", "tokens")
+    assert balance is not None
+    world.metering.keep_current(balance, NOW + timedelta(days=40))
+    told = reader.records()
+    erase_customer(reader.erasures, "ada", NOW, may_go_on=lambda: True)
+    # When
+    reader.follow(told)
+    reader.follow()
+    # Then its day is still in the totals; the chart itself is gone
+    kept, expected = totals()
+    assert isinstance(kept, dict)
+    assert kept["day", "tokens", "2026-03-10", "free"] == 5
+    assert kept["active", "tokens", "2026-03-10"] == 1
+    assert ("open", "tokens", "free", "used") not in kept
+    assert expected == {}
+
+
 def test_how_far_the_stream_was_read_is_kept(world: World, reader: Reader) -> None:
     assert read_position(world.table) is None
     record_events(world.metering, "ada", "tokens", [usage_event("e", Decimal(1), None, NOW)], NOW)
