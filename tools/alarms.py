@@ -237,6 +237,13 @@ _OURS: Final = (
         runbook="rotate-keys.md",
     ),
     Alarm(
+        "ChangeNotFollowedAlarm",
+        metrics.CHANGE_NOT_FOLLOWED,
+        "A change of the table could not be followed: live figures and the directory lack it. Balances are not touched.",
+        "Read the reason in a message of StreamFailedQueue. The item's next change is followed again, and makes up for it.",
+        runbook="redrive-a-queue.md",
+    ),
+    Alarm(
         "UsageNotForwardedAlarm",
         metrics.USAGE_NOT_FORWARDED,
         "OpenMeter refused usage events. They are counted here, and kept in ForwardingRefusedQueue with the reason.",
@@ -276,6 +283,15 @@ _EDGES: Final = (
         statistic="p99",
         threshold=5000,
         periods=3,
+        runbook="raise-quotas.md",
+    ),
+    Alarm(
+        "StreamLateAlarm",
+        OfFunction("IteratorAge", "StreamReaderFunction"),
+        "Live figures and the directory of customers are more than a quarter of an hour behind.",
+        "Look at Errors and Throttles of StreamReaderFunction, and at throttles of the table. It is tried for 23 hours.",
+        statistic="Maximum",
+        threshold=900_000,
         runbook="raise-quotas.md",
     ),
     Alarm(
@@ -330,6 +346,11 @@ _SET_ASIDE: Final[Mapping[str, tuple[str, str, str]]] = {
         "The schedule could not start healing.",
         "Look for throttles of the function. Later runs do the work; purge the queue.",
     ),
+    "StreamFailedQueue": (
+        "StreamFailedAlarm",
+        "Changes of the table that could not be followed are kept here. Balances are not touched.",
+        "Read the reason in a message. The next change of the item it names makes up for it; delete the message then.",
+    ),
     "ForwardingRefusedQueue": (
         "ForwardingRefusedAlarm",
         "Usage events that OpenMeter refused are kept here. They are counted in this stack.",
@@ -368,6 +389,7 @@ _FAILING: Final[Mapping[str, str]] = {
     "CustomerDataFunction": "An erasure cannot go on; what is left of it waits for the next run.",
     "ReconciliationFunction": "Webhooks are still applied; events that were missed wait for the next run.",
     "UsageBatchFunction": "The queue brings the messages back.",
+    "StreamReaderFunction": "The stream brings the batch back; live figures are behind meanwhile.",
     "UsageForwardingFunction": "The stream brings the batch back.",
     "UsageHealingFunction": "The next run does the work.",
     "WebhookIntakeFunction": "Waffo retries for about half an hour; reconciliation finds the rest.",

@@ -1,7 +1,8 @@
 """Reports for the seller: what was sold, to whom, and how usage grows, by calendar month."""
 
+import live_routes
 import report_routes
 from pancake_meter.deps.metering import metering_deps
 from pancake_meter.http.resolver import http_handler
 
-handler = http_handler(metering_deps(), report_routes.router)
+handler = http_handler(metering_deps(), report_routes.router, live_routes.router)

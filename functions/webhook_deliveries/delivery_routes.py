@@ -19,7 +19,7 @@ from pancake_meter.http.webhooks.deliveries import (
     delivery_page,
     replay_body,
 )
-from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order
+from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order, latest_deliveries
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import Outcome, dismiss_delivery, kept_delivery, replay_delivery
 
@@ -29,14 +29,16 @@ router = Router[MeteringDeps]()
 
 @router.get("/v1/deliveries")
 def get_deliveries(query: DeliveriesQuery) -> Response[str]:
-    """Deliveries with a verdict, the latest received first; or of an order, the latest event first. One query a page."""
+    """Deliveries, all or with a verdict, the latest received first; or of an order, the latest event first."""
     deps = router.deps
     table, pages = deps.metering.table, query.pages()
     after = pages.place(query.cursor, read_dated)
     if query.verdict is not None:
         page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
+    elif query.order_id is not None:
+        page = deliveries_of_order(table, query.order_id, limit=query.limit, after=after)
     else:
-        page = deliveries_of_order(table, query.order_id or "", limit=query.limit, after=after)
+        page = latest_deliveries(table, limit=query.limit, after=after)
     return answer(HTTPStatus.OK, delivery_page(page, pages))
 
 

@@ -21,6 +21,7 @@ os.environ |= {
     "OPENMETER_BASE_URL": "https://openmeter.example.com",
     "OPENMETER_KEY_SECRET_ID": "not-used",
     "FORWARDING_REFUSED_QUEUE_URL": "not-used",
+    "STREAM_FAILED_QUEUE_URL": "not-used",
     "LITELLM_BASE_URL": "https://litellm.example.com",
     "LITELLM_KEY_SECRET_ID": "not-used",
     "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),

@@ -68,6 +68,7 @@ def environment(url: str, function: str) -> dict[str, str]:
         "POWERTOOLS_SERVICE_NAME": function,
         "PSEUDONYM_SECRET_ID": "pseudonyms",
         "PURCHASE_LINK_SECRET_ID": "links",
+        "STREAM_FAILED_QUEUE_URL": f"{url}/failed",
         "TABLE_NAME": "table",
         "USAGE_QUEUE_URL": f"{url}/usage",
         "WAFFO_API_URL": url,

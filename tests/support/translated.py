@@ -92,6 +92,8 @@ class _Decider:
                 return not self._holds(inner)
             case {"Fn::And": list(parts)}:
                 return all(map(self._holds, parts))
+            case {"Fn::Or": list(parts)}:
+                return any(map(self._holds, parts))
             case {"Fn::Equals": [left, right]}:
                 return str(self._operand(left)) == str(self._operand(right))
         raise ValueError(f"a condition of another kind: {condition}")

@@ -29,6 +29,7 @@ from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router, http_handler, takes_body, tolerates_query
 from pancake_meter.http.selling.checkouts import CheckoutsQuery
 from pancake_meter.http.selling.payments import PaymentsQuery
+from pancake_meter.http.standing.customers import CustomerListQuery
 from pancake_meter.http.usage.batch import UsageItem, batch_body, read_item
 from pancake_meter.http.usage.intake import ParkedQuery
 from pancake_meter.http.webhooks.deliveries import DeliveriesQuery
@@ -294,6 +295,10 @@ def test_an_answer_to_usage_echoes_no_half_of_a_pair() -> None:
         (DeliveriesQuery(order_id="ORD_1"), None, DeliveriesQuery(order_id="ORD_2"), None),
         (ParkedQuery(), None, ParkedQuery(status="dismissed"), None),
         (PaymentsQuery(), None, PaymentsQuery(status="flagged"), None),
+        (CustomerListQuery(), None, CustomerListQuery(status="owing"), None),
+        (CustomerListQuery(plan="pro"), None, CustomerListQuery(plan="starter"), None),
+        (CustomerListQuery(prefix="a"), None, CustomerListQuery(prefix="b"), None),
+        (DeliveriesQuery(), None, DeliveriesQuery(verdict="parked"), None),
         (CustomersQuery(month="2026-03"), None, CustomersQuery(month="2026-04"), None),
         (CustomersQuery(month="2026-03"), None, CustomersQuery(month="2026-03", customer_id="c"), None),
     ],
@@ -307,6 +312,19 @@ def test_a_cursor_is_of_its_own_list_alone(
     assert query.pages(customer).place(cursor, lambda *texts: texts) == place
     with pytest.raises(ForeignCursor):
         other.pages(other_customer).place(cursor, lambda *texts: texts)
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        (CustomerListQuery(), ("a/b", "a/b")),
+        (CustomerListQuery(prefix="b"), ("ada", "ada")),
+        (CustomerListQuery(status="active"), ("ada", "ada")),
+    ],
+)
+def test_a_place_that_is_not_in_the_list_of_customers_is_none(query: CustomerListQuery, place: tuple[str, str]) -> None:
+    with pytest.raises(ForeignCursor):
+        query.pages().place(query.pages().cursor(place), query.read_place)
 
 
 def test_another_size_of_the_pages_is_the_same_list() -> None:

@@ -29,8 +29,11 @@ from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
 from pancake_meter.http.balance.quota import _DETAIL
 from pancake_meter.http.problem import problem_of_domain
+from pancake_meter.http.reports.live import LIVE_DAYS_MAX
+from pancake_meter.http.reports.reports import MONTHS_MAX
 from pancake_meter.http.selling.checkouts import CHECKOUTS_PAGE_MAX
 from pancake_meter.http.selling.payments import PAYMENTS_PAGE_MAX
+from pancake_meter.http.standing.customers import CUSTOMERS_PAGE_MAX
 from pancake_meter.http.usage import batch, intake
 from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
@@ -145,6 +148,9 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         PAYMENTS_PAGE_MAX,
         intake.PARKED_PAGE_MAX,
         CHECKOUTS_PAGE_MAX,
+        CUSTOMERS_PAGE_MAX,
+        LIVE_DAYS_MAX,
+        MONTHS_MAX,
         hold.MAX_HOLDS,
         MAX_GRANTS,
         MAX_ORDERS,

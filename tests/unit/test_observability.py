@@ -33,6 +33,7 @@ NOT_TROUBLE = {
     metrics.DELIVERY_IGNORED: "the event changes nothing here",
     metrics.DELIVERY_REPLAYED: "an operator at work",
     metrics.DELIVERY_UNPARKED: "trouble that ended by itself",
+    metrics.CHANGE_FOLLOWED: "the stream reader at work",
     metrics.CHECK_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.HOLD_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.PURCHASE_LINK_FOLLOWED: "a customer clicked",
@@ -78,7 +79,7 @@ def metering_services() -> set[str]:
         if module in made
     }
     # They take only the catalog of it, or read what others have added up.
-    return users - {"usage_bulk", "reports"}
+    return users - {"usage_bulk", "reports", "customers"}
 
 
 def written() -> dict[str, set[str]]:

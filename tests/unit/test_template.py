@@ -149,6 +149,9 @@ KEYS = {
     ("customer_data", "listing"): {"ERASURES"},
     ("customer_data", "table"): APPLYING | {"*", "PARKED#*", "RECONCILIATION", "USAGE#*"},
     ("reports", "table"): {"REPORT#*"},
+    ("customers", "table"): {"CHECKOUT#*", "CUSTOMER#*", "ERASED#*"},
+    ("customers", "listing"): {"CUSTOMERS", "CUSTOMERS#*"},
+    ("stream_reader", "table"): {"CUSTOMER#*", "ERASED#*", "REPORT#LIVE", "REPORT#LIVE#*"},
     ("reconciliation", "listing"): {
         "CHECKOUTS#watched",
         "DELIVERIES#*",
@@ -255,6 +258,28 @@ def test_forwarding_is_tried_again_within_bounds_and_then_set_aside() -> None:
     assert source["MaximumRecordAgeInSeconds"] < timedelta(hours=24).total_seconds()
     assert 0 < source["MaximumRetryAttempts"] <= 10_000
     assert source["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["ForwardingFailedQueue", "Arn"]}
+
+
+def test_the_stream_reader_is_tried_again_and_a_record_that_nobody_can_follow_stops_no_shard_for_ever() -> None:
+    source = FUNCTIONS["StreamReaderFunction"]["Events"]["Stream"]["Properties"]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BisectBatchOnFunctionError"] is True
+    assert source["MaximumRecordAgeInSeconds"] < timedelta(hours=24).total_seconds()
+    assert 0 < source["MaximumRetryAttempts"] <= 10_000
+    assert source["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["StreamFailedQueue", "Arn"]}
+    assert FUNCTIONS["StreamReaderFunction"]["Environment"]["Variables"]["STREAM_FAILED_QUEUE_URL"] == {
+        "Ref": "StreamFailedQueue"
+    }
+
+
+def test_a_table_has_two_readers_of_its_stream_at_most() -> None:
+    readers = {
+        name
+        for name, properties in FUNCTIONS.items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "DynamoDB"
+    }
+    assert readers == {"StreamReaderFunction", "UsageForwardingFunction"}
 
 
 def test_the_openmeter_key_is_only_referred_to() -> None:

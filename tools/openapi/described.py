@@ -31,11 +31,15 @@ class Body:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is no problem: its model (``None`` for no content) and its headers beside the content type."""
+    """An answer that is no problem: its model (``None`` for no content) and its headers beside the content type.
+
+    ``has_csv``: a caller whose ``Accept`` asks for it gets rows as CSV.
+    """
 
     model: Any
     headers: Sequence[str] = ()
     media_type: str = JSON
+    has_csv: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pancake_meter.domain.access.customer_token import SCOPE_MEANING, SCOPES
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.browser import SHOWN
 from pancake_meter.http.access.routes import ROUTE_OF_KEY, ROUTES, Route
+from pancake_meter.http.csv import CSV
 from pancake_meter.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from pancake_meter.http.idempotency import KEY_PATTERN
 from tools.openapi.described import JSON, Answer, Body, Described
@@ -43,6 +44,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "webhooks": "Deliveries of Waffo's webhooks",
     "reconciliation": "What no webhook reported",
     "reports": "Money and usage by month",
+    "standing": "Customers, and how they stand",
     "access": "API keys, customer tokens, and one customer's data",
 }
 _HEADERS: Final[Mapping[str, Schema]] = {
@@ -71,6 +73,7 @@ _HEADERS: Final[Mapping[str, Schema]] = {
         "schema": {"const": SHOWN},
     },
     "Vary": {"description": "To a page of an allowed origin.", "schema": {"const": "Origin"}},
+    "Next-Cursor": {"description": "Of a page as CSV that is not the last.", "schema": {"type": "string"}},
     "Location": {"description": "The payment page.", "schema": {"type": "string", "format": "uri"}},
     "Cache-Control": {"description": "Nobody may keep the answer.", "schema": {"const": "no-store"}},
     "Content-Security-Policy": {"description": "The page loads nothing.", "schema": {"type": "string"}},
@@ -271,6 +274,8 @@ class _Operation:
             headers += answer.headers
             if answer.model is not None:
                 content.setdefault(answer.media_type, []).append(self._schema(answer.model))
+            if answer.has_csv:
+                content[CSV] = [{"type": "string"}]
         if refusals:
             told += [f"`{refusal.code}`: {refusal.meaning}" for refusal in refusals]
             headers += self._described.refusal_headers.get(status, ())

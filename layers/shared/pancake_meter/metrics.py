@@ -60,6 +60,10 @@ USAGE_HEALING_FAILED: Final = Metric("UsageHealingFailed", ("usage_healing",))
 USAGE_FORWARDED: Final = Metric("UsageForwarded", ("usage_forwarding",))
 USAGE_NOT_FORWARDED: Final = Metric("UsageNotForwarded", ("usage_forwarding",))
 
+# The stream
+CHANGE_FOLLOWED: Final = Metric("ChangeFollowed", ("stream_reader",))
+CHANGE_NOT_FOLLOWED: Final = Metric("ChangeNotFollowed", ("stream_reader",))
+
 # Selling
 CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout",))
 PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("overage_checkout",))

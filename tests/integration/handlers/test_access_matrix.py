@@ -63,7 +63,14 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         "POST /api/v1/events",
     },
     "sell": OWN_KEY | MINTING | READS_OF_CHECKOUTS | SPENDING | {f"POST {CUSTOMER}/checkouts"},
-    "report": OWN_KEY | {"GET /v1/reports/revenue", "GET /v1/reports/revenue/customers", "GET /v1/reports/usage"},
+    "report": OWN_KEY
+    | {
+        "GET /v1/reports/revenue",
+        "GET /v1/reports/revenue/customers",
+        "GET /v1/reports/usage",
+        "GET /v1/reports/live",
+        "GET /v1/reports/subscriptions",
+    },
     "operate": OWN_KEY
     | MINTING
     | READS_OF_A_BALANCE
@@ -83,6 +90,8 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         f"POST {CUSTOMER}/overage/{{meter}}/forgive",
         f"GET {CUSTOMER}/export",
         f"DELETE {CUSTOMER}",
+        "GET /v1/customers",
+        f"GET {CUSTOMER}",
         "GET /v1/deliveries",
         "GET /v1/deliveries/{delivery_id}",
         "POST /v1/deliveries/{delivery_id}/replay",

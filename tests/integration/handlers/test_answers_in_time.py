@@ -103,12 +103,14 @@ EVENTS = {
         *("grant_give", "grants_list", "grant_void", "customer_block", "customer_unblock", "limits_get", "limits_set"),
     ),
     "customer_data": ("customer_export", "customer_erase"),
+    "customers": ("customers_list", "customer_read"),
     "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
     "payments": ("payments_flagged", "payment_read", "payment_resolve_units"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),
     "reconciliation": ("reconciliation_on_demand", "reconciliation_schedule"),
     "renewal_reset": ("renewal_reset_schedule",),
-    "reports": ("report_usage",),
+    "reports": ("report_usage", "report_live", "report_subscriptions"),
+    "stream_reader": ("stream_reader_stream",),
     "usage_batch": ("usage_batch_sqs",),
     "usage_bulk": ("usage_bulk",),
     "usage_forwarding": ("usage_forwarding_stream",),
@@ -160,7 +162,7 @@ def _check(function: str, result: dict[str, Any]) -> None:
     assert 1 <= result["requests"] <= (REQUESTS_SIDE_BY_SIDE_MAX if event in SIDE_BY_SIDE else REQUESTS_MAX), where
     if event in RETRIED_BY_OTHERS:
         assert "StoreError" in outcome.get("raised", ()) or "WaffoApiError" in outcome.get("raised", ()), where
-    elif event == "usage_batch_sqs":
+    elif event in {"usage_batch_sqs", "stream_reader_stream"}:
         assert outcome["batchItemFailures"], where
     else:
         assert outcome["statusCode"] == 503, where

@@ -224,7 +224,6 @@ def test_lists_come_in_pages_that_neither_skip_nor_repeat(world: World) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {},
         {"verdict": "parked", "order_id": ORDER},
         {"verdict": "duplicate"},
         {"order_id": ""},
@@ -235,7 +234,7 @@ def test_lists_come_in_pages_that_neither_skip_nor_repeat(world: World) -> None:
         {"verdict": "parked", "page": "2"},
     ],
 )
-def test_a_query_that_names_no_single_list_is_refused(world: World, query: dict[str, str]) -> None:
+def test_a_query_that_names_more_than_one_list_is_refused(world: World, query: dict[str, str]) -> None:
     answer = ask(world, "deliveries_parked", query=query)
     assert (answer.status, answer.body["code"]) == (422, "invalid_request")
 
@@ -417,3 +416,50 @@ def test_the_ledger_names_the_operator_who_assigned_a_delivery_and_what_the_same
     assert [read(world, each.digest)["decided_by"] for each in (parked, waiting)] == ["support", "support"]
     entries = read_ledger(world.metering.table, "acct_2002", "tokens", limit=10)
     assert {each.by for each in entries if each.cause.startswith("subscription")} == {"support"}, entries
+
+
+def test_deliveries_without_a_filter_are_the_newest_of_all_in_pages(world: World) -> None:
+    """Issue 14, point 6."""
+    # Given applied, ignored and parked ones, one after the other
+    taken = []
+    for number in range(6):
+        named: Any = {"merchantProvidedBuyerIdentity": None} if number % 3 == 0 else {}
+        kind = "activated" if number % 2 else "nothing_known"
+        document = lifecycle(kind, f"ORD_{number}", "2026-03-10", "2026-03-10", "2026-04-10", **named)
+        taken.append(world.take(document, world.now + timedelta(seconds=number)).digest)
+    # When
+    seen: list[str] = []
+    query = {"limit": "4"}
+    for _ in range(3):
+        page = ask(world, "deliveries_latest", query=query).body
+        seen += [each["delivery_id"] for each in page["deliveries"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    # Then
+    assert seen == taken[::-1]
+    assert ask(world, "deliveries_latest", query={"verdict": "parked", "order_id": "ORD_1"}).status == 422
+
+
+def test_lists_show_whom_a_parked_delivery_is_about(world: World) -> None:
+    """Issue 14, point 6."""
+    # Given
+    document = lifecycle(
+        "activated",
+        "ORD_9",
+        "2026-03-10",
+        "2026-03-10",
+        "2026-04-10",
+        merchantProvidedBuyerIdentity="ada@example.com",
+        buyerEmail="ada@example.com",
+    )
+    assert world.take(document).verdict == "parked"
+    about = {
+        "buyer_identity": "ada@example.com",
+        "buyer_email": "ada@example.com",
+        "customer_ids": ["ada@example.com"],
+    }
+    # Then
+    for query in ({}, {"verdict": "parked"}):
+        (listed,) = ask(world, "deliveries_latest", query=query).body["deliveries"]
+        assert (listed["customer_id"], listed["about"]) == (None, about)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tools.openapi.described import Described
-from tools.openapi.rooms import access, balance, reconciliation, reports, selling, usage, webhooks
+from tools.openapi.rooms import access, balance, reconciliation, reports, selling, standing, usage, webhooks
 
 ROOMS: Final[Mapping[str, Mapping[str, Described]]] = {
     "balance": balance.ROUTES,
@@ -13,6 +13,7 @@ ROOMS: Final[Mapping[str, Mapping[str, Described]]] = {
     "webhooks": webhooks.ROUTES,
     "reconciliation": reconciliation.ROUTES,
     "reports": reports.ROUTES,
+    "standing": standing.ROUTES,
     "access": access.ROUTES,
 }
 

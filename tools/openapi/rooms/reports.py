@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from pancake_meter.http.reports.live import LiveQuery, LiveReport, SubscriptionsReport
 from pancake_meter.http.reports.reports import (
     MONTHS_MAX,
     CustomerPage,
     CustomersQuery,
     RevenueQuery,
     RevenueReport,
+    SubscriptionsQuery,
     UsageMonths,
     UsageMonthsQuery,
 )
@@ -21,7 +23,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "GET /v1/reports/revenue": Described(
         "report_revenue",
         "Revenue by month and currency: subscriptions, overage, top-ups, plans",
-        {HTTPStatus.OK: Answer(RevenueReport)},
+        {HTTPStatus.OK: Answer(RevenueReport, has_csv=True)},
         query=RevenueQuery,
         refusals=("report_too_large",),
         description=_MONTHS,
@@ -29,15 +31,29 @@ ROUTES: Final[Mapping[str, Described]] = {
     "GET /v1/reports/revenue/customers": Described(
         "report_revenue_of_customers",
         "A month's revenue by customer",
-        {HTTPStatus.OK: Answer(CustomerPage)},
+        {HTTPStatus.OK: Answer(CustomerPage, ("Next-Cursor",), has_csv=True)},
         query=CustomersQuery,
     ),
     "GET /v1/reports/usage": Described(
         "report_usage",
-        "Usage by month and meter, of the periods that have closed",
-        {HTTPStatus.OK: Answer(UsageMonths)},
+        "Usage by month and meter: of the periods that have closed, and of those that are open",
+        {HTTPStatus.OK: Answer(UsageMonths, has_csv=True)},
         query=UsageMonthsQuery,
         refusals=("unknown_meter", "report_too_large"),
         description=_MONTHS,
+    ),
+    "GET /v1/reports/live": Described(
+        "report_live",
+        "Usage of today and of the open periods over all customers, by meter, plan and day; active customers",
+        {HTTPStatus.OK: Answer(LiveReport, has_csv=True)},
+        query=LiveQuery,
+        refusals=("unknown_meter", "report_too_large"),
+    ),
+    "GET /v1/reports/subscriptions": Described(
+        "report_subscriptions",
+        "Subscriptions by plan and state, new and lost ones by month, and what they come to a month by currency",
+        {HTTPStatus.OK: Answer(SubscriptionsReport, has_csv=True)},
+        query=SubscriptionsQuery,
+        refusals=("report_too_large",),
     ),
 }

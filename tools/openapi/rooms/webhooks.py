@@ -17,10 +17,10 @@ from tools.openapi.described import Answer, Body, Described
 ROUTES: Final[Mapping[str, Described]] = {
     "GET /v1/deliveries": Described(
         "list_deliveries",
-        "Webhook deliveries with a verdict, or of an order, newest first",
+        "Webhook deliveries, all, with a verdict, or of an order, newest first",
         {HTTPStatus.OK: Answer(DeliveryPage)},
         query=DeliveriesQuery,
-        description="Give either verdict or order_id.",
+        description="Give verdict or order_id or neither, not both.",
     ),
     "GET /v1/deliveries/{delivery_id}": Described(
         "get_delivery",

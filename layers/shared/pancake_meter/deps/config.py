@@ -111,6 +111,12 @@ class ForwardingSettings:
         return cls(*_required(environ, "OPENMETER_BASE_URL", "OPENMETER_KEY_SECRET_ID", "FORWARDING_REFUSED_QUEUE_URL"))
 
 
+def stream_failed_queue_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the queue of changes that nobody could follow; raise ``ConfigurationError`` when it is missing."""
+    (url,) = _required(environ, "STREAM_FAILED_QUEUE_URL")
+    return url
+
+
 @dataclass(frozen=True, slots=True)
 class HealingSettings:
     """The address of a LiteLLM, and the secret with a key that may read its spend log."""

@@ -147,6 +147,31 @@ def month_usage_key(customer_id: str, meter: str, month: str) -> Key:
     return {"PK": month_usage_partition(meter, month, report_shard(customer_id)), "SK": customer_partition(customer_id)}
 
 
+def live_partition(report: str, shard: int) -> str:
+    """Partition of a live report: its rows."""
+    return f"REPORT#LIVE#{report}#{shard}"
+
+
+def reader_key() -> Key:
+    """Key of how far the stream has been read."""
+    return {"PK": "REPORT#LIVE", "SK": "READER"}
+
+
+def added_key(customer_id: str, source: str) -> Key:
+    """Key of what the live totals have of one source. It sorts before the customer's balances: see ``customer_items``."""
+    return {"PK": customer_partition(customer_id), "SK": f"ADDED#{source}"}
+
+
+def active_key(customer_id: str, month: str) -> Key:
+    """Key of the days of a month on which a customer used something. It sorts before the customer's balances."""
+    return {"PK": customer_partition(customer_id), "SK": f"ACTIVE#{month}"}
+
+
+def directory_key(customer_id: str, entry: str | None = None) -> Key:
+    """Key of a customer in the directory, or of the customer's place in one of its lists."""
+    return {"PK": customer_partition(customer_id), "SK": "DIRECTORY" if entry is None else f"DIRECTORY#{entry}"}
+
+
 def report_shard(customer_id: str) -> int:
     """Shard of a report that has the customer's part."""
     return sha256(customer_id.encode()).digest()[1] % REPORT_SHARDS

@@ -5,6 +5,7 @@ Nothing is kept but what is on the list, so a field that Waffo adds one day is l
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pancake_meter.domain.customer import check_customer_id
@@ -14,6 +15,7 @@ from pancake_meter.waffo.fields import Fields
 
 IDENTITY: Final = "merchantProvidedBuyerIdentity"
 METADATA: Final = "orderMetadata"
+_EMAIL: Final = "buyerEmail"
 CUSTOMER_METADATA: Final = ("customer_id", "customerId", "accountId", "account_id")
 """Names under which the seller may have put our customer id into a checkout's metadata."""
 
@@ -60,6 +62,26 @@ def named_customers(body: bytes) -> tuple[str, ...]:
     metadata = Fields(data).text_map(METADATA)
     texts = [data.get(IDENTITY), *(metadata.get(name) for name in CUSTOMER_METADATA)]
     return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and _is_customer_id(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Whom an event is about, as it says itself: the buyer's identity and address, and customer ids that it names."""
+
+    identity: str | None
+    email: str | None
+    customer_ids: tuple[str, ...]
+
+
+def buyer_of(body: bytes) -> Buyer:
+    """Return whom an event is about; of a body that cannot be read, nobody."""
+    data = _data(_document(body))
+    identity, email = data.get(IDENTITY), data.get(_EMAIL)
+    return Buyer(
+        identity if isinstance(identity, str) else None,
+        email if isinstance(email, str) else None,
+        named_customers(body),
+    )
 
 
 def redacted(body: bytes, pseudonym: str) -> bytes | None:

@@ -257,7 +257,7 @@ def _put_chart_away(change: Change, closed_at: datetime) -> Change:
 def _keep_chart(change: Change, closed_at: datetime, overage: Decimal) -> Change:
     """Keep the open chart, if there is anything on it."""
     balance = change.balance
-    chart = Chart(balance.chart, closed_at, change.before.segment + 1, overage, balance.days)
+    chart = Chart(balance.chart, closed_at, change.before.segment + 1, overage, balance.days, balance.policy.plan)
     return replace(change, charts=(*change.charts, chart)) if chart.used or overage else change
 
 

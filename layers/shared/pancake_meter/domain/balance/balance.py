@@ -266,6 +266,11 @@ class Balance:
         return self.chart.end if self.chart.end < self.period.end else None
 
     @property
+    def chart_closes_at(self) -> datetime:
+        """When the open chart will be put away at the latest: past the period's end while a renewal is awaited."""
+        return self.next_chart_at or self.period_ends_at
+
+    @property
     def valid_until(self) -> datetime:
         """The next instant at which the structure changes by itself."""
         starts = (grant.starts_at for grant in self.grants if not grant.is_periodic and grant.starts_at > self.as_of)

@@ -123,6 +123,7 @@ class Chart:
     """Usage by day of a closed period or, where that is long, of about a month of it. It decides nothing.
 
     ``overage`` is to be seen beside the usage: that of the period on its last chart, that of late usage on its day's.
+    ``plan`` is the one that governed when the chart was put away; ``None`` without one, and in what earlier code wrote.
     """
 
     span: Period
@@ -130,6 +131,7 @@ class Chart:
     segment: int
     overage: Decimal = _ZERO
     days: Mapping[str, Decimal] = field(default_factory=dict)
+    plan: str | None = None
 
     @property
     def used(self) -> Decimal:

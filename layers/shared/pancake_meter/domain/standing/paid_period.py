@@ -111,6 +111,14 @@ class PaidPeriod:
         return self.statements[-1].sold_at
 
     @property
+    def list_price(self) -> Decimal | None:
+        """The list price, tax included, of the plan that was sold last; ``None`` where none is known."""
+        sales = (
+            sale for sale in reversed(self.statements) if sale.plan.key == self.plan.key and sale.is_trial is not True
+        )
+        return next((sale.price for sale in sales if sale.price is not None), None)
+
+    @property
     def is_trial(self) -> bool:
         """Whether nothing was paid for it yet: some statement calls it a trial, and none says that it is paid."""
         told = {statement.is_trial for statement in self.statements}

@@ -145,7 +145,7 @@ def _charted(charts: tuple[Chart, ...], period: ClosedPeriod, event: UsageEvent,
     """Return the charts with an event of a period on the one that has its time, or on a new one."""
     span = chart_at(period.period, event.used_at)
     known = next((chart for chart in charts if _is_of(chart, period) and chart.span.start == span.start), None)
-    chart = known or Chart(span, period.closed_at, period.segment)
+    chart = known or Chart(span, period.closed_at, period.segment, plan=period.plan)
     day = day_key(event.used_at)
     days = {**chart.days, day: chart.days.get(day, ZERO) + event.quantity}
     grown = replace(chart, overage=chart.overage + overage, days=days)

@@ -102,7 +102,7 @@ class LedgerPage(TypedDict):
 
 def usage_body(balance: Balance, charts: Sequence[Chart], closed: Sequence[ClosedPeriod]) -> UsageReport:
     """Return usage of the open period and of closed ones, newest first, each by day (UTC)."""
-    days = _dated(balance.days, balance.chart.end)
+    days = _dated(balance.days, balance.chart_closes_at)
     used = sum(balance.days.values(), ZERO)
     opened = _period_usage(balance.chart, used, balance.current_overage, days, is_open=True)
     shown = (

@@ -10,8 +10,9 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.reports.revenue import RevenueTotal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import SoldKind
+from pancake_meter.http.csv import Row
 from pancake_meter.http.cursors import PageQuery, Pages
-from pancake_meter.http.fields import COUNT, Amount, Currency, MeterName, QueryCustomerId, Units, WireModel
+from pancake_meter.http.fields import COUNT, Amount, Currency, MeterName, QueryCustomerId, Timestamp, Units, WireModel
 from pancake_meter.store.keys import REPORT_SHARDS
 from pancake_meter.store.reports.month_usage import MeterMonth
 from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
@@ -19,6 +20,12 @@ from pancake_meter.store.reports.revenue import CustomerTotal, Place, SoldTotal
 MONTHS_MAX: Final = 12
 CUSTOMERS_PAGE_MAX: Final = 100
 MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_ZERO: Final = Decimal(0)
+_AMOUNTS: Final = ("received", "tax", "refunded", "refunded_tax", "net", "payments", "refunds", "unstated")
+
+REVENUE_COLUMNS: Final = ("month", "currency", "sold", "plan", *_AMOUNTS)
+CUSTOMER_COLUMNS: Final = ("month", "customer_id", "currency", *_AMOUNTS)
+USAGE_COLUMNS: Final = ("month", "meter", "used", "overage", "customers", "open", "total")
 
 Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
 
@@ -91,9 +98,10 @@ class CustomerPage(TypedDict):
 
 
 class UsageRow(TypedDict):
-    """What customers used of a meter in a month (UTC), of all periods that have closed.
+    """What customers used of a meter in a month (UTC).
 
-    ``overage`` is of the periods that ended in the month. ``customers`` are those who used anything.
+    ``used`` and ``overage`` are of periods that have closed: ``overage`` of those that ended in the month, ``customers`` who
+    used anything in them. ``open`` is what open periods have used in the month so far, and ``total`` the sum.
     """
 
     month: Month
@@ -101,12 +109,20 @@ class UsageRow(TypedDict):
     used: Units
     overage: Units
     customers: int
+    open: Units
+    total: Units
 
 
 class UsageMonths(TypedDict):
-    """Usage by month and meter, oldest month first."""
+    """Usage by month and meter, oldest month first.
+
+    ``open`` comes from the table's stream: the newest change that is in it is of ``as_of``, and was counted
+    ``seconds_behind`` after it. For so long a period that has just closed is in ``used`` and in ``open``.
+    """
 
     months: list[UsageRow]
+    as_of: Timestamp | None
+    seconds_behind: int | None
 
 
 class _MonthsQuery(WireModel):
@@ -152,6 +168,17 @@ def read_place(shard: str, last: str) -> Place:
     return int(shard), last
 
 
+class SubscriptionsQuery(WireModel):
+    """Query of ``GET /v1/reports/subscriptions``: of how many months what was new and lost is shown, up to this one."""
+
+    months: Annotated[int, Field(ge=1, le=MONTHS_MAX), COUNT] = MONTHS_MAX
+
+    def names(self, latest: str) -> list[str]:
+        """Return the months up to the latest, oldest first."""
+        last = _index(latest)
+        return [_month(index) for index in range(last - self.months + 1, last + 1)]
+
+
 class CustomersQuery(PageQuery):
     """Query of ``GET /v1/reports/revenue/customers``: the month, and either one customer or a page."""
 
@@ -163,6 +190,18 @@ class CustomersQuery(PageQuery):
 def revenue_body(months: Mapping[str, Sequence[SoldTotal]]) -> RevenueReport:
     """Return the revenue of months."""
     return {"months": [{"month": month, "currencies": _currencies(sold)} for month, sold in months.items()]}
+
+
+def revenue_rows(report: RevenueReport) -> Iterable[Row]:
+    """Yield revenue as rows: by month, currency, what was sold and plan."""
+    for month in report["months"]:
+        for each in month["currencies"]:
+            yield from ({"month": month["month"], "currency": each["currency"], **row} for row in each["rows"])
+
+
+def customer_rows(page: CustomerPage) -> Iterable[Row]:
+    """Yield a page of customers as rows."""
+    return ({"month": page["month"], **row} for row in page["customers"])
 
 
 def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None, pages: Pages) -> CustomerPage:
@@ -177,9 +216,16 @@ def customer_page(month: str, rows: Iterable[CustomerTotal], place: Place | None
     }
 
 
-def usage_months_body(found: Mapping[tuple[str, str], MeterMonth]) -> UsageMonths:
-    """Return usage by month and meter."""
+def usage_months_body(
+    found: Mapping[tuple[str, str], MeterMonth],
+    open_used: Mapping[tuple[str, str], Decimal],
+    as_of: str | None,
+    seconds_behind: int | None,
+) -> UsageMonths:
+    """Return usage by month and meter; ``open_used`` is that of open periods."""
     return {
+        "as_of": as_of,
+        "seconds_behind": seconds_behind,
         "months": [
             {
                 "month": month,
@@ -187,9 +233,11 @@ def usage_months_body(found: Mapping[tuple[str, str], MeterMonth]) -> UsageMonth
                 "used": of_month.usage.used,
                 "overage": of_month.usage.overage,
                 "customers": of_month.customers,
+                "open": open_used.get((meter, month), _ZERO),
+                "total": of_month.usage.used + open_used.get((meter, month), _ZERO),
             }
             for (meter, month), of_month in found.items()
-        ]
+        ],
     }
 
 

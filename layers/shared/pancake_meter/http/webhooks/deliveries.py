@@ -13,12 +13,16 @@ from pancake_meter.http.fields import COUNT, CustomerId, Digest, Timestamp, Wire
 from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Verdict
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.fields import MAX_ID_LENGTH
+from pancake_meter.waffo.redaction import buyer_of
 
 DELIVERIES_PAGE_MAX: Final = 50
 
 
 class DeliveriesQuery(PageQuery):
-    """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave."""
+    """Query of ``GET /v1/deliveries``: a verdict or an order, the page's size, and the cursor that the page before gave.
+
+    Without verdict and order it is of all deliveries.
+    """
 
     verdict: Verdict | None = None
     order_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
@@ -26,8 +30,8 @@ class DeliveriesQuery(PageQuery):
 
     @model_validator(mode="after")
     def _names_one_list(self) -> Self:
-        if (self.verdict is None) == (self.order_id is None):
-            raise ValueError("give either a verdict or an order_id")
+        if self.verdict is not None and self.order_id is not None:
+            raise ValueError("give a verdict or an order_id, not both")
         return self
 
 
@@ -37,12 +41,25 @@ class AssignRequest(WireModel):
     customer_id: CustomerId
 
 
+class AboutBody(TypedDict):
+    """Whom an event is about, as it says itself.
+
+    ``customer_ids`` are the buyer's identity and those of the checkout's metadata, as far as they may be customer ids: each
+    may be given to ``assign``.
+    """
+
+    buyer_identity: str | None
+    buyer_email: str | None
+    customer_ids: list[str]
+
+
 class DeliverySummary(TypedDict):
     """One webhook as lists show it.
 
     ``occurred_at`` is Waffo's time of the event, ``received_at`` that of its first arrival, ``judged_at`` that of the
     verdict. ``reason`` says why, for every verdict but ``applied``, where it flags a payment that a person has to look at.
-    ``attempts`` counts how often it was tried to apply.
+    ``attempts`` counts how often it was tried to apply. ``about`` is null unless the delivery is parked or failed, and in
+    lists of an order, which do not read the bodies.
     """
 
     delivery_id: Digest
@@ -56,6 +73,7 @@ class DeliverySummary(TypedDict):
     received_at: Timestamp
     judged_at: Timestamp
     attempts: int
+    about: AboutBody | None
 
 
 class DeliveryBody(DeliverySummary):
@@ -160,4 +178,14 @@ def _summary(delivery: Delivery | Listed) -> DeliverySummary:
         "received_at": timestamp(delivery.received_at),
         "judged_at": timestamp(delivery.judged_at),
         "attempts": delivery.attempts,
+        "about": _about(delivery.body) if delivery.is_open and delivery.body is not None else None,
+    }
+
+
+def _about(body: bytes) -> AboutBody:
+    buyer = buyer_of(body)
+    return {
+        "buyer_identity": buyer.identity,
+        "buyer_email": buyer.email,
+        "customer_ids": list(buyer.customer_ids),
     }

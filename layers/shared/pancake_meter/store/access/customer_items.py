@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.ledger import GIFT_PREFIX
 from pancake_meter.domain.customer import key_part
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.store.keys import (
@@ -24,7 +25,6 @@ from pancake_meter.store.table import Delete, Item, Put, Table, Write
 BLOCKED: Final = "erased"
 """Why the balances of a pseudonym are cut off."""
 
-_GIFT: Final = "gift:"
 _RECONCILIATION: Final = "RECONCILIATION"
 _PLACES_MAX: Final = 100
 
@@ -124,6 +124,10 @@ def _kept_book(item: Item, pseudonym: str, alias: Alias) -> Item | None:
             return {**item, "PK": partition, "listed_at": f"{at}#{pseudonym}"}
         case "SUBSCRIPTION" | "CLOSED" | "OVERAGE" | "REMAINDER":
             return {**item, "PK": partition}
+        # What live totals have of the customer. It sorts before the balances, so it is moved before or with them: a change
+        # of a balance under the pseudonym finds what its former name has added, and adds nothing twice.
+        case "ACTIVE" | "ADDED":
+            return {**item, "PK": partition}
         case "FORGIVEN":
             meter, _, forgiveness_id = rest.partition("#")
             return {**item, "PK": partition, "SK": f"{kind}#{meter}#{alias(forgiveness_id)}"}
@@ -134,7 +138,7 @@ def _kept_book(item: Item, pseudonym: str, alias: Alias) -> Item | None:
 def _anonymous(balance: Balance, pseudonym: str, alias: Alias) -> Balance:
     """Return a balance without what callers have named: holds are over, and ids of gifts are replaced."""
     grants = tuple(
-        replace(grant, id=f"{_GIFT}{alias(grant.id.removeprefix(_GIFT))}") if grant.id.startswith(_GIFT) else grant
+        replace(grant, id=f"{GIFT_PREFIX}{alias(grant.id.removeprefix(GIFT_PREFIX))}") if grant.is_gift else grant
         for grant in balance.grants
     )
     return replace(balance, customer_id=pseudonym, holds={}, grants=grants, blocked=BLOCKED)

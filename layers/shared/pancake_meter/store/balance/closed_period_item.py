@@ -76,7 +76,9 @@ def chart_item(customer_id: str, meter: str, chart: Chart) -> dict[str, Any]:
         "segment": chart.segment,
         "days": dict(chart.days),
     }
-    return {**item, "overage": chart.overage} if chart.overage else item
+    if chart.overage:
+        item["overage"] = chart.overage
+    return item if chart.plan is None else {**item, "plan": chart.plan}
 
 
 def chart_from_item(item: Item) -> Chart:
@@ -87,6 +89,7 @@ def chart_from_item(item: Item) -> Chart:
         segment=int(item["segment"]),
         overage=item.get("overage", _ZERO),
         days=dict(item["days"]),
+        plan=item.get("plan"),
     )
 
 

@@ -16,10 +16,10 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout, CheckoutKind
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
-from pancake_meter.store.errors import WriteRefused
+from pancake_meter.store.errors import CorruptItem, WriteRefused
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
-from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Update, Write
 
 _ID = re.compile(r"chk_[0-9a-z_]{1,64}")
 _WATCHED = "WATCHED_CHECKOUTS"
@@ -28,6 +28,7 @@ _WATCHED_BEFORE = "CHECKOUTS#watched"
 
 _CHECKOUT = "CHECKOUT"
 _WATCHED_SORT = "WATCHED"
+_SLOT_PAGES_MAX = 20
 _WATCHED_AFTER_EXPIRY = timedelta(days=7)
 """A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
 
@@ -243,3 +244,21 @@ def _sold(item: Mapping[str, Any], currency: str) -> SoldLine:
     amount = Money(Decimal(item["amount"]), currency)
     price = Decimal(item["price"]) if "price" in item else amount.amount
     return SoldLine(line_key(item["line"]), item["start"], item["end"], amount, price)
+
+
+def latest_checkouts(table: Table, customer_id: str) -> list[Checkout]:
+    """Return the latest checkout of each kind and subject, whatever its status: reads of the customer's own items.
+
+    An open one is always the latest of its kind and subject.
+    """
+    slots = table.each(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": customer_partition(customer_id), ":prefix": "CHECKOUT_SLOT#"},
+        page=READ_ITEMS_MAX,
+        pages_max=_SLOT_PAGES_MAX,
+        beyond=CorruptItem("a customer has more slots of checkouts than there are things to sell"),
+    )
+    keys = [_key(slot["checkout_id"]) for slot in slots]
+    chunks = (keys[first : first + READ_ITEMS_MAX] for first in range(0, len(keys), READ_ITEMS_MAX))
+    found = [_checkout(item) for chunk in chunks for item in table.get_all(chunk)]
+    return sorted(found, key=lambda checkout: (checkout.created_at, checkout.id), reverse=True)

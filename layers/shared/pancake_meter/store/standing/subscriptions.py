@@ -76,7 +76,12 @@ def live_subscriptions(
     items, following = table.query(
         "listing = :listing", {":listing": _LIVE_LISTING}, limit=limit, index="listing", start=start
     )
-    return [_subscription(customer_of(item["PK"]), item) for item in items], following
+    return [subscription_from_item(item) for item in items], following
+
+
+def subscription_from_item(item: Item) -> Subscription:
+    """Return the subscription of an item."""
+    return _subscription(customer_of(item["PK"]), item)
 
 
 def _listed(subscription: Subscription) -> dict[str, str]:

@@ -138,7 +138,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list."""
+    """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list.
+
+    ``body`` is there while it is open, in lists that are not of an order.
+    """
 
     digest: str
     event_type: str
@@ -154,6 +157,12 @@ class Listed:
     place: datetime
     judged_with: str = ""
     is_redacted: bool = False
+    body: bytes | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits to be applied."""
+        return self.verdict in OPEN_VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +212,18 @@ def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: 
         "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
     return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
+
+
+def latest_deliveries(table: Table, *, limit: int, after: Place | None = None) -> Page:
+    """Return a page of all deliveries, the latest received first: a query of the index for each verdict.
+
+    A query ends early where bodies are large. Nothing is shown that is older than the end of such a query.
+    """
+    pages = [deliveries_by_verdict(table, verdict, limit=limit, after=after) for verdict in VERDICTS]
+    seen_until = max((_listed_order(page.deliveries[-1]) for page in pages if page.following is not None), default="")
+    found = (each for page in pages for each in page.deliveries if _listed_order(each) >= seen_until)
+    newest = sorted(found, key=_listed_order, reverse=True)
+    return _page(newest[:limit], is_last=len(newest) <= limit and not seen_until)
 
 
 def count_deliveries(table: Table, verdict: Verdict, *, limit: int) -> int:
@@ -394,7 +415,7 @@ def _delivery(item: Item) -> Delivery:
     pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
         digest=_digest(item),
-        body=base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else item["body"].encode(),
+        body=_body(item),
         headers=dict(item["headers"]),
         received_at=from_ms(item["received_at"]),
         event_type=item["event_type"],
@@ -464,7 +485,16 @@ def _listed(item: Item, *, place: Literal["received_at", "occurred_at"]) -> List
         place=from_ms(item[place]),
         judged_with=item.get("judged_with", ""),
         is_redacted="redacted" in item,
+        body=_body(item) if "body" in item and item["verdict"] in OPEN_VERDICTS else None,
     )
+
+
+def _body(item: Item) -> bytes:
+    return base64.b64decode(item["body"]) if item.get("body_encoding") == "base64" else str(item["body"]).encode()
+
+
+def _listed_order(listed: Listed) -> str:
+    return _listed_at(listed.place, listed.digest)
 
 
 def _listed_at(received_at: datetime, digest: str) -> str:

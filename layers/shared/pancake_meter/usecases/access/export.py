@@ -21,6 +21,8 @@ PAGE_BYTES_MAX: Final = 3_000_000
 item has 400 KB in the table, of which each byte may become seven."""
 
 _KINDS: Final = {
+    "ACTIVE": "active_days",
+    "ADDED": "live_totals_share",
     "CHECKOUT_SLOT": "checkout_slot",
     "CLOSED": "closed_period",
     "FORGIVEN": "forgiveness",
@@ -28,6 +30,7 @@ _KINDS: Final = {
     "LEDGER": "ledger_entry",
     "OVERAGE": "overage_line",
     "PERIOD": "closed_period",
+    "DIRECTORY": "directory_entry",
     "FACT": "revenue_fact",
 }
 _ORDER: Final = "ORDER"

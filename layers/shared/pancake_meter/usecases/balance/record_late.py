@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.balance import Balance, chart_at
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.usage.late import count_late, is_late, is_open_again, period_of
@@ -86,7 +86,7 @@ def _record(
 def _write(metering: Metering, current: Balance, events: Sequence[UsageEvent], now: datetime) -> EventsRefused | None:
     earliest = min(event.used_at for event in events)
     closed = _closed_since(metering, current, earliest)
-    charts = _charts_since(metering, current, earliest)
+    charts = _charts_since(metering, current, _first_chart(closed, events))
     change = count_late(Change.begin(current), closed, charts, events)
     if change.lines:
         subscription = read_subscription(metering.table, current.customer_id)
@@ -105,11 +105,21 @@ def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> l
     return found
 
 
+def _first_chart(closed: Sequence[ClosedPeriod], events: Sequence[UsageEvent]) -> datetime:
+    """Return when the earliest of the charts begins that have the days of the events."""
+    periods = ((period_of(closed, event.used_at), event.used_at) for event in events)
+    return min(chart_at(period.period, used_at).start for period, used_at in periods if period is not None)
+
+
 def _charts_since(metering: Metering, balance: Balance, earliest: datetime) -> list[Chart]:
-    """Return charts, newest first, back to the one that may have ``earliest``."""
+    """Return charts, newest first, back to those that begin at ``earliest``.
+
+    A period that was left early may begin after one that goes on beside it: of several charts that begin before an event,
+    the latest need not be the event's.
+    """
     found: list[Chart] = []
     for chart in charts_put_away(metering.table, balance.customer_id, balance.meter, page=_PAGE):
-        found.append(chart)
-        if chart.span.start <= earliest or len(found) == _PERIODS_MAX:
+        if chart.span.start < earliest or len(found) == _PERIODS_MAX:
             break
+        found.append(chart)
     return found

@@ -1,0 +1,7 @@
+"""Customers for the operator: who they are, and how one of them stands."""
+
+import customer_routes
+from pancake_meter.deps.metering import metering_deps
+from pancake_meter.http.resolver import http_handler
+
+handler = http_handler(metering_deps(), customer_routes.router)

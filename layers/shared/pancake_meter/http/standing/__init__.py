@@ -1,0 +1,1 @@
+"""The room `standing` of this floor: customers, and how they stand."""

@@ -1,0 +1,148 @@
+"""The table's stream: each record as a typed change, with the item before and after.
+
+The stream tells every change at least once, and those of one item in order. It repeats itself after a failure, and a shard
+may split at any time: whoever follows it has to know a repetition from the item itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.closed_period import Chart
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.balance.balance_item import balance_from_item
+from pancake_meter.store.balance.closed_period_item import chart_from_item
+from pancake_meter.store.errors import NewerFormat
+from pancake_meter.store.item_format import readable
+from pancake_meter.store.keys import Key, customer_of
+from pancake_meter.store.standing.subscriptions import subscription_from_item
+from pancake_meter.store.table import Item
+
+_deserialize = TypeDeserializer().deserialize
+_SOURCE = "aws:dynamodb"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a change stands in the stream: its sequence number, the item's key, and about when it was made."""
+
+    sequence: str
+    key: Key
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChanged:
+    """A balance as it became; ``before`` is ``None`` where it was made, or was written by code that cannot be read."""
+
+    record: Record
+    before: Balance | None
+    after: Balance
+
+    @property
+    def customer_id(self) -> str:
+        """Whose balance."""
+        return self.after.customer_id
+
+
+@dataclass(frozen=True, slots=True)
+class ChartChanged:
+    """A chart that was put away, or amended by late usage."""
+
+    record: Record
+    customer_id: str
+    meter: str
+    before: Chart | None
+    after: Chart
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged:
+    """A customer's orders as they became."""
+
+    record: Record
+    before: Subscription | None
+    after: Subscription
+
+    @property
+    def customer_id(self) -> str:
+        """Whose orders."""
+        return self.after.customer_id
+
+
+Change = BalanceChanged | ChartChanged | SubscriptionChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is no change that we know: it is set aside, and the shard goes on."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The records of one call of the function, in order; ``latest`` is about when the newest of them was written."""
+
+    changes: Sequence[Change]
+    unreadable: Sequence[Unreadable]
+    earliest: datetime | None
+    latest: datetime | None
+
+
+def read_changes(event: Mapping[str, Any]) -> Batch:
+    """Return what a Lambda event of the stream tells. The template's filter lets in no items but those of a change."""
+    changes: list[Change] = []
+    unreadable: list[Unreadable] = []
+    at: list[datetime] = []
+    for told in event.get("Records", ()):
+        if told.get("eventSource") != _SOURCE:
+            continue
+        record = _record(told["dynamodb"])
+        at.append(record.at)
+        try:
+            changes.append(_change(record, told["dynamodb"]))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one record must not stop the shard
+            unreadable.append(Unreadable(record, f"{type(error).__name__}: {error}"))
+    return Batch(changes, unreadable, min(at, default=None), max(at, default=None))
+
+
+def _record(told: Mapping[str, Any]) -> Record:
+    key = {name: str(_deserialize(told["Keys"][name])) for name in ("PK", "SK")}
+    at = datetime.fromtimestamp(float(told["ApproximateCreationDateTime"]), UTC)
+    return Record(str(told["SequenceNumber"]), key, at)
+
+
+def _change(record: Record, told: Mapping[str, Any]) -> Change:
+    after = _image(told["NewImage"])
+    kind, _, rest = record.key["SK"].partition("#")
+    match kind:
+        case "BALANCE":
+            return BalanceChanged(record, _before(told, balance_from_item), balance_from_item(after))
+        case "CHART":
+            meter, _, _ = rest.partition("#")
+            customer_id = customer_of(record.key["PK"])
+            return ChartChanged(record, customer_id, meter, _before(told, chart_from_item), chart_from_item(after))
+        case "SUBSCRIPTION":
+            return SubscriptionChanged(record, _before(told, subscription_from_item), subscription_from_item(after))
+        case _:
+            raise ValueError("no item whose changes are followed")
+
+
+def _before(told: Mapping[str, Any], read: Any) -> Any:
+    """Return the item as it was; ``None`` where there was none, or none that this code can read."""
+    if "OldImage" not in told:
+        return None
+    try:
+        return read(_image(told["OldImage"]))
+    except NewerFormat:
+        return None
+
+
+def _image(image: Mapping[str, Any]) -> Item:
+    return readable({name: _deserialize(value) for name, value in image.items()})

@@ -1,0 +1,126 @@
+"""One customer as an operator sees one: read from the customer's own items, each as of the latest write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pancake_meter.domain.balance.balance import ZERO, Balance
+from pancake_meter.domain.errors import CustomerNotFound
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.domain.standing.bought_twice import Pair, bought_twice
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
+from pancake_meter.store.selling.checkouts import latest_checkouts
+from pancake_meter.store.standing.subscriptions import is_known_customer, read_subscription
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.selling.owed_overage import read_owed
+
+OrderState = Literal["active", "trialing", "past_due", "canceling", "lapsed", "superseded", "ended"]
+CustomerFlag = Literal["blocked", "past_due", "bought_twice", "owes_overage", "refund_debt", "checkout_flagged"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOrder:
+    """An order, and how it stands. ``governs`` are the meters whose plan it is."""
+
+    order: OrderFacts
+    state: OrderState
+    governs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What a checkout could sell of a meter's overage now, in each currency that it has a price in."""
+
+    meter: str
+    units: Decimal
+    amounts: tuple[Money, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCustomer:
+    """A customer. ``balances`` are of every meter of the catalog, as they are now, written or not."""
+
+    customer_id: str
+    balances: Sequence[Balance]
+    orders: Sequence[ShownOrder]
+    bought_twice: Sequence[Pair]
+    owed: Sequence[Owed]
+    checkouts: Sequence[Checkout]
+
+    @property
+    def flags(self) -> list[CustomerFlag]:
+        """What a person may want to look at."""
+        is_so: Mapping[CustomerFlag, bool] = {
+            "blocked": any(balance.blocked is not None for balance in self.balances),
+            "past_due": any(shown.state == "past_due" for shown in self.orders),
+            "bought_twice": bool(self.bought_twice),
+            "owes_overage": any(balance.overage_due > ZERO for balance in self.balances),
+            "refund_debt": any(balance.refund_debt > ZERO for balance in self.balances),
+            "checkout_flagged": any(checkout.flag is not None for checkout in self.checkouts),
+        }
+        return [flag for flag, yes in is_so.items() if yes]
+
+
+def show_customer(metering: Metering, customer_id: str, now: datetime) -> ShownCustomer:
+    """Return a customer: about five reads, and some more for each meter with overage.
+
+    Raises:
+        CustomerNotFound: nothing is kept under this id.
+    """
+    if not is_known_customer(metering.table, customer_id):
+        raise CustomerNotFound("nothing is kept of this customer")
+    balances = metering.current_balances(customer_id, now)
+    subscription = read_subscription(metering.table, customer_id) or Subscription(customer_id)
+    checkouts = latest_checkouts(metering.table, customer_id)
+    return ShownCustomer(
+        customer_id,
+        balances,
+        _orders(subscription, balances, now),
+        sorted(bought_twice(subscription)),
+        [_owed(metering, balance, subscription, now) for balance in balances if _owes(balance)],
+        [each for each in checkouts if each.status_at(now) == "open" or each.flag is not None],
+    )
+
+
+def _orders(subscription: Subscription, balances: Sequence[Balance], now: datetime) -> list[ShownOrder]:
+    governing = {balance.meter: subscription.governing(balance.meter, now) for balance in balances}
+    return [
+        ShownOrder(
+            order,
+            _state(subscription, order, now),
+            tuple(
+                meter for meter, other in governing.items() if other is not None and other.order_id == order.order_id
+            ),
+        )
+        for order in subscription.orders
+        if order.paid is not None
+    ]
+
+
+def _state(subscription: Subscription, order: OrderFacts, now: datetime) -> OrderState:
+    if order.ended_at is not None:
+        return "ended"
+    if order.order_id in subscription.superseded:
+        return "superseded"
+    if order.is_past_due:
+        return "past_due"
+    if has_lapsed(order, now):
+        return "lapsed"
+    if order.is_canceling:
+        return "canceling"
+    return "trialing" if order.paid is not None and order.paid.is_trial else "active"
+
+
+def _owes(balance: Balance) -> bool:
+    return balance.overage_due > ZERO or balance.current_overage > ZERO
+
+
+def _owed(metering: Metering, balance: Balance, subscription: Subscription, now: datetime) -> Owed:
+    prices = metering.prices(subscription, balance.policy.plan, balance.meter)
+    owed = [read_owed(metering, balance.customer_id, balance.meter, currency, now) for currency in sorted(prices)]
+    amounts = tuple(round_half_up(max(ZERO, each.total), each.currency) for each in owed)
+    return Owed(balance.meter, balance.overage_due + balance.current_overage, amounts)
