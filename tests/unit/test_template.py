@@ -91,7 +91,7 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
 # The authorizer notes the day of a key's use.
 KEEPERS = {
     "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
-    "AccessFunction": ("GetItem", "PutItem", "UpdateItem"),
+    "AccessFunction": ("ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"),
 }
 KEPT = {"ApiKeyAuthorizerFunction": ["APIKEY#*"], "AccessFunction": ["APIKEY#*", "IDEMPOTENCY#*"]}
 
@@ -111,7 +111,9 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
         (operator, condition), *others = statement["Condition"].items()
         assert not others
         keys = condition["dynamodb:LeadingKeys"]
-        if function in KEEPERS:
+        if function == "AccessFunction" and keys == ["ERASED#*"]:
+            assert statement["Action"] == ["dynamodb:GetItem"]
+        elif function in KEEPERS:
             assert (operator, keys) == ("ForAllValues:StringLike", KEPT[function])
             assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
         else:
@@ -123,7 +125,7 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
 METERING = {"CUSTOMER#*", "ERASED#*", "REPORT#USAGE#*"}
 APPLYING = {"CHECKOUT#*", "CUSTOMER#*", "DELIVERY#*", "ERASED#*", "ORDER#*", "PAYMENT#*", "REPORT#*"}
 KEYS = {
-    ("access", "table"): {"APIKEY#*", "IDEMPOTENCY#*"},
+    ("access", "table"): {"APIKEY#*", "ERASED#*", "IDEMPOTENCY#*"},
     ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
     ("quota_check", "table"): METERING | {"USAGE#*"},

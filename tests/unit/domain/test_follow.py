@@ -369,19 +369,76 @@ def half_refunded_add_on(known: Subscription) -> Subscription:
     return known.learn(OrderFacts.of_charge("x", "PAY_1", charge))
 
 
+def told_late(known: Subscription, order_id: str, start: str = START, end: str = END) -> Subscription:
+    """What is known, with an add-on that is told of only now, when half of it was refunded."""
+    bought = learn(known, "activated", start, start, end, plan=BOOST, order_id=order_id)
+    charge = Charged(Decimal(10), Decimal(5), utc(start), refunded_at=utc(start) + HOUR)
+    return bought.learn(OrderFacts.of_charge(order_id, f"PAY_{order_id}", charge))
+
+
 def test_point_7_an_add_on_told_of_when_it_is_half_refunded_pays_as_it_was_bought() -> None:
     plain = learn(None, "activated", START)
-    learned = half_refunded_add_on(learn(plain, "activated", START, plan=BOOST, order_id="x"))
     over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
-    change, filed = following(over, plain, learned, STARTS_AT + 2 * HOUR)
+    change, filed = following(over, plain, told_late(plain, "x"), STARTS_AT + 2 * HOUR)
     assert (change.balance.current_overage, [int(use.gone) for use in filed.uses_of("tokens")]) == (0, [30])
+    moved = [
+        (each.kind, int(each.quantity)) for each in change.movements if each.reference == add_on_of(change.balance).id
+    ]
+    assert moved == [("granted", 30), ("granted", int(units(BOOST)) // 2 - 30)]
+
+
+def test_point_7_two_add_ons_told_of_late_each_pay_as_they_were_bought() -> None:
+    plain = learn(None, "activated", START)
+    over = used(opened(plain), int(units(PRO) + units(BOOST)) + 30, STARTS_AT)
+    learned = told_late(told_late(plain, "x"), "y")
+    change, filed = following(over, plain, learned, STARTS_AT + 2 * HOUR)
+    assert change.balance.current_overage == 0
+    assert [(use.order_id, int(use.gone)) for use in filed.uses_of("tokens")] == [("x", int(units(BOOST))), ("y", 30)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "pays"),
+    [
+        ("2026-03-10T17:00:00", END, True),
+        ("2026-03-10T17:00:01", END, False),
+        ("2026-02-10T15:00:00", START, False),
+        ("2026-02-10T15:00:00", "2026-03-10T15:00:01", True),
+    ],
+    ids=["begins now", "begins later", "ended as the period began", "ended after that"],
+)
+def test_point_7_an_add_on_pays_for_overage_of_its_own_time(start: str, end: str, *, pays: bool) -> None:
+    plain = learn(None, "activated", START)
+    over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
+    change, _ = following(over, plain, told_late(plain, "x", start, end), STARTS_AT + 2 * HOUR)
+    assert change.balance.current_overage == (0 if pays else 30)
+
+
+def test_point_7_an_add_on_that_stands_whole_pays_with_its_grant_alone() -> None:
+    plain = learn(None, "activated", START)
+    over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
+    bought = learn(plain, "activated", START, plan=BOOST, order_id="x")
+    change, filed = following(over, plain, bought, STARTS_AT + 2 * HOUR)
+    assert (change.balance.current_overage, filed.uses) == (0, {})
+    assert add_on_of(change.balance).remaining == units(BOOST) - 30
+
+
+def test_point_7_an_add_on_that_was_known_pays_no_second_time() -> None:
+    # All of it went back before anything was used: it gives nothing, and what is used then is overage.
+    charge = Charged(Decimal(10), Decimal(10), STARTS_AT, refunded_at=STARTS_AT + HOUR)
+    known = with_add_on().learn(OrderFacts.of_charge("x", "PAY_1", charge))
+    over = used(opened(known), int(units(PRO)) + 30, STARTS_AT)
+    canceling = learn(known, "canceling", "2026-03-12")
+    change, filed = following(over, known, canceling, STARTS_AT + 3 * DAY)
+    assert (change.balance.current_overage, filed.uses) == (30, {})
 
 
 def test_point_7_an_add_on_that_gave_its_units_pays_no_second_time_for_overage() -> None:
     known = with_add_on()
-    over = overused(known, 30)
+    over = used(opened(known), int(units(PRO) + units(BOOST)) + 30, STARTS_AT)
+    charge = Charged(Decimal(10), Decimal(5), STARTS_AT, refunded_at=STARTS_AT + HOUR)
+    refunded = known.learn(OrderFacts.of_charge("x", "PAY_1", charge))
     # The balance has its grant, though the facts that it follows are not known.
-    change, filed = following(over, None, half_refunded_add_on(known), STARTS_AT + 2 * HOUR)
+    change, filed = following(over, None, refunded, STARTS_AT + 2 * HOUR)
     assert change.balance.current_overage == 30
     # Or what was used of it is filed, and its grant is gone.
     bare = replace(change.after, grants=tuple(each for each in change.after.grants if each.kind != "add_on"))
@@ -389,12 +446,21 @@ def test_point_7_an_add_on_that_gave_its_units_pays_no_second_time_for_overage()
     assert again.balance.current_overage == 30
 
 
+def test_point_7_an_add_on_of_another_meter_does_not_hide_those_after_it() -> None:
+    runs = replace(BOOST, key="runs", allowances={"agent_runs": BOOST.allowances["tokens"]})
+    known = learn(learn(None, "activated", START), "activated", START, plan=runs, order_id="a-first")
+    known = learn(known, "activated", START, plan=BOOST, order_id="x")
+    assert add_on_of(opened(known)).quantity == units(BOOST)
+
+
 def test_point_7_an_add_on_that_ends_takes_what_is_left_of_it_along() -> None:
     known = with_add_on()
     ended = learn(known, "canceled", "2026-03-15", plan=BOOST, order_id="x")
     change, filed = following(opened(known), known, ended, utc("2026-03-15T01:00:00"))
     assert [each.kind for each in change.balance.grants] == ["plan"]
-    assert [(each.kind, each.quantity) for each in change.movements] == [("clawed_back", units(BOOST))]
+    assert [(each.kind, each.quantity, each.reference) for each in change.movements] == [
+        ("clawed_back", units(BOOST), add_on_of(opened(known)).id)
+    ]
     assert filed.uses == {}
 
 
