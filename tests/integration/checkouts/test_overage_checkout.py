@@ -8,7 +8,9 @@ from http import HTTPStatus
 import pytest
 
 from overage_checkout import handler
+from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.selling.open_checkout import open_checkout
 from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
@@ -296,6 +298,24 @@ def test_a_checkout_is_opened_once_for_an_idempotency_key_also_when_it_is_paid_o
     other = shop.call(event)
     assert (other.status, other.body["code"]) == (HTTPStatus.CONFLICT, "idempotency_conflict")
     assert shop.checkout(meter="tokens").body["amount"] != first.body["amount"]
+
+
+def test_a_repeat_for_a_customer_who_was_erased_meanwhile_is_refused(shop: Shop) -> None:
+    # Given a checkout of a customer
+    erasures = Erasures(shop.metering.table, lambda: SECRET)
+    shop.metering = replace(shop.metering, erasures=erasures)
+    shop.use(30_350)
+    event = api_event("checkouts_overage", body={"kind": "overage", "meter": "tokens"})
+    event["headers"]["idempotency-key"] = "pay-1"
+    assert shop.call(event).status == HTTPStatus.CREATED
+
+    # When the customer is erased, and the request is repeated
+    erase_customer(erasures, "acct_1001", NOW, may_go_on=lambda: True)
+    again = shop.call(event)
+
+    # Then
+    assert (again.status, again.body["code"]) == (HTTPStatus.GONE, "customer_erased")
+    assert len(shop.waffo.sessions) == 1
 
 
 def test_what_is_not_owed_cannot_be_forgiven(shop: Shop) -> None:

@@ -156,7 +156,7 @@ def open_checkout(
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
 
     landing = success_url or selling.success_url
-    if once is not None and (before := _opened_before(selling, once, landing, now)) is not None:
+    if once is not None and (before := _opened_before(selling, customer_id, once, landing, now)) is not None:
         return before
 
     def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
@@ -171,13 +171,17 @@ def open_checkout(
     return _sell_plan(selling, customer_id, request, held, currencies, sell)
 
 
-def _opened_before(selling: Selling, once: Once, success_url: str | None, now: datetime) -> OpenedCheckout | None:
+def _opened_before(
+    selling: Selling, customer_id: str, once: Once, success_url: str | None, now: datetime
+) -> OpenedCheckout | None:
     """Return what an earlier request like this one was answered, as it stands now. An open page gets a fresh token."""
     table = selling.metering.table
     facts = read_done(table, once, now)
     checkout = read_checkout(table, facts["checkout_id"]) if facts is not None else None
     if facts is None or checkout is None:
         return None
+    # The customer may have been erased since, and the checkout is the pseudonym's then.
+    selling.metering.check_not_erased(customer_id)
     if checkout.status_at(now) == "open":
         product = _Product(facts["product_id"], facts["sets_price"])
         opened = _with_session(selling, checkout, product, success_url, is_new=facts["is_new"])
