@@ -12,8 +12,8 @@ from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.instant import floor_ms
 from pancake_meter.http.access.caller import KeyCaller, token_context
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.balance.operate import give_units
 from pancake_meter.usecases.selling.offer import Offers
 from quota_check import handler
 from tests.integration.handlers.test_nudge import CATALOG, NOW

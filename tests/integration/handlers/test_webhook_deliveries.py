@@ -13,7 +13,7 @@ from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.balance.operate import give_units
+from pancake_meter.usecases.balance.grants import give_units
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.metered_dynamodb import metered
