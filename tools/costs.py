@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Any, Final
 
-from tools.cfn_template import ROOT
+from tools.cfn_template import ROOT, load_template
 
 PAGE: Final = ROOT / "docs" / "costs.md"
 MILLION: Final = 1_000_000
@@ -295,16 +295,24 @@ def _fixed_table() -> str:
 
     # An alarm on several metrics is billed for each of them.
     count = sum(len(each.source.services) if isinstance(each.source, Metric) else 1 for each in alarms())
+    gradual = _gradual_metrics()
     runs = Decimal(60 * 24 * 30 + 2 * 4 * 24 * 30) / MILLION
     rows = [
         (f"alarms, on {count} metrics", _money(_dollars("CloudWatch alarm", count))),
-        ("alarms of gradual deployments, on 12 metrics", _money(_dollars("CloudWatch alarm", 12))),
+        (f"alarms of gradual deployments, on {gradual} metrics", _money(_dollars("CloudWatch alarm", gradual))),
         ("2 dashboards (the first three of an account are free)", _money(_dollars("CloudWatch dashboard", 2))),
         ("about 60 metrics of our own, those that are used", _money(_dollars("CloudWatch metric of our own", 60))),
         ("3 secrets", _money(_dollars("Secret", 3))),
         ("3 schedules, the sweep every minute", _money(_dollars("EventBridge Scheduler", runs))),
     ]
     return _table(("what", "dollars"), rows)
+
+
+def _gradual_metrics() -> int:
+    """Return how many metrics the alarms of gradual deployments are on."""
+    resources: Mapping[str, Any] = load_template()["Resources"]
+    watched = (each["Properties"] for name, each in resources.items() if name.startswith("GradualDeployment"))
+    return sum(sum("MetricStat" in metric for metric in each.get("Metrics", ())) or 1 for each in watched)
 
 
 def _options_table() -> str:

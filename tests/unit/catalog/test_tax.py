@@ -33,9 +33,9 @@ def test_another_word_is_refused() -> None:
 def test_a_quote_says_where_its_tax_is(tax: str) -> None:
     catalog = with_tax(tax)
     plan = next(product.plan for product in catalog.products if product.plan)
-    assert quote_plan(catalog, "test", SaleRequest("subscription", plan=plan), None).tax == tax
+    assert quote_plan(catalog, "test", SaleRequest("subscription", plan=plan), None, lambda _: ("USD",)).tax == tax
     units = quote_top_up(
-        catalog, "test", SaleRequest("top_up", "tokens", Decimal(100_000)), "tokens", catalog.plans["pro"]
+        catalog, "test", SaleRequest("top_up", "tokens", Decimal(100_000)), "tokens", catalog.plans["pro"], ("USD",)
     )
     assert units.tax == tax
 
