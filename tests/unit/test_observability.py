@@ -22,7 +22,6 @@ OBSERVABILITY = load_template(ROOT / "observability.yaml")
 RUNBOOKS = ROOT / "docs" / "runbooks"
 FUNCTIONS = resources("AWS::Serverless::Function")
 LAYER = ROOT / "layers" / "shared" / "pancake_meter"
-DEPS = LAYER / "deps"
 
 NOT_TROUBLE = {
     metrics.BALANCE_ADVANCED: "the sweep at work",
@@ -53,6 +52,7 @@ GAUGES_OF_THE_MONTH = {metrics.RECEIVED_THIS_MONTH, metrics.UNITS_THIS_MONTH, me
 DECLARED = {name: each for name, each in vars(metrics).items() if isinstance(each, Metric)}
 OF_THE_LAYER = {
     "CHECK_REFUSED": {"quota_check"},
+    "CUSTOMER_UNPROVISIONED": {"quota_check", "usage_recording", "usage_batch", "usage_healing"},
     "HOLD_REFUSED": {"quota_check"},
     "LINK_SECRET_UNAVAILABLE": {"quota_check"},
     "ORDER_LOOKUP_FAILED": {"overage_checkout"},
@@ -69,31 +69,26 @@ def named(tree: ast.Module) -> set[str]:
     return names & set(DECLARED)
 
 
-def metering_services() -> set[str]:
-    """Services whose collaborators include the metering, which reports a customer without a plan."""
-    made = {path.stem for path in DEPS.glob("*.py") if "stack_metering()" in path.read_text()}
-    users = {
-        path.parent.name
-        for path in (ROOT / "functions").glob("*/*.py")
-        for module in re.findall(r"^from pancake_meter\.deps\.(\w+) import", path.read_text(), re.MULTILINE)
-        if module in made
-    }
-    # They take only the catalog of it, or read what others have added up.
-    return users - {"usage_bulk", "reports", "customers"}
-
-
 def written() -> dict[str, set[str]]:
     """Return the services that write each metric, as the code says."""
     found: dict[str, set[str]] = {}
     for path in [*(ROOT / "functions").glob("*/*.py"), *LAYER.rglob("*.py")]:
         for name in named(ast.parse(path.read_text())):
-            of_layer = OF_THE_LAYER.get(name) or metering_services()
-            found.setdefault(name, set()).update({path.parent.name} if "functions" in path.parts else of_layer)
+            found.setdefault(name, set()).update(
+                {path.parent.name} if "functions" in path.parts else OF_THE_LAYER[name]
+            )
     return found
 
 
 def test_every_metric_is_named_in_one_place_with_the_services_that_write_it() -> None:
     assert written() == {name: set(metric.services) for name, metric in DECLARED.items()}
+
+
+def test_only_a_hold_or_a_count_opens_a_balance_that_no_plan_covers() -> None:
+    """What an operator or a webhook opens is covered, or was decided by somebody."""
+    opening = re.compile(r"\.write_opening\(|\bmetering\.open\(")
+    openers = {path.stem for path in (LAYER / "usecases").rglob("*.py") if opening.search(path.read_text())}
+    assert openers == {"metering", "hold_quota", "record_usage"}
 
 
 def test_no_metric_is_written_past_the_module_that_names_them() -> None:

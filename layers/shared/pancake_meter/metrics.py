@@ -27,26 +27,14 @@ class Metric:
     by: str | None = None
 
 
-_METERING: Final = (
-    "quota_check",
-    "usage_recording",
-    "usage_batch",
-    "usage_healing",
-    "overage_checkout",
-    "customer_controls",
-    "webhook_intake",
-    "webhook_deliveries",
-    "payments",
-    "reconciliation",
-    "renewal_reset",
-)
-"""Services that open balances or advance them."""
+_COUNTING: Final = ("quota_check", "usage_recording", "usage_batch", "usage_healing")
+"""Services that hold and count: the first use opens a balance."""
 
 # The gate
 HOLD_REFUSED: Final = Metric("HoldRefused", ("quota_check",), by="reason")
 CHECK_REFUSED: Final = Metric("CheckRefused", ("quota_check",), by="reason")
 LINK_SECRET_UNAVAILABLE: Final = Metric("LinkSecretUnavailable", ("quota_check",))
-CUSTOMER_UNPROVISIONED: Final = Metric("CustomerUnprovisioned", _METERING)
+CUSTOMER_UNPROVISIONED: Final = Metric("CustomerUnprovisioned", _COUNTING)
 
 # Usage
 USAGE_ACCEPTED: Final = Metric("UsageAccepted", ("usage_bulk",))
