@@ -8,8 +8,8 @@ from typing import Any
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
-from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.domain.balance.hold import CustomerHold
+from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.domain.errors import UnknownEventType, UnknownUsageCustomer, UnreadableUsage
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.usage.llm_call import LlmCall
