@@ -18,19 +18,21 @@ def test_every_command_of_the_recipes_works(stack: Stack, customer_id: str) -> N
     recipes = (ROOT / "docs" / "recipes.md").read_text()
     commands = re.findall(r"```sh\n(.*?)```", recipes, re.DOTALL)
     assert len(commands) >= 5
-    # A customer who may run agents, and uses tokens of the default plan.
-    stack.simulate("subscriptions", {"product": "Agent", "buyer_identity": customer_id})
+    # Tokens are of the default plan; agents are run by one who has paid for them.
+    runner = f"{customer_id}-runs"
+    stack.simulate("subscriptions", {"product": "Agent", "buyer_identity": runner})
     stack.simulate("flush")
-    environment = {"PATH": os.environ["PATH"], "API": stack.ready["api_url"], "KEY": stack.meter_key}
     for block in commands:
-        command = block.replace("acct_1001", customer_id).replace("curl ", "curl --fail -sS ")
+        who = runner if "agent_runs" in block else customer_id
+        command = block.replace("acct_1001", who).replace("curl ", "curl --fail -sS ")
+        key = stack.ready["api_key"] if '"scopes"' in command else stack.meter_key
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
-            env={**environment, "KEY": stack.ready["api_key"] if '"scopes"' in command else environment["KEY"]},
+            env={"PATH": os.environ["PATH"], "API": stack.ready["api_url"], "KEY": key},
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-    assert stack.quota(customer_id, "agent_runs")["used"] == 1
+    assert stack.quota(runner, "agent_runs")["used"] == 1

@@ -182,6 +182,9 @@ def test_a_refusal_by_waffo_is_502_and_tells_the_caller_no_internals(shop: Shop)
     assert "no such product" not in refused.body["detail"]
 
 
+ANOTHER_SECRET = "another secret of the tests, as long as the first"
+
+
 def link(kind: str = "top_up", secret: str = SECRET) -> str:
     made = make_link(secret, "https://api.example.com", PurchaseLink("acct_1001", kind, "tokens"), NOW)  # type: ignore[arg-type]
     return made.removeprefix("https://api.example.com")
@@ -220,7 +223,7 @@ def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
     ("path", "status"),
     [
         (changed(link()), 404),
-        (link(secret="another secret"), 404),
+        (link(secret=ANOTHER_SECRET), 404),
         ("/buy/nonsense", 404),
         (link("gift"), 404),
     ],
@@ -396,7 +399,7 @@ def test_on_the_local_stack_alone_a_customer_may_land_on_this_machine(
         assert (answer.body["code"], shop.waffo.sessions) == ("success_url_not_allowed", [])
 
 
-@pytest.mark.parametrize("path", [link(), link(secret="another secret"), "/buy/nonsense", "/buy/%ff", link("gift")])
+@pytest.mark.parametrize("path", [link(), link(secret=ANOTHER_SECRET), "/buy/nonsense", "/buy/%ff", link("gift")])
 @pytest.mark.parametrize("is_late", [False, True])
 def test_issue_13_point_8_every_answer_to_a_link_is_sealed_against_frames_and_downgrades(
     shop: Shop, path: str, is_late: bool

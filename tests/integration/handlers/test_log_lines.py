@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 NOW = utc("2026-03-10T15:20:00")
 ADA, MAIL, NAME = "ada.l@example.com", "countess@example.org", "Ada Lovelace"
 KEY = generate_api_key("test")
-LINKS, PSEUDONYMS = "a secret of links", "a key of pseudonyms"
+LINKS, PSEUDONYMS = "a secret of links, of many characters", "a key of pseudonyms"
 BUYER: dict[str, Any] = {
     "merchantProvidedBuyerIdentity": ADA,
     "buyerEmail": MAIL,

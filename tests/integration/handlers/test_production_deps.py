@@ -48,7 +48,7 @@ def private_key() -> str:
 def test_both_functions_sign_and_read_purchase_links_with_one_secret() -> None:
     # Given the secrets of a stack
     keep("waffo-private-key", private_key())
-    keep("purchase-link", "made by the template")
+    keep("purchase-link", "made by the template, of sixty-four characters in AWS")
 
     # When the quota check makes a link
     policy = Policy("free", cadence="month")

@@ -594,8 +594,8 @@ def test_a_large_event_is_parked_whole_and_one_that_could_not_be_kept_is_refused
 
 
 def test_a_call_too_large_to_keep_is_parked_once_and_told_from_others(post: Post) -> None:
-    notes = [{"note": "x" * 200_000 + end} for end in ("a", "b")]
-    calls = [with_metadata(CAPTURE["no_user"], spend_logs_metadata=each) for each in notes]
+    counts = [{"prompt_tokens": 7, "note": "x" * 200_000 + end} for end in ("a", "b")]
+    calls = [with_metadata(CAPTURE["no_user"], usage_object=each) for each in counts]
     for _ in range(2):
         assert post("usage_litellm", calls).body["parked"] == 2
     parked = post("usage_parked", None).body["parked"]

@@ -1,8 +1,16 @@
 """Customer ids: what a seller has is kept exactly, what a URL would lose is refused."""
 
+import base64
+
 import pytest
 
-from pancake_meter.domain.customer import check_customer_id, id_of_key_part, key_part
+from pancake_meter.domain.customer import (
+    check_customer_id,
+    id_of_key_part,
+    is_customer_id,
+    key_part,
+    written_customer_id,
+)
 from pancake_meter.domain.errors import InvalidCustomerId
 
 SELLERS_IDS = (
@@ -75,3 +83,23 @@ def test_no_two_ids_make_one_part_of_a_key() -> None:
 def test_an_id_of_the_version_before_has_the_key_that_it_had() -> None:
     before = "abcXYZ019_.:@+=-"
     assert key_part(before) == before
+
+
+@pytest.mark.parametrize("text", [*SELLERS_IDS, "???>>>~~~"])
+@pytest.mark.parametrize("padding", ["", "="])
+def test_an_id_may_be_written_in_base64url(text: str, padding: str) -> None:
+    encoded = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    assert written_customer_id(f"~b64.{encoded}{padding * (-len(encoded) % 4)}") == text
+    assert written_customer_id(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "~b64.", "~b64.a", "~b64.YQ!", "~b64.Y+8", "~b64._w", "~b64.é", "~b64.LwA"])
+def test_what_is_written_and_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidCustomerId):
+        written_customer_id(text)
+
+
+def test_a_text_can_name_a_customer_or_not() -> None:
+    assert is_customer_id("acct_1001")
+    assert not is_customer_id("a/b")
+    assert not is_customer_id("\ud800")

@@ -127,5 +127,5 @@ def test_a_change_that_is_agreed_is_part_of_what_is_held(kind: LifecycleKind, *,
 def test_waffo_s_own_word_on_an_order_has_its_currency() -> None:
     told = HeldOrder("ORD_1", PLANS["pro"], "active", utc("2026-04-10"))
     assert (told.is_of_waffo, told.ends_at_text) == (False, "2026-04-10T00:00:00.000Z")
-    shown = HeldOrder("ORD_1", PLANS["pro"], "active", currency="USD")
+    shown = HeldOrder("ORD_1", PLANS["pro"], "active", currency="USD", is_of_waffo=True)
     assert (shown.is_of_waffo, shown.ends_at_text) == (True, None)

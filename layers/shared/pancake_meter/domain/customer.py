@@ -36,6 +36,11 @@ def check_customer_id(text: str) -> str:
     return text
 
 
+def is_customer_id(text: str) -> bool:
+    """Return whether a text can name a customer."""
+    return _fault(text) is None
+
+
 def written_customer_id(value: str) -> str:
     """Return the customer id of a path or a query whose escapes are decoded. Raises `InvalidCustomerId`."""
     encoded = value.removeprefix(ENCODED_ID_PREFIX)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pancake_meter.domain.customer import check_customer_id
-from pancake_meter.domain.errors import InvalidCustomerId
+from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.fields import Fields
 
@@ -61,7 +60,7 @@ def named_customers(body: bytes) -> tuple[str, ...]:
     data = _data(_document(body))
     metadata = Fields(data).text_map(METADATA)
     texts = [data.get(IDENTITY), *(metadata.get(name) for name in CUSTOMER_METADATA)]
-    return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and _is_customer_id(text)))
+    return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and is_customer_id(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +110,6 @@ def _document(body: bytes) -> Mapping[str, Any]:
 def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:
     data = document.get("data")
     return data if is_object(data) else {}
-
-
-def _is_customer_id(text: str) -> bool:
-    try:
-        return check_customer_id(text) == text
-    except InvalidCustomerId:
-        return False
 
 
 def _is_checkout_id(text: object) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.litellm import payload as litellm
 from pancake_meter.store.usage.parked_usage import ParkedUsage, UsageSource, content_of
 
@@ -18,9 +19,9 @@ _CUSTOMER = 0
 
 
 def identities(source: UsageSource, item: object) -> tuple[str, ...]:
-    """Return what an item says of whose it is, and of who made the call; each once."""
+    """Return what an item says of whose it is, and of who made the call, as far as it can name a customer; each once."""
     if source == "litellm":
-        return tuple(dict.fromkeys(litellm.identities_of(item).values()))
+        return tuple(filter(is_customer_id, dict.fromkeys(litellm.identities_of(item).values())))
     stated = stated_customer(source, item)
     return (stated,) if stated is not None else ()
 
@@ -34,7 +35,7 @@ def stated_customer(source: UsageSource, item: object) -> str | None:
             stated = fields[_CUSTOMER]
         case _:
             return None
-    return stated if isinstance(stated, str) and stated else None
+    return stated if isinstance(stated, str) and is_customer_id(stated) else None
 
 
 def owner_of(parked: ParkedUsage) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.balance.hold import CustomerHold
+from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.domain.errors import UnknownEventType, UnknownUsageCustomer, UnreadableUsage
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.domain.usage.llm_call import LlmCall
@@ -102,7 +103,8 @@ def _keep_call(catalog: Catalog, item: object) -> Any:
 
 def _caller(catalog: Catalog, item: object) -> str | None:
     settings = catalog.llm_calls
-    return settings.customer_of(litellm_payload.identities_of(item)) if settings is not None else None
+    stated = settings.customer_of(litellm_payload.identities_of(item)) if settings is not None else None
+    return stated if stated is not None and is_customer_id(stated) else None
 
 
 def _keep_event(catalog: Catalog, item: object) -> Any:
