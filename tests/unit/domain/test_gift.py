@@ -7,7 +7,6 @@ import pytest
 
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.grant import Grant
-from pancake_meter.domain.balance.ledger import GIFT_PREFIX, LedgerEntry, Movement
 from pancake_meter.domain.errors import InvalidGift
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -38,11 +37,3 @@ def test_a_gift_that_nobody_could_use_is_refused(starts_at: datetime | None, exp
     with pytest.raises(InvalidGift):
         Gift("promotion", Decimal(1), starts_at, expires_at).grant("sorry-1", NOW)
     Gift("promotion", Decimal(1), starts_at, max(expires_at, NOW, starts_at or NOW) + A_MOMENT).grant("sorry-1", NOW)
-
-
-@pytest.mark.parametrize("cause", ["given", "voided", "forgiven"])
-def test_a_customer_s_ledger_has_neither_operators_nor_ids_that_they_have_made(cause: str) -> None:
-    movements = (Movement("granted", Decimal(1), f"{GIFT_PREFIX}angry-bob"), Movement("granted", Decimal(2), "plan"))
-    entry = LedgerEntry(1, NOW, cause, "angry-bob", movements, Decimal(1), Decimal(0), "bob@shop")
-    shown = entry.for_customer
-    assert (shown.by, shown.reference, [each.reference for each in shown.movements]) == (None, None, [None, "plan"])
