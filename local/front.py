@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import httpx
@@ -58,6 +59,9 @@ def create_front(
         async with in_flight:
             return await _forward(client, request, webhook + "/")
 
+    async def to_api_as_well(request: Request, _: Exception) -> Response:
+        return await to_api(request)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with client:
@@ -66,6 +70,8 @@ def create_front(
 
     return Starlette(
         routes=[Route(WEBHOOK_PATH, to_webhook, methods=METHODS), Route("/{path:path}", to_api, methods=METHODS)],
+        # No pattern of Starlette's takes a line break; API Gateway answers such a path too.
+        exception_handlers={HTTPStatus.NOT_FOUND: to_api_as_well},
         lifespan=lifespan,
     )
 

@@ -3,8 +3,7 @@
 On a schedule it goes on with erasures that their callers left half done.
 """
 
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,8 +18,6 @@ from pancake_meter.usecases.access.erase import go_on_with_erasures
 
 logger = Logger()
 
-_RESERVE: Final = timedelta(seconds=12)
-
 
 def _go_on(deps: CustomerDataDeps, context: LambdaContext) -> dict[str, Any]:
     failed: list[str] = []
@@ -29,7 +26,7 @@ def _go_on(deps: CustomerDataDeps, context: LambdaContext) -> dict[str, Any]:
         logger.error("not erased", extra={"pseudonym": erasure.pseudonym, "error": repr(trouble)})
         failed.append(erasure.pseudonym)
 
-    may_go_on = time_left(context, _RESERVE)
+    may_go_on = time_left(context, customer_data_routes.RESERVE)
     done = go_on_with_erasures(deps.erasures, deps.clock(), may_go_on=may_go_on, on_failure=on_failure)
     if failed:
         # The run fails, so that the function's alarm rings; the next one tries again.

@@ -25,7 +25,7 @@ from pancake_meter.usecases.access.export import Place, export_customer
 logger = Logger()
 router = Router[CustomerDataDeps]()
 
-_RESERVE: Final = timedelta(seconds=12)
+RESERVE: Final = timedelta(seconds=12)
 """Nothing new is begun with less of the function's 29 seconds left: the caller waits, and what is begun has to end."""
 
 
@@ -33,7 +33,7 @@ _RESERVE: Final = timedelta(seconds=12)
 def get_export(customer_id: str, query: ExportQuery) -> Response[str]:
     """A page of everything that is kept of a customer."""
     deps = router.deps
-    may_go_on = time_left(router.lambda_context, _RESERVE)
+    may_go_on = time_left(router.lambda_context, RESERVE)
     pages = query.pages(customer_id)
     place = pages.place(query.cursor, read_place) or Place()
     page = export_customer(deps.erasures.table, customer_id, place, may_go_on)
@@ -44,7 +44,7 @@ def get_export(customer_id: str, query: ExportQuery) -> Response[str]:
 def delete_customer(customer_id: str) -> Response[str]:
     """Erase a customer, or go on with it: 202 while there is more to do, 200 once it is done."""
     deps = router.deps
-    may_go_on = time_left(router.lambda_context, _RESERVE)
+    may_go_on = time_left(router.lambda_context, RESERVE)
     erased = erase_customer(deps.erasures, customer_id, deps.clock(), may_go_on=may_go_on)
     body = erasure_body(erased)
     logger.info("customer erased", pseudonym=body["pseudonym"], status=body["status"], items=body["items"])

@@ -127,6 +127,7 @@ def simulator(**config: Any) -> Iterator[RunningSimulator]:
                     "merchant_public_key_pem": public_pem(platform_key()),
                     "webhook_url": sink.url,
                     "retry_base_seconds": 0.01,
+                    "delivery_timeout_seconds": 60.0,
                     **config,
                 }
             )

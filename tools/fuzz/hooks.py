@@ -59,7 +59,10 @@ def refusal_is_founded(_context: Any, response: Any, case: Any) -> None:
         return
     operation = case.operation.definition.raw["operationId"]
     code = problem.get("code")
-    if {error["field"] for error in problem.get("errors", ())} == {"cursor"}:
+    fields = {error["field"] for error in problem.get("errors", ())}
+    if fields == {"cursor"}:
         return  # a cursor that nobody was given
+    if fields == {"customer_id"} and str((case.query or {}).get("customer_id", "")).startswith("~b64."):
+        return  # base64url of what is no UTF-8, or of no id
     if code in _NEVER_FOUNDED and not (operation in _SAYS_MORE and code == "invalid_request"):
         raise AssertionError(f"a request that fits the document is refused: {response.content[:1000]!r}")

@@ -258,6 +258,18 @@ def call_of(team: str, **said: Any) -> dict[str, Any]:
     }
 
 
+def exported(world: World, *, page_items: int) -> list[Any]:
+    """All pages of an export, none of which has more than so many items."""
+    found: list[Any] = []
+    place: Place | None = Place()
+    while place is not None:
+        page = export_customer(world.table, ADA, place, lambda: True)
+        assert len(page.items) <= page_items
+        found += page.items
+        place = page.following
+    return found
+
+
 def parked_of(world: World) -> dict[str, ParkedUsage]:
     parked, _ = parked_usage(world.table, LATER, limit=50)
     return {each.content: each for each in parked}
@@ -305,8 +317,7 @@ def test_an_erasure_takes_no_usage_of_others_that_has_the_id_somewhere(world: Wo
             erase_customer(world.erasures, customer_id, LATER, may_go_on=lambda: True)
         assert export_customer(world.table, customer_id, Place(), lambda: True).items == []
     assert parked_of(world) == before
-    exported = export_customer(world.table, ADA, Place(), lambda: True).items
-    assert "acme" not in str(exported)
+    assert "acme" not in str(export_customer(world.table, ADA, Place(), lambda: True).items)
     erased(world)
     assert personal(every_item()) == []
     # acme's call is there under the id that it had, and names the pseudonym.
@@ -354,12 +365,7 @@ def test_an_export_has_deliveries_that_name_only_the_order(
         nobody: dict[str, Any] = {"buyerEmail": MAIL, "merchantProvidedBuyerIdentity": None, "n": number}
         world.take(event("subscription.of_no_type", "ORD_1", f"2026-03-11T00:00:0{number}", None, **nobody))
     monkeypatch.setattr(export, "PAGE_ITEMS", 2)
-    found: list[Any] = []
-    place: Place | None = Place()
-    while place is not None:
-        page = export_customer(world.table, ADA, place, lambda: True)
-        found += page.items
-        place = page.following
+    found = exported(world, page_items=2)
     keys = [(each.key["PK"], each.key["SK"]) for each in found]
     assert len(keys) == len(set(keys))
     bodies = {(item["PK"]["S"], item["SK"]["S"]) for item in every_item() if MAIL in str(item)}
@@ -512,13 +518,7 @@ def test_an_export_has_everything_in_pages(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(export, "PAGE_ITEMS", 7)
     live(world, first_period())
     world.take(REFUNDED, LATER)
-    found: list[Any] = []
-    place: Place | None = Place()
-    while place is not None:
-        page = export_customer(world.table, ADA, place, lambda: True)
-        assert len(page.items) <= 7
-        found += page.items
-        place = page.following
+    found = exported(world, page_items=7)
     keys = [(each.key["PK"], each.key["SK"]) for each in found]
     assert len(keys) == len(set(keys))
     named = {(item["PK"]["S"], item["SK"]["S"]) for item in every_item() if ADA in str(item)}

@@ -161,7 +161,8 @@ def test_scenario_85_payments_at_once_are_numbered_once_each(
     for _ in range(12):
         sim.sim(f"checkout/{checkout.session_id}/pay", buyer_identity=CUSTOMER, again=True)
     sim.sim("flush")
-    bodies = [received.body for received in sim.sink.received]
+    # A webhook may arrive more than once: the simulator repeats what a busy machine answers too late.
+    bodies = list(dict.fromkeys(received.body for received in sim.sink.received))
 
     # When all are told at once
     world = World(metering.table, BEGIN, catalog=metering.catalog)

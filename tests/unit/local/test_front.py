@@ -43,6 +43,11 @@ def test_a_path_goes_to_the_api_as_it_came() -> None:
     )
 
 
+def test_a_path_with_a_line_break_goes_to_the_api_too() -> None:
+    answer, got = ask(fine, "POST", "/v1/usage/parked/a%0Ab/dismiss")
+    assert (answer.status_code, str(got.url).endswith("/v1/usage/parked/a%0Ab/dismiss")) == (201, True)
+
+
 def test_the_webhook_path_goes_to_the_function_url_with_the_very_bytes() -> None:
     # Given
     body = b'{"id": 1.0,\r\n "\xc3\xa9": "\\u00e9"}'

@@ -135,7 +135,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "Usage of one meter, by period and day",
         {HTTPStatus.OK: Answer(UsageReport)},
         query=UsageQuery,
-        refusals=("unknown_meter",),
+        refusals=("unknown_meter", "customer_erased"),
     ),
     "GET /v1/customers/{customer_id}/ledger": Described(
         "get_ledger",

@@ -1,6 +1,6 @@
 """The collaborators of the function that makes keys and tokens: those of the authorizer, and who was erased."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from pancake_meter.deps.authorizer import AuthorizerDeps, authorizer_deps
 from pancake_meter.deps.erasures import stack_erasures
@@ -17,5 +17,4 @@ class AccessDeps(AuthorizerDeps):
 def access_deps() -> AccessDeps:
     """Return the collaborators of this stack. A missing setting stops the cold start, so that nothing is let through."""
     known = authorizer_deps()
-    shared = {each.name: getattr(known, each.name) for each in fields(AuthorizerDeps)}
-    return AccessDeps(**shared, erasures=stack_erasures())
+    return AccessDeps(known.table, known.mode, known.tokens, erasures=stack_erasures())
