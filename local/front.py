@@ -78,7 +78,7 @@ def create_front(
 
 async def _forward(client: httpx.AsyncClient, request: Request, url: str) -> Response:
     """Send the request on as it came, and the answer back."""
-    headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
+    headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in _HOP_BY_HOP]
     query = f"?{request.url.query}" if request.url.query else ""
     try:
         answer = await client.request(request.method, url + query, headers=headers, content=await request.body())

@@ -21,7 +21,9 @@ from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_balance, write_change
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
+from pancake_meter.usecases.balance import operate
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.operate import block
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from tests.integration.handlers.test_nasty_values import NASTY_JSON
@@ -275,8 +277,25 @@ def test_a_customer_is_cut_off_from_all_meters_also_those_that_are_opened_later(
     assert world.quota()["used"] == 30
     assert world.ledger()[0]["by"] == "seller-backend"
     # Opened again, both are
-    assert [each["blocked"] for each in world.call("customer_unblock", {}).body["balances"]] == [None, None]
+    assert [each["blocked"] for each in world.call("customer_unblock", {}).body["balances"]] == [None]
     assert [world.hold(1, f"yes-{meter}", meter).status for meter in ("tokens", "runs")] == [201, 201]
+
+
+def test_two_who_cut_off_and_open_at_once_leave_all_meters_alike(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for meter in ("runs", "tokens"):
+        world.hold(1, f"first-{meter}", meter)
+    others = iter([None, "somebody else was faster"])
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        # Between the first meter and the second, the other request does all of its own.
+        if next(others, None) is not None:
+            monkeypatch.setattr(operate, "block", block)
+            world.call("customer_unblock", {})
+        return block(*arguments, **options)
+
+    monkeypatch.setattr(operate, "block", interrupted)
+    world.call("customer_block", {"reason": "chargeback"})
+    assert [world.quota(meter)["blocked"] for meter in ("runs", "tokens")] == [None, None]
 
 
 def test_one_meter_is_cut_off_alone_and_a_repeat_writes_nothing(world: World) -> None:
@@ -419,3 +438,7 @@ def test_nothing_is_done_to_a_customer_who_was_erased_and_nothing_personal_is_le
     assert (secret in items, "Ada" in items, CUSTOMER in items) == (False, False, False)
     for name in ("grant_give", "customer_block", "limits_set"):
         assert world.call(name).body["code"] == "customer_erased", name
+    # Nor where there is nothing to change
+    for body in ({}, {"meter": "tokens"}):
+        assert world.call("customer_unblock", body).body["code"] == "customer_erased", body
+    assert limit(world, overage_cap=None).body["code"] == "customer_erased"

@@ -2,13 +2,14 @@
 
 import threading
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pancake_meter.domain.errors import NothingOwed
 from pancake_meter.domain.selling.resolution import Resolution
 from pancake_meter.store.reports.revenue import read_sold
+from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.selling.overage_lines import read_remainder
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table
@@ -90,6 +91,53 @@ def test_what_a_sale_carried_is_carried_once(billing: Billing) -> None:
     before = read_remainder(billing.world.table, CUSTOMER, "tokens", "USD")
     as_checkout(billing)
     assert read_remainder(billing.world.table, CUSTOMER, "tokens", "USD") - before == checkout.remainder
+
+
+def checkout_of(billing: Billing, checkout_id: str) -> tuple[str, str | None, tuple[str, ...]]:
+    checkout = read_checkout(billing.world.table, checkout_id)
+    assert checkout is not None
+    return checkout.status, checkout.flag, checkout.payment_ids
+
+
+@pytest.mark.parametrize("kind", ["units", "not_ours"])
+def test_a_checkout_paid_twice_is_flagged_no_longer_once_the_second_payment_is_for_something_else(
+    billing: Billing, kind: Literal["units", "not_ours"]
+) -> None:
+    owe(billing)
+    checkout = billing.ask()
+    assert billing.take(billing.paid(checkout, "PAY_1")) is None
+    assert billing.take(billing.paid(checkout, "PAY_2")) == "paid_twice"
+    assert checkout_of(billing, checkout.id) == ("flagged", "paid_twice", ("PAY_1", "PAY_2"))
+    meter, quantity = ("tokens", Decimal(5)) if kind == "units" else (None, None)
+    resolve_payment(
+        billing.metering, "PAY_2", Resolution("c", kind, "x", billing.now, "ops", meter, quantity), billing.now
+    )
+    assert checkout_of(billing, checkout.id) == ("paid", None, ("PAY_1",))
+
+
+def test_a_checkout_paid_three_times_is_flagged_until_nobody_has_to_look_at_a_payment_of_it(billing: Billing) -> None:
+    owe(billing)
+    checkout = billing.ask()
+    for name in ("PAY_1", "PAY_2", "PAY_3"):
+        billing.take(billing.paid(checkout, name))
+    # When all of the second payment goes back
+    billing.take(refund("ORD_PAY_2", "PAY_2", "REF_2", "2026-03-12", amount="4.00", of="4.00"))
+    assert checkout_of(billing, checkout.id)[:2] == ("flagged", "paid_twice")
+    # And all of the third
+    billing.take(refund("ORD_PAY_3", "PAY_3", "REF_3", "2026-03-12", amount="4.00", of="4.00"))
+    assert checkout_of(billing, checkout.id)[:2] == ("paid", None)
+
+
+def test_a_checkout_whose_wrong_payment_went_back_can_be_sold_again(billing: Billing) -> None:
+    owe(billing)
+    checkout = billing.ask()
+    assert billing.take(billing.paid(checkout, "PAY_1", "3.60")) == "amount_differs"
+    billing.take(refund("ORD_PAY_1", "PAY_1", "REF_1", "2026-03-12", amount="3.60", of="3.60"))
+    assert checkout_of(billing, checkout.id)[:2] == ("superseded", None)
+    again = billing.ask()
+    assert again.id != checkout.id
+    assert billing.take(billing.paid(again, "PAY_2")) is None
+    assert billing.owes()[:2] == (0, 0)
 
 
 def test_sixteen_operators_at_once_credit_it_once(billing: Billing) -> None:

@@ -11,6 +11,7 @@ from pancake_meter.store.standing.directory import read_lines
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.balance.hold_quota import hold_quota
+from pancake_meter.usecases.balance.operate import block, block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from tests.integration.stream.conftest import NOW, Ask
 from tests.support.followed import Reader, items_of
@@ -176,3 +177,23 @@ def test_customers_as_csv_are_safe_in_a_spreadsheet(followed: World, reads: Read
     assert row.startswith('"\'=HYPERLINK(""x"")",free,false')
     assert end == ""
     assert answer.headers["Next-Cursor"]
+
+
+def test_who_is_cut_off_before_the_first_use_is_on_the_list_of_the_blocked(
+    followed: World, reads: Reader, ask: Ask
+) -> None:
+    # Given one who never used anything, and one who is let use tokens again, and no more
+    block_customer(followed.metering, "never", "chargeback", NOW)
+    use(followed, "partly")
+    block_customer(followed.metering, "partly", "abuse", NOW)
+    block(followed.metering, "partly", "tokens", None, NOW)
+    reads.follow()
+    # Then
+    listed = ask("customers_list", {"status": "blocked"}).body["customers"]
+    said = {line["customer_id"]: (line["blocked"], line["blocked_otherwise"]) for line in listed}
+    assert said == {"never": ({}, "chargeback"), "partly": ({}, "abuse")}
+    # And not when both are opened
+    for customer_id in said:
+        block_customer(followed.metering, customer_id, None, NOW)
+    reads.follow()
+    assert ids(ask("customers_list", {"status": "blocked"})) == []

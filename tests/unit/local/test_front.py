@@ -48,6 +48,11 @@ def test_a_path_with_a_line_break_goes_to_the_api_too() -> None:
     assert (answer.status_code, str(got.url).endswith("/v1/usage/parked/a%0Ab/dismiss")) == (201, True)
 
 
+def test_a_header_that_is_no_ascii_goes_to_the_api_too() -> None:
+    answer, got = ask(fine, "GET", "/v1/plans", headers={"x-name": b"caf\xe9"})
+    assert (answer.status_code, dict(got.headers.raw)[b"x-name"]) == (201, b"caf\xe9")
+
+
 def test_the_webhook_path_goes_to_the_function_url_with_the_very_bytes() -> None:
     # Given
     body = b'{"id": 1.0,\r\n "\xc3\xa9": "\\u00e9"}'

@@ -26,7 +26,8 @@ class RefundRequest:
     """One refund that was asked for. ``id`` is the caller's, ``by`` names the API key.
 
     ``reference`` is our id of it at Waffo, which comes back with the refund. ``ticket_id`` is Waffo's; ``None`` while it is
-    not known whether Waffo has a ticket. ``refusal`` is why Waffo refused it.
+    not known whether Waffo has a ticket. ``refusal`` is why Waffo refused it. ``is_rest``: all that was left was asked for,
+    and no amount named.
     """
 
     id: str
@@ -38,6 +39,11 @@ class RefundRequest:
     ticket_id: str | None = None
     state: TicketState = "requested"
     refusal: str | None = None
+    is_rest: bool = False
+
+    def asks_for(self, amount: Decimal | None) -> bool:
+        """Whether a repeat with this amount, or with none, asks for the same."""
+        return self.is_rest if amount is None else amount == self.amount
 
     @property
     def is_answered(self) -> bool:

@@ -37,7 +37,10 @@ class BalanceFacts:
 
 @dataclass(frozen=True, slots=True)
 class OrdersFacts:
-    """What a line says of the orders that stand; ``version`` is the subscription's."""
+    """What a line says of the orders that stand; ``version`` is the subscription's.
+
+    ``blocked`` is why access is off to meters that the customer has not used yet.
+    """
 
     version: int = 0
     plans: frozenset[str] = frozenset()
@@ -45,6 +48,7 @@ class OrdersFacts:
     is_trialing: bool = False
     is_canceling: bool = False
     is_bought_twice: bool = False
+    blocked: str | None = None
 
     @classmethod
     def of(cls, subscription: Subscription) -> "OrdersFacts":
@@ -57,6 +61,7 @@ class OrdersFacts:
             is_trialing=any(order.paid is not None and order.paid.is_trial for order in live),
             is_canceling=any(order.is_canceling for order in live),
             is_bought_twice=bool(bought_twice(subscription)),
+            blocked=subscription.blocked,
         )
 
 
@@ -93,7 +98,7 @@ class DirectoryLine:
 
     @property
     def blocked(self) -> Mapping[str, str]:
-        """Why access is off, by meter."""
+        """Why access is off, by meter that the customer has used."""
         return {meter: facts.blocked for meter, facts in sorted(self.meters.items()) if facts.blocked is not None}
 
     @property
@@ -107,7 +112,7 @@ class DirectoryLine:
         is_on: dict[CustomerStatus, bool] = {
             "active": self.active_at is not None,
             "past_due": self.orders.is_past_due,
-            "blocked": bool(self.blocked),
+            "blocked": bool(self.blocked) or self.orders.blocked is not None,
             "owing": bool(self.overage_due),
         }
         return frozenset(status for status, yes in is_on.items() if yes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance.gift import PRIORITY_MAX
@@ -98,12 +98,24 @@ class ResolveRequest(WireModel):
         return self
 
 
+_AmountText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
+
+
+def _above_zero(amount: str) -> str:
+    if Decimal(amount) == 0:
+        raise ValueError("must be more than zero")
+    return amount
+
+
 class RefundPaymentRequest(WireModel):
     """Body of ``POST /v1/payments/{payment_id}/refund``. Without ``amount`` all that is left is refunded."""
 
     id: RequestId
     reason: Reason
-    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")] | None = None
+    amount: (
+        Annotated[_AmountText, AfterValidator(_above_zero), Field(json_schema_extra={"not": {"pattern": "^[0.]*$"}})]
+        | None
+    ) = None
 
 
 class PaymentSummary(TypedDict):

@@ -21,7 +21,8 @@ from pancake_meter.usecases.reports.show_customer import CustomerFlag, OrderStat
 CUSTOMERS_PAGE_MAX: Final = 100
 
 LINE_COLUMNS: Final = (
-    "customer_id", "plans", "past_due", "trialing", "canceling", "bought_twice", "blocked", "overage_due", "active_at",
+    "customer_id", "plans", "past_due", "trialing", "canceling", "bought_twice", "blocked", "blocked_otherwise",
+    "overage_due", "active_at",
 )  # fmt: skip
 
 
@@ -60,8 +61,9 @@ class CustomerListQuery(PageQuery):
 class CustomerLine(TypedDict):
     """One customer as lists show it, as of moments ago.
 
-    ``plans`` govern a meter or are of an order that stands. ``blocked`` says by meter why access is off, ``overage_due`` how
-    many units of closed periods are not paid. ``active_at`` is the hour of the latest use.
+    ``plans`` govern a meter or are of an order that stands. ``blocked`` says by meter why access is off,
+    ``blocked_otherwise`` why it is off for every meter that was not used yet, ``overage_due`` how many units of closed
+    periods are not paid. ``active_at`` is the hour of the latest use.
     """
 
     customer_id: str
@@ -71,6 +73,7 @@ class CustomerLine(TypedDict):
     canceling: bool
     bought_twice: bool
     blocked: dict[str, str]
+    blocked_otherwise: str | None
     overage_due: dict[str, Units]
     active_at: Timestamp | None
 
@@ -219,6 +222,7 @@ def _line(line: DirectoryLine) -> CustomerLine:
         "canceling": orders.is_canceling,
         "bought_twice": orders.is_bought_twice,
         "blocked": dict(line.blocked),
+        "blocked_otherwise": orders.blocked,
         "overage_due": dict(line.overage_due),
         "active_at": _text(line.active_at),
     }

@@ -7,13 +7,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.customer import key_part
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
-from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout, CheckoutKind
+from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout, CheckoutKind, CheckoutStatus
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.store.errors import CorruptItem, WriteRefused
@@ -54,7 +54,7 @@ def write_new_checkout(
 
     ``demands`` are further writes of the same transaction; one that is refused counts as somebody faster.
 
-    ``replaced`` has its status set by the caller: superseded or expired when it was still open.
+    ``replaced`` is as it was read: one that is still open is retired, as expired or superseded.
     """
     slot = Put(
         {**_slot_key(checkout.customer_id, checkout.kind, checkout.subject), "checkout_id": checkout.id},
@@ -63,7 +63,7 @@ def write_new_checkout(
     )
     put = Put(_item(checkout), "attribute_not_exists(PK)")
     watched = [Put(_watched_item(checkout))] if checkout.kind in UNIT_KINDS else []
-    retired = [_retire(replaced)] if replaced is not None and replaced.status in ("superseded", "expired") else []
+    retired = [_retire(replaced, checkout.created_at)] if replaced is not None and replaced.status == "open" else []
     try:
         table.transact([put, slot, *watched, *retired, *demands])
     except WriteRefused:
@@ -148,13 +148,14 @@ def _watched_item(checkout: Checkout) -> dict[str, Any]:
     }
 
 
-def _retire(checkout: Checkout) -> Update:
+def _retire(checkout: Checkout, now: datetime) -> Update:
     """Return the write that retires an open checkout; one that has been paid meanwhile stays paid."""
+    status: CheckoutStatus = "expired" if checkout.status_at(now) == "expired" else "superseded"
     return Update(
         _key(checkout.id),
         "SET #status = :status",
         "#status = :open",
-        {":status": checkout.status, ":open": "open"},
+        {":status": status, ":open": "open"},
         {"#status": "status"},
     )
 

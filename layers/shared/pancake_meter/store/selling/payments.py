@@ -193,6 +193,7 @@ def _request_item(request: RefundRequest) -> dict[str, Any]:
         "ticket_id": request.ticket_id,
         "state": request.state,
         "refusal": request.refusal,
+        "is_rest": request.is_rest or None,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -208,6 +209,7 @@ def _request(request_id: str, item: Mapping[str, Any], reason: str) -> RefundReq
         ticket_id=item.get("ticket_id"),
         state=item["state"],
         refusal=item.get("refusal"),
+        is_rest=item.get("is_rest", False),
     )
 
 

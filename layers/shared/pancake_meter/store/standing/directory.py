@@ -94,6 +94,8 @@ def _item(line: DirectoryLine, revision: int) -> dict[str, Any]:
             **{name: True for name in _FLAGS if getattr(line.orders, name)},
         },
     }
+    if line.orders.blocked is not None:
+        item["orders"]["blocked"] = line.orders.blocked
     return item if line.active_at is None else {**item, "active_at": to_ms(line.active_at)}
 
 
@@ -103,7 +105,10 @@ def _line(item: Item) -> DirectoryLine:
         customer_of(item["PK"]),
         {meter: _facts(facts) for meter, facts in item["meters"].items()},
         OrdersFacts(
-            int(orders["version"]), frozenset(orders["plans"]), **{name: bool(orders.get(name)) for name in _FLAGS}
+            int(orders["version"]),
+            frozenset(orders["plans"]),
+            **{name: bool(orders.get(name)) for name in _FLAGS},
+            blocked=orders.get("blocked"),
         ),
         from_ms(item["active_at"]) if "active_at" in item else None,
         int(item["revision"]),

@@ -46,6 +46,7 @@ def limit(
         _check_currency(wanted, known.policy)
         change = set_limits(begun.change, wanted.over(known.limits))
         if change.balance.limits == known.limits:
+            metering.check_not_erased(customer_id)
             return known
         cause = "limited" if by is not None else "limited_by_customer"
         written = write_change(metering.table, replace(change, by=by), cause, None, now, demands=begun.demands)

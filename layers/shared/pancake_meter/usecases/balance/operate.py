@@ -35,6 +35,7 @@ def block(
     for _ in range(ATTEMPTS_MAX):
         begun = metering.begin_change(customer_id, meter, now)
         if begun.change.balance.blocked == reason:
+            metering.check_not_erased(customer_id)
             return begun.change.balance
         change = replace(set_blocked(begun.change, reason), by=by)
         cause = "unblocked" if reason is None else "blocked"
@@ -51,7 +52,8 @@ def block_customer(
     """Cut off, or open with ``None``, all that a customer has: every balance, and those that are opened later.
 
     First it is kept for balances that are opened later, then every balance follows: whoever opens one meanwhile demands
-    that what was kept has not changed. A request that was cut off is repeated as it was. Return the balances.
+    that what was kept has not changed. Where another request kept something else meanwhile, every balance follows that: so
+    two at once leave all meters alike. A request that was cut off is repeated as it was. Return the balances.
 
     Raises:
         As ``block``.
@@ -63,10 +65,16 @@ def block_customer(
         metering.check_not_erased(customer_id)
     else:
         raise StoreBusy("the customer's orders kept changing")
-    held = [balance.meter for balance in read_balances(metering.table, customer_id)]
-    # A balance of a meter that the catalog has no more is nobody's to use.
-    listed = [meter for meter in held if meter in metering.catalog.meters]
-    return [block(metering, customer_id, meter, reason, now, by=by) for meter in listed]
+    for _ in range(ATTEMPTS_MAX):
+        held = [balance.meter for balance in read_balances(metering.table, customer_id)]
+        # A balance of a meter that the catalog has no more is nobody's to use.
+        listed = [meter for meter in held if meter in metering.catalog.meters]
+        balances = [block(metering, customer_id, meter, reason, now, by=by) for meter in listed]
+        kept = read_subscription(metering.table, customer_id)
+        if kept is None or kept.blocked == reason:
+            return balances
+        reason = kept.blocked
+    raise StoreBusy("others kept changing the customer's access")
 
 
 def _keep_blocked(metering: Metering, customer_id: str, reason: str | None) -> bool:
@@ -74,6 +82,7 @@ def _keep_blocked(metering: Metering, customer_id: str, reason: str | None) -> b
     known = read_subscription(metering.table, customer_id)
     kept = known or Subscription(customer_id)
     if kept.blocked == reason:
+        metering.check_not_erased(customer_id)
         return True
     try:
         write = subscription_write(replace(kept, blocked=reason))

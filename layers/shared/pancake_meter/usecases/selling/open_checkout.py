@@ -303,13 +303,10 @@ def _take_slot(
             if once is not None:
                 _keep_answer(table, _done(once, current, quote, now, is_new=False))
             return current, False
-        replaced = current
-        if current is not None and current.status == "open":
-            replaced = replace(current, status="expired" if current.status_at(now) == "expired" else "superseded")
         demands: list[Write] = [*selling.metering.unless_erased(customer_id)]
         if once is not None:
             demands.append(_done(once, fresh, quote, now, is_new=True))
-        if write_new_checkout(table, fresh, replaced, demands):
+        if write_new_checkout(table, fresh, current, demands):
             return fresh, True
         selling.metering.check_not_erased(customer_id)
     raise StoreBusy("the checkout kept changing")

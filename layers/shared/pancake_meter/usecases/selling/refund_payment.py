@@ -69,7 +69,7 @@ def refund_payment(refunding: Refunding, payment_id: str, wish: RefundWish, now:
     Raises:
         PaymentNotFound: no payment has that id.
         PaymentNotRefundable, RefundTooLarge, TooManyRefunds, InvalidMoney: it cannot be asked for; Waffo was not called.
-        RefundConflict: the id was used for another amount.
+        RefundConflict: the id was used for another amount, or once with an amount and once without.
         RefundRefused: Waffo refuses the refund. A repeat is refused too; another wish needs another id.
         WaffoApiError: Waffo did not answer, or not as it should; the same request is safe to repeat.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
@@ -96,7 +96,7 @@ def _kept(
         payment = _payment(refunding, payment_id)
         known = payment.requests.get(wish.id)
         if known is not None:
-            if wish.amount not in (None, known.amount):
+            if not known.asks_for(wish.amount):
                 raise RefundConflict("the id was used to refund another amount", amount=f"{known.amount:f}")
             return payment, known, False
         request = _request(payment, wish, now)
@@ -121,7 +121,8 @@ def _request(payment: Payment, wish: RefundWish, now: datetime) -> RefundRequest
     if len(payment.requests) >= MAX_REQUESTS:
         raise TooManyRefunds("the payment has as many refunds as can be kept", limit=MAX_REQUESTS)
     reason = "" if is_pseudonym(payment.customer_id) else wish.reason
-    return RefundRequest(wish.id, amount.amount, reason, now, ticket_reference(payment.payment_id, wish.id), wish.by)
+    reference = ticket_reference(payment.payment_id, wish.id)
+    return RefundRequest(wish.id, amount.amount, reason, now, reference, wish.by, is_rest=wish.amount is None)
 
 
 def _payable(amount: Decimal, currency: str) -> Money:

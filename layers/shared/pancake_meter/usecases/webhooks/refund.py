@@ -20,6 +20,7 @@ from pancake_meter.store.table import Write
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told, order_bound
+from pancake_meter.usecases.webhooks.flagged_checkout import checkout_writes
 from pancake_meter.usecases.webhooks.refund_identity import find_payment, told_refund
 from pancake_meter.waffo.events import EventKind, RefundFacts, WaffoEvent
 
@@ -90,7 +91,14 @@ def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, 
     writes = books.writes(cause, payment.payment_id)
     flag = REFUND_OF_NO_PERIOD if _misses_its_period(payment, books) else None
     kept = (*payment_writes(known, payment), *_carried(known, payment))
-    return Effects("applied", flag, books.customer_id, (*beside, *kept, *writes), books)
+    checkout = () if _is_told_of_its_checkout(known, payment) else checkout_writes(books.metering.table, known, payment)
+    return Effects("applied", flag, books.customer_id, (*beside, *kept, *checkout, *writes), books)
+
+
+def _is_told_of_its_checkout(known: Payment, payment: Payment) -> bool:
+    """Whether an operator says just now that it pays the checkout that it names: the sale writes that checkout."""
+    told = payment.resolution if payment.resolution != known.resolution else None
+    return told is not None and told.kind == "checkout" and payment.checkout_id == known.checkout_id
 
 
 def _carried(known: Payment, payment: Payment) -> tuple[Write, ...]:

@@ -21,7 +21,7 @@ from pancake_meter.domain.selling.payment import Charge, Payment
 from pancake_meter.domain.selling.resolution import Resolution
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, WriteRefused
-from pancake_meter.store.selling.checkouts import read_checkout, settled_write
+from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Write
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
@@ -117,11 +117,7 @@ def _decide(metering: Metering, known: Payment, wanted: Resolution, now: datetim
         resolution=wanted,
         checkout_id=purchase.checkout_id or known.checkout_id,
     )
-    beside = (
-        *order_bound(known.order_id, known.customer_id, now),
-        *purchase.writes,
-        *_let_go(metering, known, payment),
-    )
+    beside = (*order_bound(known.order_id, known.customer_id, now), *purchase.writes)
     effects = settled(known, payment, purchase.books, CAUSE, beside)
     return payment, effects.writes
 
@@ -162,19 +158,6 @@ def _checkout_of(books: CustomerBooks, known: Payment, wanted: Resolution) -> Ch
             "the checkout sells a plan, which its own webhooks bring into force", kind=checkout.kind
         )
     return checkout
-
-
-def _let_go(metering: Metering, known: Payment, resolved: Payment) -> tuple[Write, ...]:
-    """Return the write that closes the checkout that the payment named, where the payment turns out to be for another."""
-    wanted = resolved.resolution
-    if known.checkout_id is None or wanted is None:
-        return ()
-    if wanted.kind == "checkout" and resolved.checkout_id == known.checkout_id:
-        return ()
-    checkout = read_checkout(metering.table, known.checkout_id)
-    if checkout is None or checkout.status != "flagged" or checkout.payment_ids != (known.payment_id,):
-        return ()
-    return (settled_write(checkout, replace(checkout, status="superseded", flag=None)),)
 
 
 def _bring_current(metering: Metering, customer_id: str, now: datetime) -> None:
