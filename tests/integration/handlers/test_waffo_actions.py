@@ -105,15 +105,20 @@ class Seller:
         self.told()
         return str(order)
 
-    def refund(self, payment_id: str, body: dict[str, Any]) -> Answer:
-        return self.call("payment_refund", f"/v1/payments/{payment_id}/refund", body)
+    def refund(self, payment_id: str, body: dict[str, Any], key: str | None = None) -> Answer:
+        return self.call("payment_refund", f"/v1/payments/{payment_id}/refund", body, key)
 
-    def act(self, action: str, order_id: str, body: Any = None, customer_id: str = CUSTOMER) -> Answer:
+    def act(
+        self, action: str, order_id: str, body: Any = None, customer_id: str = CUSTOMER, key: str | None = None
+    ) -> Answer:
         path = f"/v1/customers/{customer_id}/subscriptions/{order_id}/{action}"
-        return self.call(f"subscription_{action}", path, {} if body is None else body)
+        return self.call(f"subscription_{action}", path, {} if body is None else body, key)
 
-    def call(self, name: str, path: str, body: Any) -> Answer:
-        return read_answer(handler(api_event(name, path=path, body=body), LambdaContext(), self.deps))
+    def call(self, name: str, path: str, body: Any, key: str | None = None) -> Answer:
+        event = api_event(name, path=path, body=body)
+        if key is not None:
+            event["headers"]["idempotency-key"] = key
+        return read_answer(handler(event, LambdaContext(), self.deps))
 
     def tickets(self) -> list[dict[str, Any]]:
         return list(self.sim.http.get("/_sim/state").json()["refund_tickets"])
@@ -170,9 +175,36 @@ def test_a_repeat_makes_no_second_ticket(seller: Seller) -> None:
     payment_id = seller.pack()
     first = seller.refund(payment_id, WISH)
     second = seller.refund(payment_id, WISH)
-    assert (first.status, second.status, second.body["replayed"]) == (201, 200, True)
+    assert (first.status, second.status, second.body["replayed"]) == (201, 201, True)
+    assert (first.headers.get("Idempotency-Replayed"), second.headers["Idempotency-Replayed"]) == (None, "true")
     assert first.body == second.body | {"replayed": False}
     assert len(seller.tickets()) == 1
+
+
+def test_an_idempotency_key_stands_in_the_place_of_a_refund_s_id(seller: Seller) -> None:
+    """Issue 14, point 6."""
+    payment_id = seller.pack()
+    wish = {"reason": WISH["reason"], "amount": "1.00"}
+    neither = seller.refund(payment_id, wish)
+    assert (neither.status, neither.body["code"]) == (422, "invalid_idempotency_key")
+    differs = seller.refund(payment_id, WISH, key="another")
+    assert (differs.status, differs.body["code"]) == (422, "invalid_idempotency_key")
+    first, again = seller.refund(payment_id, wish, key='"case-7"'), seller.refund(payment_id, wish, key="case-7")
+    assert (first.status, again.status, first.body["id"]) == (201, 201, "case-7")
+    assert first.body == again.body | {"replayed": False}
+    assert len(seller.tickets()) == 1
+
+
+def test_an_idempotency_key_makes_a_cancellation_happen_once(seller: Seller) -> None:
+    """Issue 14, point 6: a repeat after a reactivation cancels nothing, and is answered as it was."""
+    order = seller.subscription()
+    first = seller.act("cancel", order, key="case-7")
+    assert (first.status, first.body["id"], first.headers.get("Idempotency-Replayed")) == (200, "case-7", None)
+    assert seller.act("reactivate", order).status == 200
+    again = seller.act("cancel", order, key="case-7")
+    assert (again.status, again.body) == (200, first.body | {"replayed": True})
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert seller.status(order) == "active"
 
 
 def test_another_amount_under_the_id_is_a_conflict(seller: Seller) -> None:
@@ -195,7 +227,7 @@ def test_after_a_lost_answer_waffo_is_asked_before_the_ticket_is_sent_again(sell
     seller.sim.sim("clock", advance_seconds=25 * 3600)
     again = seller.refund(payment_id, WISH)
     # Then it is the same ticket
-    assert (again.status, again.body["state"], len(seller.tickets())) == (200, "approved", sent)
+    assert (again.status, again.body["state"], len(seller.tickets())) == (201, "approved", sent)
     assert again.body["ticket_id"] == seller.tickets()[0]["id"]
 
 
