@@ -172,6 +172,7 @@ def test_without_time_left_nothing_is_begun_and_all_is_left(world: WaffoWorld) -
         "parked_deliveries",
         "failed_deliveries",
         "uncharged_payments",
+        "refunds",
     ]
     assert world.asked == []
 
@@ -187,6 +188,7 @@ def test_on_demand_it_ends_before_its_caller_gives_up(world: WaffoWorld) -> None
         "parked_deliveries",
         "failed_deliveries",
         "uncharged_payments",
+        "refunds",
     ]
     assert on_demand(world).body["left"] == []
 

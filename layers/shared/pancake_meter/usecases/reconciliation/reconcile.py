@@ -1,8 +1,9 @@
 """Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
 
-Seven passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+Eight passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
 calls live, orders that only we hold for live, checkouts of ours that were never heard of again, our own deliveries that
-are parked or have failed, and payments that were refunded and whose charge is not known. Each may fail or run
+are parked or have failed, payments that were refunded and whose charge is not known, and refunds that an operator asked
+for and whose answer was lost. Each may fail or run
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
@@ -15,6 +16,7 @@ from pancake_meter.usecases.reconciliation.checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconciliation.deliveries import reconcile_deliveries
 from pancake_meter.usecases.reconciliation.open_deliveries import reconcile_open
 from pancake_meter.usecases.reconciliation.orders import reconcile_held_orders, reconcile_orders
+from pancake_meter.usecases.reconciliation.refunds import reconcile_refunds
 from pancake_meter.usecases.reconciliation.run import BoughtTwice, Reconciling, Run, Tally
 
 
@@ -84,5 +86,6 @@ def reconcile(
         "failed_deliveries": reconcile_open(run, "failed"),
         # After the refunds that have just found their payment.
         "uncharged_payments": reconcile_charges(run),
+        "refunds": reconcile_refunds(run),
     }
     return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags))
