@@ -20,6 +20,7 @@ from pancake_meter.domain.selling.payment import (
 from pancake_meter.domain.selling.refund import NO_MARKS, Refund, RefundMarks
 from pancake_meter.domain.selling.refund_request import RefundRequest
 from pancake_meter.domain.selling.resolution import Resolution
+from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
@@ -128,6 +129,21 @@ def payments_with_open_refunds(
         "listing = :listing", {":listing": _OPEN_REFUNDS}, limit=limit, index="listing", start=start
     )
     return [item["PK"].removeprefix(_PREFIX) for item in items], following
+
+
+def list_payment(table: Table, payment_id: str) -> bool:
+    """Put a payment that an earlier version wrote into the lists; return whether it was not there.
+
+    Whoever writes it at the same time puts it there too.
+    """
+    item = table.get(_payment_key(payment_id))
+    if item is None or "listing" in item:
+        return False
+    try:
+        table.write(_payment_put(_payment(item)))
+    except WriteRefused:
+        return False
+    return True
 
 
 def payment_write(payment: Payment) -> Put:
