@@ -157,7 +157,7 @@ def _pay_another_amount(recorder: Recorder, checkout_id: str) -> None:
     """The buyer pays less than the checkout asks for; the operator says what it is, and gives a part of it back."""
     keep = recorder.keep
     session_id = recorder.session_of(checkout_id)
-    paid = recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER, charged="2.00")
+    paid = recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER, charged="1.60")
     flagged = keep("flagged", HTTPStatus.OK, "GET /v1/payments", params={"status": "flagged"})["payments"]
     payment = {"payment_id": next(each["payment_id"] for each in flagged if each["order_id"] == paid["id"])}
     refund, resolve = "POST /v1/payments/{payment_id}/refund", "POST /v1/payments/{payment_id}/resolve"

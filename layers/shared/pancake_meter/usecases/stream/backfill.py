@@ -21,6 +21,7 @@ from pancake_meter.store.table import Item, Table
 from pancake_meter.usecases.stream.follow import Follower
 
 _PLACE: Final = "backfill"
+_PLACE_OF_PAYMENTS: Final = "backfill_payments"
 _DONE: Final = 1
 """The number of the walk that is done. A later version that follows more begins another."""
 
@@ -46,10 +47,13 @@ def backfill(
 ) -> Backfilled:
     """Go on with the walk while there is time: one read where it is done. ``on_failure`` hears of items that stay out.
 
+    Without followers it is for payments alone, and another walk begins once there are some.
+
     Raises:
         StoreBusy, StoreThrottled, StoreUnavailable: passing trouble; the next run goes on from the last place.
     """
-    place = read_place(table, _PLACE)
+    name = _PLACE if followers else _PLACE_OF_PAYMENTS
+    place = read_place(table, name)
     if place == _DONE:
         return Backfilled(0, is_done=True)
     start = place if isinstance(place, Mapping) else None
@@ -60,13 +64,13 @@ def backfill(
             some = keys[first : first + _AT_ONCE]
             _tell(table, followers, some, now, on_failure)
             told += len(some)
-            write_place(table, _PLACE, some[-1])
+            write_place(table, name, some[-1])
             if not may_go_on():
                 return Backfilled(told, is_done=False)
         if following is None:
-            write_place(table, _PLACE, _DONE)
+            write_place(table, name, _DONE)
             return Backfilled(told, is_done=True)
-        write_place(table, _PLACE, following)
+        write_place(table, name, following)
         start = following
     return Backfilled(told, is_done=False)
 
