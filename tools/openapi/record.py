@@ -139,7 +139,7 @@ def _buy(recorder: Recorder) -> None:
     keep("opened_before", HTTPStatus.OK, checkouts, json=wanted)
     keep("checkout", HTTPStatus.OK, f"GET {_C}/checkouts/{{checkout_id}}", {"checkout_id": opened["checkout_id"]})
     keep("page", HTTPStatus.OK, f"GET {_C}/checkouts")
-    _pay_another_amount(recorder, opened["checkout_id"])
+    _pay_twice(recorder, opened["checkout_id"])
     # A month on the plan that may go over, and what is owed for it.
     order = {"order_id": recorder.simulate("subscriptions", product="Pro", buyer_identity=CUSTOMER)["id"]}
     over = {"id": "req-4", "customer_id": CUSTOMER, "meter": "tokens", "quantity": 1_200_000}
@@ -153,15 +153,22 @@ def _buy(recorder: Recorder) -> None:
     keep("active_again", HTTPStatus.OK, f"POST {subscription}/reactivate", order)
 
 
-def _pay_another_amount(recorder: Recorder, checkout_id: str) -> None:
-    """The buyer pays less than the checkout asks for; the operator says what it is, and gives a part of it back."""
+def _pay_twice(recorder: Recorder, checkout_id: str) -> None:
+    """The buyer pays a checkout a second time; the operator says what that is, and gives a part of it back."""
     keep = recorder.keep
     session_id = recorder.session_of(checkout_id)
-    paid = recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER, charged="1.60")
+    recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER)
+    paid = recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER, again=True)
     flagged = keep("flagged", HTTPStatus.OK, "GET /v1/payments", params={"status": "flagged"})["payments"]
     payment = {"payment_id": next(each["payment_id"] for each in flagged if each["order_id"] == paid["id"])}
     refund, resolve = "POST /v1/payments/{payment_id}/refund", "POST /v1/payments/{payment_id}/resolve"
-    decided = {"id": "case-1041", "reason": "Paid by hand", "as": "units", "meter": "tokens", "quantity": 50_000}
+    decided = {
+        "id": "case-1041",
+        "reason": "Meant as another pack",
+        "as": "units",
+        "meter": "tokens",
+        "quantity": 50_000,
+    }
     keep("as_units", HTTPStatus.OK, resolve, payment, json=decided)
     keep("nothing_to_decide", HTTPStatus.CONFLICT, resolve, payment, json={**decided, "id": "case-1042"})
     keep("asked", HTTPStatus.CREATED, refund, payment, json=_event("payment_refund"))
