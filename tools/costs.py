@@ -7,6 +7,7 @@ handler and compares it with ``COUNTED``, so that the page says no count that a 
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
@@ -296,16 +297,57 @@ def _fixed_table() -> str:
     # An alarm on several metrics is billed for each of them.
     count = sum(len(each.source.services) if isinstance(each.source, Metric) else 1 for each in alarms())
     gradual = _gradual_metrics()
-    runs = Decimal(60 * 24 * 30 + 2 * 4 * 24 * 30) / MILLION
+    always, beside = schedules()
+    runs = sum((each.runs_a_month for each in always), Decimal(0)) / MILLION
+    more = sum((each.runs_a_month for each in beside), Decimal(0)) / MILLION
     rows = [
         (f"alarms, on {count} metrics", _money(_dollars("CloudWatch alarm", count))),
         (f"alarms of gradual deployments, on {gradual} metrics", _money(_dollars("CloudWatch alarm", gradual))),
         ("2 dashboards (the first three of an account are free)", _money(_dollars("CloudWatch dashboard", 2))),
         ("about 60 metrics of our own, those that are used", _money(_dollars("CloudWatch metric of our own", 60))),
         ("3 secrets", _money(_dollars("Secret", 3))),
-        ("3 schedules, the sweep every minute", _money(_dollars("EventBridge Scheduler", runs))),
+        (_schedules_row(always, "schedules"), _money(_dollars("EventBridge Scheduler", runs))),
+        (_schedules_row(beside, "more where it is switched on"), _money(_dollars("EventBridge Scheduler", more))),
     ]
     return _table(("what", "dollars"), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of the template: the function that it runs, and how often."""
+
+    function: str
+    every: timedelta
+
+    @property
+    def runs_a_month(self) -> Decimal:
+        """Runs in 30 days."""
+        return Decimal(timedelta(days=30) // self.every)
+
+
+def schedules() -> tuple[list[Schedule], list[Schedule]]:
+    """Return the schedules of template.yaml, by its defaults: those of every stack, and those that need a condition."""
+    template = load_template()
+    found: tuple[list[Schedule], list[Schedule]] = [], []
+    for name, resource in template["Resources"].items():
+        for event in resource.get("Properties", {}).get("Events", {}).values():
+            if event["Type"] == "ScheduleV2":
+                rate = event["Properties"]["ScheduleExpression"]
+                text = template["Parameters"][rate["Ref"]]["Default"] if isinstance(rate, Mapping) else rate
+                found["Condition" in resource].append(Schedule(name.removesuffix("Function"), _every(text)))
+    return found
+
+
+def _every(rate: str) -> timedelta:
+    """Return the time between two runs of ``rate(15 minutes)``. Raises `ValueError` for another expression."""
+    number, _, unit = rate.removeprefix("rate(").removesuffix(")").partition(" ")
+    return timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
+
+
+def _schedules_row(found: Sequence[Schedule], what: str) -> str:
+    minutes = sorted(each.every // timedelta(minutes=1) for each in found)
+    often = ", ".join("1 minute" if each == 1 else f"{each} minutes" for each in minutes)
+    return f"{len(found)} {what}: every {often}"
 
 
 def _gradual_metrics() -> int:

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.errors import PaymentNotFound
 from pancake_meter.domain.selling.resolution import Resolution
+from pancake_meter.http.idempotency import REPLAYED, required_id
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.payments import (
@@ -51,7 +52,7 @@ def post_resolve(payment_id: str) -> Response[str]:
     deps = router.deps
     now = deps.clock()
     wanted = Resolution(
-        request.id,
+        required_id(router, request.id),
         request.as_,
         request.reason,
         now,
@@ -64,4 +65,5 @@ def post_resolve(payment_id: str) -> Response[str]:
     )
     resolved = resolve_payment(deps.metering, payment_id, wanted, now)
     logger.info("payment resolved", payment=payment_id, resolved_as=request.as_, replayed=resolved.is_replay)
-    return answer(HTTPStatus.OK, resolved_body(resolved.payment, replayed=resolved.is_replay))
+    shown = resolved_body(resolved.payment, replayed=resolved.is_replay)
+    return answer(HTTPStatus.OK, shown, REPLAYED if resolved.is_replay else None)

@@ -3,6 +3,7 @@
 After it, bodies of webhooks that have reached their age are removed.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,12 +15,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pancake_meter import metrics
 from pancake_meter.deps.reconciliation import ReconciliationDeps, reconciliation_deps
 from pancake_meter.domain.errors import ReportTooLarge
-from pancake_meter.http.reconciliation.reconciliation import ReportBody, report_body
+from pancake_meter.http.reconciliation.reconciliation import ReconcileQuery, ReportBody, report_body
 from pancake_meter.http.request import answer
 from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import time_left
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.reconciliation.reconcile import Report, reconcile
+from pancake_meter.usecases.reconciliation.reconcile import Report, reconcile, rehearsed
 from pancake_meter.usecases.reports.measure_month import measure_month
 from pancake_meter.usecases.webhooks.age_bodies import remove_aged_bodies
 
@@ -34,9 +35,10 @@ _ON_DEMAND: Final = timedelta(seconds=8)
 
 
 @router.post("/v1/reconciliations")
-def post_reconciliation() -> Response[str]:
-    """Reconcile now, for some seconds, and answer the report."""
-    return answer(HTTPStatus.OK, _reconcile(router.deps, router.lambda_context, _ON_DEMAND))
+def post_reconciliation(query: ReconcileQuery) -> Response[str]:
+    """Reconcile now, for some seconds, and answer the report; or say what that would do."""
+    run = _rehearse if query.dry_run == "true" else _reconcile
+    return answer(HTTPStatus.OK, run(router.deps, router.lambda_context, _ON_DEMAND))
 
 
 def _run(deps: ReconciliationDeps, context: LambdaContext) -> dict[str, Any]:
@@ -46,20 +48,27 @@ def _run(deps: ReconciliationDeps, context: LambdaContext) -> dict[str, Any]:
 
 
 def _reconcile(deps: ReconciliationDeps, context: LambdaContext, longest: timedelta | None) -> ReportBody:
-    started, has_time = deps.stopwatch(), time_left(context, _RESERVE)
-
-    def may_go_on() -> bool:
-        return has_time() and (longest is None or deps.stopwatch() - started < longest.total_seconds())
-
-    def on_failure(name: str, reference: str, error: Exception) -> None:
-        logger.error("not reconciled", extra={"pass": name, "reference": reference, "error": repr(error)})
-
-    now = deps.clock()
-    report = reconcile(deps.reconciling, now, may_go_on=may_go_on, on_failure=on_failure)
+    may_go_on, now = _time(deps, context, longest), deps.clock()
+    report = reconcile(deps.reconciling, now, may_go_on=may_go_on, on_failure=_on_failure)
     _count(report)
     table = deps.reconciling.metering.table
     removed = remove_aged_bodies(table, now - deps.body_retention, now, may_go_on=may_go_on)
     return report_body(report, removed)
+
+
+def _rehearse(deps: ReconciliationDeps, context: LambdaContext, longest: timedelta) -> ReportBody:
+    reconciling, may_go_on = rehearsed(deps.reconciling), _time(deps, context, longest)
+    report = reconcile(reconciling, deps.clock(), may_go_on=may_go_on, on_failure=_on_failure)
+    return report_body(report, 0, is_dry=True)
+
+
+def _time(deps: ReconciliationDeps, context: LambdaContext, longest: timedelta | None) -> Callable[[], bool]:
+    started, has_time = deps.stopwatch(), time_left(context, _RESERVE)
+    return lambda: has_time() and (longest is None or deps.stopwatch() - started < longest.total_seconds())
+
+
+def _on_failure(name: str, reference: str, error: Exception) -> None:
+    logger.error("not reconciled", extra={"pass": name, "reference": reference, "error": repr(error)})
 
 
 def _gauge_month(deps: ReconciliationDeps) -> None:

@@ -158,6 +158,7 @@ KEYS = {
         "CHECKOUTS#watched",
         "DELIVERIES#*",
         "PAYMENTS#uncharged",
+        "REFUNDS#open",
         "WATCHED_CHECKOUTS",
         "SUBSCRIPTIONS#live",
     },

@@ -57,6 +57,7 @@ QUERY_PARAMETERS: Final[Mapping[str, str]] = {
     "currency": "In place of the customer's own.",
     "customer_id": "Only this customer.",
     "days": "The most days, today among them.",
+    "dry_run": "true: say what would be done, and change nothing.",
     "from": "The first month.",
     "limit": "The most entries of a page.",
     "meter": "A meter of the catalog.",

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -59,6 +59,19 @@ class Recorder:
         self.answers.append({**kept, "body": json.loads(shown)})
         return answer.json()
 
+    def wait_for(self, key: str, has_come: Callable[[Any], bool]) -> None:
+        """Wait until a route answers what follows from the table's stream. Raises `LookupError` when it does not."""
+        for _ in range(_TRIES):
+            if has_come(self.ask(key).json()):
+                return
+            time.sleep(0.5)
+        raise LookupError(f"{key}: the stream was not read in time")
+
+    def session_of(self, checkout_id: str) -> str:
+        """Return the session that the simulator has for a checkout."""
+        sessions = self._waffo.get("/_sim/state").raise_for_status().json()["sessions"]
+        return next(str(each["id"]) for each in sessions if each["external_id"] == checkout_id)
+
     def simulate(self, path: str, **body: Any) -> Any:
         """Let the simulator of Waffo do something, and wait until its webhooks have arrived."""
         answer = self._waffo.post(f"/_sim/{path}", json=body).raise_for_status().json()
@@ -71,6 +84,7 @@ def live(recorder: Recorder) -> None:
     keep = recorder.keep
     _use(recorder)
     _buy(recorder)
+    _support(recorder)
     _operate(recorder)
     _give_access(recorder)
     keep("page", HTTPStatus.OK, f"GET {_C}/export")
@@ -125,13 +139,60 @@ def _buy(recorder: Recorder) -> None:
     keep("opened_before", HTTPStatus.OK, checkouts, json=wanted)
     keep("checkout", HTTPStatus.OK, f"GET {_C}/checkouts/{{checkout_id}}", {"checkout_id": opened["checkout_id"]})
     keep("page", HTTPStatus.OK, f"GET {_C}/checkouts")
+    _pay_twice(recorder, opened["checkout_id"])
     # A month on the plan that may go over, and what is owed for it.
-    recorder.simulate("subscriptions", product="Pro", buyer_identity=CUSTOMER)
+    order = {"order_id": recorder.simulate("subscriptions", product="Pro", buyer_identity=CUSTOMER)["id"]}
     over = {"id": "req-4", "customer_id": CUSTOMER, "meter": "tokens", "quantity": 1_200_000}
     recorder.ask("POST /v1/usage", json={"events": [over]})
     recorder.simulate("clock", advance_seconds=31 * 24 * 3600)
     forgiven = {"id": "goodwill-42", "quantity": 350}
     keep("forgiven", HTTPStatus.OK, f"POST {_C}/overage/{{meter}}/forgive", {"meter": "tokens"}, json=forgiven)
+    subscription = f"{_C}/subscriptions/{{order_id}}"
+    keep("canceling", HTTPStatus.OK, f"POST {subscription}/cancel", order, json=_event("subscription_cancel"))
+    keep("wrong_state", HTTPStatus.CONFLICT, f"POST {subscription}/cancel", order, json={"id": "cancel-1"})
+    keep("active_again", HTTPStatus.OK, f"POST {subscription}/reactivate", order)
+
+
+def _pay_twice(recorder: Recorder, checkout_id: str) -> None:
+    """The buyer pays a checkout a second time; the operator says what that is, and gives a part of it back."""
+    keep = recorder.keep
+    session_id = recorder.session_of(checkout_id)
+    recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER)
+    paid = recorder.simulate(f"checkout/{session_id}/pay", buyer_identity=CUSTOMER, again=True)
+    flagged = keep("flagged", HTTPStatus.OK, "GET /v1/payments", params={"status": "flagged"})["payments"]
+    payment = {"payment_id": next(each["payment_id"] for each in flagged if each["order_id"] == paid["id"])}
+    refund, resolve = "POST /v1/payments/{payment_id}/refund", "POST /v1/payments/{payment_id}/resolve"
+    decided = {
+        "id": "case-1041",
+        "reason": "Meant as another pack",
+        "as": "units",
+        "meter": "tokens",
+        "quantity": 50_000,
+    }
+    keep("as_units", HTTPStatus.OK, resolve, payment, json=decided)
+    keep("nothing_to_decide", HTTPStatus.CONFLICT, resolve, payment, json={**decided, "id": "case-1042"})
+    keep("asked", HTTPStatus.CREATED, refund, payment, json=_event("payment_refund"))
+    keep("too_much", HTTPStatus.CONFLICT, refund, payment, json={"id": "case-1044", "reason": "all", "amount": "9.00"})
+    keep("payment", HTTPStatus.OK, "GET /v1/payments/{payment_id}", payment)
+
+
+def _support(recorder: Recorder) -> None:
+    keep = recorder.keep
+    gift = {"id": "welcome-42", "meter": "tokens", "quantity": 250, "reason": "sorry for the outage"}
+    given = keep("given", HTTPStatus.CREATED, f"POST {_C}/grants", json=gift)
+    keep("grants", HTTPStatus.OK, f"GET {_C}/grants", params={"meter": "tokens"})
+    keep("voided", HTTPStatus.OK, f"POST {_C}/grants/{{grant_id}}/void", {"grant_id": given["id"]})
+    keep("blocked", HTTPStatus.OK, f"POST {_C}/block", json=_event("customer_block"))
+    keep("open_again", HTTPStatus.OK, f"POST {_C}/unblock")
+    keep("set", HTTPStatus.OK, f"PUT {_C}/limits", json=_event("limits_set"))
+    keep("limits", HTTPStatus.OK, f"GET {_C}/limits", params={"meter": "tokens"})
+    recorder.ask(f"PUT {_C}/limits", json={"meter": "tokens", "overage_cap": None, "spend_cap": None})
+    keep("customer", HTTPStatus.OK, f"GET {_C}")
+    recorder.wait_for("GET /v1/customers", lambda page: bool(page["customers"]))
+    keep("page", HTTPStatus.OK, "GET /v1/customers", params={"plan": "pro"})
+    recorder.wait_for("GET /v1/reports/subscriptions", lambda report: bool(report["mrr"]))
+    keep("today", HTTPStatus.OK, "GET /v1/reports/live", params={"days": 2})
+    keep("standing", HTTPStatus.OK, "GET /v1/reports/subscriptions", params={"months": 1})
 
 
 def _operate(recorder: Recorder) -> None:
@@ -149,6 +210,7 @@ def _operate(recorder: Recorder) -> None:
     parked = {"delivery_id": _parked_delivery(recorder)}
     reason = {"reason": "a test of ours"}
     keep("dismissed", HTTPStatus.OK, "POST /v1/deliveries/{delivery_id}/dismiss", parked, json=reason)
+    keep("dry_run", HTTPStatus.OK, "POST /v1/reconciliations", params={"dry_run": "true"})
     keep("report", HTTPStatus.OK, "POST /v1/reconciliations")
     call = _event("usage_litellm")
     keep("calls", HTTPStatus.OK, "POST /v1/usage/litellm", json=call)

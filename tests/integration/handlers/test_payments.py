@@ -114,6 +114,22 @@ def unmatched(world: World) -> None:
 KINDS = pytest.mark.parametrize("kind", [flagged, unmatched])
 
 
+def test_an_idempotency_key_stands_in_the_place_of_a_resolution_s_id(world: World) -> None:
+    """Issue 14, point 6."""
+    flagged(world)
+    body = {name: value for name, value in UNITS.items() if name != "id"}
+    neither = resolve(world, body)
+    assert (neither.status, neither.body["code"]) == (422, "invalid_idempotency_key")
+    deps = MeteringDeps(world.metering, lambda: world.now)
+    event = api_event("payment_resolve_units", path="/v1/payments/PAY_1/resolve", body=body)
+    event["headers"]["idempotency-key"] = "case-7"
+    first, again = (read_answer(handler(event, LambdaContext(), deps)) for _ in range(2))
+    assert (first.status, first.headers.get("Idempotency-Replayed")) == (200, None)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (200, "true")
+    assert again.body == first.body | {"replayed": True}
+    assert world.available() == FREE + 40_000
+
+
 def test_a_payment_of_another_amount_is_listed_with_whom_it_is_about(world: World) -> None:
     flagged(world)
     answer = ask(world, "payments_flagged")

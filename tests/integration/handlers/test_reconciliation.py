@@ -45,8 +45,8 @@ def deps(world: WaffoWorld, seconds: tuple[float, ...] = (0,)) -> Reconciliation
     )
 
 
-def on_demand(world: WaffoWorld, *seconds: float) -> Answer:
-    event = api_event("reconciliation_on_demand")
+def on_demand(world: WaffoWorld, *seconds: float, query: dict[str, str] | None = None) -> Answer:
+    event = api_event("reconciliation_on_demand", query=query)
     context = LambdaContext(remaining_ms=[120_000])
     return read_answer(handler(event, context, deps(world, seconds or (0,))))
 
@@ -87,6 +87,43 @@ def test_on_demand_it_heals_and_answers_a_report(world: WaffoWorld, capsys: pyte
     assert answer.body["passes"]["orders"]["read"] == 1
     assert world.available("acct_1") == 100_000
     assert metrics(capsys.readouterr().out)["ReconciliationHealed"] == 2
+
+
+def everything(dynamodb: "DynamoDBClient", table: str) -> list[Any]:
+    return sorted(dynamodb.scan(TableName=table)["Items"], key=lambda item: (item["PK"]["S"], item["SK"]["S"]))
+
+
+def test_issue_14_point_7_a_dry_run_says_what_it_would_heal_and_changes_nothing(
+    world: WaffoWorld, dynamodb: "DynamoDBClient", table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given, beside the lost renewal, another subscription that nobody told
+    world.subscribe("acct_2")
+    before, asked = everything(dynamodb, table), len(world.asked)
+    capsys.readouterr()
+    # When
+    dry = on_demand(world, query={"dry_run": "true"}).body
+    # Then nothing has changed, and nothing was counted
+    assert everything(dynamodb, table) == before
+    assert len(world.asked) > asked
+    assert "ReconciliationHealed" not in capsys.readouterr().out
+    assert (dry["dry_run"], dry["bodies_removed"], dry["left"]) == (True, 0, [])
+    # And the run that heals does just that
+    real = on_demand(world).body
+    assert real["dry_run"] is False
+    same = ("healed", "parked", "failed", "left", "bought_twice", "found")
+    assert {name: dry[name] for name in same} == {name: real[name] for name in same}
+    assert real["healed"] == len(real["found"]) > 2
+    assert {(each["customer_id"], each["result"]) for each in real["found"]} == {
+        ("acct_1", "healed"),
+        ("acct_2", "healed"),
+    }
+    assert on_demand(world, query={"dry_run": "true"}).body["healed"] == 0
+
+
+def test_a_dry_run_is_asked_for_in_so_many_words(world: WaffoWorld) -> None:
+    for query in ({"dry_run": "yes"}, {"dryrun": "true"}):
+        assert on_demand(world, query=query).status == 422
+    assert world.asked == []
 
 
 def test_on_schedule_it_heals(world: WaffoWorld) -> None:
@@ -172,6 +209,7 @@ def test_without_time_left_nothing_is_begun_and_all_is_left(world: WaffoWorld) -
         "parked_deliveries",
         "failed_deliveries",
         "uncharged_payments",
+        "refunds",
     ]
     assert world.asked == []
 
@@ -187,6 +225,7 @@ def test_on_demand_it_ends_before_its_caller_gives_up(world: WaffoWorld) -> None
         "parked_deliveries",
         "failed_deliveries",
         "uncharged_payments",
+        "refunds",
     ]
     assert on_demand(world).body["left"] == []
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.selling.order_actions import read_action
-from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.selling.payments import payments_with_open_refunds, read_payment
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
+from pancake_meter.usecases.reconciliation.refunds import reconcile_refunds
+from pancake_meter.usecases.reconciliation.run import Reconciling, Run, Tally
 from pancake_meter.usecases.selling.act_on_order import Acting
 from pancake_meter.usecases.selling.refund_payment import Refunding, RefundWish, refund_payment
 from pancake_meter.waffo.client import WaffoClient
@@ -106,15 +109,20 @@ class Seller:
         self.told()
         return str(order)
 
-    def refund(self, payment_id: str, body: dict[str, Any]) -> Answer:
-        return self.call("payment_refund", f"/v1/payments/{payment_id}/refund", body)
+    def refund(self, payment_id: str, body: dict[str, Any], key: str | None = None) -> Answer:
+        return self.call("payment_refund", f"/v1/payments/{payment_id}/refund", body, key)
 
-    def act(self, action: str, order_id: str, body: Any = None, customer_id: str = CUSTOMER) -> Answer:
+    def act(
+        self, action: str, order_id: str, body: Any = None, customer_id: str = CUSTOMER, key: str | None = None
+    ) -> Answer:
         path = f"/v1/customers/{customer_id}/subscriptions/{order_id}/{action}"
-        return self.call(f"subscription_{action}", path, {} if body is None else body)
+        return self.call(f"subscription_{action}", path, {} if body is None else body, key)
 
-    def call(self, name: str, path: str, body: Any) -> Answer:
-        return read_answer(handler(api_event(name, path=path, body=body), LambdaContext(), self.deps))
+    def call(self, name: str, path: str, body: Any, key: str | None = None) -> Answer:
+        event = api_event(name, path=path, body=body)
+        if key is not None:
+            event["headers"]["idempotency-key"] = key
+        return read_answer(handler(event, LambdaContext(), self.deps))
 
     def tickets(self) -> list[dict[str, Any]]:
         return list(self.sim.http.get("/_sim/state").json()["refund_tickets"])
@@ -171,9 +179,79 @@ def test_a_repeat_makes_no_second_ticket(seller: Seller) -> None:
     payment_id = seller.pack()
     first = seller.refund(payment_id, WISH)
     second = seller.refund(payment_id, WISH)
-    assert (first.status, second.status, second.body["replayed"]) == (201, 200, True)
+    assert (first.status, second.status, second.body["replayed"]) == (201, 201, True)
+    assert (first.headers.get("Idempotency-Replayed"), second.headers["Idempotency-Replayed"]) == (None, "true")
     assert first.body == second.body | {"replayed": False}
     assert len(seller.tickets()) == 1
+
+
+def asked_after(seller: Seller, later: timedelta = timedelta(minutes=15)) -> Tally:
+    """A run of the reconciliation's pass over refunds."""
+    reconciling = Reconciling(seller.world.metering, "test", STORE_ID, seller.deps.refunding.waffo)
+    return reconcile_refunds(Run(reconciling, NOW + later, lambda: True, lambda *_: None))
+
+
+def listed_open(seller: Seller) -> list[str]:
+    return payments_with_open_refunds(seller.world.table, limit=10, start=None)[0]
+
+
+def test_a_ticket_whose_answer_was_lost_is_asked_after_by_the_reconciliation(seller: Seller) -> None:
+    # Given a ticket that Waffo made, whose answer was lost, and nobody who repeats the request
+    payment_id = seller.pack()
+    seller.sim.sim("faults", action_timeout_after_commit=1, hold_seconds=0)
+    assert seller.refund(payment_id, WISH).status == 503
+    assert listed_open(seller) == [payment_id]
+    # When it may still be on its way, and when it is not
+    assert asked_after(seller, timedelta(minutes=1)).healed == 0
+    assert seller.state(payment_id) == "requested"
+    runs = [asked_after(seller) for _ in range(2)]
+    # Then
+    assert [(run.read, run.healed, run.failed) for run in runs] == [(1, 1, 0), (0, 0, 0)]
+    assert (seller.state(payment_id), listed_open(seller), len(seller.tickets())) == ("approved", [], 1)
+    assert seller.refund(payment_id, WISH).body["ticket_id"] == seller.tickets()[0]["id"]
+
+
+def test_a_refund_that_waffo_was_never_asked_for_is_not_sent_by_the_reconciliation(seller: Seller) -> None:
+    payment_id = seller.pack()
+    seller.sim.sim("faults", api_failures=1)
+    assert seller.refund(payment_id, WISH).status == 503
+    assert (asked_after(seller).unchanged, seller.tickets(), listed_open(seller)) == (1, [], [payment_id])
+    assert (seller.refund(payment_id, WISH).body["state"], listed_open(seller)) == ("approved", [])
+
+
+def test_a_webhook_that_is_faster_than_the_reconciliation_takes_the_refund_off_its_list(seller: Seller) -> None:
+    payment_id = seller.pack()
+    seller.sim.sim("faults", action_timeout_after_commit=1, hold_seconds=0)
+    seller.refund(payment_id, WISH)
+    seller.finish(seller.tickets()[0]["id"])
+    assert seller.state(payment_id) == "succeeded"
+    assert (asked_after(seller).unchanged, listed_open(seller)) == (1, [])
+
+
+def test_an_idempotency_key_stands_in_the_place_of_a_refund_s_id(seller: Seller) -> None:
+    """Issue 14, point 6."""
+    payment_id = seller.pack()
+    wish = {"reason": WISH["reason"], "amount": "1.00"}
+    neither = seller.refund(payment_id, wish)
+    assert (neither.status, neither.body["code"]) == (422, "invalid_idempotency_key")
+    differs = seller.refund(payment_id, WISH, key="another")
+    assert (differs.status, differs.body["code"]) == (422, "invalid_idempotency_key")
+    first, again = seller.refund(payment_id, wish, key='"case-7"'), seller.refund(payment_id, wish, key="case-7")
+    assert (first.status, again.status, first.body["id"]) == (201, 201, "case-7")
+    assert first.body == again.body | {"replayed": False}
+    assert len(seller.tickets()) == 1
+
+
+def test_an_idempotency_key_makes_a_cancellation_happen_once(seller: Seller) -> None:
+    """Issue 14, point 6: a repeat after a reactivation cancels nothing, and is answered as it was."""
+    order = seller.subscription()
+    first = seller.act("cancel", order, key="case-7")
+    assert (first.status, first.body["id"], first.headers.get("Idempotency-Replayed")) == (200, "case-7", None)
+    assert seller.act("reactivate", order).status == 200
+    again = seller.act("cancel", order, key="case-7")
+    assert (again.status, again.body) == (200, first.body | {"replayed": True})
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert seller.status(order) == "active"
 
 
 def test_another_amount_under_the_id_is_a_conflict(seller: Seller) -> None:
@@ -196,7 +274,7 @@ def test_after_a_lost_answer_waffo_is_asked_before_the_ticket_is_sent_again(sell
     seller.sim.sim("clock", advance_seconds=25 * 3600)
     again = seller.refund(payment_id, WISH)
     # Then it is the same ticket
-    assert (again.status, again.body["state"], len(seller.tickets())) == (200, "approved", sent)
+    assert (again.status, again.body["state"], len(seller.tickets())) == (201, "approved", sent)
     assert again.body["ticket_id"] == seller.tickets()[0]["id"]
 
 

@@ -102,13 +102,15 @@ def test_subscriptions_by_plan_and_state_with_what_is_new_and_lost_and_what_they
             "currency": "EUR",
             "amount": "25.00",
             "subscriptions": 1,
-            "by_plan": [{"plan": "pro", "amount": "25.00", "subscriptions": 1}],
+            "by_charge": 0,
+            "by_plan": [{"plan": "pro", "amount": "25.00", "subscriptions": 1, "by_charge": 0}],
         },
         {
             "currency": "USD",
             "amount": "116.00",
             "subscriptions": 4,
-            "by_plan": [{"plan": "pro", "amount": "116.00", "subscriptions": 4}],
+            "by_charge": 0,
+            "by_plan": [{"plan": "pro", "amount": "116.00", "subscriptions": 4, "by_charge": 0}],
         },
     ]
     assert report["unpriced"] == 0

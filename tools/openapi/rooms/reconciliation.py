@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from pancake_meter.http.reconciliation.reconciliation import ReportBody
+from pancake_meter.http.reconciliation.reconciliation import ReconcileQuery, ReportBody
 from tools.openapi.described import Answer, Described
 
 ROUTES: Final[Mapping[str, Described]] = {
@@ -12,5 +12,6 @@ ROUTES: Final[Mapping[str, Described]] = {
         "reconcile",
         "Ask Waffo now for what no webhook reported, and heal it; the schedule does so too",
         {HTTPStatus.OK: Answer(ReportBody)},
+        query=ReconcileQuery,
     ),
 }

@@ -90,7 +90,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/payments/{payment_id}/resolve": Described(
         "resolve_payment",
         "Say what a flagged payment is; it is credited and counted as that, once",
-        {HTTPStatus.OK: Answer(ResolvedBody)},
+        {HTTPStatus.OK: Answer(ResolvedBody, REPLAYED)},
         body=Body(ResolveRequest),
         refusals=(
             "payment_not_found",
@@ -104,11 +104,12 @@ ROUTES: Final[Mapping[str, Described]] = {
             "too_many_lines",
             "customer_erased",
         ),
+        is_once=True,
     ),
     "POST /v1/payments/{payment_id}/refund": Described(
         "refund_payment",
         "Have Waffo refund a payment or a part of it; units go back when Waffo's webhook says that the money did",
-        {HTTPStatus.CREATED: Answer(RefundAskedBody), HTTPStatus.OK: Answer(RefundAskedBody)},
+        {HTTPStatus.CREATED: Answer(RefundAskedBody, REPLAYED)},
         body=Body(RefundPaymentRequest),
         refusals=(
             "payment_not_found",
@@ -122,20 +123,24 @@ ROUTES: Final[Mapping[str, Described]] = {
             "waffo_unavailable",
             "waffo_refused",
         ),
+        description="A repeat with the same id is answered as the first request was, with the refund as it stands now.",
+        is_once=True,
     ),
     "POST /v1/customers/{customer_id}/subscriptions/{order_id}/cancel": Described(
         "cancel_subscription",
         "Have Waffo cancel a subscription: it ends with its period, or at once where that is not paid",
-        {HTTPStatus.OK: Answer(OrderActionBody)},
+        {HTTPStatus.OK: Answer(OrderActionBody, REPLAYED)},
         body=Body(OrderActionRequest, is_required=False),
         refusals=("order_not_found", "wrong_order_status", "customer_erased", "waffo_unavailable", "waffo_refused"),
+        is_once=True,
     ),
     "POST /v1/customers/{customer_id}/subscriptions/{order_id}/reactivate": Described(
         "reactivate_subscription",
         "Have Waffo withdraw the cancellation of a subscription that is canceling",
-        {HTTPStatus.OK: Answer(OrderActionBody)},
+        {HTTPStatus.OK: Answer(OrderActionBody, REPLAYED)},
         body=Body(OrderActionRequest, is_required=False),
         refusals=("order_not_found", "wrong_order_status", "customer_erased", "waffo_unavailable", "waffo_refused"),
+        is_once=True,
     ),
     "GET /v1/plans": Described(
         "list_plans",

@@ -28,7 +28,7 @@ def client(cli: Cli, service: str) -> Any:
         return cli.aws(service, cli.profile)
     try:
         boto3 = importlib.import_module("boto3")
-        config = importlib.import_module("botocore.config").Config(connect_timeout=3, read_timeout=20)
+        config = importlib.import_module("botocore.config").Config(connect_timeout=3, read_timeout=40)
     except ImportError:
         raise usage("boto3 is not installed", 'pipx inject pancake-meter-cli "boto3>=1.40"', "no_boto3") from None
     profile = cli.profile

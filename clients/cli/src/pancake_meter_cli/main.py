@@ -14,6 +14,7 @@ from pancake_meter_cli.commands import (
     grants,
     keys,
     live,
+    migrate,
     money,
     operate,
     parked,
@@ -57,7 +58,7 @@ def root(
     """Run a day with a pancake-meter stack, on this machine or in AWS."""
 
 
-for module in (session, doctor, operate, trigger, live, usage, grants, money):
+for module in (session, doctor, operate, trigger, live, usage, grants, money, migrate):
     module.register(app)
 for noun in (
     customers.app,

@@ -84,6 +84,11 @@ def body_retention(environ: Mapping[str, str] = os.environ) -> timedelta:
     return timedelta(days=int(text))
 
 
+def reads_stream(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the stack reads its table's stream: without that, what follows from it would not stay up to date."""
+    return environ.get("READS_STREAM") != "false"
+
+
 @dataclass(frozen=True, slots=True)
 class BulkSettings:
     """The queue of bulk usage."""

@@ -20,11 +20,17 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 def register(root: typer.Typer) -> None:
     """Add them."""
 
-    @command(root, "reconcile", "reconcile", "reconcile --json")
-    def reconcile(cli: Cli) -> None:
+    @command(root, "reconcile", "reconcile", "reconcile --dry-run", "reconcile --json")
+    def reconcile(
+        cli: Cli,
+        *,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would be healed, and change nothing.")
+        ] = False,
+    ) -> None:
         """Ask Waffo now for what no webhook reported, and heal it. The schedule does so too."""
         with cli.progress("asking Waffo"):
-            answer = cli.api.post("/v1/reconciliations")
+            answer = cli.api.post("/v1/reconciliations?dry_run=true" if dry_run else "/v1/reconciliations")
         cli.show(answer)
 
     @command(root, "connect", "connect", "connect --webhook-url https://abc.lambda-url.eu-west-1.on.aws/")

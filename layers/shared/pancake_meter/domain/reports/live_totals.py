@@ -152,7 +152,8 @@ CHURN_REPORT: Final = "CHURN"
 """A row for each month and plan: what was new, and what was lost."""
 
 RECURRING_REPORT: Final = "RECURRING"
-"""A row for each currency, billing period and plan: the sum of the prices of those that pay, and how many they are."""
+"""A row for each currency, billing period and plan: the sum of the prices of those that pay, how many they are, and of how
+many of them the price is known by their charge alone."""
 
 
 def _order_cells(order: OrderFacts, *, is_live: bool, is_superseded: bool) -> Cells:
@@ -166,14 +167,25 @@ def _order_cells(order: OrderFacts, *, is_live: bool, is_superseded: bool) -> Ce
         state = state_of(order)
         cells[Cell(SUBSCRIPTIONS_REPORT, plan, state)] = Decimal(1)
         if state != "trialing":
-            price = order.paid.list_price if order.paid is not None else None
+            sold = order.paid.list_price if order.paid is not None else None
+            price = sold if sold is not None else _price_charged(order)
             currency = order.currency if price is not None else None
             row = f"{currency or NO_CURRENCY}#{order.billing_period or NO_CURRENCY}#{plan}"
             cells |= {
                 Cell(RECURRING_REPORT, row, "amount"): price if currency is not None and price is not None else ZERO,
                 Cell(RECURRING_REPORT, row, "count"): Decimal(1),
+                Cell(RECURRING_REPORT, row, "by_charge"): Decimal(sold is None and currency is not None),
             }
     return _without_nothing(cells)
+
+
+def _price_charged(order: OrderFacts) -> Decimal | None:
+    """Return the list price that the latest charge of the paid period states; ``None`` where none does."""
+    charges = order.charges_of(order.paid) if order.paid is not None else []
+    priced = [
+        (charge.paid_at, charge.price) for charge in charges if charge.price is not None and charge.charged > ZERO
+    ]
+    return max(priced, key=lambda each: each[0])[1] if priced else None
 
 
 def _by_day(meter: str, plan: str, days: Mapping[date, Decimal]) -> dict[Cell, Decimal]:

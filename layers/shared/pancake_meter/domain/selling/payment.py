@@ -184,6 +184,12 @@ class Payment:
         return "succeeded" if refund.stands else "failed"
 
     @property
+    def open_requests(self) -> tuple[RefundRequest, ...]:
+        """Refunds that were asked for and of which Waffo has not said what becomes of them, the oldest first."""
+        waiting = [each for each in self.requests.values() if self.state_of(each) == "requested"]
+        return tuple(sorted(waiting, key=lambda each: (each.at, each.id)))
+
+    @property
     def refundable(self) -> Decimal | None:
         """Money that may yet be asked for: what was paid, less what went back and what is asked for; ``None``: unknown."""
         if self.told_charge is None or self.paid_amount is None:

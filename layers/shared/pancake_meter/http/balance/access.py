@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.balance.balance import Balance
-from pancake_meter.http.balance.grants import Reason
+from pancake_meter.http.balance.grants import LedgerReason
 from pancake_meter.http.fields import MeterName, WireModel
 
 
@@ -15,7 +15,7 @@ class BlockRequest(WireModel):
     Without a meter it is all of them, also those that the customer uses for the first time later.
     """
 
-    reason: Reason
+    reason: LedgerReason
     meter: MeterName | None = None
 
 

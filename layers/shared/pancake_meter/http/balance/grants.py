@@ -26,12 +26,14 @@ from pancake_meter.http.idempotency import KEY_PATTERN
 from pancake_meter.usecases.balance.grants import HeldGrant
 from pancake_meter.usecases.balance.operate import REASON_LENGTH_MAX
 
-Reason = Annotated[
+LedgerReason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_LENGTH_MAX),
     AfterValidator(without_controls),
     WithJsonSchema({"type": "string", "pattern": REASON_PATTERN, "minLength": 1, "maxLength": REASON_LENGTH_MAX}),
 ]
+"""Why an operator changes a balance: it is kept with it, so it is shorter than other reasons."""
+
 CallerMadeId = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 KIND_DEFAULT: Final = "promotion"
@@ -51,7 +53,7 @@ class GrantRequest(WireModel):
     starts_at: Instant | None = None
     expires_at: Instant | None = None
     priority: Annotated[int, Field(strict=True, ge=0, le=PRIORITY_MAX), WHOLE] | None = None
-    reason: Reason | None = None
+    reason: LedgerReason | None = None
     id: CallerMadeId | None = None
 
     @property

@@ -130,10 +130,15 @@ class MovedRow(TypedDict):
 
 
 class RecurringBody(TypedDict):
-    """What subscriptions come to a month: list prices with tax. A week counts as 12/52 of a month, a year as 12 months."""
+    """What subscriptions come to a month: the list prices, with tax, at which the plans were sold.
+
+    ``by_charge`` of them were sold at a price that nobody stated: the list price of their latest charge counts. A week
+    counts as 12/52 of a month, a year as 12 months.
+    """
 
     amount: Amount
     subscriptions: int
+    by_charge: int
 
 
 class RecurringOfPlan(RecurringBody):
@@ -256,11 +261,13 @@ def _recurring(currency: str, rows: Sequence[Recurring]) -> RecurringOfCurrency:
         "currency": currency,
         "amount": monthly_amount(total, currency).display,
         "subscriptions": sum(row.subscriptions for row in rows),
+        "by_charge": sum(row.by_charge for row in rows),
         "by_plan": [
             {
                 "plan": row.plan,
                 "amount": monthly_amount(row.amount, currency).display,
                 "subscriptions": row.subscriptions,
+                "by_charge": row.by_charge,
             }
             for row in rows
         ],

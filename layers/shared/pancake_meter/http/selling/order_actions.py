@@ -20,7 +20,8 @@ _RETRY_SECONDS: Final = 2
 class OrderActionRequest(WireModel):
     """Body of ``POST .../subscriptions/{order_id}/cancel`` and ``.../reactivate``; it may be left out.
 
-    ``id`` is the caller's: a repeat with it gets the first answer. Without one the state of the order decides.
+    ``id`` is the caller's: a repeat with it gets the first answer. The header ``Idempotency-Key`` may stand in its
+    place. Without both the state of the order decides.
     """
 
     id: Annotated[str, StringConstraints(pattern=KEY_PATTERN)] | None = None

@@ -61,7 +61,8 @@ def _when(kind: ResolvedAs, *then: dict[str, Any]) -> dict[str, Any]:
 
 
 class ResolveRequest(WireModel):
-    """Body of ``POST /v1/payments/{payment_id}/resolve``: what the payment is. ``id`` is the caller's.
+    """Body of ``POST /v1/payments/{payment_id}/resolve``: what the payment is. ``id`` is the caller's;
+    the header ``Idempotency-Key`` may stand in its place.
 
     ``units`` takes ``meter`` and ``quantity``; where ``priority`` and ``expires_at`` are left out, those of the meter's
     top-up hold. ``checkout`` takes ``checkout_id``, or means the checkout that the payment names.
@@ -77,7 +78,7 @@ class ResolveRequest(WireModel):
         },
     )
 
-    id: RequestId
+    id: RequestId | None = None
     reason: Reason
     as_: Annotated[ResolvedAs, Field(alias="as")]
     meter: MeterName | None = None
@@ -108,9 +109,12 @@ def _above_zero(amount: str) -> str:
 
 
 class RefundPaymentRequest(WireModel):
-    """Body of ``POST /v1/payments/{payment_id}/refund``. Without ``amount`` all that is left is refunded."""
+    """Body of ``POST /v1/payments/{payment_id}/refund``. Without ``amount`` all that is left is refunded.
 
-    id: RequestId
+    ``id`` is the caller's; the header ``Idempotency-Key`` may stand in its place.
+    """
+
+    id: RequestId | None = None
     reason: Reason
     amount: (
         Annotated[_AmountText, AfterValidator(_above_zero), Field(json_schema_extra={"not": {"pattern": "^[0.]*$"}})]

@@ -20,6 +20,7 @@ from pancake_meter.domain.selling.payment import (
 from pancake_meter.domain.selling.refund import NO_MARKS, Refund, RefundMarks
 from pancake_meter.domain.selling.refund_request import RefundRequest
 from pancake_meter.domain.selling.resolution import Resolution
+from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
@@ -28,6 +29,7 @@ from pancake_meter.store.table import Item, Put, Table, Write
 _ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
 _ORDER_PREFIX = "ORDER#"
+_OPEN_REFUNDS: Final = "REFUNDS#open"
 _ID_BYTES_MAX: Final = 1024
 """A key has 2,048 bytes."""
 
@@ -105,6 +107,43 @@ def list_payments(
     page = newest[:limit]
     is_last = not cut and len(newest) <= limit
     return [_payment(item) for item in page], None if is_last or not page else page[-1]["listed_at"]
+
+
+def requests_writes(payment: Payment) -> list[Write]:
+    """Return the writes of a payment of which only the refunds that were asked for have changed.
+
+    An item beside the payment lists it as long as Waffo has not answered for all of them.
+    """
+    item = {"PK": f"{_PREFIX}{payment.payment_id}", "SK": "REFUNDS"}
+    if payment.open_requests:
+        since = timestamp(payment.open_requests[0].at)
+        item |= {"listing": _OPEN_REFUNDS, "listed_at": f"{since}#{payment.payment_id}"}
+    return [payment_write(payment), Put(item)]
+
+
+def payments_with_open_refunds(
+    table: Table, *, limit: int, start: Mapping[str, Any] | None
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return a page of the ids of payments for whose refunds Waffo has not answered, the longest waiting first."""
+    items, following = table.query(
+        "listing = :listing", {":listing": _OPEN_REFUNDS}, limit=limit, index="listing", start=start
+    )
+    return [item["PK"].removeprefix(_PREFIX) for item in items], following
+
+
+def list_payment(table: Table, payment_id: str) -> bool:
+    """Put a payment that an earlier version wrote into the lists; return whether it was not there.
+
+    Whoever writes it at the same time puts it there too.
+    """
+    item = table.get(_payment_key(payment_id))
+    if item is None or "listing" in item:
+        return False
+    try:
+        table.write(_payment_put(_payment(item)))
+    except WriteRefused:
+        return False
+    return True
 
 
 def payment_write(payment: Payment) -> Put:

@@ -4,7 +4,7 @@ The stream tells every change at least once, and those of one item in order. It 
 may split at any time: whoever follows it has to know a repetition from the item itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -106,10 +106,15 @@ def read_changes(event: Mapping[str, Any]) -> Batch:
         record = _record(told["dynamodb"])
         at.append(record.at)
         try:
-            changes.append(_change(record, told["dynamodb"]))
+            changes.append(_told(record, told["dynamodb"]))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one record must not stop the shard
             unreadable.append(Unreadable(record, f"{type(error).__name__}: {error}"))
     return Batch(changes, unreadable, min(at, default=None), max(at, default=None))
+
+
+def change_of_item(item: Item, at: datetime) -> Change:
+    """Return a stored item as the change that made it so, at about ``at``. Raises `ValueError` for another kind of item."""
+    return _change(Record("0", {"PK": item["PK"], "SK": item["SK"]}, at), item, lambda _: None)
 
 
 def _record(told: Mapping[str, Any]) -> Record:
@@ -118,18 +123,21 @@ def _record(told: Mapping[str, Any]) -> Record:
     return Record(str(told["SequenceNumber"]), key, at)
 
 
-def _change(record: Record, told: Mapping[str, Any]) -> Change:
-    after = _image(told["NewImage"])
+def _told(record: Record, told: Mapping[str, Any]) -> Change:
+    return _change(record, _image(told["NewImage"]), lambda read: _before(told, read))
+
+
+def _change(record: Record, after: Item, before: Callable[[Any], Any]) -> Change:
     kind, _, rest = record.key["SK"].partition("#")
     match kind:
         case "BALANCE":
-            return BalanceChanged(record, _before(told, balance_from_item), balance_from_item(after))
+            return BalanceChanged(record, before(balance_from_item), balance_from_item(after))
         case "CHART":
             meter, _, _ = rest.partition("#")
             customer_id = customer_of(record.key["PK"])
-            return ChartChanged(record, customer_id, meter, _before(told, chart_from_item), chart_from_item(after))
+            return ChartChanged(record, customer_id, meter, before(chart_from_item), chart_from_item(after))
         case "SUBSCRIPTION":
-            return SubscriptionChanged(record, _before(told, subscription_from_item), subscription_from_item(after))
+            return SubscriptionChanged(record, before(subscription_from_item), subscription_from_item(after))
         case _:
             raise ValueError("no item whose changes are followed")
 

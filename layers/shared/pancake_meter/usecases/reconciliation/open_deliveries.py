@@ -76,8 +76,7 @@ def reconcile_open(run: Run, verdict: Literal["parked", "failed"]) -> Tally:
         outcome = retry_delivery(metering, kept.digest, run.now, told=told, unparks=unparks, pause=pause)
         if outcome.verdict not in ("parked", "failed"):
             unparked.add(outcome.order_id)
-        judged = run.judged(outcome)
-        return "unchanged" if outcome.verdict == kept.verdict else judged
+        return "unchanged" if outcome.verdict == kept.verdict else run.judged(outcome)
 
     return run.walk_ours(
         f"{verdict}_deliveries",

@@ -1,34 +1,40 @@
 """Reconciliation: what no webhook told us is found in Waffo's GraphQL and applied, through the same code as webhooks.
 
-Seven passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
+Eight passes, each over its own list: deliveries that Waffo gave up on (with their payload), subscription orders that Waffo
 calls live, orders that only we hold for live, checkouts of ours that were never heard of again, our own deliveries that
-are parked or have failed, and payments that were refunded and whose charge is not known. Each may fail or run
+are parked or have failed, payments that were refunded and whose charge is not known, and refunds that an operator asked
+for and whose answer was lost. Each may fail or run
 out of time for itself; the next run goes on. Nothing here decides: it finds what may be missing, and events decide.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pancake_meter.store.rehearsal import RehearsedTable
+from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.reconciliation.charges import reconcile_charges
 from pancake_meter.usecases.reconciliation.checkouts import reconcile_checkouts
 from pancake_meter.usecases.reconciliation.deliveries import reconcile_deliveries
 from pancake_meter.usecases.reconciliation.open_deliveries import reconcile_open
 from pancake_meter.usecases.reconciliation.orders import reconcile_held_orders, reconcile_orders
-from pancake_meter.usecases.reconciliation.run import BoughtTwice, Reconciling, Run, Tally
+from pancake_meter.usecases.reconciliation.refunds import reconcile_refunds
+from pancake_meter.usecases.reconciliation.run import BoughtTwice, Found, Reconciling, Run, Tally
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter.
 
-    ``unparked_flags`` are flags of deliveries that an event of their order allowed to apply: no pass has them as entries.
+    ``found`` are the first events that were missing. ``unparked_flags`` are flags of deliveries that an event of their order
+    allowed to apply: no pass has them as entries.
     """
 
     started_at: datetime
     passes: Mapping[str, Tally]
     bought_twice: Sequence[BoughtTwice] = ()
     unparked_flags: Sequence[str] = ()
+    found: Sequence[Found] = ()
 
     @property
     def healed(self) -> int:
@@ -84,5 +90,16 @@ def reconcile(
         "failed_deliveries": reconcile_open(run, "failed"),
         # After the refunds that have just found their payment.
         "uncharged_payments": reconcile_charges(run),
+        "refunds": reconcile_refunds(run),
     }
-    return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags))
+    return Report(now, passes, tuple(run.bought_twice), tuple(run.unparked_flags), tuple(run.found))
+
+
+def rehearsed(reconciling: Reconciling) -> Reconciling:
+    """Return the collaborators of a run that finds and judges as any other, and changes nothing.
+
+    What rests on something that the same run would write is found as far as it reads the very item.
+    """
+    metering = reconciling.metering
+    tried = Metering(RehearsedTable(metering.table), metering.catalog, erasures=metering.erasures)
+    return replace(reconciling, metering=tried)

@@ -94,12 +94,26 @@ class BoughtTwice:
     is_new: bool
 
 
+FOUND_MAX: Final = 100
+"""Events that one report names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event that no webhook had told, or that could not be applied before, and what it came to."""
+
+    event_type: str
+    order_id: str | None
+    customer_id: str | None
+    judged: Judged
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run. ``may_go_on`` says whether there is time; ``on_failure`` hears of (pass, reference, error).
 
     ``bought_twice`` collects the customers that have bought twice, as far as this run has seen; ``unparked_flags`` the flags
-    of deliveries that others allowed to apply.
+    of deliveries that others allowed to apply; ``found`` the first events.
     """
 
     reconciling: Reconciling
@@ -108,11 +122,15 @@ class Run:
     on_failure: Callable[[str, str, Exception], None]
     bought_twice: list[BoughtTwice] = field(default_factory=list)
     unparked_flags: list[str] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
     def judged(self, outcome: Outcome) -> Judged:
-        """Return the line of the report that an outcome counts on, and note the flags of what it unparked."""
+        """Return the line of the report that an outcome counts on, and note what was found and what it unparked."""
         self.unparked_flags.extend(outcome.unparked_flags)
-        return _judged(outcome)
+        judged = _judged(outcome)
+        if judged != "unchanged" and len(self.found) < FOUND_MAX:
+            self.found.append(Found(outcome.event_type, outcome.order_id, outcome.customer_id, judged))
+        return judged
 
     def note_bought_twice(self, subscription: Subscription, *, is_new: bool) -> None:
         """Put a customer on the report who has bought twice."""

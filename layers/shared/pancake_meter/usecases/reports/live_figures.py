@@ -90,11 +90,15 @@ class LiveFigures:
 
 @dataclass(frozen=True, slots=True)
 class Recurring:
-    """What the subscriptions of a plan come to a month, in one currency: list prices, exactly."""
+    """What the subscriptions of a plan come to a month, in one currency: list prices as they were sold, exactly.
+
+    ``by_charge`` are those of which no such price is known, but the list price of their charge.
+    """
 
     plan: str
     amount: Fraction
     subscriptions: int
+    by_charge: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,8 @@ def read_subscriptions(table: Table, months: Sequence[str]) -> SubscriptionFigur
             continue
         known = recurring.setdefault(currency, {}).get(plan, Recurring(plan, Fraction(0), 0))
         monthly = known.amount + Fraction(amount) * _MONTHLY[billing_period]
-        recurring[currency][plan] = Recurring(plan, monthly, known.subscriptions + count)
+        by_charge = known.by_charge + int(figures.get("by_charge", _ZERO))
+        recurring[currency][plan] = Recurring(plan, monthly, known.subscriptions + count, by_charge)
     by_currency = {currency: [by_plan[plan] for plan in sorted(by_plan)] for currency, by_plan in recurring.items()}
     return SubscriptionFigures(read_freshness(table), plans, moved, dict(sorted(by_currency.items())), unpriced)
 

@@ -5,7 +5,7 @@ request is sent again. Units are taken back when Waffo's webhook says that the m
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
@@ -23,14 +23,17 @@ from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.domain.selling.refund_request import MAX_REQUESTS, RefundRequest, ticket_reference, ticket_state
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.errors import StoreBusy, WriteRefused
-from pancake_meter.store.selling.payments import payment_write, read_payment
+from pancake_meter.store.selling.payments import read_payment, requests_writes
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.selling.waffo_refusal import is_about_the_request, words_of
-from pancake_meter.waffo.checkout import check_short_id
+from pancake_meter.waffo.checkout import RefundTicket, check_short_id
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidRequest, WaffoRejected
 
 _ATTEMPTS_MAX: Final = 8
+_IN_FLIGHT: Final = timedelta(minutes=5)
+"""So long after it was asked for, a refund may still be on its way to Waffo."""
+
 _NO_REASON: Final = "requested_by_merchant"
 """What Waffo is told where the operator's words are gone with the customer."""
 
@@ -40,7 +43,7 @@ class Refunding:
     """The collaborators of a refund: ``erasures`` are the customers who were erased."""
 
     table: Table
-    erasures: Erasures
+    erasures: Erasures | None
     waffo: WaffoClient
 
 
@@ -80,6 +83,33 @@ def refund_payment(refunding: Refunding, payment_id: str, wish: RefundWish, now:
     answered = _sent(refunding, payment, request, is_new=is_new)
     payment = _keep_answer(refunding, payment_id, answered)
     return RefundAsked(payment, _accepted(answered), is_replay=not is_new)
+
+
+def ask_after(refunding: Refunding, payment_id: str, now: datetime) -> bool:
+    """Ask Waffo what became of the refunds of a payment that it has not answered for; return whether anything did.
+
+    Nothing is sent: a refund that Waffo was never asked for waits for the operator to repeat it.
+
+    Raises:
+        PaymentNotFound: no payment has that id.
+        WaffoApiError: Waffo did not answer; the next run asks again.
+        StoreBusy, StoreUnavailable: passing trouble.
+    """
+    is_news = False
+    payment = _payment(refunding, payment_id)
+    for request in payment.open_requests:
+        if now < request.at + _IN_FLIGHT:
+            continue
+        ticket = refunding.waffo.refund_ticket(request.reference)
+        if ticket is None:
+            continue
+        answered = _answered(request, ticket)
+        if answered != request:
+            payment, is_news = _keep_answer(refunding, payment_id, answered), True
+    if not payment.open_requests and not is_news:
+        # Waffo's webhook was faster: the list does not know yet.
+        _write(refunding, payment)
+    return is_news
 
 
 def _accepted(request: RefundRequest) -> RefundRequest:
@@ -148,6 +178,10 @@ def _sent(refunding: Refunding, payment: Payment, request: RefundRequest, *, is_
             if not is_about_the_request(refusal):
                 raise
             return replace(request, state="failed", refusal=words_of(refusal))
+    return _answered(request, ticket)
+
+
+def _answered(request: RefundRequest, ticket: RefundTicket) -> RefundRequest:
     return replace(request, ticket_id=ticket.id, state=ticket_state(ticket.status))
 
 
@@ -170,10 +204,10 @@ def _payment(refunding: Refunding, payment_id: str) -> Payment:
 
 def _write(refunding: Refunding, payment: Payment) -> bool:
     """Write a payment; return whether nobody else was faster. An erasure renames it, which counts as somebody else."""
-    owner = payment.customer_id
-    demands = [] if is_pseudonym(owner) else [refunding.erasures.unless_erased(owner)]
+    owner, erasures = payment.customer_id, refunding.erasures
+    demands = [] if is_pseudonym(owner) or erasures is None else [erasures.unless_erased(owner)]
     try:
-        refunding.table.transact([payment_write(payment), *demands])
+        refunding.table.transact([*requests_writes(payment), *demands])
     except WriteRefused:
         return False
     return True
