@@ -85,8 +85,8 @@ async def _forward(client: httpx.AsyncClient, request: Request, url: str) -> Res
     except httpx.HTTPError as error:
         return JSONResponse({"title": "The local stack did not answer", "detail": type(error).__name__}, 502)
     response = Response(answer.content, answer.status_code)
-    # What httpx has decoded must not be called encoded any more.
-    dropped = _HOP_BY_HOP | {"content-encoding"}
+    # What httpx has decoded must not be called encoded any more; the date is the one that our own server adds.
+    dropped = _HOP_BY_HOP | {"content-encoding", "date"}
     response.raw_headers = [
         (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode("latin-1") not in dropped
     ]

@@ -25,7 +25,7 @@ def main() -> None:
         store_id=given.store_id,
         store_name=given.store_name,
         mode=given.environment,
-        products=catalog_products(given.catalog, given.environment),
+        products=() if given.empty else catalog_products(given.catalog, given.environment),
         webhook_private_key_pem=given.platform_private_key.read_text("ascii") if given.platform_private_key else None,
         webhook_url=given.webhook_url,
         base_url=given.base_url,
@@ -56,6 +56,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--webhook-url", help="where every event goes; left out: none yet")
     parser.add_argument("--base-url", help="where browsers find the checkout pages; left out: as the API was called")
     parser.add_argument("--catalog", type=Path, default=Path(environ.get("CATALOG_PATH") or DEFAULT_CATALOG))
+    parser.add_argument("--empty", action="store_true", help="a new store, without products")
     parser.add_argument("--seed", type=int, help="fixes every id; left out: each run has its own")
     parser.add_argument("--clock-file", type=Path, help="where to tell how the clock stands; left out: nowhere")
     parser.add_argument("--retry-base-seconds", type=float, default=1.0, help="before the first retry; then doubled")

@@ -142,10 +142,13 @@ class Api:
 
     def _compare_clocks(self, response: httpx.Response) -> None:
         try:
-            told = parsedate_to_datetime(response.headers["Date"])
-        except (KeyError, ValueError):
+            # Behind a proxy there are two: the first is of who answered last.
+            told = parsedate_to_datetime(response.headers.get_list("Date")[0])
+        except (IndexError, ValueError):
             return
-        self.clock_difference_seconds = (datetime.now(UTC) - told).total_seconds()
+        # A date of which no zone is known is in UTC (RFC 9110).
+        stated = told.replace(tzinfo=UTC) if told.tzinfo is None else told
+        self.clock_difference_seconds = (datetime.now(UTC) - stated).total_seconds()
 
     def _failure(self, error: PancakeMeterError) -> Failure:
         return of_client(error, what_helps(error.code))
