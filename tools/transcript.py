@@ -24,7 +24,7 @@ FOLDERS: Final = ("clients/cli/src", "clients/python/src", "layers/shared")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command. ``keep``: patterns with one group, by name. What they find in the output is ``{name}`` in later commands."""
+    """A command. ``keep``: patterns with one group, by name. What they find in the output later commands name ``{name}``."""
 
     command: str
     keep: Mapping[str, str] = field(default_factory=dict)
@@ -67,8 +67,8 @@ SECTIONS: Final = (
     ),
     Section(
         "The first refusal",
-        "Ada has bought nothing and has the units of the free plan. Your backend asks for more. The refusal has the reason,\n"
-        "the quota and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
+        "Ada has bought nothing and has the units of the free plan. Your backend asks for more. The refusal has the\n"
+        "reason, the quota and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
         (
             Step("pancake-meter customers quota ada"),
             _backend("holds", meter="tokens", quantity=20_000, id="call-1"),
@@ -77,8 +77,8 @@ SECTIONS: Final = (
     ),
     Section(
         "Trigger",
-        "Ada subscribes in the Waffo simulator. The same request is granted, and settled with what was used. The subscription\n"
-        "renews; each webhook arrives twice and counts once.",
+        "Ada subscribes in the Waffo simulator. The same request is granted, and settled with what was used. The\n"
+        "subscription renews; each webhook arrives twice and counts once.",
         (
             Step(
                 "pancake-meter trigger subscription.activated --customer ada --product Starter",
