@@ -230,4 +230,4 @@ def test_the_page_of_the_data_model_has_every_word_that_begins_a_key() -> None:
         for word in re.findall(r'"([A-Z_]{4,})#', module.read_text())
     }
     assert len(words) > 20
-    assert {word for word in words if f"`{word}" not in page and f"`#{word}" not in page} == set()
+    assert {word for word in words if f"`{word}#" not in page and f"#{word}#" not in page} == set()
