@@ -115,7 +115,8 @@ class Cli:
             request_id = failure.more.get("request_id")
             typer.echo(f"{failure.code}: {failure.detail}", err=True)
             for fault in failure.more.get("errors", ()):
-                typer.echo(f"  {fault.get('field')}: {fault.get('fault')}", err=True)
+                where = f"{fault['field']}: " if fault.get("field") else ""
+                typer.echo(f"  {where}{fault.get('fault')}", err=True)
             if failure.helps:
                 typer.echo(f"what helps: {failure.helps}", err=True)
             if request_id:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from pancake_meter_cli import output
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.failures import Failure
 
@@ -53,6 +54,9 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Run], Run]
             except Failure as failure:
                 raise cli.fail(failure) from failure
             except KeyboardInterrupt:
+                raise typer.Exit from None
+            except BrokenPipeError:
+                output.write_no_more()
                 raise typer.Exit from None
 
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]

@@ -17,6 +17,7 @@ _OWN: Final[Mapping[str, str]] = {
     "forbidden": "see what the key may do with `pancake-meter keys own`, or log in with another",
     "no_answer": "see that the stack is up and that the profile's api_url is right: pancake-meter profiles",
     "unexpected_answer": "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles",
+    "unknown": "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles",
     "not_found": "the stack may be older than this command: deploy it again",
     "throttled": "repeat it in a second",
     "gateway_error": "repeat it; it cannot count twice",

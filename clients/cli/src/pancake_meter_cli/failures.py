@@ -7,6 +7,8 @@ from typing import Any
 from pancake_meter_client.errors import PancakeMeterError, UnexpectedAnswer
 
 SERVER_TROUBLE = 500
+NOT_OURS = "unknown"
+"""The code of an answer that is no problem of the API's."""
 
 
 class ExitStatus(IntEnum):
@@ -55,6 +57,6 @@ def refused(code: str, detail: str, helps: str = "") -> Failure:
 def of_client(error: PancakeMeterError, helps: str) -> Failure:
     """Return the failure that an error of the API's client stands for."""
     detail = str(error.problem.get("detail", "no detail"))
-    is_trouble = isinstance(error, UnexpectedAnswer) or (error.status or 0) >= SERVER_TROUBLE
+    is_trouble = isinstance(error, UnexpectedAnswer) or error.code == NOT_OURS or (error.status or 0) >= SERVER_TROUBLE
     status = ExitStatus.UNREACHABLE if is_trouble else ExitStatus.REFUSED if error.status else ExitStatus.USAGE
     return Failure(status, error.code, detail, helps, error.problem)

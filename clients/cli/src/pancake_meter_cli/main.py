@@ -3,7 +3,9 @@
 Exit statuses: 0 done, 1 refused by the API (or a check found a fault), 2 not called as it should be, 3 no useful answer.
 """
 
-from typing import Annotated
+import json
+import sys
+from typing import Annotated, Final
 
 import typer
 
@@ -24,7 +26,11 @@ from pancake_meter_cli.commands import (
     trigger,
     usage,
 )
+from pancake_meter_cli.failures import ExitStatus
+from pancake_meter_cli.failures import usage as usage_failure
 from pancake_meter_cli.version import __version__
+
+NAME: Final = "pancake-meter"
 
 EXIT_STATUSES = (
     "Exit statuses: 0 done; 1 refused by the API, or a check found a fault; "
@@ -32,7 +38,7 @@ EXIT_STATUSES = (
 )
 
 app = typer.Typer(
-    name="pancake-meter",
+    name=NAME,
     help="Run a day with a pancake-meter stack, on this machine or in AWS.",
     epilog=EXIT_STATUSES,
     no_args_is_help=True,
@@ -73,5 +79,18 @@ for noun in (
 
 
 def main() -> None:
-    """Run the command."""
-    app()
+    """Run the command. With ``--json`` a wrong call too is told as one JSON document."""
+    if "--json" not in sys.argv:
+        app(prog_name=NAME)
+        return
+    try:
+        status = app(prog_name=NAME, standalone_mode=False)
+    except typer.Abort:
+        status = int(ExitStatus.REFUSED)
+    except Exception as error:
+        detail = getattr(error, "format_message", None)
+        if detail is None:
+            raise
+        typer.echo(json.dumps(usage_failure(str(detail())).to_json(), ensure_ascii=False), err=True)
+        status = int(ExitStatus.USAGE)
+    sys.exit(status or 0)

@@ -1,6 +1,8 @@
 """How answers are shown to a person: tables, records, bars. With ``--json`` none of this is used."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -16,10 +18,22 @@ Column = tuple[str, str]
 """A heading and where its value is in a row: names with dots between them."""
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command: by itself rich ends the process with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console. Where nobody looks, lines are long, so that ids can be cut out of them."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return made if made.is_terminal else _Console(stderr=stderr, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+def write_no_more() -> None:
+    """Write nothing to stdout from now on: who read it has seen enough, as ``head`` has. That is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], empty: str = "none") -> RenderableType:

@@ -67,6 +67,11 @@ def read_store(waffo: Waffo) -> Store:
     )
 
 
+def is_example(product_id: str | None) -> bool:
+    """Whether an id is one of the catalog that is shipped."""
+    return product_id is not None and EXAMPLE_ID.fullmatch(product_id) is not None
+
+
 def products_of(catalog: Catalog) -> list[Product]:
     """Return the catalog's products with the one that carries usage."""
     return [*catalog.products, *([catalog.usage_product] if catalog.usage_product else [])]

@@ -16,6 +16,7 @@ from pancake_meter_cli.products import (
     Environment,
     Store,
     differences_of,
+    is_example,
     metadata,
     price_fields,
     products_of,
@@ -52,6 +53,9 @@ class Draft:
                 if not isinstance(ids, MutableMapping):
                     ids = table["product_id"] = tomlkit.inline_table()
                 ids[environment] = product_id
+                # The ids of the example are no store's: they go as soon as the product is your own.
+                for other in [name for name, id_ in ids.items() if is_example(id_)]:
+                    del ids[other]
         self.path.write_text(tomlkit.dumps(self.document), encoding="utf-8")
 
 

@@ -12,7 +12,8 @@ from pancake_meter_cli.command import command
 from pancake_meter_cli.commands.money import price_page
 from pancake_meter_cli.doctoring import account, launch, stack
 from pancake_meter_cli.doctoring.findings import Check, Finding, Patient, examine
-from pancake_meter_cli.failures import ExitStatus, Failure
+from pancake_meter_cli.failures import ExitStatus, Failure, usage
+from pancake_meter_cli.profiles import require
 
 AREAS: dict[str, dict[str, Check]] = {"stack": stack.CHECKS, "launch": launch.CHECKS, "aws": account.CHECKS}
 STYLES = {"ok": "green", "fault": "bold red", "warning": "yellow", "open": "cyan", "not_checked": "dim"}
@@ -32,9 +33,13 @@ def register(root: typer.Typer) -> None:
     ) -> None:
         """Run the launch checklist and the technical checks. Each finding names the fault and the fix.
 
-        The exit status is 1 when there is a fault. What nobody could look at is told as not checked, never as fine.
+        The exit status is 1 when there is a fault, 3 when the stack gives no answer. What nobody could look at is told
+        as not checked, never as fine.
         """
+        _demand_known(only or [])
         patient = Patient(cli)
+        if _is_wanted("stack", "key", only or []):
+            require(cli.profile, "api_url")
         found = _look(cli, patient, only or [])
         mended: list[str] = []
         if fix:
@@ -54,18 +59,33 @@ def register(root: typer.Typer) -> None:
         )
         if counts["fault"] or (is_launch and counts["open"]):
             raise typer.Exit(int(ExitStatus.REFUSED))
+        if any(row["check"] == "key" and row["status"] == "not_checked" for row in rows):
+            raise typer.Exit(int(ExitStatus.UNREACHABLE))
 
 
 def _look(cli: Cli, patient: Patient, only: list[str]) -> list[tuple[str, Finding]]:
     found: list[tuple[str, Finding]] = []
     for area, checks in AREAS.items():
         for name, check in checks.items():
-            if not only or area in only or name in only:
+            if _is_wanted(area, name, only):
                 with cli.progress(f"looking at {name.replace('_', ' ')}"):
                     found += examine(name, check, patient)
-            if name == "key" and any(each.status == "fault" for _, each in found[-1:]):
+            if name == "key" and any(each.status in {"fault", "not_checked"} for _, each in found[-1:]):
+                # Without a key that the stack takes, every further finding would be the same one.
                 return found
     return found
+
+
+def _is_wanted(area: str, name: str, only: list[str]) -> bool:
+    return not only or area in only or name in only
+
+
+def _demand_known(only: list[str]) -> None:
+    """Raise ``Failure`` for a name that is no area and no check: nothing looked at would look like nothing found."""
+    known = [*AREAS, *(name for checks in AREAS.values() for name in checks)]
+    for each in only:
+        if each not in known:
+            raise usage(f"there is no check {each!r}", f"one of: {', '.join(known)}", "unknown_check")
 
 
 def _repair(name: str, finding: Finding) -> str:

@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
+from rich.text import Text
 
 from pancake_meter_cli.api import Json
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.command import command
 from pancake_meter_cli.failures import usage
+from pancake_meter_cli.missing import lost_deliveries, unknown_orders
 from pancake_meter_cli.profiles import require
 from pancake_meter_cli.waffo import EVENT_TYPES, Waffo
 
@@ -20,11 +22,25 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 def register(root: typer.Typer) -> None:
     """Add them."""
 
-    @command(root, "reconcile", "reconcile", "reconcile --json")
-    def reconcile(cli: Cli) -> None:
-        """Ask Waffo now for what no webhook reported, and heal it. The schedule does so too."""
+    @command(root, "reconcile", "reconcile", "reconcile --dry-run", "reconcile --json")
+    def reconcile(
+        cli: Cli,
+        *,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing, and change nothing.")] = False,
+    ) -> None:
+        """Ask Waffo now for what no webhook reported, and heal it. The schedule does so too.
+
+        With --dry-run the command itself compares: webhooks that Waffo gave up on, and live subscriptions.
+        """
         with cli.progress("asking Waffo"):
-            answer = cli.api.post("/v1/reconciliations")
+            answer: Json = (
+                {"deliveries": lost_deliveries(cli), "orders": unknown_orders(cli)}
+                if dry_run
+                else cli.api.post("/v1/reconciliations")
+            )
+        if dry_run and not any(answer.values()):
+            cli.show(answer, Text("nothing is missing"))
+            return
         cli.show(answer)
 
     @command(root, "connect", "connect", "connect --webhook-url https://abc.lambda-url.eu-west-1.on.aws/")

@@ -13,12 +13,13 @@ from pancake_meter_cli import output
 from pancake_meter_cli.api import Json
 from pancake_meter_cli.cli import Cli
 from pancake_meter_cli.command import command, group
+from pancake_meter_cli.failures import usage as usage_failure
 
 app = group("report", "Revenue, usage and subscriptions.")
 
-Month = Annotated[str | None, typer.Option(help="One month: 2026-03.")]
+Month = Annotated[str | None, typer.Option(help="One month: 2026-03. Without any: this month.")]
 From = Annotated[str | None, typer.Option("--from", help="The first month.")]
-To = Annotated[str | None, typer.Option("--to", help="The last month.")]
+To = Annotated[str | None, typer.Option("--to", help="The last month; without: this month.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 REVENUE_COLUMNS: Final = [
@@ -42,7 +43,7 @@ REVENUE_COLUMNS: Final = [
 )
 def revenue(cli: Cli, *, month: Month = None, from_: From = None, to: To = None, as_csv: Csv = False) -> None:
     """Show revenue by month, currency and what was sold."""
-    answer = cli.api.get("/v1/reports/revenue", **{"month": month, "from": from_, "to": to})
+    answer = cli.api.get("/v1/reports/revenue", **_months(cli, month, from_, to))
     rows = [
         {"month": of["month"], "currency": each["currency"], **row}
         for of in answer["months"]
@@ -63,7 +64,7 @@ def usage(
     as_csv: Csv = False,
 ) -> None:
     """Show units, overage and active customers by month and meter."""
-    answer = cli.api.get("/v1/reports/usage", **{"month": month, "from": from_, "to": to, "meter": meter})
+    answer = cli.api.get("/v1/reports/usage", **_months(cli, month, from_, to), meter=meter)
     _show(cli, answer, answer["months"], _columns(answer["months"]), as_csv=as_csv)
 
 
@@ -117,6 +118,16 @@ def _show(cli: Cli, answer: Json, rows: list[Json], columns: list[str], *, as_cs
         typer.echo(_csv(rows, columns), nl=False)
         return
     cli.show(answer, lambda: output.table(rows, [(name.replace("_", " "), name) for name in columns], "nothing yet"))
+
+
+def _months(cli: Cli, month: str | None, first: str | None, last: str | None) -> dict[str, str | None]:
+    """Return the months that are asked for. Raises ``Failure``."""
+    this_month = f"{cli.now():%Y-%m}"
+    if month is not None and (first or last):
+        raise usage_failure("give --month, or --from and --to")
+    if last is not None and first is None:
+        raise usage_failure("--to needs --from")
+    return {"from": first, "to": last or this_month} if first else {"month": month or this_month}
 
 
 def _columns(rows: list[Json]) -> list[str]:

@@ -10,7 +10,7 @@ from pancake_meter_cli.commands.catalog import catalog_path
 from pancake_meter_cli.commands.deliveries import PAGE_SIZE, newest
 from pancake_meter_cli.doctoring.findings import Check, Finding, Patient
 from pancake_meter_cli.failures import Failure
-from pancake_meter_cli.products import EXAMPLE_ID, differences, products_of, read_store
+from pancake_meter_cli.products import differences, is_example, products_of, read_store
 
 PROBE: Final = "pancake-meter-doctor"
 """A customer who has bought nothing: only asked about, never written."""
@@ -34,14 +34,16 @@ def catalog(patient: Patient) -> Iterator[Finding]:
     yield Finding("ok", f"{catalog_path(patient.cli, None)} can be used (version {read.version[:12]})")
     for warning in catalog_warnings(read):
         yield Finding("warning", str(warning), "docs/catalog.md")
-    examples = [
-        each.name for each in products_of(read) for id_ in each.product_ids.values() if EXAMPLE_ID.fullmatch(id_)
-    ]
-    if examples:
-        names = ", ".join(dict.fromkeys(examples))
-        text = f"the catalog still has the ids of the example it came with: {names}"
-        fix = "create the products at Waffo and put their ids there: pancake-meter catalog push"
-        yield Finding("warning" if patient.cli.profile.has_simulator else "fault", text, fix)
+    stated = patient.cli.profile.waffo_environment
+    for environment, option in (("test", ""), ("prod", " --publish")):
+        names = [each.name for each in products_of(read) if is_example(each.product_ids.get(environment))]
+        if not names:
+            continue
+        text = f"the catalog still has the {environment} ids of the example it came with: {', '.join(names)}"
+        fix = f"create the products at Waffo and put their ids there: pancake-meter catalog push{option}"
+        # The simulator sells the example; and a test stack does not need what is sold in production.
+        is_fault = environment == (stated or patient.environment) and not patient.cli.profile.has_simulator
+        yield Finding("fault" if is_fault else "warning", text, fix)
 
 
 def products(patient: Patient) -> Iterator[Finding]:
@@ -58,7 +60,11 @@ def products(patient: Patient) -> Iterator[Finding]:
     store = read_store(patient.cli.waffo)
     found = list(differences(read, store, environment))
     for difference in found:
-        yield Finding("fault", str(difference), "pancake-meter catalog diff, then change it at Waffo or in the catalog")
+        yield Finding(
+            "fault",
+            str(difference),
+            "pancake-meter catalog diff shows all; pancake-meter catalog push changes Waffo, or mend the catalog",
+        )
     if not found:
         yield Finding("ok", f"{len(products_of(read))} products are the same at Waffo and in the catalog")
 
@@ -80,8 +86,9 @@ def documented(patient: Patient) -> Iterator[Finding]:
 
 def usage(patient: Patient) -> Iterator[Finding]:
     """Usage arrives."""
-    api = patient.cli.api
-    if any(_is_some(row.get("total", row["used"])) for row in api.get("/v1/reports/usage")["months"]):
+    api, now = patient.cli.api, patient.cli.now()
+    report = api.get("/v1/reports/usage", **{"from": _month(now, 1), "to": _month(now, 0)})
+    if any(_is_some(row.get("total", row["used"])) for row in report["months"]):
         yield Finding("ok", "usage arrives: the report has some")
         return
     seen = dict.fromkeys(each["customer_id"] for each in newest(api, PAGE_SIZE) if each["customer_id"])
@@ -159,7 +166,8 @@ def overage(patient: Patient) -> Iterator[Finding]:
 
 def published(patient: Patient) -> Iterator[Finding]:
     """Published to production."""
-    lacking = [each.name for each in products_of(patient.catalog) if "prod" not in each.product_ids]
+    published_ids = {each.name: each.product_ids.get("prod") for each in products_of(patient.catalog)}
+    lacking = [name for name, id_ in published_ids.items() if id_ is None or is_example(id_)]
     if lacking:
         yield Finding(
             "open",

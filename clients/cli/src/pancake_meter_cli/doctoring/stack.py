@@ -1,6 +1,5 @@
 """The stack itself: key, mode, clock, routes, webhooks that came, what waits to be decided."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,12 +9,11 @@ from pancake_meter_cli.api import path
 from pancake_meter_cli.commands.deliveries import newest, replay_all
 from pancake_meter_cli.commands.operate import deaf_to, register_webhook, webhook_at
 from pancake_meter_cli.doctoring.findings import Check, Finding, Patient
-from pancake_meter_cli.failures import Failure
+from pancake_meter_cli.missing import lost_deliveries
 from pancake_meter_cli.profiles import require
 
 CLOCK_SECONDS_MAX: Final = 60
 KEY_DAYS_MIN: Final = 14
-LOOKED_UP_MAX: Final = 20
 ALL_ROLES: Final = frozenset({"meter", "sell", "report", "operate", "admin"})
 NEEDED_ROLES: Final = frozenset({"meter", "sell", "report", "operate"})
 ROUTES: Final = (
@@ -25,10 +23,6 @@ ROUTES: Final = (
     "POST /v1/customers/{customer_id}/grants",
 )
 """The newest routes that this command calls: a stack without them is older than it."""
-
-_FAILED: Final = """query ($storeId: String!, $limit: Int) {
-  webhookDeliveries(storeId: $storeId, limit: $limit, filter: { status: { eq: "failed" } }) { id eventType payload }
-}"""
 
 
 def key(patient: Patient) -> Iterator[Finding]:
@@ -89,7 +83,9 @@ def webhook(patient: Patient) -> Iterator[Finding]:
     url = require(cli.profile, "webhook_url")
     found = webhook_at(cli.waffo, url)
     if found is None:
-        text = f"no webhook is registered at Waffo for {url}"
+        others = sorted({each["url"] for each in cli.waffo.webhooks()})
+        elsewhere = f"; Waffo sends to {', '.join(others)}" if others else ""
+        text = f"no webhook is registered at Waffo for {url}{elsewhere}"
     elif missing := deaf_to(found):
         text = f"the webhook is not registered for {', '.join(missing)}"
     else:
@@ -149,23 +145,12 @@ def undecided(patient: Patient) -> Iterator[Finding]:
 def lost(patient: Patient) -> Iterator[Finding]:
     """What Waffo could not deliver has come in another way."""
     cli = patient.cli
-    failed = cli.waffo.query(_FAILED, storeId=cli.waffo.store_id, limit=LOOKED_UP_MAX)["webhookDeliveries"]
-    unknown = [each for each in failed if not _has(patient, hashlib.sha256(each["payload"].encode()).hexdigest())]
+    unknown = lost_deliveries(cli)
     if unknown:
-        text = f"{len(unknown)} webhooks did not arrive: {', '.join(sorted({each['eventType'] for each in unknown}))}"
+        text = f"{len(unknown)} webhooks did not arrive: {', '.join(sorted({each['event_type'] for each in unknown}))}"
         yield Finding("fault", text, "pancake-meter reconcile", lambda: cli.api.post("/v1/reconciliations"))
     else:
         yield Finding("ok", "every webhook that Waffo gave up on has been made up for")
-
-
-def _has(patient: Patient, delivery_id: str) -> bool:
-    try:
-        patient.cli.api.get(path("deliveries", delivery_id))
-    except Failure as failure:
-        if failure.code == "delivery_not_found":
-            return False
-        raise
-    return True
 
 
 CHECKS: Final[dict[str, Check]] = {
