@@ -22,12 +22,14 @@ from pancake_meter.domain.quantity import MAX_QUANTITY
 from pancake_meter.domain.selling import overage
 from pancake_meter.domain.selling.payment import MAX_REFUNDS
 from pancake_meter.domain.selling.pricing import MAX_TIERS
+from pancake_meter.domain.selling.refund_request import MAX_REQUESTS
 from pancake_meter.domain.standing import order
 from pancake_meter.domain.standing.subscription import MAX_ORDERS
 from pancake_meter.domain.usage import usage_event
 from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
 from pancake_meter.http.balance.quota import _DETAIL
+from pancake_meter.http.balance.readback import PERIODS_MAX
 from pancake_meter.http.problem import problem_of_domain
 from pancake_meter.http.reports.live import LIVE_DAYS_MAX
 from pancake_meter.http.reports.reports import MONTHS_MAX
@@ -37,6 +39,7 @@ from pancake_meter.http.standing.customers import CUSTOMERS_PAGE_MAX
 from pancake_meter.http.usage import batch, intake
 from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
+from pancake_meter.store.usage.parked_usage import CONTENT_LENGTH_MAX
 from pancake_meter.usecases.balance import operate
 from pancake_meter.waffo import webhook_signature
 from pancake_meter.waffo.events import MAX_BODY_BYTES
@@ -165,6 +168,13 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         model.PRODUCTS_MAX,
         MAX_TIERS,
         model.THRESHOLDS_MAX,
+        model.MODELS_MAX,
+        model.EVENTS_MAX,
+        model.TRIAL_DAYS_MAX,
+        model.SESSION_MINUTES_MAX,
+        MAX_REQUESTS,
+        PERIODS_MAX,
+        CONTENT_LENGTH_MAX,
         MAX_BODY_BYTES,
         webhook_signature.PAST_TOLERANCE // minutes,
     }
