@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import started_stack
+from tests.e2e.conftest import fresh_stack
 from tools.transcript import PAGE, transcript
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -14,12 +14,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 def test_issue_14_d_a_day_by_the_command_prints_what_the_transcript_shows(tmp_path: Path) -> None:
     # Given a stack as `make run` starts it, without what other tests want of theirs
     plain = {"LITELLM_BASE_URL": "", "LITELLM_API_KEY": "", "CHECKOUT_SUCCESS_URL": ""}
-    with started_stack(tmp_path, **plain) as stack:
+    with fresh_stack(tmp_path, **plain) as ready:
         # When every step of the transcript is run
-        page = transcript(stack.ready)
+        page = transcript(ready)
 
-    # Then it prints the same; python -m tools.transcript writes the page anew where it is meant to differ
-    assert _calm(page) == _calm(PAGE.read_text(encoding="utf-8"))
+    # Then it prints the same. Where it is meant to differ, the page is the new one: python -m tools.transcript writes it too
+    written = tmp_path / "transcript.md"
+    written.write_text(page, encoding="utf-8")
+    assert _calm(page) == _calm(PAGE.read_text(encoding="utf-8")), f"{PAGE} is not what was printed: {written}"
 
 
 def _calm(page: str) -> list[str]:
