@@ -12,7 +12,7 @@ AUDIT_UP_TO_DATE := .venv-audit/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
-SOURCES := clients layers/shared functions local tools tests
+SOURCES := clients examples layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 

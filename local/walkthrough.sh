@@ -11,7 +11,7 @@ pick() { python3 -c 'import json, sys; a = json.load(sys.stdin); print(json.dump
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 settled() { curl -s -X POST "$WAFFO/_sim/flush" -d '{}' >/dev/null; }
 
-# The two requests that the README has typed already; typed once more they change nothing.
+# The two requests of docs/walkthrough.md; sent once more they change nothing.
 curl -s "${auth[@]}" "$API/v1/customers/$customer/quota/tokens" >/dev/null
 curl -s "${auth[@]}" "$API/v1/customers/$customer/holds" -d '{"meter": "tokens", "quantity": 4000, "id": "call-1"}' >/dev/null
 

@@ -110,6 +110,13 @@ def _trusting_end_users() -> str:
 @contextmanager
 def started_stack(state: Path, **variables: str) -> Iterator[Stack]:
     """Start a stack of one's own, which keeps its state in ``state``; ``variables`` configure it further."""
+    with fresh_stack(state, **variables) as ready, _clients(ready) as clients:
+        yield clients
+
+
+@contextmanager
+def fresh_stack(state: Path, **variables: str) -> Iterator[dict[str, Any]]:
+    """Start a stack as ``started_stack``; yield what its ready line says. Nothing has been asked of it yet."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(CONFIGURATION)},
         "PORT": str(free_port()),
@@ -127,8 +134,7 @@ def started_stack(state: Path, **variables: str) -> Iterator[Stack]:
             assert process.stdout is not None
             line = next((line for line in process.stdout if line.startswith("ready ")), None)
             assert line is not None, f"the stack ended with status {process.wait()}"
-            with _clients(json.loads(line.removeprefix("ready "))) as clients:
-                yield clients
+            yield json.loads(line.removeprefix("ready "))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=STOP_SECONDS_MAX)

@@ -22,12 +22,14 @@ from pancake_meter.domain.quantity import MAX_QUANTITY
 from pancake_meter.domain.selling import overage
 from pancake_meter.domain.selling.payment import MAX_REFUNDS
 from pancake_meter.domain.selling.pricing import MAX_TIERS
+from pancake_meter.domain.selling.refund_request import MAX_REQUESTS
 from pancake_meter.domain.standing import order
 from pancake_meter.domain.standing.subscription import MAX_ORDERS
 from pancake_meter.domain.usage import usage_event
 from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
 from pancake_meter.http.balance.quota import _DETAIL
+from pancake_meter.http.balance.readback import PERIODS_MAX
 from pancake_meter.http.problem import problem_of_domain
 from pancake_meter.http.reports.live import LIVE_DAYS_MAX
 from pancake_meter.http.reports.reports import MONTHS_MAX
@@ -37,6 +39,7 @@ from pancake_meter.http.standing.customers import CUSTOMERS_PAGE_MAX
 from pancake_meter.http.usage import batch, intake
 from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
+from pancake_meter.store.usage.parked_usage import CONTENT_LENGTH_MAX
 from pancake_meter.usecases.balance import operate
 from pancake_meter.waffo import webhook_signature
 from pancake_meter.waffo.events import MAX_BODY_BYTES
@@ -44,7 +47,8 @@ from tools.cfn_template import ROOT
 
 PACKAGE = ROOT / "layers" / "shared" / "pancake_meter"
 FLOORS = ("domain", "store", "usecases", "http")
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "local").rglob("*.md")]
+FOLDERS = ("docs", "examples", "local")
+PAGES = [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 
 
 def named_files(page: Path) -> Iterator[str]:
@@ -164,6 +168,13 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         model.PRODUCTS_MAX,
         MAX_TIERS,
         model.THRESHOLDS_MAX,
+        model.MODELS_MAX,
+        model.EVENTS_MAX,
+        model.TRIAL_DAYS_MAX,
+        model.SESSION_MINUTES_MAX,
+        MAX_REQUESTS,
+        PERIODS_MAX,
+        CONTENT_LENGTH_MAX,
         MAX_BODY_BYTES,
         webhook_signature.PAST_TOLERANCE // minutes,
     }
@@ -194,3 +205,39 @@ def test_the_index_has_every_page() -> None:
     assert {page for page in pages if f"({page})" not in index} == set()
     decisions = (ROOT / "docs" / "decisions" / "README.md").read_text()
     assert [path for path in (ROOT / "docs" / "decisions").glob("0*.md") if f"({path.name})" not in decisions] == []
+
+
+def shell_lines() -> Iterator[tuple[str, str]]:
+    """Yield each line of a shell block of any page, with the page's name."""
+    for page in [*PAGES, *(ROOT / "clients").rglob("README.md")]:
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE):
+            for line in block.splitlines():
+                yield str(page.relative_to(ROOT)), line.partition(" # ")[0].strip()
+
+
+def test_issue_14_12_every_target_module_and_example_that_a_page_runs_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = list(shell_lines())
+    made = {(page, target) for page, line in lines for target in re.findall(r"\bmake ([a-z-]+)", line)}
+    assert {each for each in made if each[1] not in targets} == set()
+    assert made
+    modules = {(page, name) for page, line in lines for name in re.findall(r"python -m ([a-z_.]+)", line)}
+    places = [ROOT, PACKAGE.parent]
+    assert {
+        (page, name)
+        for page, name in modules
+        if not any((place / name.replace(".", "/")).with_suffix(".py").is_file() for place in places)
+        and not any((place / name.replace(".", "/") / "__main__.py").is_file() for place in places)
+    } == set()
+    assert modules
+
+
+def test_the_page_of_the_data_model_has_every_word_that_begins_a_key() -> None:
+    page = (ROOT / "docs" / "data-model.md").read_text()
+    words = {
+        word
+        for module in (PACKAGE / "store").rglob("*.py")
+        for word in re.findall(r'"([A-Z_]{4,})#', module.read_text())
+    }
+    assert len(words) > 20
+    assert {word for word in words if f"`{word}#" not in page and f"#{word}#" not in page} == set()
