@@ -172,6 +172,26 @@ def directory_key(customer_id: str, entry: str | None = None) -> Key:
     return {"PK": customer_partition(customer_id), "SK": "DIRECTORY" if entry is None else f"DIRECTORY#{entry}"}
 
 
+def alert_prefix() -> str:
+    """Sort-key prefix of alerts, oldest first. They sort before the customer's balances."""
+    return "ALERT#"
+
+
+def alert_key(customer_id: str | None, at: datetime, alert_id: str) -> Key:
+    """Key of an alert, under its customer: so the stream has one customer's alerts in order. Few are of no customer."""
+    return {"PK": alert_partition(customer_id), "SK": f"{alert_prefix()}{timestamp(at)}#{alert_id}"}
+
+
+def alert_partition(customer_id: str | None) -> str:
+    """Partition of a customer's alerts, or of those of no known customer."""
+    return "ALERTS" if customer_id is None else customer_partition(customer_id)
+
+
+def alert_mark_key(alert_id: str) -> Key:
+    """Key of the mark that an alert has rung."""
+    return {"PK": f"ALERT#{alert_id}", "SK": "ALERT"}
+
+
 def report_shard(customer_id: str) -> int:
     """Shard of a report that has the customer's part."""
     return sha256(customer_id.encode()).digest()[1] % REPORT_SHARDS
