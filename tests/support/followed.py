@@ -5,11 +5,13 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
 import stream_reader
+from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.stream import StreamDeps, followers_of
 from pancake_meter.domain.balance.balance import day_of
 from pancake_meter.store.access.erasures import Erasures
@@ -17,6 +19,8 @@ from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.usecases.alerts.ringing import Bell
+from pancake_meter.usecases.selling.offer import Offers
 from tests.support.api import LambdaContext
 from tests.support.sqs import MemoryQueue
 from tests.support.stream import stream_events
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
 FUNCTION = "StreamReaderFunction"
 TRIES_MAX = 5
 SECRET = "pseudonyms"
+LINKS = "a secret of the tests, of 32 characters or more"
+CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
+
+FOLLOWED = ("CUSTOMER#", "CHECKOUT#", "DELIVERY#", "ALERTS")
+KINDS = ("BALANCE#", "CHART#", "SUBSCRIPTION", "CHECKOUT", "DELIVERY", "ALERT#")
 
 Record = Mapping[str, Any]
 
@@ -42,7 +51,9 @@ class Reader:
         self.name = name
         self.aside = MemoryQueue()
         self.erasures = Erasures(table, lambda: SECRET)
-        self.deps = StreamDeps(table, followers_of(table, self.erasures), self.aside.queue, clock)
+        offers = Offers(load_catalog(CATALOG), "test", lambda: LINKS)
+        self.bell = Bell(table, self.erasures, offers, "https://api.example.com", clock)
+        self.deps = StreamDeps(table, followers_of(self.bell), self.aside.queue, clock)
 
     def records(self) -> list[Record]:
         """Return what the function would be told, from the beginning."""
@@ -117,7 +128,7 @@ class ToldTable(Table):
         for write in writes:
             key = write.item if isinstance(write, Put) else write.key
             place = key["PK"], key["SK"]
-            if not place[0].startswith("CUSTOMER#") or not place[1].startswith(("BALANCE#", "CHART#", "SUBSCRIPTION")):
+            if not place[0].startswith(FOLLOWED) or not place[1].startswith(KINDS):
                 continue
             keys = {"PK": {"S": place[0]}, "SK": {"S": place[1]}}
             image = self._client.get_item(TableName=self._name, Key=keys, ConsistentRead=True).get("Item")
