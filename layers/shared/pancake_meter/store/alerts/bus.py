@@ -4,13 +4,13 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.domain.alerts.alert import Alert
-from pancake_meter.domain.alerts.payload import payload_of
+from pancake_meter.domain.alerts.payload import identified_payload
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
@@ -25,11 +25,6 @@ _ENTRIES_MAX: Final = 10
 def events_client(endpoint_url: str | None = None) -> "EventBridgeClient":
     """Return a client that gives up early."""
     return boto3.client("events", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
-
-
-def detail_of(alert: Alert) -> dict[str, Any]:
-    """Return the detail of an alert's event: its id, which is the same each time it comes, and its payload."""
-    return {"id": alert.id, **payload_of(alert)}
 
 
 class AlertBus:
@@ -65,5 +60,5 @@ class AlertBus:
             "Source": SOURCE,
             "DetailType": alert.type,
             "Time": alert.occurred_at,
-            "Detail": json.dumps(detail_of(alert), ensure_ascii=False),
+            "Detail": json.dumps(identified_payload(alert), ensure_ascii=False),
         }
