@@ -4,11 +4,12 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 import stream_reader
 from pancake_meter.catalog import load_catalog
@@ -17,7 +18,7 @@ from pancake_meter.domain.balance.balance import day_of
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
-from pancake_meter.store.item_format import readable
+from pancake_meter.store.item_format import readable, stamped
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.selling.offer import Offers
@@ -36,7 +37,8 @@ SECRET = "pseudonyms"
 LINKS = "a secret of the tests, of 32 characters or more"
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
 
-FOLLOWED = ("CUSTOMER#", "CHECKOUT#", "DELIVERY#", "ALERTS")
+KINDS = ("BALANCE#", "CHART#", "SUBSCRIPTION", "CHECKOUT", "DELIVERY", "ALERT#")
+SERIALIZE: Callable[[Any], Any] = TypeSerializer().serialize
 
 Record = Mapping[str, Any]
 
@@ -53,6 +55,10 @@ class Reader:
         offers = Offers(load_catalog(CATALOG), "test", lambda: LINKS)
         self.bell = Bell(table, self.erasures, offers, "https://api.example.com", clock)
         self.deps = StreamDeps(table, followers_of(self.bell), self.aside.queue, clock)
+
+    def follow_with(self, bell: Bell) -> None:
+        """Ring by another bell from now on."""
+        self.deps = replace(self.deps, followers=followers_of(bell))
 
     def records(self) -> list[Record]:
         """Return what the function would be told, from the beginning."""
@@ -120,17 +126,22 @@ class ToldTable(Table):
         """Perform all writes or none, and tell them."""
         try:
             super().transact(writes)
+            self._tell(writes, is_alert=True)
         finally:
             self._tell(writes)
 
-    def _tell(self, writes: Iterable[Write]) -> None:
+    def _tell(self, writes: Iterable[Write], *, is_alert: bool = False) -> None:
+        """Tell what the items of some writes are now; alerts, which the stream reader may not read, as they were put."""
         for write in writes:
             key = write.item if isinstance(write, Put) else write.key
             place = key["PK"], key["SK"]
-            if not place[0].startswith(FOLLOWED):
+            if not place[1].startswith(KINDS) or place[1].startswith("ALERT#") != is_alert:
                 continue
             keys = {"PK": {"S": place[0]}, "SK": {"S": place[1]}}
-            image = self._client.get_item(TableName=self._name, Key=keys, ConsistentRead=True).get("Item")
+            if is_alert and isinstance(write, Put):
+                image = {name: SERIALIZE(value) for name, value in stamped(write.item).items()}
+            else:
+                image = self._client.get_item(TableName=self._name, Key=keys, ConsistentRead=True).get("Item")
             before, self._images[place] = self._images.get(place), image
             if image is None or image == before:
                 continue

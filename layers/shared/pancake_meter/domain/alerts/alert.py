@@ -34,7 +34,7 @@ JSON: TypeAlias = "str | int | bool | Decimal | Mapping[str, JSON] | Sequence[JS
 """A value of an alert's data. Numbers are exact; ``payload.py`` makes numbers of JSON of them."""
 
 SCHEMA_VERSION: Final = 1
-"""Version of the payloads that this code makes. The schemas are in ``alert_schemas``."""
+"""Version of the payloads that this code makes. The schemas are in ``docs/alert-schemas``."""
 
 KEPT_FOR: Final = timedelta(days=400)
 """How long an alert is kept, and so does not ring again: longer than any period."""

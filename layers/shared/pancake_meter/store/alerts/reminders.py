@@ -1,27 +1,29 @@
 """Reminders as items: ``PK CUSTOMER#<customer> SK REMINDER#<kind>#<meter>#<end>#<subject>``, found by the ``due`` index.
 
-One is gone once it was looked at. One that comes again, because the stream repeats itself, is looked at again, and rings
-nothing new.
+One that was looked at has left the index, and stays until some days after its end: where the stream repeats itself, it does not
+come again.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pancake_meter.domain.alerts.reminder import Reminder
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, customer_of, reminder_key, reminder_shard, reminder_shards
-from pancake_meter.store.table import Check, Delete, Item, Put, Table
+from pancake_meter.store.table import Check, Item, Put, Table, Update
 
 _PAGE: Final = 100
+_KEPT_FOR: Final = timedelta(days=7)
+"""After the end; the stream repeats nothing that is older than a day."""
 
 
 def put_reminder(table: Table, reminder: Reminder, demands: Sequence[Check]) -> None:
-    """Keep a reminder, unless a demand does not hold. The same one kept twice is one."""
+    """Keep a reminder, unless it was kept before, or a demand does not hold."""
     with suppress(WriteRefused):
-        table.transact([Put(_item(reminder)), *demands])
+        table.transact([Put(_item(reminder), "attribute_not_exists(PK)"), *demands])
 
 
 def due_reminders(table: Table, now: datetime) -> Iterator[Reminder]:
@@ -41,10 +43,16 @@ def due_reminders(table: Table, now: datetime) -> Iterator[Reminder]:
                 break
 
 
-def forget_reminder(table: Table, reminder: Reminder) -> None:
-    """Take a reminder away; one that is gone is gone."""
+def end_reminder(table: Table, reminder: Reminder) -> None:
+    """Take a reminder that was looked at out of the index; one that is gone, with its customer, is gone."""
+    ended = Update(
+        _key(reminder),
+        "REMOVE due_shard, valid_until",
+        "attribute_exists(PK)",
+        is_made=lambda item: "due_shard" not in item,
+    )
     with suppress(WriteRefused):
-        table.transact([Delete(_key(reminder), "attribute_exists(PK)")])
+        table.write(ended)
 
 
 def _key(reminder: Reminder) -> Key:
@@ -58,6 +66,7 @@ def _item(reminder: Reminder) -> dict[str, Any]:
         **_key(reminder),
         "due_shard": reminder_shard(reminder.customer_id),
         "valid_until": to_ms(reminder.at),
+        "expires_at": to_ms(reminder.ends_at + _KEPT_FOR) // 1000,
     }
 
 

@@ -7,7 +7,7 @@ from pancake_meter.domain.alerts.quota import grant_alert
 from pancake_meter.domain.alerts.reminder import Reminder
 from pancake_meter.domain.alerts.subscription import trial_alert
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.store.alerts.reminders import due_reminders, forget_reminder
+from pancake_meter.store.alerts.reminders import due_reminders, end_reminder
 from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.alerts.ringing import Bell, Due
@@ -30,7 +30,7 @@ def remind(bell: Bell, *, may_go_on: Callable[[], bool], on_failure: Callable[[R
         try:
             due = _due(bell, reminder)
             rang += due is not None and bell.ring(due)
-            forget_reminder(bell.table, reminder)
+            end_reminder(bell.table, reminder)
         except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from ringing
             failed += 1
             on_failure(reminder, error)
