@@ -35,6 +35,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "
 
 ALLOWED = {
     "access": {"pydantic"},
+    "alerts": {"pydantic"},
     "api_key_authorizer": set(),
     "customer_controls": {"pydantic"},
     "customer_data": {"pydantic"},
@@ -49,7 +50,7 @@ ALLOWED = {
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},
     "reports": {"pydantic"},
-    "stream_reader": set(),
+    "stream_reader": {"pydantic"},
     "waffo_actions": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},

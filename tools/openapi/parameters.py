@@ -43,6 +43,10 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "description": "A subscription order: Waffo's id of it.",
     },
     "delivery_id": {"schema": _DIGEST, "description": "A delivery: the SHA-256 of its raw body."},
+    "alert_id": {
+        "schema": {"type": "string", "pattern": "^alrt_[0-9a-f]{40}$"},
+        "description": "An alert: the webhook-id of its message.",
+    },
     "parked_id": {"schema": _DIGEST, "description": "Parked usage."},
     "key_id": {"schema": _DIGEST, "description": "An API key: the SHA-256 of its text."},
     "token": {
@@ -68,5 +72,6 @@ QUERY_PARAMETERS: Final[Mapping[str, str]] = {
     "prefix": "Customers whose ids begin so.",
     "status": "Whether to list what is open, or what was dismissed.",
     "to": "The last month.",
+    "type": "Alerts of this type.",
     "verdict": "Deliveries with this verdict.",
 }

@@ -97,6 +97,8 @@ EXPECTED: Final[Mapping[Role, set[str]]] = {
         "POST /v1/deliveries/{delivery_id}/replay",
         "POST /v1/deliveries/{delivery_id}/assign",
         "POST /v1/deliveries/{delivery_id}/dismiss",
+        "GET /v1/alerts",
+        "GET /v1/alerts/{alert_id}",
         "GET /v1/payments",
         "GET /v1/payments/{payment_id}",
         "POST /v1/payments/{payment_id}/resolve",

@@ -199,6 +199,11 @@ class LinkSettings:
         return cls(_environment(environ), secret_id, _safe_url(environ, "PUBLIC_BASE_URL"))
 
 
+def alert_bus_name(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the EventBridge bus that alerts are put on; ``None``: none is."""
+    return environ.get("ALERT_BUS_NAME") or None
+
+
 def _safe_url(environ: Mapping[str, str], name: str) -> str | None:
     """Return a URL. In a prod stack plain HTTP is allowed only to this machine, where the local stack runs."""
     url = environ.get(name) or None

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pancake_meter.deps.config import stream_failed_queue_url
-from pancake_meter.deps.erasures import stack_erasures
-from pancake_meter.deps.stack import Clock, stack_table, utc_now
-from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.deps.alerts import stack_bell
+from pancake_meter.deps.config import alert_bus_name, stream_failed_queue_url
+from pancake_meter.deps.stack import Clock, utc_now
+from pancake_meter.store.alerts.bus import AlertBus, events_client
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
+from pancake_meter.usecases.alerts.broadcast import Broadcast
+from pancake_meter.usecases.alerts.ring import Ringer
+from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.stream.directory import Directory
 from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.live_totals import LiveTotals
@@ -24,13 +27,15 @@ class StreamDeps:
     clock: Clock = utc_now
 
 
-def followers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
-    """Return everybody who follows the changes of a table, in the order in which they get them."""
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow)
+def followers_of(bell: Bell, bus: AlertBus | None = None) -> tuple[Follower, ...]:
+    """Return everybody who follows the changes of the bell's table, in the order in which they get them."""
+    table, erasures = bell.table, bell.erasures
+    broadcast = (Broadcast(bus).follow,) if bus is not None else ()
+    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow, Ringer(bell).follow, *broadcast)
 
 
 def stream_deps() -> StreamDeps:
     """Return the collaborators of this stack. The key of pseudonyms is read with the first new customer."""
-    table = stack_table()
+    bell, bus = stack_bell(), alert_bus_name()
     failed = UsageQueue(sqs_client(), stream_failed_queue_url())
-    return StreamDeps(table, followers_of(table, stack_erasures()), failed)
+    return StreamDeps(bell.table, followers_of(bell, AlertBus(events_client(), bus) if bus else None), failed)

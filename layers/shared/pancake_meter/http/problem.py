@@ -41,6 +41,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "order_not_found": HTTPStatus.NOT_FOUND,
     "wrong_order_status": HTTPStatus.CONFLICT,
     "delivery_not_found": HTTPStatus.NOT_FOUND,
+    "alert_not_found": HTTPStatus.NOT_FOUND,
     "api_key_not_found": HTTPStatus.NOT_FOUND,
     "api_key_not_active": HTTPStatus.CONFLICT,
     "own_api_key": HTTPStatus.CONFLICT,

@@ -122,6 +122,21 @@ def due_shards() -> tuple[str, ...]:
     return tuple(f"DUE#{shard}" for shard in range(_DUE_SHARDS))
 
 
+def reminder_key(customer_id: str, name: str) -> Key:
+    """Key of a reminder of a customer."""
+    return {"PK": customer_partition(customer_id), "SK": f"REMINDER#{name}"}
+
+
+def reminder_shard(customer_id: str) -> str:
+    """Partition of the ``due`` index that holds the customer's reminders."""
+    return f"REMINDERS#{sha256(customer_id.encode()).digest()[0] % _DUE_SHARDS}"
+
+
+def reminder_shards() -> tuple[str, ...]:
+    """Every partition of the ``due`` index that holds reminders."""
+    return tuple(f"REMINDERS#{shard}" for shard in range(_DUE_SHARDS))
+
+
 def revenue_partition(month: str, shard: int) -> str:
     """Partition of a month's revenue (``2026-03``): facts, their totals, and totals by customer."""
     return f"REPORT#REVENUE#{month}#{shard}"

@@ -1,5 +1,6 @@
 """Alerts: what happened to a customer or to the stack that somebody should hear of, each once under its meaning."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,13 +34,15 @@ JSON: TypeAlias = "str | int | bool | Decimal | Mapping[str, JSON] | Sequence[JS
 """A value of an alert's data. Numbers are exact; ``payload.py`` makes numbers of JSON of them."""
 
 SCHEMA_VERSION: Final = 1
-"""Version of the payloads that this code makes. The schemas are in ``alert_schemas``."""
+"""Version of the payloads that this code makes. The schemas are in ``docs/alert-schemas``."""
 
 KEPT_FOR: Final = timedelta(days=400)
 """How long an alert is kept, and so does not ring again: longer than any period."""
 
 _PREFIX: Final = "alrt_"
 _DIGITS: Final = 40
+ALERT_ID_PATTERN: Final = rf"^{_PREFIX}[0-9a-f]{{{_DIGITS}}}$"
+_ID: Final = re.compile(ALERT_ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class Alert:
     def id(self) -> str:
         """The alert's id, and the ``webhook-id`` of every attempt to send it."""
         return alert_id(self.meaning)
+
+
+def is_alert_id(text: str) -> bool:
+    """Return whether a text can be the id of an alert."""
+    return _ID.fullmatch(text) is not None
 
 
 def alert_id(meaning: str) -> str:

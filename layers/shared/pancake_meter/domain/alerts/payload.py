@@ -20,6 +20,11 @@ def payload_of(alert: Alert) -> dict[str, Any]:
     return {"type": alert.type, "timestamp": timestamp(alert.occurred_at), "data": _plain(data)}
 
 
+def identified_payload(alert: Alert) -> dict[str, Any]:
+    """Return the payload with the alert's id, for lists and the bus: they have no header ``webhook-id``."""
+    return {"id": alert.id, **payload_of(alert)}
+
+
 def _plain(value: JSON) -> Any:
     match value:
         case Decimal():

@@ -85,6 +85,8 @@ ROUTES: Final = (
     Route("POST", "/v1/deliveries/{delivery_id}/replay", "webhook_deliveries", _OPERATE),
     Route("POST", "/v1/deliveries/{delivery_id}/assign", "webhook_deliveries", _OPERATE),
     Route("POST", "/v1/deliveries/{delivery_id}/dismiss", "webhook_deliveries", _OPERATE),
+    Route("GET", "/v1/alerts", "alerts", _OPERATE),
+    Route("GET", "/v1/alerts/{alert_id}", "alerts", _OPERATE),
     Route("GET", "/v1/payments", "payments", _OPERATE),
     Route("GET", "/v1/payments/{payment_id}", "payments", _OPERATE),
     Route("POST", "/v1/payments/{payment_id}/resolve", "payments", _OPERATE),

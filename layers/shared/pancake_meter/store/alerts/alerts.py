@@ -5,12 +5,11 @@ customer is known, ``PK ALERTS``. Its insert is what the stream tells.
 ``PK ALERT#<alert id> SK ALERT``: the mark that it has rung, in the list ``ALERTS#<type>``.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from pancake_meter.domain.alerts.alert import KEPT_FOR, Alert, AlertType
+from pancake_meter.domain.alerts.alert import KEPT_FOR, Alert, AlertType, is_alert_id
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, alert_key, alert_mark_key, alert_partition, alert_prefix
@@ -18,7 +17,6 @@ from pancake_meter.store.table import READ_ITEMS_MAX, Check, Item, Put, Table
 
 LISTING: Final = "ALERTS"
 
-_ID: Final = re.compile(r"alrt_[0-9a-f]{40}")
 _FILTERED_PAGES_MAX: Final = 10
 
 Place = tuple[str | None, datetime, str]
@@ -52,7 +50,7 @@ def rung_already(table: Table, ids: Iterable[str]) -> set[str]:
 
 def read_alert(table: Table, alert_id: str) -> Alert | None:
     """Return an alert, or ``None``: two reads, none for what is no id."""
-    mark = table.get(alert_mark_key(alert_id)) if _ID.fullmatch(alert_id) else None
+    mark = table.get(alert_mark_key(alert_id)) if is_alert_id(alert_id) else None
     item = table.get(_key_of(mark)) if mark is not None else None
     return alert_from_item(item) if item is not None else None
 

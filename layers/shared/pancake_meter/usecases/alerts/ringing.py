@@ -1,0 +1,59 @@
+"""Ringing: an alert is put once, with the links by which its customer can buy."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from pancake_meter.domain.access.pseudonym import is_pseudonym
+from pancake_meter.domain.alerts.alert import Alert, AlertType
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.alerts.alerts import put_alert, rung_already
+from pancake_meter.store.table import Table
+from pancake_meter.usecases.selling.offer import Offers
+
+_SELLS: Final[frozenset[AlertType]] = frozenset(
+    {"quota.threshold_reached", "quota.refused", "quota.reset", "overage.due", "grant.expiring"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An alert to ring, and the balance that its links are about, if any."""
+
+    alert: Alert
+    balance: Balance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """Rings alerts. ``base_url`` is the address of links, where there is no request whose host they could name.
+
+    An erased customer has none: nothing is read or kept under a pseudonym, nor under an id that was erased.
+    """
+
+    table: Table
+    erasures: Erasures
+    offers: Offers
+    base_url: str | None
+    clock: Callable[[], datetime]
+
+    def not_rung(self, due: Iterable[Due]) -> list[Due]:
+        """Return those that have not rung yet: one read for a hundred of them."""
+        mine = [each for each in due if not is_pseudonym(each.alert.customer_id)]
+        rung = rung_already(self.table, [each.alert.id for each in mine]) if mine else set()
+        return [each for each in mine if each.alert.id not in rung]
+
+    def ring(self, due: Due) -> bool:
+        """Ring an alert, unless it has rung before or its customer was erased; return whether it rings.
+
+        Raises:
+            StoreBusy, StoreUnavailable: passing trouble; ringing it again is safe.
+        """
+        alert = due.alert
+        if due.balance is not None and alert.type in _SELLS:
+            links = self.offers.links(due.balance, self.base_url, self.clock())
+            alert = replace(alert, data={**alert.data, **links})
+        demands = [self.erasures.unless_erased(alert.customer_id)] if alert.customer_id is not None else []
+        return put_alert(self.table, alert, demands)
