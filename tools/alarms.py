@@ -304,6 +304,13 @@ _EDGES: Final = (
         runbook="rotate-keys.md",
     ),
     Alarm(
+        "AlertNotSentAlarm",
+        metrics.ALERT_NOT_SENT,
+        "An alert was not sent: its endpoint has not taken it for a day, answered 410, is disabled or was deleted.",
+        "GET /v1/alerts/{alert_id} has the reason; the log of alert_sender has the ids. Mend the endpoint, and replay it.",
+        runbook="redrive-a-queue.md",
+    ),
+    Alarm(
         "UsageQueueAlarm",
         OfQueue("ApproximateAgeOfOldestMessage", "UsageQueue"),
         "Usage that was accepted has waited for more than a quarter of an hour to be counted.",
@@ -345,6 +352,11 @@ _SET_ASIDE: Final[Mapping[str, tuple[str, str, str]]] = {
         "HealingUndeliveredAlarm",
         "The schedule could not start healing.",
         "Look for throttles of the function. Later runs do the work; purge the queue.",
+    ),
+    "AlertFailedQueue": (
+        "AlertFailedAlarm",
+        "An endpoint has not taken alerts for a day, or the sender failed on them. They are kept here.",
+        "GET /v1/alerts/{alert_id} has what the endpoint answered. Mend the endpoint, then redrive the queue.",
     ),
     "StreamFailedQueue": (
         "StreamFailedAlarm",
@@ -389,6 +401,7 @@ _FAILING: Final[Mapping[str, str]] = {
     "CustomerDataFunction": "An erasure cannot go on; what is left of it waits for the next run.",
     "ReconciliationFunction": "Webhooks are still applied; events that were missed wait for the next run.",
     "UsageBatchFunction": "The queue brings the messages back.",
+    "AlertSenderFunction": "The queue brings the alert back, up to 40 times.",
     "StreamReaderFunction": "The stream brings the batch back; live figures are behind meanwhile.",
     "UsageForwardingFunction": "The stream brings the batch back.",
     "UsageHealingFunction": "The next run does the work.",

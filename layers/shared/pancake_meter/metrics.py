@@ -52,6 +52,11 @@ USAGE_NOT_FORWARDED: Final = Metric("UsageNotForwarded", ("usage_forwarding",))
 CHANGE_FOLLOWED: Final = Metric("ChangeFollowed", ("stream_reader",))
 CHANGE_NOT_FOLLOWED: Final = Metric("ChangeNotFollowed", ("stream_reader",))
 
+# Alerts
+ALERT_SENT: Final = Metric("AlertSent", ("alert_sender",))
+ALERT_DELAYED: Final = Metric("AlertDelayed", ("alert_sender",))
+ALERT_NOT_SENT: Final = Metric("AlertNotSent", ("alert_sender",))
+
 # Selling
 CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout",))
 PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("overage_checkout",))

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pancake_meter.deps.alerts import stack_bell
-from pancake_meter.deps.config import alert_bus_name, stream_failed_queue_url
+from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
 from pancake_meter.deps.stack import Clock, utc_now
+from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.alerts.bus import AlertBus, events_client
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
 from pancake_meter.usecases.alerts.broadcast import Broadcast
+from pancake_meter.usecases.alerts.dispatch import Dispatch
 from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.stream.directory import Directory
@@ -27,15 +29,20 @@ class StreamDeps:
     clock: Clock = utc_now
 
 
-def followers_of(bell: Bell, bus: AlertBus | None = None) -> tuple[Follower, ...]:
+def followers_of(bell: Bell, bus: AlertBus | None = None, queue: AlertQueue | None = None) -> tuple[Follower, ...]:
     """Return everybody who follows the changes of the bell's table, in the order in which they get them."""
     table, erasures = bell.table, bell.erasures
     broadcast = (Broadcast(bus).follow,) if bus is not None else ()
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow, Ringer(bell).follow, *broadcast)
+    dispatch = (Dispatch(table, queue, bell.clock).follow,) if queue is not None else ()
+    ours = (LiveTotals(table, erasures).follow, Directory(table, erasures).follow, Ringer(bell).follow)
+    return (*ours, *dispatch, *broadcast)
 
 
 def stream_deps() -> StreamDeps:
     """Return the collaborators of this stack. The key of pseudonyms is read with the first new customer."""
     bell, bus = stack_bell(), alert_bus_name()
-    failed = UsageQueue(sqs_client(), stream_failed_queue_url())
-    return StreamDeps(bell.table, followers_of(bell, AlertBus(events_client(), bus) if bus else None), failed)
+    client = sqs_client()
+    followers = followers_of(
+        bell, AlertBus(events_client(), bus) if bus else None, AlertQueue(client, alert_queue_url())
+    )
+    return StreamDeps(bell.table, followers, UsageQueue(client, stream_failed_queue_url()))
