@@ -244,6 +244,13 @@ _OURS: Final = (
         runbook="redrive-a-queue.md",
     ),
     Alarm(
+        "AlertNotSentAlarm",
+        metrics.ALERT_NOT_SENT,
+        "An alert was not sent: its endpoint has not taken it for a day, answered 410, is disabled or was deleted.",
+        "GET /v1/alerts/{alert_id} has the reason; the log of alert_sender has the ids. Mend the endpoint, and replay it.",
+        runbook="redrive-a-queue.md",
+    ),
+    Alarm(
         "UsageNotForwardedAlarm",
         metrics.USAGE_NOT_FORWARDED,
         "OpenMeter refused usage events. They are counted here, and kept in ForwardingRefusedQueue with the reason.",
@@ -304,11 +311,12 @@ _EDGES: Final = (
         runbook="rotate-keys.md",
     ),
     Alarm(
-        "AlertNotSentAlarm",
-        metrics.ALERT_NOT_SENT,
-        "An alert was not sent: its endpoint has not taken it for a day, answered 410, is disabled or was deleted.",
-        "GET /v1/alerts/{alert_id} has the reason; the log of alert_sender has the ids. Mend the endpoint, and replay it.",
-        runbook="redrive-a-queue.md",
+        "AlertQueueAlarm",
+        OfQueue("ApproximateAgeOfOldestMessage", "AlertQueue"),
+        "Alerts have waited for more than an hour: an endpoint does not take them. Each is tried for a day.",
+        "GET /v1/alerts has what has rung, GET /v1/alerts/{alert_id} what the endpoint answered. Mend the endpoint.",
+        statistic="Maximum",
+        threshold=HOUR,
     ),
     Alarm(
         "UsageQueueAlarm",

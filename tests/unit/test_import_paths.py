@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "OPENMETER_KEY_SECRET_ID": "not-used",
     "FORWARDING_REFUSED_QUEUE_URL": "not-used",
     "STREAM_FAILED_QUEUE_URL": "not-used",
+    "ALERT_QUEUE_URL": "not-used",
+    "ALERT_FAILED_QUEUE_URL": "not-used",
+    "ALERT_SECRET_ID": "not-used",
     "LITELLM_BASE_URL": "https://litellm.example.com",
     "LITELLM_KEY_SECRET_ID": "not-used",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
@@ -35,6 +38,7 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "
 
 ALLOWED = {
     "access": {"pydantic"},
+    "alert_sender": {"httpx"},
     "alerts": {"pydantic"},
     "api_key_authorizer": set(),
     "customer_controls": {"pydantic"},

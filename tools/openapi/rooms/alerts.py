@@ -14,8 +14,8 @@ from pancake_meter.http.alerts.endpoints import (
     ReplayAlertRequest,
     ReplayedBody,
     RotateSecretRequest,
-    SentAlertBody,
     RungTestBody,
+    SentAlertBody,
 )
 from tools.openapi.described import REPLAYED, Answer, Body, Described
 

@@ -59,7 +59,14 @@ class Sending:
     def again(self, now: datetime) -> Self:
         """Return the sending as it begins anew."""
         return replace(
-            self, status="pending", since=now, round=self.round + 1, attempts=0, next_at=None, reason=None, http_status=None
+            self,
+            status="pending",
+            since=now,
+            round=self.round + 1,
+            attempts=0,
+            next_at=None,
+            reason=None,
+            http_status=None,
         )
 
     def sent(self, now: datetime, http_status: int) -> Self:

@@ -62,6 +62,6 @@ class AlertQueue:
 
 
 def read_message(body: str) -> tuple[str, str]:
-    """Return the ids of a message: of the alert, and of the endpoint. Raises ``KeyError``, ``ValueError`` for another text."""
+    """Return the ids of a message: of the alert, and of the endpoint. Raises ``KeyError``, ``ValueError`` for another."""
     content: Any = json.loads(body)
     return str(content["alert_id"]), str(content["endpoint_id"])

@@ -32,7 +32,7 @@ def put_endpoint(table: Table, endpoint: Endpoint, done: Put | None = None) -> N
 
 
 def change_endpoint(table: Table, endpoint: Endpoint, version_before: int, done: Put | None = None) -> bool:
-    """Keep an endpoint in the place of its version before; return ``False`` where that has changed, or the request is done."""
+    """Keep an endpoint in the place of its version before; return ``False`` where that changed, or the request is done."""
     put = Put(_item(endpoint), "version = :before", {":before": version_before})
     try:
         table.transact([put, *([done] if done is not None else [])])

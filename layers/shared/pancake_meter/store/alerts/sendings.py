@@ -1,4 +1,4 @@
-"""Sendings as items: ``PK ALERT#<alert id> SK SENDING#<endpoint id>``. They say nothing of a customer, and end with the alert."""
+"""Sendings as items: ``PK ALERT#<alert id> SK SENDING#<endpoint id>``. They say nothing of a customer."""
 
 from typing import Final
 

@@ -35,7 +35,7 @@ LONGEST_WAIT: Final = timedelta(hours=11)
 class Sender:
     """The table, the keys of secrets, the client, and the queue of what was given up.
 
-    ``true_time`` is what requests are signed with: receivers compare it with their own clocks, and the clock of a local stack
+    ``true_time`` is what requests are signed with, since receivers compare it with their own clocks. A local stack's clock
     may have been moved.
     """
 
@@ -76,24 +76,31 @@ def send_alert(sender: Sender, alert_id: str, endpoint_id: str, now: datetime) -
     if sending.next_at is not None and sending.next_at - now > _EARLY:
         return Later(min(sending.next_at - now, LONGEST_WAIT))
     endpoint, alert = read_endpoint(table, endpoint_id), read_alert(table, alert_id)
-    if endpoint is None:
-        return _kept(table, found, sending.ended(now, "endpoint_deleted"))
-    if not endpoint.is_enabled:
-        return _kept(table, found, sending.ended(now, "endpoint_disabled"))
+    if endpoint is None or not endpoint.is_enabled:
+        return _kept(
+            table, found, sending.ended(now, "endpoint_disabled" if endpoint is not None else "endpoint_deleted")
+        )
     if alert is None:
         return _kept(table, found, sending.ended(now, "alert_deleted"))
+    return _kept(table, found, _attempted(sender, endpoint, alert, sending, now))
+
+
+def _attempted(sender: Sender, endpoint: Endpoint, alert: Alert, sending: Sending, now: datetime) -> Sending:
+    """Make one attempt; return what the sending becomes by it."""
     answer = _post(sender, endpoint, alert, now)
-    status = answer.status if isinstance(answer, Answered) else None
-    if status is not None and status in _TAKEN:
-        return _kept(table, found, sending.sent(now, status))
-    if status == _GONE:
-        disable_gone(table, endpoint_id, now)
-        return _kept(table, found, sending.ended(now, "answered", status))
-    missed = sending.missed(now, status, "answered" if isinstance(answer, Answered) else answer)
+    if not isinstance(answer, Answered):
+        missed = sending.missed(now, None, answer)
+    elif answer.status in _TAKEN:
+        return sending.sent(now, answer.status)
+    elif answer.status == _GONE:
+        disable_gone(sender.table, endpoint.id, now)
+        return sending.ended(now, "answered", answer.status)
+    else:
+        missed = sending.missed(now, answer.status, "answered")
     if missed.status == "failed":
         # Put aside before it is noted: if this ends in between, there is one attempt more, and not one alert less.
-        sender.failed.send(message_of(missed), group_of(alert, endpoint_id), missed.deduplication_id)
-    return _kept(table, found, missed)
+        sender.failed.send(message_of(missed), group_of(alert, endpoint.id), missed.deduplication_id)
+    return missed
 
 
 def _kept(table: Table, before: Sending, after: Sending) -> Done | Later:

@@ -1,7 +1,7 @@
 """The secrets of endpoints: each follows from a key of the stack and the endpoint's salt, and is kept nowhere.
 
 The key is a secret of the stack, JSON as that of customer tokens: ``current`` names the one that new secrets are made with,
-every other entry is a key by its ``kid``. Whoever reads the table learns no secret, and neither does who reads the key alone.
+every other entry is a key by its ``kid``. Neither the table alone nor the key alone tells a secret.
 """
 
 import base64
