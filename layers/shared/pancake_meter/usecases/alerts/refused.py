@@ -16,8 +16,8 @@ from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.usecases.alerts.ringing import Bell, Due
 from pancake_meter.usecases.briefly import briefly
 
-RING_SECONDS_MAX: Final = 0.5
-"""How long a refusal waits for its alert. The next refusal tries again."""
+RING_SECONDS_MAX: Final = 1.0
+"""How long a refusal waits for its alert; with less, the table is not even asked. The next refusal tries again."""
 
 _KNOWN_MAX: Final = 10_000
 """Alerts that a process remembers as rung: about 1 MB."""
