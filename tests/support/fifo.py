@@ -101,21 +101,20 @@ class FakeFifo:
         return message
 
     def next_at(self) -> datetime | None:
-        """Return when there is something to receive next."""
-        return min((message.visible_at for message in self.messages), default=None)
+        """Return when there is something to receive next: a message that is hidden holds up its group."""
+        groups: dict[str, datetime] = {}
+        for message in self.messages:
+            groups[message.group] = max(message.visible_at, groups.get(message.group, message.visible_at))
+        return min(groups.values(), default=None)
 
     def poll(self, handler: Handler, deps: object) -> int:
         """Call the function with every message that may be received now; return how many calls that were."""
         calls = 0
         while (message := self.receive()) is not None:
             calls += 1
-            failed: set[str] = set()
-            try:
-                answer = handler(sqs_fifo_event(message), LambdaContext(), deps)
-                failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-            except Exception:  # noqa: BLE001 - Lambda leaves the message hidden until its timeout
-                continue
-            if str(message.number) not in failed:
+            # What fails stays hidden until its timeout, or until the function has it come again.
+            answer = handler(sqs_fifo_event(message), LambdaContext(), deps)
+            if str(message.number) not in {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}:
                 self.messages.remove(message)
         return calls
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pancake_meter_cli.commands import (
+    alerts,
     customers,
     deliveries,
     doctor,
@@ -63,6 +64,7 @@ for noun in (
     customers.app,
     deliveries.app,
     parked.app,
+    alerts.app,
     reports.app,
     keys.app,
     keys.tokens,
