@@ -37,6 +37,7 @@ class MemoryBus:
 
     def put_events(self, **request: Any) -> dict[str, Any]:
         """Take entries as EventBridge does: at most ten, of 256 KB."""
+        assert PUT_EVENTS is not None
         validate_parameters(request, PUT_EVENTS)
         entries = request["Entries"]
         assert 0 < len(entries) <= 10
