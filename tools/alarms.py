@@ -167,8 +167,8 @@ _OURS: Final = (
     Alarm(
         "LinkSecretUnavailableAlarm",
         metrics.LINK_SECRET_UNAVAILABLE,
-        "Answers were sent without purchase links, because their secret could not be read. The gate itself works.",
-        "Look at Secrets Manager's health and at the policy of the quota function; the log has the reason.",
+        "Answers or alerts were sent without purchase links: their secret could not be read. The gate itself works.",
+        "Look at Secrets Manager's health and at the policy of the function that reports it; its log has the reason.",
     ),
     Alarm(
         "PurchaseLinkFailedAlarm",
@@ -201,6 +201,13 @@ _OURS: Final = (
         metrics.BALANCE_NOT_ADVANCED,
         "The sweep could not advance a balance: the item is corrupt or was changed by others all the time.",
         "Search the log of renewal_reset for 'balance not advanced'. The next sweep tries again (not for corrupt items).",
+        periods=3,
+    ),
+    Alarm(
+        "ReminderFailedAlarm",
+        metrics.REMINDER_FAILED,
+        "The sweep could not ring what ends soon, a grant or a trial. Its customer is not told in time.",
+        "Search the log of renewal_reset for 'reminder did not ring'. The next sweep tries again.",
         periods=3,
     ),
     Alarm(

@@ -138,6 +138,7 @@ class ToldTable(Table):
             if not place[1].startswith(KINDS) or place[1].startswith("ALERT#") != is_alert:
                 continue
             keys = {"PK": {"S": place[0]}, "SK": {"S": place[1]}}
+            image: Any
             if is_alert and isinstance(write, Put):
                 image = {name: SERIALIZE(value) for name, value in stamped(write.item).items()}
             else:

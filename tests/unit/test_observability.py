@@ -36,6 +36,7 @@ NOT_TROUBLE = {
     metrics.CHECK_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.HOLD_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.PURCHASE_LINK_FOLLOWED: "a customer clicked",
+    metrics.REMINDER_RANG: "the sweep at work",
     metrics.RECONCILIATION_HEALED: "reconciliation at work; webhooks do get lost",
     metrics.USAGE_ACCEPTED: "bulk usage at work",
     metrics.USAGE_COUNTED: "usage at work",
@@ -54,7 +55,7 @@ OF_THE_LAYER = {
     "CHECK_REFUSED": {"quota_check"},
     "CUSTOMER_UNPROVISIONED": {"quota_check", "usage_recording", "usage_batch", "usage_healing"},
     "HOLD_REFUSED": {"quota_check"},
-    "LINK_SECRET_UNAVAILABLE": {"quota_check"},
+    "LINK_SECRET_UNAVAILABLE": {"quota_check", "renewal_reset", "stream_reader"},
     "ORDER_LOOKUP_FAILED": {"overage_checkout"},
 }
 """Metrics that code of the layer writes for some functions only."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from pancake_meter.domain.alerts.alert import JSON, Alert
+from pancake_meter.domain.alerts.alert import JSON, Alert, AlertType
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.instant import timestamp
@@ -106,10 +106,10 @@ def _rounded(share: Decimal) -> Decimal:
     return share.quantize(Decimal("0.0001"))
 
 
-def _alert(kind: str, balance: Balance, subject: str, now: datetime, data: dict[str, JSON]) -> Alert:
+def _alert(kind: AlertType, balance: Balance, subject: str, now: datetime, data: dict[str, JSON]) -> Alert:
     return Alert(
         meaning=f"{kind}#{balance.customer_id}#{balance.meter}#{subject}",
-        type=kind,  # type: ignore[arg-type]
+        type=kind,
         customer_id=balance.customer_id,
         meter=balance.meter,
         occurred_at=now,

@@ -47,7 +47,8 @@ def _of_order(customer_id: str, before: OrderFacts | None, after: OrderFacts, no
         retried_until = after.status.until if after.status else None
         data = {**_about(after), "retried_until": timestamp(retried_until) if retried_until else None}
         yield _alert("subscription.past_due", customer_id, f"{after.order_id}#{_period_of(after)}", now, data)
-    if before is not None and was_overdue and not after.is_past_due:
+    # One that is canceled while it is overdue has not recovered.
+    if before is not None and was_overdue and after.status is not None and after.status.kind == "active":
         yield _alert(
             "subscription.recovered", customer_id, f"{after.order_id}#{_period_of(before)}", now, _about(after)
         )

@@ -31,7 +31,7 @@ def put_alert(table: Table, alert: Alert, demands: Sequence[Check] = ()) -> bool
     """
     mark = Put(_mark_item(alert), "attribute_not_exists(PK)")
     try:
-        table.transact([mark, Put(_item(alert)), *demands])
+        table.transact([mark, Put(alert_item(alert)), *demands])
     except WriteRefused:
         return False
     return True
@@ -121,7 +121,8 @@ def alert_from_item(item: Item) -> Alert:
     )
 
 
-def _item(alert: Alert) -> Item:
+def alert_item(alert: Alert) -> Item:
+    """Return the item of an alert."""
     item = {
         **_key_of_alert(alert),
         "meaning": alert.meaning,

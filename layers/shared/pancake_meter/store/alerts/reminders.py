@@ -1,7 +1,7 @@
 """Reminders as items: ``PK CUSTOMER#<customer> SK REMINDER#<kind>#<meter>#<end>#<subject>``, found by the ``due`` index.
 
-One that was looked at has left the index, and stays until some days after its end: where the stream repeats itself, it does not
-come again.
+One that was looked at leaves the index, and stays until some days after its end. So it does not come again where the stream
+repeats itself.
 """
 
 from collections.abc import Iterator, Sequence

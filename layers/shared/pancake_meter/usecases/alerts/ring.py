@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
+from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.alerts.checkout import checkout_alert
 from pancake_meter.domain.alerts.delivery import delivery_alert
 from pancake_meter.domain.alerts.quota import quota_alerts
 from pancake_meter.domain.alerts.reminder import Reminder, grant_reminders, trial_reminders
 from pancake_meter.domain.alerts.subscription import subscription_alerts
 from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.alerts.reminders import put_reminder
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.stream.changes import (
@@ -79,7 +81,7 @@ def _meaning(change: Change, now: datetime) -> Iterator[Due]:
                 yield Due(alert, after)
         case SubscriptionChanged(_, before, after):
             for alert in subscription_alerts(before, after, now):
-                yield Due(alert)
+                yield Due(alert, meter=_meter_to_sell(alert, after))
         case CheckoutSettled(_, _, after):
             if (settled := checkout_alert(after, now)) is not None:
                 yield Due(settled)
@@ -97,6 +99,14 @@ def _meaning(change: Change, now: datetime) -> Iterator[Due]:
             )
         case _:
             pass
+
+
+def _meter_to_sell(alert: Alert, subscription: Subscription) -> str | None:
+    """Return a meter of the plan that ended, for a link to a plan that grants it; ``None`` where nothing is to be sold."""
+    if alert.type != "subscription.canceled":
+        return None
+    ended = next((order for order in subscription.orders if order.order_id == alert.data["order_id"]), None)
+    return min(ended.paid.plan.allowances, default=None) if ended is not None and ended.paid is not None else None
 
 
 def _reminders(change: Change) -> Iterator[Reminder]:

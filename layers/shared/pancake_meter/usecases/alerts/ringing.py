@@ -1,29 +1,26 @@
 """Ringing: an alert is put once, with the links by which its customer can buy."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import cast
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
-from pancake_meter.domain.alerts.alert import Alert, AlertType
+from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alerts import put_alert, rung_already
 from pancake_meter.store.table import Table
-from pancake_meter.usecases.selling.offer import Offers
-
-_SELLS: Final[frozenset[AlertType]] = frozenset(
-    {"quota.threshold_reached", "quota.refused", "quota.reset", "overage.due", "grant.expiring"}
-)
+from pancake_meter.usecases.selling.offer import Links, Offers
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An alert to ring, and the balance that its links are about, if any."""
+    """An alert to ring. Its links sell what ``balance`` needs, or a plan that grants ``meter``, or there are none."""
 
     alert: Alert
     balance: Balance | None = None
+    meter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +48,14 @@ class Bell:
         Raises:
             StoreBusy, StoreUnavailable: passing trouble; ringing it again is safe.
         """
-        alert = due.alert
-        if due.balance is not None and alert.type in _SELLS:
-            links = self.offers.links(due.balance, self.base_url, self.clock())
-            alert = replace(alert, data={**alert.data, **links})
+        alert = replace(due.alert, data={**due.alert.data, **cast("Mapping[str, str]", self._links(due))})
         demands = [self.erasures.unless_erased(alert.customer_id)] if alert.customer_id is not None else []
         return put_alert(self.table, alert, demands)
+
+    def _links(self, due: Due) -> Links:
+        now = self.clock()
+        if due.balance is not None:
+            return self.offers.links(due.balance, self.base_url, now)
+        if due.meter is not None and due.alert.customer_id is not None:
+            return self.offers.plans(due.alert.customer_id, due.meter, self.base_url, now)
+        return {}
