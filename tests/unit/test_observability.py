@@ -32,6 +32,8 @@ NOT_TROUBLE = {
     metrics.DELIVERY_IGNORED: "the event changes nothing here",
     metrics.DELIVERY_REPLAYED: "an operator at work",
     metrics.DELIVERY_UNPARKED: "trouble that ended by itself",
+    metrics.ALERT_DELAYED: "the endpoint has not taken it yet; AlertQueueAlarm rings after an hour",
+    metrics.ALERT_SENT: "the sender at work",
     metrics.CHANGE_FOLLOWED: "the stream reader at work",
     metrics.CHECK_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.HOLD_REFUSED: "a decision of the gate; the dashboard shows the reasons",
