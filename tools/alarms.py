@@ -167,8 +167,8 @@ _OURS: Final = (
     Alarm(
         "LinkSecretUnavailableAlarm",
         metrics.LINK_SECRET_UNAVAILABLE,
-        "Answers were sent without purchase links, because their secret could not be read. The gate itself works.",
-        "Look at Secrets Manager's health and at the policy of the quota function; the log has the reason.",
+        "Answers or alerts were sent without purchase links: their secret could not be read. The gate itself works.",
+        "Look at Secrets Manager's health and at the policy of the function that reports it; its log has the reason.",
     ),
     Alarm(
         "PurchaseLinkFailedAlarm",
@@ -201,6 +201,13 @@ _OURS: Final = (
         metrics.BALANCE_NOT_ADVANCED,
         "The sweep could not advance a balance: the item is corrupt or was changed by others all the time.",
         "Search the log of renewal_reset for 'balance not advanced'. The next sweep tries again (not for corrupt items).",
+        periods=3,
+    ),
+    Alarm(
+        "ReminderFailedAlarm",
+        metrics.REMINDER_FAILED,
+        "The sweep could not ring what ends soon, a grant or a trial. Its customer is not told in time.",
+        "Search the log of renewal_reset for 'reminder did not ring'. The next sweep tries again.",
         periods=3,
     ),
     Alarm(
@@ -241,6 +248,13 @@ _OURS: Final = (
         metrics.CHANGE_NOT_FOLLOWED,
         "A change of the table could not be followed: live figures and the directory lack it. Balances are not touched.",
         "Read the reason in a message of StreamFailedQueue. The item's next change is followed again, and makes up for it.",
+        runbook="redrive-a-queue.md",
+    ),
+    Alarm(
+        "AlertNotSentAlarm",
+        metrics.ALERT_NOT_SENT,
+        "An alert was not sent: its endpoint has not taken it for a day, answered 410, is disabled or was deleted.",
+        "GET /v1/alerts/{alert_id} has the reason; the log of alert_sender has the ids. Mend the endpoint, and replay it.",
         runbook="redrive-a-queue.md",
     ),
     Alarm(
@@ -304,6 +318,14 @@ _EDGES: Final = (
         runbook="rotate-keys.md",
     ),
     Alarm(
+        "AlertQueueAlarm",
+        OfQueue("ApproximateAgeOfOldestMessage", "AlertQueue"),
+        "Alerts have waited for more than an hour: an endpoint does not take them. Each is tried for a day.",
+        "GET /v1/alerts has what has rung, GET /v1/alerts/{alert_id} what the endpoint answered. Mend the endpoint.",
+        statistic="Maximum",
+        threshold=HOUR,
+    ),
+    Alarm(
         "UsageQueueAlarm",
         OfQueue("ApproximateAgeOfOldestMessage", "UsageQueue"),
         "Usage that was accepted has waited for more than a quarter of an hour to be counted.",
@@ -345,6 +367,11 @@ _SET_ASIDE: Final[Mapping[str, tuple[str, str, str]]] = {
         "HealingUndeliveredAlarm",
         "The schedule could not start healing.",
         "Look for throttles of the function. Later runs do the work; purge the queue.",
+    ),
+    "AlertFailedQueue": (
+        "AlertFailedAlarm",
+        "An endpoint has not taken alerts for a day, or the sender failed on them. They are kept here.",
+        "GET /v1/alerts/{alert_id} has what the endpoint answered. Mend the endpoint, then redrive the queue.",
     ),
     "StreamFailedQueue": (
         "StreamFailedAlarm",
@@ -389,6 +416,7 @@ _FAILING: Final[Mapping[str, str]] = {
     "CustomerDataFunction": "An erasure cannot go on; what is left of it waits for the next run.",
     "ReconciliationFunction": "Webhooks are still applied; events that were missed wait for the next run.",
     "UsageBatchFunction": "The queue brings the messages back.",
+    "AlertSenderFunction": "The queue brings the alert back, up to 40 times.",
     "StreamReaderFunction": "The stream brings the batch back; live figures are behind meanwhile.",
     "UsageForwardingFunction": "The stream brings the batch back.",
     "UsageHealingFunction": "The next run does the work.",

@@ -20,7 +20,7 @@ from pancake_meter.http.balance.holds import (
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.idempotency import caller_made_id
-from pancake_meter.http.request import answer, body, request_id
+from pancake_meter.http.request import answer, base_url, body, request_id
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
@@ -50,6 +50,7 @@ def post_hold(customer_id: str) -> Response[str]:
     placed = hold_quota(deps.metering, customer_id, request.meter, hold_id, request.quantity, request.ttl, now)
     if isinstance(placed, HoldRefused):
         report_refused("hold", placed.refusal.reason, request.quantity, placed.balance)
+        deps.tell_refused(placed.balance, placed.refusal, request.quantity, base_url(router))
         links = deps.offers.links(placed.balance, router.links_base, now)
         return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
     quota = quota_body(placed.balance, deps.offers.nudge(placed.balance, router.links_base, now))

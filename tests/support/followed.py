@@ -4,22 +4,27 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 import stream_reader
+from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.stream import StreamDeps, followers_of
 from pancake_meter.domain.balance.balance import day_of
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
-from pancake_meter.store.item_format import readable
+from pancake_meter.store.item_format import readable, stamped
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.usecases.alerts.ringing import Bell
+from pancake_meter.usecases.selling.offer import Offers
 from tests.support.api import LambdaContext
 from tests.support.sqs import MemoryQueue
-from tests.support.stream import stream_events
+from tests.support.stream import passes_filter, stream_events
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
 FUNCTION = "StreamReaderFunction"
 TRIES_MAX = 5
 SECRET = "pseudonyms"
+LINKS = "a secret of the tests, of 32 characters or more"
+CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
+
+KINDS = ("BALANCE#", "CHART#", "SUBSCRIPTION", "CHECKOUT", "DELIVERY", "ALERT#")
+SERIALIZE: Callable[[Any], Any] = TypeSerializer().serialize
 
 Record = Mapping[str, Any]
 
@@ -42,7 +52,13 @@ class Reader:
         self.name = name
         self.aside = MemoryQueue()
         self.erasures = Erasures(table, lambda: SECRET)
-        self.deps = StreamDeps(table, followers_of(table, self.erasures), self.aside.queue, clock)
+        offers = Offers(load_catalog(CATALOG), "test", lambda: LINKS)
+        self.bell = Bell(table, self.erasures, offers, "https://api.example.com", clock)
+        self.deps = StreamDeps(table, followers_of(self.bell), self.aside.queue, clock)
+
+    def follow_with(self, bell: Bell) -> None:
+        """Ring by another bell from now on."""
+        self.deps = replace(self.deps, followers=followers_of(bell))
 
     def records(self) -> list[Record]:
         """Return what the function would be told, from the beginning."""
@@ -110,17 +126,23 @@ class ToldTable(Table):
         """Perform all writes or none, and tell them."""
         try:
             super().transact(writes)
+            self._tell(writes, is_alert=True)
         finally:
             self._tell(writes)
 
-    def _tell(self, writes: Iterable[Write]) -> None:
+    def _tell(self, writes: Iterable[Write], *, is_alert: bool = False) -> None:
+        """Tell what the items of some writes are now; alerts, which the stream reader may not read, as they were put."""
         for write in writes:
             key = write.item if isinstance(write, Put) else write.key
             place = key["PK"], key["SK"]
-            if not place[0].startswith("CUSTOMER#") or not place[1].startswith(("BALANCE#", "CHART#", "SUBSCRIPTION")):
+            if not place[1].startswith(KINDS) or place[1].startswith("ALERT#") != is_alert:
                 continue
             keys = {"PK": {"S": place[0]}, "SK": {"S": place[1]}}
-            image = self._client.get_item(TableName=self._name, Key=keys, ConsistentRead=True).get("Item")
+            image: Any
+            if is_alert and isinstance(write, Put):
+                image = {name: SERIALIZE(value) for name, value in stamped(write.item).items()}
+            else:
+                image = self._client.get_item(TableName=self._name, Key=keys, ConsistentRead=True).get("Item")
             before, self._images[place] = self._images.get(place), image
             if image is None or image == before:
                 continue
@@ -131,7 +153,10 @@ class ToldTable(Table):
                 "ApproximateCreationDateTime": 1773155700.0,
             }
             change |= {"OldImage": before} if before is not None else {}
-            self.records.append({"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": change})
+            name = "MODIFY" if before is not None else "INSERT"
+            record = {"eventName": name, "eventSource": "aws:dynamodb", "dynamodb": change}
+            if passes_filter(record, FUNCTION):
+                self.records.append(record)
 
 
 def items_of(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:

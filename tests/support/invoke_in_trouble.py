@@ -52,6 +52,9 @@ def timeout_of(function: str) -> float:
 def environment(url: str, function: str) -> dict[str, str]:
     """Return the settings of a stack all of whose dependencies are at ``url``."""
     return {
+        "ALERT_FAILED_QUEUE_URL": f"{url}/alerts-failed.fifo",
+        "ALERT_QUEUE_URL": f"{url}/alerts.fifo",
+        "ALERT_SECRET_ID": "alerts",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": url,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -19,11 +20,20 @@ PAGES_MAX = 1000
 
 def stream_events(client: "DynamoDBClient", table: str, function: str) -> list[dict[str, Any]]:
     """Return the Lambda events that `function` would get, of as many records as its batch size, oldest first."""
-    source = load_template()["Resources"][function]["Properties"]["Events"]["Stream"]["Properties"]
-    patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
-    wanted = [record for record in _records(client, table) if any(_fits(record, pattern) for pattern in patterns)]
-    size = source["BatchSize"]
+    wanted = [record for record in _records(client, table) if passes_filter(record, function)]
+    size = _source(function)["BatchSize"]
     return [{"Records": wanted[first : first + size]} for first in range(0, len(wanted), size)]
+
+
+def passes_filter(record: Mapping[str, Any], function: str) -> bool:
+    """Return whether `function` would get a record."""
+    filters = _source(function)["FilterCriteria"]["Filters"]
+    return any(_fits(record, json.loads(each["Pattern"])) for each in filters)
+
+
+@cache
+def _source(function: str) -> Any:
+    return load_template()["Resources"][function]["Properties"]["Events"]["Stream"]["Properties"]
 
 
 def _records(client: "DynamoDBClient", table: str) -> Iterator[dict[str, Any]]:

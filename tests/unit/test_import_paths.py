@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "OPENMETER_KEY_SECRET_ID": "not-used",
     "FORWARDING_REFUSED_QUEUE_URL": "not-used",
     "STREAM_FAILED_QUEUE_URL": "not-used",
+    "ALERT_QUEUE_URL": "not-used",
+    "ALERT_FAILED_QUEUE_URL": "not-used",
+    "ALERT_SECRET_ID": "not-used",
     "LITELLM_BASE_URL": "https://litellm.example.com",
     "LITELLM_KEY_SECRET_ID": "not-used",
     "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
@@ -35,6 +38,8 @@ HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "
 
 ALLOWED = {
     "access": {"pydantic"},
+    "alert_sender": {"httpx"},
+    "alerts": {"pydantic"},
     "api_key_authorizer": set(),
     "customer_controls": {"pydantic"},
     "customer_data": {"pydantic"},
@@ -49,7 +54,7 @@ ALLOWED = {
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": {"pydantic"},
     "reports": {"pydantic"},
-    "stream_reader": set(),
+    "stream_reader": {"pydantic"},
     "waffo_actions": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},

@@ -32,10 +32,13 @@ NOT_TROUBLE = {
     metrics.DELIVERY_IGNORED: "the event changes nothing here",
     metrics.DELIVERY_REPLAYED: "an operator at work",
     metrics.DELIVERY_UNPARKED: "trouble that ended by itself",
+    metrics.ALERT_DELAYED: "the endpoint has not taken it yet; AlertQueueAlarm rings after an hour",
+    metrics.ALERT_SENT: "the sender at work",
     metrics.CHANGE_FOLLOWED: "the stream reader at work",
     metrics.CHECK_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.HOLD_REFUSED: "a decision of the gate; the dashboard shows the reasons",
     metrics.PURCHASE_LINK_FOLLOWED: "a customer clicked",
+    metrics.REMINDER_RANG: "the sweep at work",
     metrics.RECONCILIATION_HEALED: "reconciliation at work; webhooks do get lost",
     metrics.USAGE_ACCEPTED: "bulk usage at work",
     metrics.USAGE_COUNTED: "usage at work",
@@ -54,7 +57,7 @@ OF_THE_LAYER = {
     "CHECK_REFUSED": {"quota_check"},
     "CUSTOMER_UNPROVISIONED": {"quota_check", "usage_recording", "usage_batch", "usage_healing"},
     "HOLD_REFUSED": {"quota_check"},
-    "LINK_SECRET_UNAVAILABLE": {"quota_check"},
+    "LINK_SECRET_UNAVAILABLE": {"quota_check", "renewal_reset", "stream_reader"},
     "ORDER_LOOKUP_FAILED": {"overage_checkout"},
 }
 """Metrics that code of the layer writes for some functions only."""

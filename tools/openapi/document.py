@@ -45,6 +45,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "reconciliation": "What no webhook reported",
     "reports": "Money and usage by month",
     "standing": "Customers, and how they stand",
+    "alerts": "What has rung",
     "access": "API keys, customer tokens, and one customer's data",
 }
 _HEADERS: Final[Mapping[str, Schema]] = {

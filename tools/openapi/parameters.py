@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pancake_meter.domain.alerts.endpoint import ENDPOINT_ID_PATTERN
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX
 from pancake_meter.http.fields import CUSTOMER_ID_IN_PATH_PATTERN, METER_PATTERN
 from pancake_meter.usecases.selling.purchase_link import TOKEN_LENGTH_MAX
@@ -43,6 +44,14 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "description": "A subscription order: Waffo's id of it.",
     },
     "delivery_id": {"schema": _DIGEST, "description": "A delivery: the SHA-256 of its raw body."},
+    "alert_id": {
+        "schema": {"type": "string", "pattern": "^alrt_[0-9a-f]{40}$"},
+        "description": "An alert: the webhook-id of its message.",
+    },
+    "endpoint_id": {
+        "schema": {"type": "string", "pattern": ENDPOINT_ID_PATTERN},
+        "description": "An endpoint of alerts.",
+    },
     "parked_id": {"schema": _DIGEST, "description": "Parked usage."},
     "key_id": {"schema": _DIGEST, "description": "An API key: the SHA-256 of its text."},
     "token": {
@@ -69,5 +78,6 @@ QUERY_PARAMETERS: Final[Mapping[str, str]] = {
     "prefix": "Customers whose ids begin so.",
     "status": "Whether to list what is open, or what was dismissed.",
     "to": "The last month.",
+    "type": "Alerts of this type.",
     "verdict": "Deliveries with this verdict.",
 }

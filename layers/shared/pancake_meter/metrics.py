@@ -33,7 +33,7 @@ _COUNTING: Final = ("quota_check", "usage_recording", "usage_batch", "usage_heal
 # The gate
 HOLD_REFUSED: Final = Metric("HoldRefused", ("quota_check",), by="reason")
 CHECK_REFUSED: Final = Metric("CheckRefused", ("quota_check",), by="reason")
-LINK_SECRET_UNAVAILABLE: Final = Metric("LinkSecretUnavailable", ("quota_check",))
+LINK_SECRET_UNAVAILABLE: Final = Metric("LinkSecretUnavailable", ("quota_check", "stream_reader", "renewal_reset"))
 CUSTOMER_UNPROVISIONED: Final = Metric("CustomerUnprovisioned", _COUNTING)
 
 # Usage
@@ -51,6 +51,11 @@ USAGE_NOT_FORWARDED: Final = Metric("UsageNotForwarded", ("usage_forwarding",))
 # The stream
 CHANGE_FOLLOWED: Final = Metric("ChangeFollowed", ("stream_reader",))
 CHANGE_NOT_FOLLOWED: Final = Metric("ChangeNotFollowed", ("stream_reader",))
+
+# Alerts
+ALERT_SENT: Final = Metric("AlertSent", ("alert_sender",))
+ALERT_DELAYED: Final = Metric("AlertDelayed", ("alert_sender",))
+ALERT_NOT_SENT: Final = Metric("AlertNotSent", ("alert_sender",))
 
 # Selling
 CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout",))
@@ -89,6 +94,8 @@ BALANCE_NOT_ADVANCED: Final = Metric("BalanceNotAdvanced", ("renewal_reset",))
 DELIVERIES_PARKED_NOW: Final = Metric("DeliveriesParkedNow", ("renewal_reset",))
 DELIVERIES_FAILED_NOW: Final = Metric("DeliveriesFailedNow", ("renewal_reset",))
 USAGE_PARKED_NOW: Final = Metric("UsageParkedNow", ("renewal_reset",))
+REMINDER_RANG: Final = Metric("ReminderRang", ("renewal_reset",))
+REMINDER_FAILED: Final = Metric("ReminderFailed", ("renewal_reset",))
 RESET_LAG: Final = Metric("ResetLag", ("renewal_reset",), MetricUnit.Seconds)
 RECONCILIATION_HEALED: Final = Metric("ReconciliationHealed", ("reconciliation",))
 RECONCILIATION_FAILED: Final = Metric("ReconciliationFailed", ("reconciliation",))

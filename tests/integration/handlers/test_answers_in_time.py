@@ -98,6 +98,11 @@ def test_scenario_98_the_authorizer_lets_nothing_through_and_ends_in_time(
 
 EVENTS = {
     "access": ("keys_list", "keys_create", "keys_rotate", "keys_revoke", "key_own", "tokens_create"),
+    "alert_sender": ("alert_sender_sqs",),
+    "alerts": (
+        *("alerts_list", "alert_read", "alert_replay", "alert_endpoints_list", "alert_endpoint_read"),
+        *("alert_endpoint_delete", "alert_secret_rotate", "alert_endpoint_test"),
+    ),
     "api_key_authorizer": ("authorize",),
     "customer_controls": (
         *("grant_give", "grants_list", "grant_void", "customer_block", "customer_unblock", "limits_get", "limits_set"),
@@ -162,7 +167,7 @@ def _check(function: str, result: dict[str, Any]) -> None:
     assert 1 <= result["requests"] <= (REQUESTS_SIDE_BY_SIDE_MAX if event in SIDE_BY_SIDE else REQUESTS_MAX), where
     if event in RETRIED_BY_OTHERS:
         assert "StoreError" in outcome.get("raised", ()) or "WaffoApiError" in outcome.get("raised", ()), where
-    elif event in {"usage_batch_sqs", "stream_reader_stream"}:
+    elif event in {"alert_sender_sqs", "usage_batch_sqs", "stream_reader_stream"}:
         assert outcome["batchItemFailures"], where
     else:
         assert outcome["statusCode"] == 503, where

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.reset import ResetDeps
+from pancake_meter.domain.alerts.reminder import grant_reminders
+from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.usage.usage_event import usage_event
+from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.alerts.alerts import list_alerts
+from pancake_meter.store.alerts.reminders import put_reminder
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance, read_ledger
 from pancake_meter.store.keys import due_shard
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
+from pancake_meter.usecases.alerts.ringing import Bell
+from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.selling.offer import Offers
 from renewal_reset import handler
 from tests.support.api import EVENTS, LambdaContext
 
@@ -41,10 +49,18 @@ def metering(dynamodb: "DynamoDBClient", table: str) -> Metering:
     return metering
 
 
+def deps_of(metering: Metering, now: datetime) -> ResetDeps:
+    offers = Offers(CATALOG, "test", lambda: "a secret of the tests, of 32 characters or more")
+    erasures = Erasures(metering.table, lambda: "pseudonyms")
+    return ResetDeps(
+        metering, Bell(metering.table, erasures, offers, "https://api.example.com", lambda: now), lambda: now
+    )
+
+
 def sweep(metering: Metering, remaining_ms: list[int] | None = None) -> dict[str, Any]:
     # The deadline is taken from the first reading.
     context = LambdaContext(remaining_ms=[30_000, *(remaining_ms or [30_000])])
-    answer: dict[str, Any] = handler(SCHEDULE, context, MeteringDeps(metering, lambda: LATER))
+    answer: dict[str, Any] = handler(SCHEDULE, context, deps_of(metering, LATER))
     return answer
 
 
@@ -134,7 +150,29 @@ def test_scenario_65_late_by_any_time_the_sweep_and_a_read_see_the_same(
 
     # When the sweep comes after the read
     before = seen()
-    handler(SCHEDULE, LambdaContext(), MeteringDeps(metering, lambda: now))
+    handler(SCHEDULE, LambdaContext(), deps_of(metering, now))
 
     # Then both have the same period
     assert seen() == before
+
+
+def test_issue_14_point_10_the_sweep_rings_what_ends_soon_once(
+    dynamodb: "DynamoDBClient", table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a gift that ends in 30 days, and the reminder that the stream reader keeps of it
+    metering = Metering(Table(dynamodb, table), CATALOG)
+    gift = Gift("promotion", Decimal(500), expires_at=JANUARY + timedelta(days=30))
+    give_units(metering, "acct_1", "tokens", "hello", gift, JANUARY)
+    balance = read_balance(metering.table, "acct_1", "tokens")
+    assert balance is not None
+    (reminder,) = grant_reminders(None, balance)
+    put_reminder(metering.table, reminder, [])
+    # When
+    for days in (26, 27, 28):
+        handler(SCHEDULE, LambdaContext(), deps_of(metering, JANUARY + timedelta(days=days)))
+    # Then
+    (alert,), _ = list_alerts(metering.table, customer_id="acct_1", limit=10)
+    assert alert.type == "grant.expiring"
+    assert str(alert.data["purchase_url"]).startswith("https://api.example.com/buy/")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ReminderRang" in line]
+    assert [line["ReminderRang"] for line in lines] == [[0.0], [1.0], [0.0]]

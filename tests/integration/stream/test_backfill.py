@@ -11,7 +11,7 @@ import pytest
 
 import customer_data
 from pancake_meter.deps.customer_data import CustomerDataDeps
-from pancake_meter.deps.stream import followers_of
+from pancake_meter.deps.stream import keepers_of
 from pancake_meter.domain.selling.payment import PAYMENT_STATUSES
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.access.erasures import Erasures
@@ -59,7 +59,7 @@ def lived(world: World) -> World:
 def walk(world: World, may_go_on: Callable[[], bool] = lambda: True) -> bool:
     assert world.erasures is not None
     failures: list[Any] = []
-    followers = followers_of(world.table, world.erasures)
+    followers = keepers_of(world.table, world.erasures)
     filled = backfill(
         world.table, followers, LATER, may_go_on=may_go_on, on_failure=lambda key, error: failures.append((key, error))
     )

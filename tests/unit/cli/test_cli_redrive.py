@@ -21,7 +21,10 @@ class Queues:
             "https://sqs/usage-failed": ["a", "b", "c"],
             "https://sqs/sweep-failed": ["run"],
             "https://sqs/sweep-undelivered": [],
+            "https://sqs/alerts.fifo": [],
+            "https://sqs/alerts-failed.fifo": ["late"],
         }
+        self.places: list[dict[str, str]] = []
         self.error: Exception | None = None
 
     def __call__(self, _service: str, _profile: Profile) -> "Queues":
@@ -29,7 +32,14 @@ class Queues:
 
     def list_stack_resources(self, StackName: str, NextToken: str | None = None) -> dict[str, Any]:  # noqa: N803
         assert StackName == "pancake-meter"
-        names = ["UsageQueue", "UsageFailedQueue", "SweepFailedQueue", "SweepUndeliveredQueue"]
+        names = [
+            "UsageQueue",
+            "UsageFailedQueue",
+            "SweepFailedQueue",
+            "SweepUndeliveredQueue",
+            "AlertQueue",
+            "AlertFailedQueue",
+        ]
         found = [
             {"LogicalResourceId": name, "PhysicalResourceId": url, "ResourceType": "AWS::SQS::Queue"}
             for name, url in zip(names, self.messages, strict=True)
@@ -46,10 +56,15 @@ class Queues:
     def receive_message(self, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         if self.error is not None:
             raise self.error
-        return {"Messages": [{"Body": body, "ReceiptHandle": body} for body in self.messages[QueueUrl][:2]]}
+        order = {"Attributes": {"MessageGroupId": "group"}} if "alert" in QueueUrl else {}
+        messages = self.messages[QueueUrl][:2]
+        return {
+            "Messages": [{"Body": body, "MessageId": f"id-{body}", "ReceiptHandle": body, **order} for body in messages]
+        }
 
-    def send_message(self, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+    def send_message(self, QueueUrl: str, MessageBody: str, **place: str) -> None:  # noqa: N803
         self.messages[QueueUrl].append(MessageBody)
+        self.places.append(place)
 
     def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
         self.messages[QueueUrl].remove(ReceiptHandle)
@@ -77,6 +92,7 @@ def test_issue_14_7_queues_are_listed_with_what_waits_and_what_to_do(command: Co
         ("UsageFailedQueue", 3),
         ("SweepFailedQueue", 1),
         ("SweepUndeliveredQueue", 0),
+        ("AlertFailedQueue", 1),
     ]
     assert listed[0]["helps"] == "redrive start UsageFailedQueue"
 
@@ -102,3 +118,13 @@ def test_issue_14_7_trouble_in_aws_is_told_without_credentials(command: Command,
     ran = command("start", "UsageFailedQueue")
     assert (ran.status, "AKIASECRET" in ran.err) == (3, False)
     assert ran.err.startswith("aws_unreachable")
+
+
+def test_issue_14_10_alerts_that_were_given_up_go_back_to_their_queue_in_their_group(
+    account: Queues, command: Command
+) -> None:
+    ran = command("start", "AlertFailedQueue", "--json")
+    assert ran.status == 0, ran.err
+    assert account.messages["https://sqs/alerts.fifo"] == ["late"]
+    assert account.messages["https://sqs/alerts-failed.fifo"] == []
+    assert account.places == [{"MessageGroupId": "group", "MessageDeduplicationId": "id-late"}]

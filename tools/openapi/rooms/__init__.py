@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tools.openapi.described import Described
-from tools.openapi.rooms import access, balance, reconciliation, reports, selling, standing, usage, webhooks
+from tools.openapi.rooms import access, alerts, balance, reconciliation, reports, selling, standing, usage, webhooks
 
 ROOMS: Final[Mapping[str, Mapping[str, Described]]] = {
     "balance": balance.ROUTES,
@@ -14,6 +14,7 @@ ROOMS: Final[Mapping[str, Mapping[str, Described]]] = {
     "reconciliation": reconciliation.ROUTES,
     "reports": reports.ROUTES,
     "standing": standing.ROUTES,
+    "alerts": alerts.ROUTES,
     "access": access.ROUTES,
 }
 

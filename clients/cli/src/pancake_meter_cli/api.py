@@ -63,6 +63,10 @@ class Api:
         """Set."""
         return self._asked("PUT", path, body=body)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Change a part."""
+        return self._asked("PATCH", path, body=body)
+
     def delete(self, path: str) -> Json:
         """End, or take away."""
         return self._asked("DELETE", path)

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from pancake_meter_cli.commands import (
+    alerts,
     customers,
     deliveries,
     doctor,
@@ -70,6 +71,7 @@ for noun in (
     customers.app,
     deliveries.app,
     parked.app,
+    alerts.app,
     reports.app,
     keys.app,
     keys.tokens,

@@ -122,6 +122,29 @@ def stream_failed_queue_url(environ: Mapping[str, str] = os.environ) -> str:
     return url
 
 
+def alert_queue_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the queue of alerts to send; raise ``ConfigurationError`` when it is missing."""
+    (url,) = _required(environ, "ALERT_QUEUE_URL")
+    return url
+
+
+def alert_failed_queue_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the queue of alerts that were given up; raise ``ConfigurationError`` when it is missing."""
+    (url,) = _required(environ, "ALERT_FAILED_QUEUE_URL")
+    return url
+
+
+def alert_secret_id(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the id of the secret that endpoints' secrets follow from; raise ``ConfigurationError`` when it is missing."""
+    (secret_id,) = _required(environ, "ALERT_SECRET_ID")
+    return secret_id
+
+
+def is_local_stack(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the stack runs on this machine: its Waffo is a simulator here. In AWS it never is."""
+    return is_loopback_url(environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL)
+
+
 @dataclass(frozen=True, slots=True)
 class HealingSettings:
     """The address of a LiteLLM, and the secret with a key that may read its spend log."""
@@ -202,6 +225,11 @@ class LinkSettings:
         """Read the settings; raise ``ConfigurationError`` when one is missing."""
         (secret_id,) = _required(environ, "PURCHASE_LINK_SECRET_ID")
         return cls(_environment(environ), secret_id, _safe_url(environ, "PUBLIC_BASE_URL"))
+
+
+def alert_bus_name(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the EventBridge bus that alerts are put on; ``None``: none is."""
+    return environ.get("ALERT_BUS_NAME") or None
 
 
 def _safe_url(environ: Mapping[str, str], name: str) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pancake_meter.deps.config import reads_stream
 from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.stack import Clock, utc_now
-from pancake_meter.deps.stream import followers_of
+from pancake_meter.deps.stream import keepers_of
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.usecases.stream.follow import Follower
 
@@ -23,8 +23,8 @@ class CustomerDataDeps:
 
     @property
     def followers(self) -> Sequence[Follower]:
-        """Everybody who follows the changes of the table; nobody where its stream is not read."""
-        return followers_of(self.erasures.table, self.erasures) if self.reads_stream else ()
+        """Those who keep figures and lists of the table; nobody where its stream is not read. No alert rings for old items."""
+        return keepers_of(self.erasures.table, self.erasures) if self.reads_stream else ()
 
 
 def customer_data_deps() -> CustomerDataDeps:

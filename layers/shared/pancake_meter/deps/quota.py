@@ -1,23 +1,34 @@
 """The collaborators of the quota check: metering, and the offers that a refusal carries."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.config import LinkSettings
 from pancake_meter.deps.metering import stack_metering
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, utc_now
-from pancake_meter.deps.telemetry import report_links_unavailable
+from pancake_meter.deps.telemetry import report_links_unavailable, report_not_rung
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.spend import Refusal
+from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaDeps:
-    """Metering, offers and the clock."""
+    """Metering, offers, the clock, and what rings a refusal; ``None``: nobody is told."""
 
     metering: Metering
     offers: Offers
     clock: Clock = utc_now
+    refusals: RefusalBell | None = None
+
+    def tell_refused(self, balance: Balance, refusal: Refusal, wanted: Decimal, base_url: str) -> None:
+        """Tell whoever wants to hear of it that a customer was refused."""
+        if self.refusals is not None:
+            self.refusals.tell(balance, refusal, wanted, base_url)
 
 
 def quota_deps() -> QuotaDeps:
@@ -25,4 +36,4 @@ def quota_deps() -> QuotaDeps:
     settings, metering = LinkSettings.from_environment(), stack_metering()
     secret = Secret(settings.secret_id)
     offers = Offers(metering.catalog, settings.environment, secret, settings.public_base_url, report_links_unavailable)
-    return QuotaDeps(metering, offers)
+    return QuotaDeps(metering, offers, refusals=RefusalBell(stack_bell(), report_not_rung))

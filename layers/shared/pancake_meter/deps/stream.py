@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pancake_meter.deps.config import stream_failed_queue_url
-from pancake_meter.deps.erasures import stack_erasures
-from pancake_meter.deps.stack import Clock, stack_table, utc_now
+from pancake_meter.deps.alerts import stack_bell
+from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
+from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.alerts.alert_queue import AlertQueue
+from pancake_meter.store.alerts.bus import AlertBus, events_client
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
+from pancake_meter.usecases.alerts.broadcast import Broadcast
+from pancake_meter.usecases.alerts.dispatch import Dispatch
+from pancake_meter.usecases.alerts.ring import Ringer
+from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.stream.directory import Directory
 from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.live_totals import LiveTotals
@@ -24,13 +30,23 @@ class StreamDeps:
     clock: Clock = utc_now
 
 
-def followers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
-    """Return everybody who follows the changes of a table, in the order in which they get them."""
+def keepers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
+    """Return those who keep figures and lists. They are exact by the item itself, so they may be told of old ones too."""
     return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow)
+
+
+def followers_of(bell: Bell, bus: AlertBus | None = None, queue: AlertQueue | None = None) -> tuple[Follower, ...]:
+    """Return everybody who follows the changes of the bell's table, in the order in which they get them."""
+    broadcast = (Broadcast(bus).follow,) if bus is not None else ()
+    dispatch = (Dispatch(bell.table, queue, bell.clock).follow,) if queue is not None else ()
+    return (*keepers_of(bell.table, bell.erasures), Ringer(bell).follow, *dispatch, *broadcast)
 
 
 def stream_deps() -> StreamDeps:
     """Return the collaborators of this stack. The key of pseudonyms is read with the first new customer."""
-    table = stack_table()
-    failed = UsageQueue(sqs_client(), stream_failed_queue_url())
-    return StreamDeps(table, followers_of(table, stack_erasures()), failed)
+    bell, bus = stack_bell(), alert_bus_name()
+    client = sqs_client()
+    followers = followers_of(
+        bell, AlertBus(events_client(), bus) if bus else None, AlertQueue(client, alert_queue_url())
+    )
+    return StreamDeps(bell.table, followers, UsageQueue(client, stream_failed_queue_url()))

@@ -40,6 +40,11 @@ def report_lookup_failed(error: Exception) -> None:
     metrics.add(metrics.ORDER_LOOKUP_FAILED)
 
 
+def report_not_rung(error: Exception) -> None:
+    """Report that a refusal did not ring. The next one tries again."""
+    Logger(child=True).warning("refusal not rung", reason=repr(error))
+
+
 def report_links_unavailable(error: Exception) -> None:
     """Report that an answer was sent without purchase links."""
     Logger(child=True).warning("purchase links unavailable", reason=repr(error))

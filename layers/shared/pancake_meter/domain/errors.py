@@ -312,6 +312,12 @@ class DeliveryNotFound(DomainError):
     code = "delivery_not_found"
 
 
+class AlertNotFound(DomainError):
+    """No alert has that id."""
+
+    code = "alert_not_found"
+
+
 class DeliveryOfAnotherCustomer(DomainError):
     """The delivery is done already, and not for the customer it is assigned to."""
 

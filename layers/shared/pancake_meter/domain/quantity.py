@@ -14,6 +14,8 @@ _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _DIGITS_MAX = 80
 SMALLEST_QUANTITY = Decimal(1).scaleb(-QUANTITY_DECIMAL_PLACES)
 """The least amount above nothing."""
+_EXACT_IN_A_DOUBLE = Decimal(2**53)
+_SIGNIFICANT_DIGITS_OF_A_DOUBLE = 15
 _EXACT = Context(prec=_DIGITS_MAX, traps=[Inexact, InvalidOperation])
 
 
@@ -57,6 +59,14 @@ def normal_quantity(quantity: Decimal) -> Decimal:
 def format_quantity(quantity: Decimal) -> str:
     """Return a number of units in plain decimal notation, without exponent or trailing zeros: ``"5"``, ``"0.25"``."""
     return format(normal_quantity(quantity), "f")
+
+
+def json_number(number: Decimal) -> int | float | str:
+    """Return a number as JSON carries it without losing a digit: one that a double cannot hold exactly becomes a text."""
+    if number == number.to_integral_value():
+        return int(number) if abs(number) <= _EXACT_IN_A_DOUBLE else format(number, "f")
+    digits = len(number.as_tuple().digits)
+    return float(number) if digits <= _SIGNIFICANT_DIGITS_OF_A_DOUBLE else format(number, "f")
 
 
 def _number(value: object) -> Decimal:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 from pancake_meter.domain.access.masking import masked
+from pancake_meter.domain.quantity import json_number
 
 DEPTH_MAX: Final = 20
 BATCH_DEPTH_MAX: Final = 400
@@ -21,9 +22,6 @@ _LARGEST: Final = 10**_NUMBER_LENGTH_MAX
 _KEY_LENGTH_MAX: Final = 128
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _HALF_WRITTEN: Final = re.compile(r"\\u[dD][89a-fA-F]")
-
-_EXACT_IN_A_DOUBLE = Decimal(2**53)
-_SIGNIFICANT_DIGITS_OF_A_DOUBLE = 15
 
 
 class MalformedJson(Exception):
@@ -175,10 +173,7 @@ def dumps(value: object) -> str:
 def _number(value: object) -> int | float | str:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} has no JSON form")
-    if value == value.to_integral_value():
-        return int(value) if abs(value) <= _EXACT_IN_A_DOUBLE else format(value, "f")
-    digits = len(value.as_tuple().digits)
-    return float(value) if digits <= _SIGNIFICANT_DIGITS_OF_A_DOUBLE else format(value, "f")
+    return json_number(value)
 
 
 def _depth(value: object, depth_max: int) -> int:

@@ -122,6 +122,21 @@ def due_shards() -> tuple[str, ...]:
     return tuple(f"DUE#{shard}" for shard in range(_DUE_SHARDS))
 
 
+def reminder_key(customer_id: str, name: str) -> Key:
+    """Key of a reminder of a customer."""
+    return {"PK": customer_partition(customer_id), "SK": f"REMINDER#{name}"}
+
+
+def reminder_shard(customer_id: str) -> str:
+    """Partition of the ``due`` index that holds the customer's reminders."""
+    return f"REMINDERS#{sha256(customer_id.encode()).digest()[0] % _DUE_SHARDS}"
+
+
+def reminder_shards() -> tuple[str, ...]:
+    """Every partition of the ``due`` index that holds reminders."""
+    return tuple(f"REMINDERS#{shard}" for shard in range(_DUE_SHARDS))
+
+
 def revenue_partition(month: str, shard: int) -> str:
     """Partition of a month's revenue (``2026-03``): facts, their totals, and totals by customer."""
     return f"REPORT#REVENUE#{month}#{shard}"
@@ -170,6 +185,26 @@ def active_key(customer_id: str, month: str) -> Key:
 def directory_key(customer_id: str, entry: str | None = None) -> Key:
     """Key of a customer in the directory, or of the customer's place in one of its lists."""
     return {"PK": customer_partition(customer_id), "SK": "DIRECTORY" if entry is None else f"DIRECTORY#{entry}"}
+
+
+def alert_prefix() -> str:
+    """Sort-key prefix of alerts, oldest first. They sort before the customer's balances."""
+    return "ALERT#"
+
+
+def alert_key(customer_id: str | None, at: datetime, alert_id: str) -> Key:
+    """Key of an alert, under its customer: so the stream has one customer's alerts in order. Few are of no customer."""
+    return {"PK": alert_partition(customer_id), "SK": f"{alert_prefix()}{timestamp(at)}#{alert_id}"}
+
+
+def alert_partition(customer_id: str | None) -> str:
+    """Partition of a customer's alerts, or of those of no known customer."""
+    return "ALERTS" if customer_id is None else customer_partition(customer_id)
+
+
+def alert_mark_key(alert_id: str) -> Key:
+    """Key of the mark that an alert has rung."""
+    return {"PK": f"ALERT#{alert_id}", "SK": "ALERT"}
 
 
 def report_shard(customer_id: str) -> int:

@@ -1,5 +1,6 @@
 """``redrive``: the queues of what could not be handled; sent back to where it came from, or emptied."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,7 +16,7 @@ app = group("redrive", "Queues of what could not be handled. Needs boto3 and AWS
 
 QUEUE: Final = "AWS::SQS::Queue"
 ENDINGS: Final = ("FailedQueue", "UndeliveredQueue", "RefusedQueue")
-SOURCE_OF: Final = {"UsageFailedQueue": "UsageQueue"}
+SOURCE_OF: Final = {"UsageFailedQueue": "UsageQueue", "AlertFailedQueue": "AlertQueue"}
 """Queues whose messages can be tried again, and where they came from. The others hold runs, which a later run repeats."""
 
 MOVED_AT_ONCE: Final = 10
@@ -31,9 +32,9 @@ def list_queues(cli: Cli) -> None:
     )
 
 
-@command(app, "start", "redrive start UsageFailedQueue")
+@command(app, "start", "redrive start UsageFailedQueue", "redrive start AlertFailedQueue")
 def start(cli: Cli, queue: Name) -> None:
-    """Send usage back to the queue it came from. Each event counts once, so a second time does no harm."""
+    """Send usage or alerts back to the queue they came from. Each event counts once; an alert that was sent is not again."""
     if queue not in SOURCE_OF:
         raise usage(
             f"the messages of {queue} are not tried again",
@@ -49,9 +50,9 @@ def start(cli: Cli, queue: Name) -> None:
 
 @command(app, "purge", "redrive purge ReconciliationFailedQueue --yes")
 def purge(cli: Cli, queue: Name, *, yes: Yes = False) -> None:
-    """Empty a queue of runs, after a later run succeeded. Usage is never purged."""
+    """Empty a queue of runs, after a later run succeeded. Usage and alerts are never purged."""
     if queue in SOURCE_OF:
-        raise usage(f"{queue} holds usage that is to be counted", f"pancake-meter redrive start {queue}")
+        raise usage(f"{queue} holds what is to be tried again", f"pancake-meter redrive start {queue}")
     url = queues(cli).get(queue)
     if url is None:
         raise refused("no_such_queue", f"the stack has no queue {queue}", "pancake-meter redrive list")
@@ -98,13 +99,17 @@ def _move(sqs: Any, source: str, target: str) -> int:
     try:
         for _ in range(ROUNDS_MAX):
             got = sqs.receive_message(
-                QueueUrl=source, MaxNumberOfMessages=MOVED_AT_ONCE, WaitTimeSeconds=1, VisibilityTimeout=60
+                QueueUrl=source,
+                MaxNumberOfMessages=MOVED_AT_ONCE,
+                WaitTimeSeconds=1,
+                VisibilityTimeout=60,
+                MessageSystemAttributeNames=["MessageGroupId"],
             )
             messages = got.get("Messages", ())
             if not messages:
                 return moved
             for message in messages:
-                sqs.send_message(QueueUrl=target, MessageBody=message["Body"])
+                sqs.send_message(QueueUrl=target, MessageBody=message["Body"], **_place(message))
                 sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
                 moved += 1
     except Failure:
@@ -112,3 +117,9 @@ def _move(sqs: Any, source: str, target: str) -> int:
     except Exception as error:
         raise aws.trouble(error) from error
     return moved
+
+
+def _place(message: Mapping[str, Any]) -> dict[str, str]:
+    """Return where a message of a queue that keeps order belongs; nothing of another queue's."""
+    group = message.get("Attributes", {}).get("MessageGroupId")
+    return {} if group is None else {"MessageGroupId": group, "MessageDeduplicationId": message["MessageId"]}

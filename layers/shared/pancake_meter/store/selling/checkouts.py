@@ -38,7 +38,7 @@ def read_checkout(table: Table, checkout_id: str) -> Checkout | None:
     if _ID.fullmatch(checkout_id) is None:
         return None
     item = table.get(_key(checkout_id))
-    return _checkout(item) if item is not None else None
+    return checkout_from_item(item) if item is not None else None
 
 
 def read_slot(table: Table, customer_id: str, kind: CheckoutKind, subject: str) -> Checkout | None:
@@ -111,7 +111,7 @@ def list_checkouts(
     items, following = table.query(
         "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
     )
-    page = [_checkout(item) for item in items if item["SK"] == _CHECKOUT]
+    page = [checkout_from_item(item) for item in items if item["SK"] == _CHECKOUT]
     return page, (following["listed_at"], following["PK"].removeprefix("CHECKOUT#")) if following else None
 
 
@@ -203,7 +203,8 @@ def _item(checkout: Checkout) -> dict[str, Any]:
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
-def _checkout(item: Item) -> Checkout:
+def checkout_from_item(item: Item) -> Checkout:
+    """Return the checkout of an item."""
     days = item.get("expires_after_days")
     return Checkout(
         id=item["PK"].removeprefix("CHECKOUT#"),
@@ -261,5 +262,5 @@ def latest_checkouts(table: Table, customer_id: str) -> list[Checkout]:
     )
     keys = [_key(slot["checkout_id"]) for slot in slots]
     chunks = (keys[first : first + READ_ITEMS_MAX] for first in range(0, len(keys), READ_ITEMS_MAX))
-    found = [_checkout(item) for chunk in chunks for item in table.get_all(chunk)]
+    found = [checkout_from_item(item) for chunk in chunks for item in table.get_all(chunk)]
     return sorted(found, key=lambda checkout: (checkout.created_at, checkout.id), reverse=True)

@@ -11,16 +11,21 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.closed_period import Chart
+from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.alerts.alerts import alert_from_item
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
 from pancake_meter.store.errors import NewerFormat
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.keys import Key, customer_of
+from pancake_meter.store.selling.checkouts import checkout_from_item
 from pancake_meter.store.standing.subscriptions import subscription_from_item
 from pancake_meter.store.table import Item
+from pancake_meter.store.webhooks.deliveries import Delivery, delivery_from_item
 
 _deserialize = TypeDeserializer().deserialize
 _SOURCE = "aws:dynamodb"
@@ -74,7 +79,48 @@ class SubscriptionChanged:
         return self.after.customer_id
 
 
-Change = BalanceChanged | ChartChanged | SubscriptionChanged
+@dataclass(frozen=True, slots=True)
+class CheckoutSettled:
+    """A checkout as a payment left it: paid, or flagged. ``before`` may have been the same."""
+
+    record: Record
+    before: Checkout | None
+    after: Checkout
+
+    @property
+    def customer_id(self) -> str:
+        """Whose checkout."""
+        return self.after.customer_id
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOpen:
+    """A delivery that is parked or failed. ``before`` may have been the same."""
+
+    record: Record
+    before: Delivery | None
+    after: Delivery
+
+    @property
+    def customer_id(self) -> str | None:
+        """Whom it is about, as far as that is known."""
+        return self.after.customer_id
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRung:
+    """An alert that was put: once, whatever the stream repeats."""
+
+    record: Record
+    alert: Alert
+
+    @property
+    def customer_id(self) -> str | None:
+        """Whom it is about, if anybody."""
+        return self.alert.customer_id
+
+
+Change = BalanceChanged | ChartChanged | SubscriptionChanged | CheckoutSettled | DeliveryOpen | AlertRung
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +184,12 @@ def _change(record: Record, after: Item, before: Callable[[Any], Any]) -> Change
             return ChartChanged(record, customer_id, meter, before(chart_from_item), chart_from_item(after))
         case "SUBSCRIPTION":
             return SubscriptionChanged(record, before(subscription_from_item), subscription_from_item(after))
+        case "CHECKOUT":
+            return CheckoutSettled(record, before(checkout_from_item), checkout_from_item(after))
+        case "DELIVERY":
+            return DeliveryOpen(record, before(delivery_from_item), delivery_from_item(after))
+        case "ALERT":
+            return AlertRung(record, alert_from_item(after))
         case _:
             raise ValueError("no item whose changes are followed")
 

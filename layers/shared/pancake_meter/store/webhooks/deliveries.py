@@ -176,7 +176,7 @@ class Page:
 def read_delivery(table: Table, digest: str) -> Delivery | None:
     """Return a delivery, or ``None``: one read."""
     item = table.get(delivery_key(digest))
-    return _delivery(item) if item is not None else None
+    return delivery_from_item(item) if item is not None else None
 
 
 def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
@@ -411,7 +411,8 @@ def _delivery_item(delivery: Delivery) -> dict[str, Any]:
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
-def _delivery(item: Item) -> Delivery:
+def delivery_from_item(item: Item) -> Delivery:
+    """Return the delivery of an item."""
     pin, dismissal = item.get("pin"), item.get("dismissal")
     return Delivery(
         digest=_digest(item),

@@ -219,6 +219,10 @@ class _Eraser:
                 return self._forget_delivery(key["SK"].rpartition("#")[2])
             case "CHECKOUT":
                 self._rename(key, ", listing = :listing REMOVE #url", {":listing": f"CHECKOUTS#{self.pseudonym}"})
+            case "ALERT":
+                # The mark of an alert that has gone. No other rings: the customer is erased.
+                self._has_found()
+                self.table.delete_all([key])
             case "PAYMENT":
                 self._rename_payment(key)
             case "PARKED":

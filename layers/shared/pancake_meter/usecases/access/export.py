@@ -31,6 +31,7 @@ _KINDS: Final = {
     "OVERAGE": "overage_line",
     "PERIOD": "closed_period",
     "DIRECTORY": "directory_entry",
+    "ALERT": "alert",
     "FACT": "revenue_fact",
 }
 _ORDER: Final = "ORDER"
@@ -169,6 +170,8 @@ def _kind(item: Item) -> str:
             return "parked_usage"
         case "REPORT", "CUSTOMER":
             return "revenue_total" if item["PK"].startswith("REPORT#REVENUE#") else "month_usage"
+        case "ALERT", _:
+            return "alert_mark"
         case "ORDER", "DELIVERY":
             return "delivery_of_order"
         case _:

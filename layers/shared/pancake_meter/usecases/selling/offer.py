@@ -56,14 +56,25 @@ class Offers:
             self.on_trouble(error)
             return {}
 
+    def plans(self, customer_id: str, meter: str, base_url: str | None, now: datetime) -> Links:
+        """Return where a customer without a subscription buys a plan that grants a meter. Nothing on any trouble."""
+        if base_url is None or self.catalog.upgrade_of(self.catalog.default_plan_key, meter, self.environment) is None:
+            return {}
+        try:
+            return {"purchase_url": self._plan_link(customer_id, meter, base_url, now)}
+        except Exception as error:  # noqa: BLE001 - see links
+            self.on_trouble(error)
+            return {}
+
     def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
         links: Links = {}
         units = self._units(balance, now)
         upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
         if units is not None:
-            links["purchase_url"] = self._link(balance, units, base_url, now)
+            link = PurchaseLink(balance.customer_id, units, balance.meter)
+            links["purchase_url"] = make_link(self.secret(), self.public_base_url or base_url, link, now)
         if upgrade is not None:
-            links["upgrade_url"] = self._link(balance, "plan", base_url, now)
+            links["upgrade_url"] = self._plan_link(balance.customer_id, balance.meter, base_url, now)
             links.setdefault("purchase_url", links["upgrade_url"])
         return links
 
@@ -88,6 +99,6 @@ class Offers:
         lot = bought_lot("top_up", pack.quantity, pack.priority, now, pack.expires_after)
         return can_carry(balance, lot, now)
 
-    def _link(self, balance: Balance, kind: LinkKind, base_url: str, now: datetime) -> str:
-        link = PurchaseLink(balance.customer_id, kind, balance.meter)
+    def _plan_link(self, customer_id: str, meter: str, base_url: str, now: datetime) -> str:
+        link = PurchaseLink(customer_id, "plan", meter)
         return make_link(self.secret(), self.public_base_url or base_url, link, now)

@@ -26,9 +26,9 @@ class Directory:
 
     def follow(self, changes: Sequence[Change]) -> Sequence[NotFollowed]:
         """Bring the lines to what the changes say; return the changes that could not be followed."""
-        by_customer: dict[str, list[Change]] = {}
+        by_customer: dict[str, list[BalanceChanged | SubscriptionChanged]] = {}
         for change in changes:
-            if not is_pseudonym(change.customer_id):
+            if isinstance(change, BalanceChanged | SubscriptionChanged) and not is_pseudonym(change.customer_id):
                 by_customer.setdefault(change.customer_id, []).append(change)
         missed: list[NotFollowed] = []
         try:
@@ -42,7 +42,9 @@ class Directory:
                 missed.append(NotFollowed(news[0].record, trouble))
         return missed
 
-    def _learn(self, customer_id: str, known: DirectoryLine | None, news: Sequence[Change]) -> None:
+    def _learn(
+        self, customer_id: str, known: DirectoryLine | None, news: Sequence[BalanceChanged | SubscriptionChanged]
+    ) -> None:
         for _ in range(_ATTEMPTS_MAX):
             line = _learned(known or DirectoryLine(customer_id), news)
             if known is not None and line == known:
@@ -57,7 +59,7 @@ class Directory:
         raise StoreBusy("the customer's line kept changing")
 
 
-def _learned(line: DirectoryLine, news: Sequence[Change]) -> DirectoryLine:
+def _learned(line: DirectoryLine, news: Sequence[BalanceChanged | SubscriptionChanged]) -> DirectoryLine:
     for change in news:
         match change:
             case BalanceChanged(record, _, after):
@@ -66,8 +68,6 @@ def _learned(line: DirectoryLine, news: Sequence[Change]) -> DirectoryLine:
                     line = line.learn_use(record.at)
             case SubscriptionChanged(_, _, after):
                 line = line.learn_orders(OrdersFacts.of(after))
-            case _:
-                pass
     return line
 
 

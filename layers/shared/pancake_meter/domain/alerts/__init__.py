@@ -1,0 +1,1 @@
+"""The room `alerts` of this floor: events that ring once for the seller."""

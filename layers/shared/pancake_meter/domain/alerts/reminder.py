@@ -1,0 +1,51 @@
+"""Reminders: what has to be looked at again some time before it ends, because nothing is written when the time comes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from pancake_meter.domain.alerts.subscription import trial_end
+from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.standing.subscription import Subscription
+
+LEAD: Final = timedelta(days=3)
+"""How long before the end it is told; of what lives less than twice as long, at half of its life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A grant of ``meter``, or the trial of an order, that ends at ``ends_at``: to be looked at from ``at`` on.
+
+    ``subject`` is the id of the grant or of the order.
+    """
+
+    customer_id: str
+    kind: Literal["grant", "trial"]
+    meter: str | None
+    subject: str
+    ends_at: datetime
+    at: datetime
+
+
+def grant_reminders(before: Balance | None, after: Balance) -> Iterator[Reminder]:
+    """Yield a reminder for each grant that expires and was not there before."""
+    known = {(grant.id, grant.expires_at) for grant in before.grants} if before is not None else set()
+    for grant in after.grants:
+        if grant.expires_at is not None and (grant.id, grant.expires_at) not in known:
+            at = _before(grant.starts_at, grant.expires_at)
+            yield Reminder(after.customer_id, "grant", after.meter, grant.id, grant.expires_at, at)
+
+
+def trial_reminders(before: Subscription | None, after: Subscription) -> Iterator[Reminder]:
+    """Yield a reminder for each order whose trial ends at an instant that was not known before."""
+    for order in after.live_orders:
+        ends_at = trial_end(order)
+        known = before.order(order.order_id) if before is not None else None
+        if order.paid is not None and ends_at is not None and (known is None or trial_end(known) != ends_at):
+            at = _before(order.paid.period.start.at, ends_at)
+            yield Reminder(after.customer_id, "trial", None, order.order_id, ends_at, at)
+
+
+def _before(starts_at: datetime, ends_at: datetime) -> datetime:
+    return ends_at - min(LEAD, (ends_at - starts_at) / 2)

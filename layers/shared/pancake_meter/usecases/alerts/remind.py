@@ -1,0 +1,48 @@
+"""Looking at what ends soon: each reminder whose time has come rings, if what it is about is still there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pancake_meter.domain.alerts.quota import grant_alert
+from pancake_meter.domain.alerts.reminder import Reminder
+from pancake_meter.domain.alerts.subscription import trial_alert
+from pancake_meter.domain.instant import floor_ms
+from pancake_meter.store.alerts.reminders import due_reminders, end_reminder
+from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.usecases.alerts.ringing import Bell, Due
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """What a run came to: reminders that rang, and those that failed and stay."""
+
+    rang: int
+    failed: int
+
+
+def remind(bell: Bell, *, may_go_on: Callable[[], bool], on_failure: Callable[[Reminder, Exception], None]) -> Reminded:
+    """Look at every reminder that is due, while ``may_go_on`` says so. One that fails is left for the next run."""
+    rang = failed = 0
+    for reminder in due_reminders(bell.table, bell.clock()):
+        if not may_go_on():
+            break
+        try:
+            due = _due(bell, reminder)
+            rang += due is not None and bell.ring(due)
+            end_reminder(bell.table, reminder)
+        except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from ringing
+            failed += 1
+            on_failure(reminder, error)
+    return Reminded(rang, failed)
+
+
+def _due(bell: Bell, reminder: Reminder) -> Due | None:
+    now = floor_ms(bell.clock())
+    if reminder.meter is None:
+        subscription = read_subscription(bell.table, reminder.customer_id)
+        alert = trial_alert(subscription, reminder.subject, reminder.ends_at, now) if subscription else None
+        return Due(alert) if alert is not None else None
+    balance = read_balance(bell.table, reminder.customer_id, reminder.meter)
+    alert = grant_alert(balance, reminder.subject, reminder.ends_at, now) if balance is not None else None
+    return Due(alert, balance) if alert is not None else None

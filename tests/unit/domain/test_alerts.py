@@ -1,0 +1,312 @@
+"""Alerts: their ids and payloads, and what a change of a balance, an order or a checkout means."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from pancake_meter.domain.alerts.alert import Alert, alert_id, is_alert_id
+from pancake_meter.domain.alerts.checkout import checkout_alert
+from pancake_meter.domain.alerts.delivery import delivery_alert
+from pancake_meter.domain.alerts.payload import identified_payload, payload_of
+from pancake_meter.domain.alerts.quota import grant_alert, quota_alerts, refused_alert, used_share
+from pancake_meter.domain.alerts.reminder import grant_reminders
+from pancake_meter.domain.alerts.subscription import subscription_alerts
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.spend import Refusal, RefusalReason, place_hold, record_usage
+from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
+from pancake_meter.domain.standing.order import OrderFacts, Status, StatusKind
+from pancake_meter.domain.standing.subscription import Subscription
+from tests.unit.domain.test_checkout import SALE
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+LATER = NOW + timedelta(days=40)
+POLICY = Policy("pro", Decimal(100), "month", OverageAllowed(), alert_thresholds=(Decimal("0.8"), Decimal(1)))
+
+
+def balance(used: int = 0, policy: Policy = POLICY) -> Balance:
+    return record_usage(open_balance("ada", "tokens", policy, Term(None, NOW), NOW).after, Decimal(used), NOW)
+
+
+def thresholds(before: Balance | None, after: Balance) -> list[Any]:
+    return [each.data["threshold"] for each in quota_alerts(before, after, NOW) if "threshold" in each.data]
+
+
+def kinds(before: Balance | None, after: Balance) -> list[str]:
+    return [each.type for each in quota_alerts(before, after, NOW)]
+
+
+def test_one_meaning_has_one_id_which_shows_nothing_of_it() -> None:
+    alert = Alert("quota.reset#ada#tokens#1", "quota.reset", "ada", "tokens", NOW)
+    assert alert.id == replace(alert, data={"more": 1}, occurred_at=LATER).id == alert_id(alert.meaning)
+    assert is_alert_id(alert.id)
+    assert alert.id != replace(alert, meaning="quota.reset#ada#tokens#2").id
+    assert not any(map(is_alert_id, ("", alert.id[:-1], f"{alert.id}0", alert.id.upper())))
+
+
+def test_a_payload_is_plain_json_that_loses_no_digit() -> None:
+    data: dict[str, Any] = {
+        "whole": Decimal("1E+2"),
+        "part": Decimal("0.25"),
+        "beyond": Decimal(2) ** 60,
+        "many": Decimal("1234567890.123456789"),
+        "in": {"a": [Decimal(1), (Decimal(2),)]},
+        "no": None,
+        "yes": True,
+        "text": "é",
+    }
+    alert = Alert("m", "quota.refused", "ada", "tokens", NOW, data, schema_version=3)
+    assert payload_of(alert) == {
+        "type": "quota.refused",
+        "timestamp": "2026-03-10T00:00:00.000Z",
+        "data": {
+            "schema_version": 3,
+            "customer_id": "ada",
+            "meter": "tokens",
+            "whole": 100,
+            "part": 0.25,
+            "beyond": "1152921504606846976",
+            "many": "1234567890.123456789",
+            "in": {"a": [1, [2]]},
+            "no": None,
+            "yes": True,
+            "text": "é",
+        },
+    }
+    assert json.loads(json.dumps(identified_payload(alert))) == {"id": alert.id, **payload_of(alert)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reached"),
+    [
+        (0, 79, []),
+        (0, 80, ["0.8"]),
+        (79, 80, ["0.8"]),
+        (80, 81, []),
+        (80, 99, []),
+        (99, 100, ["1"]),
+        (0, 100, ["0.8", "1"]),
+        (10, 250, ["0.8", "1"]),
+        (100, 250, []),
+        (90, 90, []),
+    ],
+)
+def test_a_threshold_is_reached_by_an_edge(before: int, after: int, reached: list[str]) -> None:
+    assert thresholds(balance(before), balance(after)) == [Decimal(each) for each in reached]
+
+
+def test_a_balance_that_was_not_there_had_used_nothing() -> None:
+    assert thresholds(None, balance(80)) == [Decimal("0.8")]
+    assert thresholds(None, balance()) == []
+
+
+def test_what_is_only_held_is_not_used() -> None:
+    holding = place_hold(balance(10), "h", Hold(Decimal(90), LATER))
+    assert isinstance(holding, Balance)
+    assert used_share(holding) == Decimal("0.1")
+    assert thresholds(balance(10), holding) == []
+
+
+def test_nobody_reaches_a_share_of_nothing() -> None:
+    nothing = replace(POLICY, allowance=Decimal(0))
+    assert thresholds(balance(policy=nothing), balance(5, nothing)) == []
+    assert thresholds(None, balance(5, nothing)) == []
+
+
+def test_bought_units_are_units_of_the_period() -> None:
+    with_gift = add_grant(Change.begin(balance(79)), Gift("promotion", Decimal(100)).grant("g", NOW), NOW).after
+    assert used_share(with_gift) == Decimal("0.395")
+    assert thresholds(with_gift, record_usage(with_gift, Decimal(80), NOW)) == []
+
+
+def test_each_threshold_of_a_jump_says_which_is_the_highest() -> None:
+    alerts = list(quota_alerts(balance(), balance(150), NOW))
+    assert [each.data["highest_threshold"] for each in alerts] == [1, 1]
+    assert [each.data["share"] for each in alerts] == [1, 1]
+    assert [each.meaning for each in alerts] == [
+        "quota.threshold_reached#ada#tokens#2026-03-10T00:00:00.000Z#0.8",
+        "quota.threshold_reached#ada#tokens#2026-03-10T00:00:00.000Z#1",
+    ]
+    assert (alerts[0].customer_id, alerts[0].meter, alerts[0].occurred_at) == ("ada", "tokens", NOW)
+
+
+def test_a_new_period_is_told_where_the_one_before_was_used_and_what_it_owes() -> None:
+    blocked = replace(POLICY, overage=OverageCapped(Decimal(50)))
+    for used, policy, told in (
+        (0, POLICY, []),
+        (10, POLICY, ["quota.reset"]),
+        (120, blocked, ["quota.reset", "overage.due"]),
+    ):
+        before = balance(used, policy)
+        assert kinds(before, advance(before, LATER, policy).after) == told
+    assert kinds(None, balance()) == []
+
+
+def test_a_period_that_is_corrected_to_begin_earlier_is_no_reset() -> None:
+    now = balance(10)
+    earlier = replace(now, period=replace(now.period, start=now.period.start - timedelta(days=1)))
+    assert "quota.reset" not in kinds(now, earlier)
+
+
+def test_units_that_the_customer_asked_to_pay_do_not_ring_as_due() -> None:
+    before = balance(120)
+    asked = replace(before, overage_due=Decimal(20), spent=Decimal(20))
+    assert "overage.due" not in kinds(before, asked)
+    late = replace(before, overage_due=Decimal(20))
+    assert kinds(before, late) == ["overage.due"]
+    assert kinds(late, before) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "rings"),
+    [
+        ("quota_exhausted", True),
+        ("overage_cap_reached", True),
+        ("no_plan", True),
+        ("blocked", True),
+        ("past_due", True),
+        ("too_many_holds", False),
+        ("past_due_throttled", False),
+    ],
+)
+def test_a_refusal_rings_unless_it_passes_by_itself(reason: RefusalReason, rings: bool) -> None:
+    alert = refused_alert(balance(100), Refusal(reason, "why"), Decimal(7), NOW)
+    assert (alert is not None) == rings
+    if alert is not None:
+        assert alert.meaning == "quota.refused#ada#tokens#2026-03-10T00:00:00.000Z"
+        assert {name: alert.data[name] for name in ("reason", "detail", "wanted")} == {
+            "reason": reason,
+            "detail": "why",
+            "wanted": 7,
+        }
+
+
+def test_the_figures_are_those_of_the_quota() -> None:
+    alert = refused_alert(balance(120), Refusal("blocked"), Decimal(1), NOW)
+    assert alert is not None
+    assert alert.data["quota"] == {
+        "plan": "pro",
+        "allowance": 100,
+        "used": 120,
+        "held": 0,
+        "available": 0,
+        "overage": 20,
+        "overage_due": 0,
+        "overage_limit": None,
+        "period": {"start": "2026-03-10T00:00:00.000Z", "end": "2026-04-10T00:00:00.000Z"},
+        "resets_at": "2026-04-10T00:00:00.000Z",
+    }
+
+
+def given(quantity: int = 50, days: int = 30, used: int = 0) -> Balance:
+    gift = Gift("promotion", Decimal(quantity), expires_at=NOW + timedelta(days=days)).grant("g", NOW)
+    return record_usage(add_grant(Change.begin(balance()), gift, NOW).after, Decimal(used), NOW)
+
+
+@pytest.mark.parametrize(("days", "lead"), [(30, 3), (6, 3), (4, 2), (1, 0.5)])
+def test_a_grant_is_looked_at_three_days_before_its_end_or_at_half_of_its_life(days: int, lead: float) -> None:
+    (reminder,) = grant_reminders(balance(), given(days=days))
+    assert reminder.ends_at - reminder.at == timedelta(days=lead)
+    assert (reminder.customer_id, reminder.meter, reminder.kind) == ("ada", "tokens", "grant")
+    assert list(grant_reminders(given(days=days), given(days=days))) == []
+    assert list(grant_reminders(None, balance())) == []
+
+
+def test_a_grant_rings_while_it_has_units_and_has_not_ended() -> None:
+    (reminder,) = grant_reminders(None, given())
+    name, ends = reminder.subject, reminder.ends_at
+    alert = grant_alert(given(used=20), name, ends, NOW)
+    assert alert is not None
+    grant: Any = alert.data["grant"]
+    assert (grant["quantity"], grant["remaining"]) == (50, 30)
+    assert alert.meaning == f"grant.expiring#ada#tokens#2026-04-09T00:00:00.000Z#{name}"
+    assert grant_alert(given(used=50), name, ends, NOW) is None
+    assert grant_alert(given(), name, ends, ends) is None
+    assert grant_alert(given(), name, ends + timedelta(days=1), NOW) is None
+    assert grant_alert(given(), "another", ends, NOW) is None
+
+
+def order(kind: StatusKind, period: int = 1, **changed: Any) -> OrderFacts:
+    status = Status(kind, (NOW, period), NOW + timedelta(days=period))
+    return replace(OrderFacts("ORD_1", (NOW, NOW), status=status), **changed)
+
+
+def told(*orders: OrderFacts | None) -> list[str]:
+    """Return what rings on the way from one state to the next."""
+    states = [Subscription("ada", (each,)) if each is not None else None for each in orders]
+    rung = [
+        alert
+        for before, after in pairwise(states)
+        if after is not None
+        for alert in subscription_alerts(before, after, NOW)
+    ]
+    return [alert.type.removeprefix("subscription.") for alert in rung]
+
+
+def test_an_order_rings_at_each_turn_of_its_life() -> None:
+    active, overdue, ended = order("active"), order("past_due", 2), order("active", ended_at=NOW)
+    assert told(None, active) == []
+    assert told(active, overdue, overdue) == ["past_due"]
+    assert told(None, overdue) == ["past_due"]
+    assert told(overdue, order("active", 2)) == ["recovered"]
+    assert told(overdue, order("canceling", 2)) == []
+    assert told(overdue, replace(overdue, ended_at=NOW)) == ["canceled"]
+    assert told(active, ended, ended) == ["canceled"]
+    assert told(None, ended) == ["canceled"]
+
+
+def test_each_overdue_period_rings_by_itself() -> None:
+    def meanings(before: OrderFacts, after: OrderFacts) -> set[str]:
+        return {
+            each.meaning
+            for each in subscription_alerts(Subscription("ada", (before,)), Subscription("ada", (after,)), NOW)
+        }
+
+    first, second = order("past_due", 2), replace(order("past_due", 3), status=Status("past_due", (LATER, 3), LATER))
+    assert meanings(order("active"), first) == {"subscription.past_due#ada#ORD_1#2026-03-10T00:00:00.000Z"}
+    assert meanings(order("active"), second) == {"subscription.past_due#ada#ORD_1#2026-04-19T00:00:00.000Z"}
+    assert meanings(first, order("active", 2)) == {"subscription.recovered#ada#ORD_1#2026-03-10T00:00:00.000Z"}
+
+
+def test_a_checkout_rings_when_it_is_paid_or_flagged_and_for_each_payment_that_flags_it() -> None:
+    assert [checkout_alert(replace(SALE, status=each), NOW) for each in ("open", "expired", "superseded")] == [None] * 3
+    paid = checkout_alert(replace(SALE, status="paid", payment_ids=("PAY_1",)), NOW)
+    flagged = [
+        checkout_alert(replace(SALE, status="flagged", flag="paid_twice", payment_ids=ids), NOW)
+        for ids in (("PAY_1", "PAY_2"), ("PAY_1", "PAY_2"), ("PAY_1", "PAY_2", "PAY_3"))
+    ]
+    assert paid is not None
+    assert (paid.type, paid.meaning, paid.customer_id, paid.meter) == (
+        "checkout.paid",
+        "checkout.paid#chk_1",
+        "ada",
+        "tokens",
+    )
+    assert paid.data == {
+        "checkout_id": "chk_1",
+        "kind": "overage",
+        "plan": "pro",
+        "quantity": "28",
+        "amount": "0.11",
+        "currency": "USD",
+        "payment_ids": ["PAY_1"],
+    }
+    assert len({each.meaning for each in flagged if each is not None}) == 2
+    assert {each.data["reason"] for each in flagged if each is not None} == {"paid_twice"}
+
+
+def test_a_delivery_rings_once_for_each_verdict() -> None:
+    about: dict[str, Any] = {"event_type": "order.completed", "order_id": "ORD_1", "reason": "no_customer"}
+    parked, failed = (delivery_alert("d" * 64, verdict, None, NOW, **about) for verdict in ("parked", "failed"))  # type: ignore[arg-type]
+    assert (parked.type, failed.type) == ("delivery.parked", "delivery.failed")
+    assert parked.meaning != failed.meaning
+    assert parked.data == {"delivery_id": "d" * 64, **about}
