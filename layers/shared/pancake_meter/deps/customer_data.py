@@ -23,7 +23,7 @@ class CustomerDataDeps:
 
     @property
     def followers(self) -> Sequence[Follower]:
-        """Those who keep figures and lists of the table; nobody where its stream is not read. No alert rings for old items."""
+        """Those who keep figures and lists of the table; nobody where its stream is not read. No alert is of old items."""
         return keepers_of(self.erasures.table, self.erasures) if self.reads_stream else ()
 
 
