@@ -219,7 +219,14 @@ Command = Callable[..., Ran]
         ),
         ("reconcile", "POST /v1/reconciliations", {"healed": 0, "left": []}, None, {}),
         ("report revenue --month 2026-03", "GET /v1/reports/revenue", {"months": []}, None, {"month": "2026-03"}),
-        ("report usage --from 2026-01", "GET /v1/reports/usage", {"months": []}, None, {"from": "2026-01"}),
+        ("report revenue", "GET /v1/reports/revenue", {"months": []}, None, {"month": "2026-03"}),
+        (
+            "report usage --from 2026-01",
+            "GET /v1/reports/usage",
+            {"months": []},
+            None,
+            {"from": "2026-01", "to": "2026-03"},
+        ),
         (
             "report live --meter tokens",
             "GET /v1/reports/live",

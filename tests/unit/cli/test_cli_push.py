@@ -48,12 +48,12 @@ price = { USD = "29.00", JPY = "4500" }
 name = "Scale"
 plan = "scale"
 billing_period = "yearly"
-product_id = { prod = "PROD_4tScaleMonthly00000001" }
+product_id = { prod = "PROD_8mQ2wE4rT6yU8iO0pA2sD4" }
 price = { USD = "990.00" }
 
 [usage_product]
 name = "Usage"
-product_id = {}
+product_id = { prod = "PROD_9pUsageOneTime00000001" } # of the example
 """
 Command = Callable[..., Ran]
 
@@ -97,7 +97,8 @@ def test_issue_14_8_an_empty_store_gets_every_product_and_the_catalog_its_ids(
     made = waffo.simulator.state.products
     ids = [each["product_id"]["test"] for each in (*written["products"], written["usage_product"])]
     assert [made[each].name for each in ids] == ["Pro", "Scale", "Usage"]
-    assert written["products"][1]["product_id"]["prod"] == "PROD_4tScaleMonthly00000001"
+    assert written["products"][1]["product_id"]["prod"] == "PROD_8mQ2wE4rT6yU8iO0pA2sD4"
+    assert set(written["usage_product"]["product_id"]) == {"test"}, "an id of the example is no store's: it goes"
     pro = made[ids[0]]
     assert (pro.metadata, pro.trial_days, pro.billing_period) == ({"plan": "pro", "trialDays": "14"}, 14, "monthly")
     assert pro.prices == {"USD": Decimal("29.00"), "JPY": Decimal(4500)}

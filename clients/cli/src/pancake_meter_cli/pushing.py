@@ -1,6 +1,7 @@
 """From the catalog to Waffo: what has to be made and changed there, and how it is done."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,13 +50,10 @@ class Draft:
         """Write a product's id into the file now: what was made at Waffo is never forgotten."""
         for table in _product_tables(self.document):
             if table["name"] == product.name:
-                ids = table.get("product_id")
-                if not isinstance(ids, MutableMapping):
-                    ids = table["product_id"] = tomlkit.inline_table()
-                ids[environment] = product_id
                 # The ids of the example are no store's: they go as soon as the product is your own.
-                for other in [name for name, id_ in ids.items() if is_example(id_)]:
-                    del ids[other]
+                own = {name: id_ for name, id_ in (table.get("product_id") or {}).items() if not is_example(id_)}
+                pairs = [f"{name} = {json.dumps(id_)}" for name, id_ in {**own, environment: product_id}.items()]
+                table["product_id"] = tomlkit.value(f"{{ {', '.join(pairs)} }}")
         self.path.write_text(tomlkit.dumps(self.document), encoding="utf-8")
 
 
