@@ -306,7 +306,7 @@ def test_a_checkout_rings_when_it_is_paid_or_flagged_and_for_each_payment_that_f
 
 def test_a_delivery_rings_once_for_each_verdict() -> None:
     about: dict[str, Any] = {"event_type": "order.completed", "order_id": "ORD_1", "reason": "no_customer"}
-    parked, failed = (delivery_alert("d" * 64, verdict, None, NOW, **about) for verdict in ("parked", "failed"))  # type: ignore[arg-type]
+    parked, failed = (delivery_alert("d" * 64, verdict, None, NOW, **about) for verdict in ("parked", "failed"))
     assert (parked.type, failed.type) == ("delivery.parked", "delivery.failed")
     assert parked.meaning != failed.meaning
     assert parked.data == {"delivery_id": "d" * 64, **about}

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pancake_meter.deps.alerts import stack_bell
-from pancake_meter.deps.config import LinkSettings
 from pancake_meter.deps.metering import stack_metering
-from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, utc_now
-from pancake_meter.deps.telemetry import report_links_unavailable, report_not_rung
+from pancake_meter.deps.telemetry import report_not_rung
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.usecases.alerts.refused import RefusalBell
@@ -33,7 +31,5 @@ class QuotaDeps:
 
 def quota_deps() -> QuotaDeps:
     """Return the collaborators of this stack. The secret that signs links is read when the first link is made."""
-    settings, metering = LinkSettings.from_environment(), stack_metering()
-    secret = Secret(settings.secret_id)
-    offers = Offers(metering.catalog, settings.environment, secret, settings.public_base_url, report_links_unavailable)
-    return QuotaDeps(metering, offers, refusals=RefusalBell(stack_bell(), report_not_rung))
+    bell = stack_bell()
+    return QuotaDeps(stack_metering(), bell.offers, refusals=RefusalBell(bell, report_not_rung))
