@@ -67,11 +67,11 @@ SECTIONS: Final = (
     ),
     Section(
         "The first refusal",
-        "Ada has bought nothing and has the units of the free plan. Your backend asks for more. The refusal has the\n"
-        "reason, the quota and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
+        "Ada has bought nothing and has the units of the free plan. `check` asks for more, as your backend would. The refusal\n"
+        "has the reason and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
         (
             Step("pancake-meter customers quota ada"),
-            _backend("holds", meter="tokens", quantity=20_000, id="call-1"),
+            Step("pancake-meter check ada tokens 20000"),
             Step("pancake-meter plans --customer ada"),
         ),
     ),
@@ -136,7 +136,19 @@ SECTIONS: Final = (
             Step("pancake-meter unblock ada"),
         ),
     ),
-    # A section for alerts belongs here: an endpoint, a test event, a threshold that is crossed, what was sent.
+    Section(
+        "Alerts",
+        "What rang since. Your mailer gets the same with links in it, at an endpoint of yours.",
+        (
+            Step("pancake-meter alerts list --customer ada"),
+            Step(
+                "pancake-meter alerts endpoints add http://127.0.0.1:9/alerts --event quota.threshold_reached",
+                {"endpoint_id": r"(aep_[0-9a-f]+)"},
+            ),
+            Step("pancake-meter alerts endpoints list"),
+            Step("pancake-meter alerts endpoints remove {endpoint_id} --yes"),
+        ),
+    ),
     Section(
         "Keys",
         "The key of your backend may only meter. It is printed once.",
@@ -212,6 +224,8 @@ class Mask:
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lambda _: "2026-03-10T15:00:00.000Z"),
             (r"\b20\d\d-\d\d-\d\d\b", lambda _: "2026-03-10"),
             (r"pm_test_[0-9A-Za-z]+", lambda _: "pm_test_..."),
+            (r"whsec_[0-9A-Za-z+/=]+", lambda _: "whsec_..."),
+            (r"(?:alrt|aep)_[0-9a-f]+", lambda found: self._of_kind(found[0])),
             (r"/buy/[\w-]+", lambda _: "/buy/gAAAAAB..."),
             (r"(?<=version )[0-9a-f]{12}", lambda _: "0123456789ab"),
             (r"\b[0-9a-f]{64}\b", lambda found: self._numbered(found[0], "{:04x}", 64)),
@@ -229,6 +243,10 @@ class Mask:
         for pattern, written in self._rules:
             text = re.sub(pattern, written, text)
         return text
+
+    def _of_kind(self, found: str) -> str:
+        kind, _, digits = found.partition("_")
+        return f"{kind}_{self._numbered(digits, '{:04x}', len(digits))}"
 
     def _numbered(self, found: str, number: str, length: int) -> str:
         """Return the same id for the same id, of the same length: tables keep their columns."""

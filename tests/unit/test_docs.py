@@ -13,6 +13,7 @@ import pancake_meter
 from pancake_meter.catalog import model
 from pancake_meter.catalog.loading import CATALOG_BYTES_MAX
 from pancake_meter.domain.access import api_key, customer_token
+from pancake_meter.domain.alerts import endpoint
 from pancake_meter.domain.balance import gift, hold
 from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.balance.grant import MAX_GRANTS
@@ -39,6 +40,7 @@ from pancake_meter.http.standing.customers import CUSTOMERS_PAGE_MAX
 from pancake_meter.http.usage import batch, intake
 from pancake_meter.http.webhooks.deliveries import DELIVERIES_PAGE_MAX
 from pancake_meter.http.webhooks.intake import _ANSWERS
+from pancake_meter.standard_webhooks.client import SECONDS_MAX
 from pancake_meter.store.usage.parked_usage import CONTENT_LENGTH_MAX
 from pancake_meter.usecases.balance import operate
 from pancake_meter.waffo import webhook_signature
@@ -144,6 +146,10 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         customer_token.LIFE_MAX // minutes,
         api_key.LIFE_MAX // days,
         api_key.OVERLAP_MAX // days,
+        endpoint.ENDPOINTS_MAX,
+        endpoint.SECRETS_MAX,
+        endpoint.OVERLAP_MAX // days,
+        int(SECONDS_MAX),
         gift.GIFT_ID_LENGTH_MAX,
         gift.PRIORITY_MAX,
         operate.REASON_LENGTH_MAX,

@@ -11,7 +11,7 @@ import pytest
 
 import customer_data
 from pancake_meter.deps.customer_data import CustomerDataDeps
-from pancake_meter.deps.stream import keepers_of
+from pancake_meter.deps.keepers import keepers_of
 from pancake_meter.domain.selling.payment import PAYMENT_STATUSES
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.access.erasures import Erasures
@@ -45,7 +45,7 @@ def use(world: World, name: str, units: int) -> None:
 def lived(world: World) -> World:
     """Three customers: a subscriber, one who is past due, and one without an order; none of it followed."""
     for number, name in enumerate(CUSTOMERS[:2]):
-        who = {"merchantProvidedBuyerIdentity": name}
+        who: Any = {"merchantProvidedBuyerIdentity": name}
         world.take(lifecycle("activated", f"ORD_{name}", *PERIOD, plan="pro", **who))
         world.take(payment(f"ORD_{name}", f"PAY_{name}", "2026-03-10", amount="29.00", **who))
         use(world, name, 100 + number)

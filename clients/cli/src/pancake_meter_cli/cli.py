@@ -117,6 +117,9 @@ class Cli:
             for fault in failure.more.get("errors", ()):
                 where = f"{fault['field']}: " if fault.get("field") else ""
                 typer.echo(f"  {where}{fault.get('fault')}", err=True)
+            for name in ("reason", "purchase_url", "upgrade_url", "resets_at"):
+                if failure.more.get(name):
+                    typer.echo(f"{name}: {failure.more[name]}", err=True)
             if failure.helps:
                 typer.echo(f"what helps: {failure.helps}", err=True)
             if request_id:

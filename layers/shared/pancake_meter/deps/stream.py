@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
+from pancake_meter.deps.keepers import keepers_of
 from pancake_meter.deps.stack import Clock, utc_now
-from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.alerts.bus import AlertBus, events_client
 from pancake_meter.store.table import Table
@@ -15,9 +15,7 @@ from pancake_meter.usecases.alerts.broadcast import Broadcast
 from pancake_meter.usecases.alerts.dispatch import Dispatch
 from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.alerts.ringing import Bell
-from pancake_meter.usecases.stream.directory import Directory
 from pancake_meter.usecases.stream.follow import Follower
-from pancake_meter.usecases.stream.live_totals import LiveTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +26,6 @@ class StreamDeps:
     followers: Sequence[Follower]
     failed: UsageQueue
     clock: Clock = utc_now
-
-
-def keepers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
-    """Return those who keep figures and lists. They are exact by the item itself, so they may be told of old ones too."""
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow)
 
 
 def followers_of(bell: Bell, bus: AlertBus | None = None, queue: AlertQueue | None = None) -> tuple[Follower, ...]:

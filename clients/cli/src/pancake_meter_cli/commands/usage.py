@@ -1,4 +1,4 @@
-"""``usage`` and ``ledger``: what a customer used, and every movement of a balance."""
+"""``usage``, ``check`` and ``ledger``: what a customer used and may use, and every movement of a balance."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from pancake_meter_cli.commands.options import CustomerId, Limit
 
 
 def register(root: typer.Typer) -> None:
-    """Add both."""
+    """Add them."""
 
     @command(root, "usage", "usage acct_1001", "usage acct_1001 tokens --periods 3")
     def usage(
@@ -32,6 +32,17 @@ def register(root: typer.Typer) -> None:
             return
         answer = cli.api.get(customer(customer_id, "usage"), meter=meter, periods=periods)
         cli.show(answer, lambda: _periods(answer))
+
+    @command(root, "check", "check acct_1001 tokens 4000")
+    def check(
+        cli: Cli,
+        customer_id: CustomerId,
+        meter: Annotated[str, typer.Argument(help="The meter.")],
+        quantity: Annotated[str, typer.Argument(help="How many units.")],
+    ) -> None:
+        """Ask whether units may be used now, as your backend asks. A refusal shows its reason and links; nothing is held."""
+        answer = cli.api.get(customer(customer_id, "quota", meter), amount=quantity)
+        cli.show(answer, lambda: quotas([answer]))
 
     @command(root, "ledger", "ledger acct_1001 tokens", "ledger acct_1001 tokens --limit 0 --json")
     def ledger(

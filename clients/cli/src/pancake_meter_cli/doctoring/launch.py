@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from pancake_meter.catalog.warnings import catalog_warnings
+from pancake_meter.domain.selling.plan import Environment
 from pancake_meter_cli.api import customer
 from pancake_meter_cli.commands.catalog import catalog_path
 from pancake_meter_cli.commands.deliveries import PAGE_SIZE, newest
@@ -25,6 +26,8 @@ _ORDERS: Final = """query ($storeId: String!, $limit: Int, $offset: Int) {
     id changeOriginOrderId subscriptionProduct { id name }
   }
 }"""
+_PUSHES: Final[tuple[tuple[Environment, str], ...]] = (("test", ""), ("prod", " --publish"))
+"""Where products are, and the option of `catalog push` that makes them there."""
 _STORE: Final = "query ($id: ID!) { store(id: $id) { name status prodEnabled } }"
 
 
@@ -35,7 +38,7 @@ def catalog(patient: Patient) -> Iterator[Finding]:
     for warning in catalog_warnings(read):
         yield Finding("warning", str(warning), "docs/catalog.md")
     stated = patient.cli.profile.waffo_environment
-    for environment, option in (("test", ""), ("prod", " --publish")):
+    for environment, option in _PUSHES:
         names = [each.name for each in products_of(read) if is_example(each.product_ids.get(environment))]
         if not names:
             continue
@@ -97,7 +100,7 @@ def usage(patient: Patient) -> Iterator[Finding]:
             yield Finding("ok", f"usage arrives: {customer_id} has used some")
             return
     yield Finding(
-        "open", "no usage has been seen yet", 'POST /v1/holds or /v1/usage from your backend: README, "The API"'
+        "open", "no usage has been seen yet", "POST /v1/holds or /v1/usage from your backend: docs/api.md"
     )
 
 
