@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 import stream_reader
-from pancake_meter.deps.stream import StreamDeps, followers_of
+from pancake_meter.deps.stream import StreamDeps
 from pancake_meter.domain.balance.balance import day_of
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.usecases.stream.followers import followers_of
 from tests.support.api import LambdaContext
 from tests.support.sqs import MemoryQueue
 from tests.support.stream import stream_events

@@ -11,7 +11,6 @@ import pytest
 
 import customer_data
 from pancake_meter.deps.customer_data import CustomerDataDeps
-from pancake_meter.deps.stream import followers_of
 from pancake_meter.domain.selling.payment import PAYMENT_STATUSES
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.access.erasures import Erasures
@@ -21,6 +20,7 @@ from pancake_meter.store.standing.directory import list_customers
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.stream.backfill import backfill
+from pancake_meter.usecases.stream.followers import followers_of
 from tests.integration.stream.conftest import Ask
 from tests.support.api import LambdaContext, api_event
 from tests.support.followed import Reader
@@ -45,7 +45,7 @@ def use(world: World, name: str, units: int) -> None:
 def lived(world: World) -> World:
     """Three customers: a subscriber, one who is past due, and one without an order; none of it followed."""
     for number, name in enumerate(CUSTOMERS[:2]):
-        who = {"merchantProvidedBuyerIdentity": name}
+        who: dict[str, Any] = {"merchantProvidedBuyerIdentity": name}
         world.take(lifecycle("activated", f"ORD_{name}", *PERIOD, plan="pro", **who))
         world.take(payment(f"ORD_{name}", f"PAY_{name}", "2026-03-10", amount="29.00", **who))
         use(world, name, 100 + number)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pancake_meter.deps.config import stream_failed_queue_url
 from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
-from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
-from pancake_meter.usecases.stream.directory import Directory
 from pancake_meter.usecases.stream.follow import Follower
-from pancake_meter.usecases.stream.live_totals import LiveTotals
+from pancake_meter.usecases.stream.followers import followers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +20,6 @@ class StreamDeps:
     followers: Sequence[Follower]
     failed: UsageQueue
     clock: Clock = utc_now
-
-
-def followers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
-    """Return everybody who follows the changes of a table, in the order in which they get them."""
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow)
 
 
 def stream_deps() -> StreamDeps:
