@@ -67,8 +67,8 @@ SECTIONS: Final = (
     ),
     Section(
         "The first refusal",
-        "Ada has bought nothing and has the units of the free plan. `check` asks for more, as your backend would. The refusal\n"
-        "has the reason and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
+        "Ada has bought nothing and has the units of the free plan. `check` asks for more, as your backend would. The\n"
+        "refusal has the reason and two links: `purchase_url` sells units, `upgrade_url` a higher plan.",
         (
             Step("pancake-meter customers quota ada"),
             Step("pancake-meter check ada tokens 20000"),

@@ -30,12 +30,12 @@ def _go_on(deps: CustomerDataDeps, context: LambdaContext) -> dict[str, Any]:
 
     may_go_on = time_left(context, customer_data_routes.RESERVE)
     done = go_on_with_erasures(deps.erasures, deps.clock(), may_go_on=may_go_on, on_failure=on_failure)
-    if failed:
-        # The run fails, so that the function's alarm rings; the next one tries again.
-        raise StoreBusy(f"{len(failed)} erasures cannot go on")
     filled = backfill(
         deps.erasures.table, deps.followers, deps.clock(), may_go_on=may_go_on, on_failure=_on_item_left_out
     )
+    if failed:
+        # The run fails, so that the function's alarm rings; the next one tries again.
+        raise StoreBusy(f"{len(failed)} erasures cannot go on")
     return {"erased": done, "backfilled": filled.items, "backfill_complete": filled.is_done}
 
 

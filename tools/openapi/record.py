@@ -149,8 +149,8 @@ def _buy(recorder: Recorder) -> None:
     keep("forgiven", HTTPStatus.OK, f"POST {_C}/overage/{{meter}}/forgive", {"meter": "tokens"}, json=forgiven)
     subscription = f"{_C}/subscriptions/{{order_id}}"
     keep("canceling", HTTPStatus.OK, f"POST {subscription}/cancel", order, json=_event("subscription_cancel"))
-    keep("wrong_state", HTTPStatus.CONFLICT, f"POST {subscription}/cancel", order, json={"id": "cancel-1"})
     keep("active_again", HTTPStatus.OK, f"POST {subscription}/reactivate", order)
+    keep("wrong_state", HTTPStatus.CONFLICT, f"POST {subscription}/reactivate", order)
 
 
 def _pay_twice(recorder: Recorder, checkout_id: str) -> None:

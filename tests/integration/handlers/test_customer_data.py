@@ -130,6 +130,6 @@ def test_the_schedule_goes_on_and_fails_with_an_erasure_that_cannot(
         patched.setattr(Table, "delete_all", fails)
         with pytest.raises(StoreBusy, match="1 erasures cannot go on"):
             handler({"detail-type": "Scheduled Event"}, context, deps_of(world))
-    assert handler({"detail-type": "Scheduled Event"}, context, deps_of(world)) == {"erased": 1}
+    assert handler({"detail-type": "Scheduled Event"}, context, deps_of(world))["erased"] == 1
     assert CUSTOMER not in capsys.readouterr().out
     assert call(world, api_event("customer_erase")).status == 200

@@ -11,7 +11,6 @@ import pytest
 
 import customer_data
 from pancake_meter.deps.customer_data import CustomerDataDeps
-from pancake_meter.deps.keepers import keepers_of
 from pancake_meter.domain.selling.payment import PAYMENT_STATUSES
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.access.erasures import Erasures
@@ -21,6 +20,7 @@ from pancake_meter.store.standing.directory import list_customers
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.stream.backfill import backfill
+from pancake_meter.usecases.stream.keepers import keepers_of
 from tests.integration.stream.conftest import Ask
 from tests.support.api import LambdaContext, api_event
 from tests.support.followed import Reader

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pancake_meter.deps.config import reads_stream
 from pancake_meter.deps.erasures import stack_erasures
-from pancake_meter.deps.keepers import keepers_of
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.usecases.stream.follow import Follower
+from pancake_meter.usecases.stream.keepers import keepers_of
 
 
 @dataclass(frozen=True, slots=True)

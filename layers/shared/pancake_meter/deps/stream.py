@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
-from pancake_meter.deps.keepers import keepers_of
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.alerts.bus import AlertBus, events_client
@@ -16,6 +15,7 @@ from pancake_meter.usecases.alerts.dispatch import Dispatch
 from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.stream.follow import Follower
+from pancake_meter.usecases.stream.keepers import keepers_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,7 @@ def usage(patient: Patient) -> Iterator[Finding]:
         if any(_is_some(each["used"]) for each in api.get(customer(customer_id, "quota"))["quotas"]):
             yield Finding("ok", f"usage arrives: {customer_id} has used some")
             return
-    yield Finding(
-        "open", "no usage has been seen yet", "POST /v1/holds or /v1/usage from your backend: docs/api.md"
-    )
+    yield Finding("open", "no usage has been seen yet", "POST /v1/holds or /v1/usage from your backend: docs/api.md")
 
 
 def enforcement(patient: Patient) -> Iterator[Finding]:
