@@ -11,7 +11,7 @@ from pancake_meter_cli.commands.catalog import catalog_path
 from pancake_meter_cli.commands.deliveries import PAGE_SIZE, newest
 from pancake_meter_cli.doctoring.findings import Check, Finding, Patient
 from pancake_meter_cli.failures import Failure
-from pancake_meter_cli.products import differences, is_example, products_of, read_store
+from pancake_meter_cli.products import Environment, differences, is_example, products_of, read_store
 
 PROBE: Final = "pancake-meter-doctor"
 """A customer who has bought nothing: only asked about, never written."""
@@ -26,8 +26,6 @@ _ORDERS: Final = """query ($storeId: String!, $limit: Int, $offset: Int) {
     id changeOriginOrderId subscriptionProduct { id name }
   }
 }"""
-_PUSHES: Final[tuple[tuple[Environment, str], ...]] = (("test", ""), ("prod", " --publish"))
-"""Where products are, and the option of `catalog push` that makes them there."""
 _STORE: Final = "query ($id: ID!) { store(id: $id) { name status prodEnabled } }"
 
 
@@ -38,7 +36,8 @@ def catalog(patient: Patient) -> Iterator[Finding]:
     for warning in catalog_warnings(read):
         yield Finding("warning", str(warning), "docs/catalog.md")
     stated = patient.cli.profile.waffo_environment
-    for environment, option in _PUSHES:
+    options: dict[Environment, str] = {"test": "", "prod": " --publish"}
+    for environment, option in options.items():
         names = [each.name for each in products_of(read) if is_example(each.product_ids.get(environment))]
         if not names:
             continue
