@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from pancake_meter.catalog.warnings import catalog_warnings
-from pancake_meter.domain.selling.plan import Environment
 from pancake_meter_cli.api import customer
 from pancake_meter_cli.commands.catalog import catalog_path
 from pancake_meter_cli.commands.deliveries import PAGE_SIZE, newest
