@@ -125,7 +125,7 @@ Command = Callable[..., Ran]
             {},
         ),
         ("usage acct_1001", f"GET {CUSTOMER}/quota", {"quotas": [QUOTA]}, None, {}),
-        ("check acct_1001 tokens 4000", f"GET {CUSTOMER}/quota/tokens", QUOTA, None, {"amount": "4000"}),
+        ("check acct_1001 tokens 4000", f"GET {CUSTOMER}/quota/{{meter}}", QUOTA, None, {"amount": "4000"}),
         (
             "usage acct_1001 tokens --periods 2",
             f"GET {CUSTOMER}/usage",
