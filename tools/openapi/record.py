@@ -22,6 +22,8 @@ CUSTOMER: Final = "acct_1001"
 _C: Final = "/v1/customers/{customer_id}"
 _MADE_UP: Final = (
     (re.compile(r"pm_test_[0-9A-Za-z]+"), "pm_test_00000000000000000000000000000000000000"),
+    (re.compile(r"whsec_[0-9A-Za-z+/=]+"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+    (re.compile(r"http://127\.0\.0\.1:9/alerts"), "https://hooks.example.com/pancake"),
     (re.compile(r"http://[^/\"]+/buy/[^\"]+"), "https://api.example.com/buy/WyJhY2N0XzEwMDEiXQ.c2lnbmF0dXJl"),
     (re.compile(r"http://[^/\"]+/store/[^\"]+"), "https://checkout.example.com/session/cs_7Yq2"),
     (re.compile(r"http://[^/\"]+/checkout/[^\"]+"), "https://checkout.example.com/session/cs_7Yq2"),
@@ -86,6 +88,7 @@ def live(recorder: Recorder) -> None:
     _buy(recorder)
     _support(recorder)
     _operate(recorder)
+    _hear(recorder)
     _give_access(recorder)
     keep("page", HTTPStatus.OK, f"GET {_C}/export")
     del recorder.answers[-1]["body"]["items"][_ITEMS_SHOWN:]
@@ -224,6 +227,27 @@ def _operate(recorder: Recorder) -> None:
     keep("month", HTTPStatus.OK, "GET /v1/reports/revenue", params={"month": month})
     keep("page", HTTPStatus.OK, "GET /v1/reports/revenue/customers", params={"month": month})
     keep("month", HTTPStatus.OK, "GET /v1/reports/usage", params={"month": month})
+
+
+def _hear(recorder: Recorder) -> None:
+    """An endpoint that nobody answers at, a test of it, and what rang meanwhile."""
+    keep = recorder.keep
+    made = keep("made", HTTPStatus.CREATED, "POST /v1/alert-endpoints", json={"url": "http://127.0.0.1:9/alerts"})
+    endpoint = {"endpoint_id": made["endpoint_id"]}
+    keep("page", HTTPStatus.OK, "GET /v1/alert-endpoints")
+    keep("endpoint", HTTPStatus.OK, "GET /v1/alert-endpoints/{endpoint_id}", endpoint)
+    change = {"events": ["quota.refused", "quota.threshold_reached"], "description": "the mailer"}
+    keep("changed", HTTPStatus.OK, "PATCH /v1/alert-endpoints/{endpoint_id}", endpoint, json=change)
+    keep("rotated", HTTPStatus.CREATED, "POST /v1/alert-endpoints/{endpoint_id}/rotate", endpoint, json={})
+    keep("rung", HTTPStatus.ACCEPTED, "POST /v1/alert-endpoints/{endpoint_id}/test", endpoint)
+    recorder.wait_for(
+        "GET /v1/alerts", lambda page: any(each["data"].get("customer_id") == CUSTOMER for each in page["alerts"])
+    )
+    page = keep("page", HTTPStatus.OK, "GET /v1/alerts", params={"customer_id": CUSTOMER, "limit": 2})
+    alert = {"alert_id": page["alerts"][0]["id"]}
+    keep("alert", HTTPStatus.OK, "GET /v1/alerts/{alert_id}", alert)
+    keep("sent_again", HTTPStatus.ACCEPTED, "POST /v1/alerts/{alert_id}/replay", alert, json=endpoint)
+    keep("removed", HTTPStatus.OK, "DELETE /v1/alert-endpoints/{endpoint_id}", endpoint)
 
 
 def _give_access(recorder: Recorder) -> None:
