@@ -366,6 +366,15 @@ def test_an_allowance_cap_takes_what_is_unused_and_never_what_was_used(world: Wo
     assert (limit(world, allowance_cap=None).body["allowance"], world.quota()["available"]) == (1000, 700)
 
 
+def test_what_is_held_when_an_allowance_is_capped_settles_within_the_plan(world: World) -> None:
+    world.use(100)
+    world.hold(600, "in-flight")
+    assert limit(world, allowance_cap=200).body["allowance"] == 200
+    assert world.quota()["available"] == 0
+    world.settle(600, "in-flight")
+    assert (world.quota()["used"], world.quota()["overage"], world.quota()["available"]) == (700, 0, 0)
+
+
 def test_limits_survive_a_reset_and_a_change_of_plan(world: World) -> None:
     limit(world, allowance_cap=400, overage_cap=50)
     limit(world, spend_cap={"units": 20})

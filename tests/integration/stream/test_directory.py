@@ -197,3 +197,28 @@ def test_who_is_cut_off_before_the_first_use_is_on_the_list_of_the_blocked(
         block_customer(followed.metering, customer_id, None, NOW)
     reads.follow()
     assert ids(ask("customers_list", {"status": "blocked"})) == []
+
+
+@pytest.mark.parametrize(
+    ("order", "number", "named", "shown"),
+    [
+        ("ORD_ada_pro", 1, "scale", "scale"),
+        # Waffo names the product that the order has: that says nothing of the one to come
+        ("ORD_ada_pro", 1, "pro", None),
+        # Waffo tells it of the order to come, which has no period yet
+        ("ORD_to_come", 0, "scale", "scale"),
+    ],
+)
+def test_a_change_of_plan_that_is_to_come_is_shown_with_the_order_that_it_replaces(
+    followed: World, ask: Ask, order: str, number: int, named: str, shown: str | None
+) -> None:
+    subscribe(followed, "ada")
+    who: Any = {"merchantProvidedBuyerIdentity": "ada", "planPrice": {"total": "99.00"}}
+    followed.take(lifecycle("plan_change_scheduled", order, "2026-03-11", *MONTH, plan=named, number=number, **who))
+    (standing,) = ask("customer_read", path="/v1/customers/ada").body["orders"]
+    change = standing["scheduled_change"]
+    assert (change["plan"], change["told_at"][:10]) == (shown, "2026-03-11")
+    # And it falls away when it fails
+    followed.take(lifecycle("plan_change_failed", order, "2026-03-12", *MONTH, plan=named, number=number, **who))
+    (standing,) = ask("customer_read", path="/v1/customers/ada").body["orders"]
+    assert standing["scheduled_change"] is None

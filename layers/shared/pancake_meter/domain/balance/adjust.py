@@ -311,8 +311,8 @@ def drop_expired_holds(change: Change, now: datetime) -> Change:
 def set_limits(change: Change, limits: Limits) -> Change:
     """Put other limits on a balance, at the prices that its policy has.
 
-    What the open period's plan gave becomes less, but never less than is gone of it; or more, and then pays at once for
-    overage that is there.
+    What the open period's plan gave becomes less, but never less than is gone of it or held: a hold that was granted within
+    the plan settles within it. Or it becomes more, and then pays at once for overage that is there.
     """
     limits = limits.priced(change.balance.policy.prices)
     if change.balance.limits == limits:
@@ -320,9 +320,9 @@ def set_limits(change: Change, limits: Limits) -> Change:
     change = change.burn()
     limited = replace(change.balance, limits=limits)
     held = next((grant for grant in limited.grants if grant.kind == "plan"), None)
-    gone = held.quantity - held.remaining if held else ZERO
-    left = max(ZERO, limited.allowance - gone)
-    more = left - (held.remaining if held else ZERO)
+    gone, remaining = (held.quantity - held.remaining, held.remaining) if held else (ZERO, ZERO)
+    left = max(min(limited.held, remaining), limited.allowance - gone)
+    more = left - remaining
     if limited.allowance == change.balance.allowance or more == ZERO:
         return replace(change, balance=limited)
     start, grant_id = limited.period.start, periodic_grant_id("plan", limited.period.start)

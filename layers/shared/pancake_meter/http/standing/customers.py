@@ -232,8 +232,7 @@ def _order(shown: ShownOrder) -> OrderBody:
     order, paid = shown.order, shown.order.paid
     if paid is None:
         raise ValueError("an order is shown with its paid period")
-    term, status, pending = order.term(paid), order.status, order.pending
-    scheduled = pending is not None and pending.is_scheduled and order.ended_at is None
+    term, status = order.term(paid), order.status
     return {
         "order_id": order.order_id,
         "plan": paid.plan.key,
@@ -247,10 +246,17 @@ def _order(shown: ShownOrder) -> OrderBody:
         "past_due_since": timestamp(status.at) if status is not None and order.is_past_due else None,
         "access_until": _text(term.lapses_at) if order.ended_at is None else None,
         "canceling_on": timestamp(paid.period.ends_at) if order.is_canceling and order.ended_at is None else None,
-        "scheduled_change": {"plan": pending.plan_key, "told_at": timestamp(pending.at)}
-        if scheduled and pending is not None
-        else None,
+        "scheduled_change": _scheduled_change(shown),
     }
+
+
+def _scheduled_change(shown: ShownOrder) -> ScheduledChange | None:
+    change, paid = shown.change, shown.order.paid
+    if change is None:
+        return None
+    # Waffo may name the plan that the order has, which says nothing of the one to come.
+    is_told = paid is None or change.plan_key != paid.plan.key
+    return {"plan": change.plan_key if is_told else None, "told_at": timestamp(change.at)}
 
 
 def _balance(balance: Balance) -> BalanceBody:

@@ -11,7 +11,7 @@ from pancake_meter.domain.errors import CustomerNotFound
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.domain.standing.bought_twice import Pair, bought_twice
-from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.order import OrderFacts, PendingChange
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 from pancake_meter.store.selling.checkouts import latest_checkouts
 from pancake_meter.store.standing.subscriptions import is_known_customer, read_subscription
@@ -24,11 +24,12 @@ CustomerFlag = Literal["blocked", "past_due", "bought_twice", "owes_overage", "r
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
-    """An order, and how it stands. ``governs`` are the meters whose plan it is."""
+    """An order, and how it stands. ``governs`` are the meters whose plan it is, ``change`` is the plan change to come."""
 
     order: OrderFacts
     state: OrderState
     governs: tuple[str, ...]
+    change: PendingChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,26 @@ def _orders(subscription: Subscription, balances: Sequence[Balance], now: dateti
             tuple(
                 meter for meter, other in governing.items() if other is not None and other.order_id == order.order_id
             ),
+            _change_to_come(subscription, order),
         )
         for order in subscription.orders
         if order.paid is not None
     ]
+
+
+def _change_to_come(subscription: Subscription, order: OrderFacts) -> PendingChange | None:
+    """Return what is scheduled for an order: Waffo tells it of that order, or of the one that will take its place.
+
+    The order to come has no period yet. Of several orders it is for the newest that it may replace.
+    """
+    if order.ended_at is not None or order.order_id in subscription.superseded:
+        return None
+    if order.pending is not None and order.pending.is_scheduled:
+        return order.pending
+    if order.order_id not in (each.order_id for each in subscription.live_plans[:1]):
+        return None
+    to_come = (each.pending for each in subscription.orders if not each.all_periods and each.ended_at is None)
+    return max((each for each in to_come if each and each.is_scheduled), key=lambda each: each.at, default=None)
 
 
 def _state(subscription: Subscription, order: OrderFacts, now: datetime) -> OrderState:
