@@ -36,7 +36,7 @@ router = Router[AlertsDeps]()
 @router.get("/v1/alert-endpoints")
 def get_endpoints() -> Response[str]:
     """All endpoints: one query."""
-    return answer(HTTPStatus.OK, endpoint_list(list_endpoints(router.deps.table)))
+    return answer(HTTPStatus.OK, endpoint_list(list_endpoints(router.deps.table), router.deps.clock()))
 
 
 @router.post("/v1/alert-endpoints")
@@ -53,7 +53,7 @@ def post_endpoint() -> Response[str]:
 @router.get("/v1/alert-endpoints/<endpoint_id>")
 def get_endpoint(endpoint_id: str) -> Response[str]:
     """One endpoint: one read."""
-    return answer(HTTPStatus.OK, endpoint_body(find_endpoint(router.deps.table, endpoint_id)))
+    return answer(HTTPStatus.OK, endpoint_body(find_endpoint(router.deps.table, endpoint_id), router.deps.clock()))
 
 
 @router.patch("/v1/alert-endpoints/<endpoint_id>")
@@ -63,7 +63,7 @@ def patch_endpoint(endpoint_id: str) -> Response[str]:
     request = ChangeEndpointRequest.model_validate(body(router))
     changed = alter_endpoint(router.deps.endpoints, endpoint_id, request.change, router.deps.clock())
     logger.info("endpoint of alerts changed", endpoint_id=endpoint_id, version=changed.version)
-    return answer(HTTPStatus.OK, endpoint_body(changed))
+    return answer(HTTPStatus.OK, endpoint_body(changed, router.deps.clock()))
 
 
 @router.delete("/v1/alert-endpoints/<endpoint_id>")
@@ -72,7 +72,7 @@ def delete_endpoint(endpoint_id: str) -> Response[str]:
     endpoint = find_endpoint(router.deps.table, endpoint_id)
     remove_endpoint(router.deps.table, endpoint_id)
     logger.info("endpoint of alerts deleted", endpoint_id=endpoint_id)
-    return answer(HTTPStatus.OK, endpoint_body(endpoint))
+    return answer(HTTPStatus.OK, endpoint_body(endpoint, router.deps.clock()))
 
 
 @router.post("/v1/alert-endpoints/<endpoint_id>/rotate")
@@ -96,4 +96,4 @@ def post_test(endpoint_id: str) -> Response[str]:
 def _with_secret(message: str, made: WithSecret) -> Response[str]:
     headers = {"Cache-Control": "no-store", **(REPLAYED if made.is_replay else {})}
     logger.info(message, endpoint_id=made.endpoint.id, is_replay=made.is_replay)
-    return answer(HTTPStatus.CREATED, new_secret_body(made), headers)
+    return answer(HTTPStatus.CREATED, new_secret_body(made, router.deps.clock()), headers)

@@ -89,7 +89,7 @@ def test_a_browser_s_preflight_is_answered_for_the_routes_of_tokens_alone(stack:
     assert allowed.status_code == 204
     assert allowed.headers["access-control-allow-origin"] == PAGE
     assert allowed.headers["access-control-allow-methods"] == "GET"
-    assert allowed.headers["access-control-allow-headers"] == "Authorization, Content-Type"
+    assert allowed.headers["access-control-allow-headers"] == "Authorization, Content-Type, Idempotency-Key"
     for path in ("/v1/keys", "/v1/deliveries", "/v1/customers/ada/tokens", "/v1/customers/ada/overage/tokens/forgive"):
         assert "access-control-allow-origin" not in preflight(path).headers
     assert "access-control-allow-origin" not in preflight("/v1/plans", "https://evil.example").headers

@@ -55,7 +55,8 @@ def test_issue_14_7_a_day_by_the_command_alone(command: Command, customer_id: st
     # Webhooks that come twice and in another order change nothing twice.
     order = command("trigger", "subscription.renewed", "--customer", customer_id, "--duplicate", "1", "--shuffle")
     assert {each["status"] for each in order["deliveries"]} == {"success"}
-    assert command("ledger", customer_id, "tokens")["entries"]
+    command("grants", "add", customer_id, "tokens", "50", "--id", "welcome", "--reason", "hello")
+    assert command("ledger", customer_id, "tokens")["entries"][0]["cause"] == "given"
     assert "healed" in command("reconcile")
 
     # What Waffo has and what the catalog says are the same.

@@ -1,5 +1,6 @@
 """Issue 14, point 10: a refusal rings once for each period, at next to no cost; alerts are listed and read."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 import alerts
 import quota_check
 from pancake_meter.catalog import load_catalog
-from pancake_meter.deps.metering import MeteringDeps
+from pancake_meter.deps.alert_endpoints import AlertsDeps
 from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.balance.hold import MAX_HOLDS
@@ -22,13 +23,16 @@ from pancake_meter.store.access.erasures import Erasure, Erasures
 from pancake_meter.store.alerts.alerts import list_alerts
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.alerts.endpoints import Addresses, Endpoints
 from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.alerts.ringing import Bell
+from pancake_meter.usecases.alerts.signing import SigningKeys
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.operate import block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.offer import Offers
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
+from tests.support.fifo import FakeFifo
 from tests.support.metered_dynamodb import metered
 
 if TYPE_CHECKING:
@@ -87,6 +91,17 @@ def test_a_refusal_rings_once_a_period_whoever_is_refused_and_however_often(deps
     assert len(rung(deps)) == 2
 
 
+def test_who_has_used_nothing_yet_is_refused_at_many_instants_and_rings_once_a_month(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given nothing in the table: the period that is shown begins with each request
+    at = (NOW, NOW + timedelta(milliseconds=1), NOW + timedelta(days=3), NOW + timedelta(days=40))
+    for now in at:
+        asked = deps_of(Table(dynamodb, table), now)
+        assert [check(asked, 20_000).status, hold(asked, 20_000).status] == [HTTPStatus.PAYMENT_REQUIRED] * 2
+    assert [alert.occurred_at for alert in rung(asked)] == [at[3], at[0]]
+
+
 def test_a_refusal_that_is_known_to_have_rung_costs_nothing_and_another_process_pays_one_read(
     dynamodb: "DynamoDBClient", table: str
 ) -> None:
@@ -143,7 +158,9 @@ def test_no_refusal_of_an_erased_customer_rings(deps: QuotaDeps) -> None:
 def ask(deps: QuotaDeps) -> Ask:
     def asked(name: str, query: dict[str, str] | None = None, path: str | None = None) -> Answer:
         event = api_event(name, path=path, query=query)
-        return read_answer(alerts.handler(event, LambdaContext(), MeteringDeps(deps.metering, lambda: NOW)))
+        table, keys = deps.metering.table, SigningKeys(lambda: json.dumps({"current": "1", "1": "k" * 64}))
+        its = AlertsDeps(Endpoints(table, keys, Addresses()), FakeFifo(lambda: NOW).queue, lambda: NOW)
+        return read_answer(alerts.handler(event, LambdaContext(), its))
 
     return asked
 
@@ -166,7 +183,8 @@ def test_an_operator_lists_alerts_in_pages_and_reads_one(deps: QuotaDeps, ask: A
     assert ask("alerts_of_customer", {"customer_id": "nobody"}).body == {"alerts": [], "next_cursor": None}
     (newest, *_) = ask("alerts_list", {}).body["alerts"]
     read = ask("alert_read", path=f"/v1/alerts/{newest['id']}")
-    assert (read.status, read.body) == (HTTPStatus.OK, newest)
+    assert (read.status, {name: read.body[name] for name in newest}) == (HTTPStatus.OK, newest)
+    assert read.body["sendings"] == []
     assert newest["data"]["quota"]["used"] == 0
 
 

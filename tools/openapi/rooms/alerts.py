@@ -12,7 +12,7 @@ from pancake_meter.http.alerts.endpoints import (
     EndpointList,
     NewSecretBody,
     ReplayAlertRequest,
-    ReplayedBody,
+    ReplayedAlertBody,
     RotateSecretRequest,
     RungTestBody,
     SentAlertBody,
@@ -38,7 +38,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/alerts/{alert_id}/replay": Described(
         "replay_alert",
         "Send an alert again, under the same webhook-id",
-        {HTTPStatus.ACCEPTED: Answer(ReplayedBody)},
+        {HTTPStatus.ACCEPTED: Answer(ReplayedAlertBody)},
         body=Body(ReplayAlertRequest, is_required=False),
         refusals=("alert_not_found", "endpoint_not_found", "endpoint_disabled", "no_endpoint"),
     ),

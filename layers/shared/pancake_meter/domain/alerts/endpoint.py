@@ -151,10 +151,10 @@ def check_endpoint_url(url: str, *, is_local: bool) -> SplitResult:
         has_port = parts.port is None or parts.port > 0
     except ValueError as error:
         raise InvalidEndpointUrl("this is no URL") from error
+    if "@" in parts.netloc or "#" in url:
+        raise InvalidEndpointUrl("the URL has a user, a password or a fragment: none of them is sent")
     if is_local and is_loopback_url(url):
         return parts
     if parts.scheme != "https" or not parts.hostname or not has_port:
         raise InvalidEndpointUrl("alerts are sent to https URLs")
-    if "@" in parts.netloc or parts.fragment:
-        raise InvalidEndpointUrl("the URL has a user, a password or a fragment: none of them is sent")
     return parts

@@ -35,11 +35,15 @@ def quota_alerts(before: Balance | None, after: Balance, now: datetime) -> Itera
 
 
 def refused_alert(balance: Balance, refusal: Refusal, wanted: Decimal, now: datetime) -> Alert | None:
-    """Return the alert of a refusal, the first of a period; ``None`` for one that passes by itself."""
+    """Return the alert of a refusal, the first of a period; ``None`` for one that passes by itself.
+
+    Who has used nothing yet has no period: what is shown begins with each request. In its place stands the month.
+    """
     if refusal.reason in NOT_RUNG:
         return None
     data: dict[str, JSON] = {"reason": refusal.reason, "detail": refusal.detail, "wanted": wanted}
-    return _alert("quota.refused", balance, timestamp(balance.period.start), now, data)
+    period = timestamp(balance.period.start) if balance.segment else f"{now:%Y-%m}"
+    return _alert("quota.refused", balance, period, now, data)
 
 
 def grant_alert(balance: Balance, grant_id: str, expires_at: datetime, now: datetime) -> Alert | None:

@@ -81,9 +81,13 @@ class Sending:
             return replace(tried, status="failed")
         return replace(tried, next_at=now + DELAYS[self.attempts])
 
-    def ended(self, now: datetime, reason: Reason, http_status: int | None = None) -> Self:
-        """Return the sending that will not be tried again."""
-        return replace(self, status="failed", attempted_at=now, next_at=None, reason=reason, http_status=http_status)
+    def refused(self, now: datetime, http_status: int) -> Self:
+        """Return the sending after an answer that says never to try again."""
+        return self._attempted(now, "failed", http_status, "answered")
+
+    def ended(self, now: datetime, reason: Reason) -> Self:
+        """Return the sending that is not tried any more, and was not now."""
+        return replace(self, status="failed", attempted_at=now, next_at=None, reason=reason, http_status=None)
 
     def _attempted(self, now: datetime, status: SendingStatus, http_status: int | None, reason: Reason | None) -> Self:
         return replace(

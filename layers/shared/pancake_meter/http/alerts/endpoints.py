@@ -1,7 +1,7 @@
 """Endpoints of alerts on the wire, and what became of an alert at each."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -129,7 +129,7 @@ class SentAlertBody(AlertBody):
     endpoints: list[SendingBody]
 
 
-class ReplayedBody(TypedDict):
+class ReplayedAlertBody(TypedDict):
     """An alert that is sent again, under the same ``webhook-id``."""
 
     alert_id: AlertId
@@ -143,8 +143,8 @@ class RungTestBody(TypedDict):
     endpoint_id: EndpointId
 
 
-def endpoint_body(endpoint: Endpoint) -> EndpointBody:
-    """Return an endpoint."""
+def endpoint_body(endpoint: Endpoint, now: datetime) -> EndpointBody:
+    """Return an endpoint as it is ``now``."""
     return {
         "endpoint_id": endpoint.id,
         "url": endpoint.url,
@@ -154,18 +154,20 @@ def endpoint_body(endpoint: Endpoint) -> EndpointBody:
         "disabled_at": timestamp(endpoint.disabled_at) if endpoint.disabled_at is not None else None,
         "disabled_because": endpoint.disabled_because,
         "created_at": timestamp(endpoint.created_at),
-        "earlier_secrets_until": [timestamp(each.until) for each in endpoint.secrets if each.until is not None],
+        "earlier_secrets_until": [
+            timestamp(each.until) for each in endpoint.secrets if each.until is not None and each.until > now
+        ],
     }
 
 
-def new_secret_body(made: WithSecret) -> NewSecretBody:
+def new_secret_body(made: WithSecret, now: datetime) -> NewSecretBody:
     """Return an endpoint with its new secret."""
-    return {**endpoint_body(made.endpoint), "secret": made.secret}
+    return {**endpoint_body(made.endpoint, now), "secret": made.secret}
 
 
-def endpoint_list(endpoints: Sequence[Endpoint]) -> EndpointList:
+def endpoint_list(endpoints: Sequence[Endpoint], now: datetime) -> EndpointList:
     """Return all endpoints, in the order in which they were made."""
-    return {"endpoints": [endpoint_body(each) for each in sorted(endpoints, key=lambda each: each.created_at)]}
+    return {"endpoints": [endpoint_body(each, now) for each in sorted(endpoints, key=lambda each: each.created_at)]}
 
 
 def sent_alert_body(alert: Alert, sendings: Sequence[Sending]) -> SentAlertBody:
@@ -173,7 +175,7 @@ def sent_alert_body(alert: Alert, sendings: Sequence[Sending]) -> SentAlertBody:
     return {**alert_body(alert), "endpoints": [_sending_body(each) for each in sendings]}
 
 
-def replayed_body(alert: Alert, sendings: Sequence[Sending]) -> ReplayedBody:
+def replayed_body(alert: Alert, sendings: Sequence[Sending]) -> ReplayedAlertBody:
     """Return what a replay has begun."""
     return {"alert_id": alert.id, "endpoints": [_sending_body(each) for each in sendings]}
 

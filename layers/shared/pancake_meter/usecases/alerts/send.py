@@ -94,7 +94,7 @@ def _attempted(sender: Sender, endpoint: Endpoint, alert: Alert, sending: Sendin
         return sending.sent(now, answer.status)
     elif answer.status == _GONE:
         disable_gone(sender.table, endpoint.id, now)
-        return sending.ended(now, "answered", answer.status)
+        return sending.refused(now, answer.status)
     else:
         missed = sending.missed(now, answer.status, "answered")
     if missed.status == "failed":
