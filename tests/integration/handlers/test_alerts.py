@@ -184,7 +184,7 @@ def test_an_operator_lists_alerts_in_pages_and_reads_one(deps: QuotaDeps, ask: A
     (newest, *_) = ask("alerts_list", {}).body["alerts"]
     read = ask("alert_read", path=f"/v1/alerts/{newest['id']}")
     assert (read.status, {name: read.body[name] for name in newest}) == (HTTPStatus.OK, newest)
-    assert read.body["sendings"] == []
+    assert read.body["endpoints"] == []
     assert newest["data"]["quota"]["used"] == 0
 
 
