@@ -292,9 +292,9 @@ class Story:
                 if lot.expires_at is None or lot.expires_at > self.now:
                     self.apply(add_grant(self.current(), lot, self.now, self.lines))
             case RefundPack(expires, quantity):
-                self.apply(claw_back(self.current(), self.pack(ZERO, expires=expires).id, quantity))
+                self.apply(claw_back(self.current(), self.pack(ZERO, expires=expires).id, quantity, self.lines))
             case TakeBack(number, quantity):
-                self.apply(claw_back(self.current(), f"n{number}", quantity))
+                self.apply(claw_back(self.current(), f"n{number}", quantity, self.lines))
             case Offer(quantity):
                 self.apply(self.current())
                 self.offers.insert(0, self._offer(quantity))
@@ -420,6 +420,8 @@ class Story:
         assert sum((line.settled for line in lines), ZERO) == sold
         assert sum((line.due for line in lines), ZERO) == balance.overage_due
         assert sum((line.forgiven for line in lines), ZERO) == totals["overage_forgiven"]
+        assert sum((line.reopened for line in lines), ZERO) == balance.reopened
+        assert all(line.reopened >= ZERO for line in lines)
         # What was refunded and gone is owed until the lot's next units pay it.
         assert totals["refund_owed"] - totals["refund_cleared"] == balance.refund_debt
         # A limit holds whatever has happened: nothing more is let through than the lowest says.

@@ -347,7 +347,12 @@ class Walk:
         assert following is None
         return {
             line_key(item): OverageLine(
-                line_key(item), self.now, item["closed"], item["settled"], forgiven=item["forgiven"]
+                line_key(item),
+                self.now,
+                item["closed"],
+                item["settled"],
+                forgiven=item["forgiven"],
+                reopened=item.get("reopened", ZERO),
             )
             for item in items
         }
@@ -381,6 +386,7 @@ class Walk:
         assert granted - left + closed + self._written().overage == totals["used"], self.story()
         assert unwritten == self._written().used - self._written().burned, self.story()
         assert self._written().overage_due == due, self.story()
+        assert self._written().reopened == sum((line.reopened for line in written.values()), ZERO), self.story()
         bought: dict[LineKey, Decimal] = defaultdict(Decimal)
         for payment in self.known_payments():
             for credit in payment.credits:

@@ -216,7 +216,7 @@ class PureCustomer:
         )
 
     def _due_lines(self, meter: str) -> dict[LineKey, OverageLine]:
-        return {key: line for key, line in self.lines.get(meter, {}).items() if line.due}
+        return {key: line for key, line in self.lines.get(meter, {}).items() if line.due or line.reopened}
 
     def _settle(self, payment: Payment, books: CustomerBooks) -> None:
         payment, books = follow_refunds(payment, books)

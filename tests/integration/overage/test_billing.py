@@ -13,7 +13,7 @@ from pancake_meter.domain.selling.pricing import PerUnit
 from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.table import Table
 from tests.support.billing import BEGAN, Billing
-from tests.support.webhook_world import CUSTOMER, World, lifecycle, refund
+from tests.support.webhook_world import CUSTOMER, World, event, lifecycle, refund
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -263,6 +263,54 @@ def test_scenario_78_refunded_overage_is_owed_again_in_any_order(
     due, over, _ = billing.owes()
     assert (due, over) == ((75_000, 0) if closes else (0, 75_000))
     assert ranges(billing.ask()) == [("pro", 25_000, 100_000, "1.50")]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize("closes", [False, True], ids=["open period", "closed period"])
+def test_promise_4_overage_and_a_pack_that_are_both_refunded_leave_overage_and_no_debt_in_any_order(
+    billing: Billing, order: tuple[int, ...], closes: bool
+) -> None:
+    # Given 200,000 tokens over, paid for, and a pack of as many that is not used
+    billing.subscribe("pro")
+    billing.use(1_200_000)
+    over = billing.ask()
+    billing.take(billing.paid(over, "PAY_O"))
+    price = over.amount.display
+    pack = event(
+        "order.completed", "ORD_PAY_P", "2026-03-11", paymentId="PAY_P", chargedAmount="5.00", amount="5.00",
+        productName="Tokens", productMetadata={"top_up_tokens": "200000"},
+    )  # fmt: skip
+    back = [
+        refund("ORD_PAY_O", "PAY_O", "REF_O", "2026-03-12", amount=price, of=price),
+        refund("ORD_PAY_P", "PAY_P", "REF_P", "2026-03-13", amount="5.00", of="5.00"),
+    ]
+    if closes:
+        billing.wait(31)
+        billing.subscribe("pro", "renewed")
+
+    # When both go back, told in any order, each twice
+    told = [pack, *back]
+    for index in (*order, *order):
+        billing.take(told[index])
+
+    # Then what was used is owed again, and can be sold again
+    due, overage, _ = billing.owes()
+    assert (due, overage) == ((200_000, 0) if closes else (0, 200_000))
+    assert debt(billing) == 0
+    assert ranges(billing.ask()) == [("pro", 0, 200_000, price)]
+
+    # And where both refunds fail after all, all is as it was bought
+    for each in back:
+        data = {**each["data"], "refundStatus": "failed", "refundedAmount": "0.00", "amount": "0.00"}
+        failed = {**each, "eventType": "refund.failed", "timestamp": "2026-03-14T10:00:00.000Z", "data": data}
+        assert billing.take(failed) is None
+    assert billing.owes()[:2] == (0, 0)
+    assert debt(billing) == 0
+    assert billing.world.available() == (1_200_000 if closes else 200_000)
+
+
+def debt(billing: Billing) -> int:
+    return int(billing.world.metering.current_balance(CUSTOMER, "tokens", billing.world.now).refund_debt)
 
 
 def test_scenario_79_a_refund_of_credit_takes_the_grant_and_not_the_debt(billing: Billing) -> None:

@@ -243,6 +243,135 @@ def test_due_units_of_the_open_line_are_resumed_and_those_of_others_are_not() ->
     assert resume_overage(owing(), settled).is_empty
 
 
+# Reopened units and bought ones
+
+
+def again(months: int, closed: int, settled: int, reopened: int) -> OverageLine:
+    return replace(line(months, closed, settled), reopened=Decimal(reopened))
+
+
+def reopening(*lines: OverageLine, left: int = 0, debt: int = 0, used: int = 0) -> Change:
+    """A change of a balance with reopened units, and a lot bought before all lines ended, of which so much is left."""
+    change = owing(*lines, used=used)
+    total = sum((each.reopened for each in lines), ZERO)
+    lot = replace(bought_lot("top_up", Decimal(100), 90, START - 99 * MONTH, None), remaining=Decimal(left))
+    grants = (*change.balance.grants, lot)
+    balance = replace(change.balance, reopened=total, refund_debt=Decimal(debt), grants=grants, as_of=NOW)
+    return Change.begin(balance)
+
+
+def reopened_in(change: Change, lines: Lines) -> dict[LineKey, int]:
+    after = change.lines_over(lines)
+    assert change.balance.reopened == sum((each.reopened for each in after.values()), ZERO)
+    return {of: int(each.reopened) for of, each in after.items()}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "due", "debt"),
+    [(5, {2: 0, 1: 5}, 0), (12, {2: 2, 1: 10}, 0), (20, {2: 10, 1: 10}, 0), (23, {2: 10, 1: 10}, 3)],
+)
+def test_promise_4_units_of_a_refunded_pack_that_paid_reopened_ones_are_owed_and_no_debt(
+    quantity: int, due: dict[int, int], debt: int
+) -> None:
+    lines = kept(again(2, 0, 0, 10), again(1, 0, 0, 10))
+    change = claw_back(reopening(*lines.values()), "a", Decimal(quantity), lines)
+    assert {of: closed for of, (closed, _, _) in picture(change, lines).items()} == {
+        key(of): each for of, each in due.items()
+    }
+    assert reopened_in(change, lines) == {key(2): 10, key(1): 10}
+    assert change.balance.refund_debt == debt
+    assert sum(number for number, _ in moved(change, "clawed_back")) == quantity - debt
+
+
+def test_promise_4_units_of_a_refunded_pack_that_paid_for_the_open_period_are_open_overage() -> None:
+    lines = kept(replace(OverageLine(OPEN, END, Decimal(0), Decimal(0), prices=PRICES), reopened=Decimal(10)))
+    change = claw_back(reopening(*lines.values(), used=100), "a", Decimal(8), lines)
+    assert (change.balance.overage, change.balance.overage_due, change.balance.refund_debt) == (8, 0, 0)
+    # What the plan has left pays for it, and then it is reopened no more
+    change = claw_back(reopening(*lines.values(), used=97), "a", Decimal(8), lines)
+    assert (change.balance.overage, change.balance.refund_debt, reopened_in(change, lines)) == (5, 0, {OPEN: 7})
+
+
+def test_promise_4_what_is_bought_pays_a_refund_before_reopened_units_and_those_after_others() -> None:
+    lines = kept(again(2, 10, 0, 10), again(1, 15, 0, 5))
+    lot = bought_lot("top_up", Decimal(18), 90, START - 99 * MONTH, None)
+    change = add_grant(reopening(*lines.values(), debt=6), lot, NOW, lines)
+    # 10 that are owed otherwise, 6 of the debt, and 2 of the older line
+    assert {of: closed for of, (closed, _, _) in picture(change, lines).items()} == {key(2): 8, key(1): 5}
+    assert change.balance.refund_debt == 0
+
+
+def test_promise_4_bought_units_pay_for_the_older_of_two_reopened_lines() -> None:
+    lines = kept(line(2, 10, 10), again(1, 0, 0, 10))
+    change = reopen_overage(reopening(*lines.values()), key(2), Decimal(6), lines)
+    assert picture(change, lines) == {key(2): (4, 4, 0), key(1): (6, 0, 0)}
+
+
+@pytest.mark.parametrize(("quantity", "settled", "back"), [(3, 3, 0), (4, 4, 0), (9, 9, 5), (10, 10, 6), (11, 10, 6)])
+def test_point_9_a_refund_that_failed_settles_what_is_owed_and_brings_bought_units_back(
+    quantity: int, settled: int, back: int
+) -> None:
+    lines = kept(again(1, 4, 0, 10))
+    change, units = settle_again(reopening(*lines.values()), key(1), Decimal(quantity), lines)
+    assert units == settled
+    owed = max(0, 4 - settled)
+    assert picture(change, lines) == {key(1): (owed + settled, settled, 0)}
+    assert reopened_in(change, lines) == {key(1): 10 - settled}
+    assert [int(each.remaining) for each in change.balance.grants if each.is_bought] == [back]
+
+
+def test_point_9_bought_units_that_have_no_lot_any_more_do_not_come_back() -> None:
+    lines = kept(again(1, 0, 0, 10))
+    change = reopening(*lines.values())
+    gone = replace(change, balance=replace(change.balance, grants=()))
+    assert settle_again(gone, key(1), Decimal(10), lines)[1] == ZERO
+
+
+@pytest.mark.parametrize(("quantity", "reopened"), [(10, 10), (15, 10), (18, 7), (25, 0)])
+def test_another_payment_and_grace_settle_reopened_units_last(quantity: int, reopened: int) -> None:
+    lines = kept(again(1, 25, 0, 10))
+    paid, _ = pay_overage(reopening(*lines.values()), [sold(key(1), 0, quantity)], lines)
+    forgiven, _ = forgive_overage(reopening(*lines.values()), Decimal(quantity), lines)
+    given, _ = gift_of(quantity, lines)
+    for change in (paid, forgiven, given):
+        assert reopened_in(change, lines) == {key(1): reopened}
+
+
+def gift_of(quantity: int, lines: Lines) -> tuple[Change, Grant]:
+    gift = Grant("gift", "promotion", Decimal(quantity), Decimal(quantity), 30, START - 99 * MONTH)
+    return add_grant(reopening(*lines.values()), gift, NOW, lines), gift
+
+
+def test_a_gift_pays_for_reopened_units_of_the_open_period_for_good() -> None:
+    lines = kept(replace(OverageLine(OPEN, END, Decimal(0), Decimal(0), prices=PRICES), reopened=Decimal(10)))
+    gift = Grant("gift", "promotion", Decimal(18), Decimal(18), 30, START)
+    change = add_grant(reopening(*lines.values(), used=120), gift, NOW, lines)
+    assert (change.balance.overage, reopened_in(change, lines)) == (2, {OPEN: 2})
+    forgiven, _ = forgive_overage(reopening(*lines.values(), used=120), Decimal(18), lines)
+    assert (forgiven.balance.overage, reopened_in(forgiven, lines)) == (2, {OPEN: 2})
+
+
+def test_point_11_a_refund_makes_as_many_lines_owed_again_as_a_change_has_room_for() -> None:
+    lines = kept(*(again(months, 0, 0, 1) for months in range(1, MAX_CHANGED_LINES + 6)))
+    change = claw_back(reopening(*lines.values()), "a", Decimal(MAX_CHANGED_LINES + 5), lines)
+    assert (len(change.lines), change.balance.overage_due, change.balance.refund_debt) == (
+        MAX_CHANGED_LINES,
+        MAX_CHANGED_LINES,
+        5,
+    )
+    # What was left as a debt is owed again with the next change
+    lines = change.lines_over(lines)
+    change = add_grant(Change.begin(change.after), bought_lot("top_up", Decimal(1), 90, NOW, None), NOW, lines)
+    assert (change.balance.overage_due, change.balance.refund_debt) == (MAX_CHANGED_LINES + 4, 0)
+
+
+def test_reopened_units_that_are_owed_go_with_a_merged_line() -> None:
+    lines = [again(3, 10, 4, 8), again(2, 5, 0, 2)]
+    change = merge_lines(reopening(*lines), lines)
+    merged = LineKey(key(3).period_start, "pro", change.before.segment + 1)
+    assert reopened_in(change, kept(*lines)) == {key(3): 2, key(2): 0, merged: 8}
+
+
 # Forgiving
 
 

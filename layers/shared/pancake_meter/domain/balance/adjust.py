@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from pancake_meter.domain.balance.advance import make_due
-from pancake_meter.domain.balance.balance import ZERO, Balance, burn, left_over
+from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, burn, left_over
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, periodic_grant_id
 from pancake_meter.domain.balance.limits import Limits
@@ -33,7 +33,7 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     It pays at once for overage of the open period: overage is what lies beyond *every* grant. So does one whose news comes
     late: of ``lines`` (those with units due), it first pays those whose period had not ended when the grant started, the
     oldest first. A change has room for so many: beyond them the units stay in the grant. What was bought then pays for
-    units that were refunded and gone (``claw_back``).
+    units that were refunded and gone (``claw_back``), and last for those of ``lines`` whose payment was refunded.
 
     Raises:
         TooManyGrants: the balance has ``MAX_GRANTS`` live grants already, none of which is the grant's lot.
@@ -46,7 +46,10 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     change, grant = _cover_due(change.moved("granted", grant.quantity, grant.id), grant, lines)
     whole = held.plus(grant) if held else grant
     grown = replace(change.balance, grants=(*others, whole), as_of=max(change.balance.as_of, now))
-    change = _pay_refund_debt(replace(change, balance=_in_turn(burn(grown))))
+    change = replace(change, balance=_in_turn(burn(grown)))
+    if not grant.is_bought:
+        change = _given_to_reopened(change, lines, grown.overage, grown.overage - change.balance.overage)
+    change = _in_rank(_pay_refund_debt(change), lines)
     live = (kept for kept in change.balance.grants if kept.is_live or kept.id == grant.id)
     return replace(change, balance=replace(change.balance, grants=tuple(live)))
 
@@ -63,15 +66,109 @@ def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
 
 
 def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Grant]:
-    """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first."""
+    """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first.
+
+    Bought units do not pay for reopened ones here: their turn comes after all others (``_in_rank``).
+    """
     for line in change.lines_over(lines).values():
-        covered = min(grant.remaining, line.due) if grant.starts_at < line.ends_at else ZERO
-        has_room = line.key in change.lines or len(change.lines) < MAX_CHANGED_LINES
-        if covered > ZERO and has_room:
-            change = _take_from_due(change, replace(line, closed=-covered, settled=ZERO, forgiven=ZERO), covered)
-            change = change.moved("overage_covered", covered, grant.id)
-            grant = replace(grant, remaining=grant.remaining - covered)
+        wanted = line.due - line.reopened_of(line.due, line.due) if grant.is_bought else line.due
+        change, grant = _cover(change, grant, line, wanted)
     return change, grant
+
+
+def _cover(change: Change, grant: Grant, line: OverageLine, wanted: Decimal) -> tuple[Change, Grant]:
+    """Pay up to so many due units of a line with what a grant has left; gifts leave no unit reopened that they pay for."""
+    covered = min(grant.remaining, wanted) if grant.starts_at < line.ends_at else ZERO
+    if covered <= ZERO or not _has_room(change, line):
+        return change, grant
+    freed = ZERO if grant.is_bought else line.reopened_of(line.due, covered)
+    change = _take_from_due(change, line.more(closed=-covered, reopened=-freed), covered)
+    return change.moved("overage_covered", covered, grant.id), replace(grant, remaining=grant.remaining - covered)
+
+
+def _has_room(change: Change, *lines: OverageLine) -> bool:
+    """Whether a change has room for more of these lines."""
+    return len({*change.lines, *(line.key for line in lines)}) <= MAX_CHANGED_LINES
+
+
+def _in_rank(change: Change, lines: Lines) -> Change:
+    """Return the change with bought units where they belong while units are reopened, in whatever order we heard of all.
+
+    They pay for what is owed otherwise, then for refunds, and last for reopened units, the oldest line first.
+    """
+    if change.balance.reopened <= ZERO:
+        return change
+    owed = change.balance.refund_debt
+    left, change = _take_recovered(change, owed, lines)
+    cleared = replace(change.balance, refund_debt=left)
+    change = replace(change, balance=cleared).moved("refund_cleared", owed - left)
+    for grant in change.balance.active_grants:
+        if grant.is_bought:
+            change = _pay_reopened(change, grant, lines)
+    return _oldest_first(change, lines)
+
+
+def _pay_reopened(change: Change, grant: Grant, lines: Lines) -> Change:
+    """Pay reopened units that are due with what a grant of the balance has left."""
+    left = grant
+    for line in _reopened(change, lines):
+        change, left = _cover(change, left, line, line.reopened_of(line.due, line.due))
+    return _take_from_grant(change, grant.id, grant.remaining - left.remaining)
+
+
+def _reopened(change: Change, lines: Lines) -> list[OverageLine]:
+    """Return the lines with reopened units, paid for or not, the oldest first."""
+    return [line for line in change.lines_over(lines).values() if line.reopened > ZERO]
+
+
+def _owed(change: Change, line: OverageLine) -> Decimal:
+    """Return the units of a line that are due, and those of the open period's that will be; the change is burned."""
+    return line.due + (change.balance.overage if line.key == change.balance.line else ZERO)
+
+
+def _take_recovered(change: Change, quantity: Decimal, lines: Lines) -> tuple[Decimal, Change]:
+    """Take bought units back out of reopened ones that they paid for, the newest line first; return how many more to take.
+
+    What they paid for is owed again.
+    """
+    for line in reversed(_reopened(change, lines)):
+        taken = min(quantity, line.recovered(_owed(change, line)))
+        if taken > ZERO and _has_room(change, line):
+            change = _owe_again(change, line, taken).moved("clawed_back", taken, str(line.key))
+            quantity -= taken
+    # What was given meanwhile pays for open overage.
+    overage = change.balance.overage
+    change = change.burn()
+    return quantity, _given_to_reopened(change, lines, overage, overage - change.balance.overage)
+
+
+def _owe_again(change: Change, line: OverageLine, quantity: Decimal) -> Change:
+    """Make units of a line owed that a grant had paid for."""
+    balance = replace(change.balance, overage=change.balance.overage + quantity)
+    if line.key == balance.line:
+        return replace(change, balance=balance)
+    due = replace(change.balance, overage_due=change.balance.overage_due + quantity)
+    return replace(change, balance=due).line_moved(line.more(closed=quantity)).moved("overage_closed", quantity)
+
+
+def _oldest_first(change: Change, lines: Lines) -> Change:
+    """Let bought units pay for reopened ones of older lines in place of newer ones, if bought before the older one's end."""
+    since = min((grant.starts_at for grant in change.balance.active_grants if grant.is_bought), default=NEVER)
+    for older, newer in combinations([line.key for line in _reopened(change, lines)], 2):
+        known = change.lines_over(lines)
+        old, new = known[older], known[newer]
+        moved = min(old.reopened_of(old.due, old.due), new.recovered(_owed(change, new)))
+        if moved > ZERO and since < old.ends_at and _has_room(change, old, new):
+            change = _take_from_due(change, old.more(closed=-moved), moved).moved("overage_covered", moved)
+            change = _owe_again(change, new, moved)
+    return change
+
+
+def _given_to_reopened(change: Change, lines: Lines, owed: Decimal, paid: Decimal) -> Change:
+    """Return the change after given units paid for so many of the open period's ``owed``: those are reopened no more."""
+    line = change.lines_over(lines).get(change.balance.line)
+    freed = line.reopened_of(line.due + owed, paid) if line else ZERO
+    return change.line_moved(line.more(reopened=-freed)) if line and freed > ZERO else change
 
 
 def _take_from_grant(change: Change, grant_id: str, quantity: Decimal) -> Change:
@@ -130,7 +227,8 @@ def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple
             continue
         if quantity > line.due:
             change = make_due(change, quantity - line.due, change.balance.period.end)
-        change = _take_from_due(change, replace(line, closed=ZERO, settled=quantity, forgiven=ZERO), quantity)
+        paid = line.more(settled=quantity, reopened=-line.reopened_of(owed, quantity))
+        change = _take_from_due(change, paid, quantity)
         change = change.moved("overage_paid", quantity, str(part.key))
         settled.append(SettledUnits(part.key, quantity))
     return change, tuple(settled)
@@ -139,7 +237,8 @@ def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple
 def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> Change:
     """Make up to ``quantity`` settled units of a line due again: their payment was refunded.
 
-    What was bought before the end of its period pays for them, as it does when it is told of only now.
+    What was bought before the end of its period pays for them, as it does when it is told of only now, until a refund
+    takes that too (``claw_back``).
     """
     change = change.burn()
     line = change.lines_over(lines).get(key)
@@ -147,28 +246,54 @@ def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines
     if line is None or reopened <= ZERO:
         return change
     due = replace(change.balance, overage_due=change.balance.overage_due + reopened)
-    change = replace(change, balance=due).line_moved(replace(line, closed=ZERO, settled=-reopened, forgiven=ZERO))
+    change = replace(change, balance=due).line_moved(line.more(settled=-reopened, reopened=reopened))
+    given = _given(change)
     change = resume_overage(change.moved("overage_reopened", reopened, str(key)), lines)
+    # While given units are left there is no other overage: they have paid for these.
+    change = _given_to_reopened(change, lines, reopened, given - _given(change))
     reopened_line = {key: lines[key]} if key in lines else NO_LINES
     for grant in change.balance.active_grants:
         if grant.is_bought:
             change, less = _cover_due(change, grant, reopened_line)
             change = _take_from_grant(change, grant.id, grant.remaining - less.remaining)
-    return change
+    return _in_rank(change, lines)
+
+
+def _given(change: Change) -> Decimal:
+    """Return the units that are left of what nobody bought."""
+    return sum((grant.remaining for grant in change.balance.active_grants if not grant.is_bought), ZERO)
 
 
 def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> tuple[Change, Decimal]:
-    """Settle up to ``quantity`` owed units of a line again: the refund of their payment failed. Return how many were."""
+    """Settle up to ``quantity`` units of a line again: the refund of their payment failed. Return how many were.
+
+    Those that are owed are settled, and then those that bought units paid for meanwhile: these units come back.
+    """
     change = change.burn()
     line = change.lines_over(lines).get(key) or OverageLine(key, change.balance.period.end)
+    paid_for = line.recovered(_owed(change, line))
     if key == change.balance.line:
         change = make_due(change, min(change.balance.overage, quantity), change.balance.period.end)
         line = change.lines_over(lines).get(key, line)
-    settled = min(quantity, line.due)
-    if settled <= ZERO:
-        return change, ZERO
-    change = _take_from_due(change, replace(line, closed=ZERO, settled=settled, forgiven=ZERO), settled)
-    return change.moved("overage_paid", settled, str(key)), settled
+    owed = min(quantity, line.due)
+    if owed > ZERO:
+        change = _take_from_due(change, line.more(settled=owed, reopened=-min(owed, line.reopened)), owed)
+    left, change = _return_bought(change, min(quantity - owed, paid_for))
+    returned = min(quantity - owed, paid_for) - left
+    if returned > ZERO:
+        change = change.line_moved(line.more(closed=returned, settled=returned, reopened=-returned))
+        change = change.moved("overage_closed", returned)
+    change = change.moved("overage_paid", owed + returned, str(key))
+    return (_in_rank(change, lines) if owed or returned else change), owed + returned
+
+
+def _return_bought(change: Change, quantity: Decimal) -> tuple[Decimal, Change]:
+    """Put units back into whatever was bought and is used, the last in burn order first; return how many had no place."""
+    for grant in reversed(change.balance.active_grants):
+        put = min(quantity, grant.quantity - grant.remaining) if grant.is_bought else ZERO
+        change = _take_from_grant(change, grant.id, -put)
+        quantity -= put
+    return quantity, replace(change, balance=_in_turn(burn(change.balance)))
 
 
 def resume_overage(change: Change, lines: Lines) -> Change:
@@ -178,9 +303,7 @@ def resume_overage(change: Change, lines: Lines) -> Change:
     if line is None or line.due <= ZERO:
         return change
     resumed = replace(balance, overage=balance.overage + line.due)
-    change = _take_from_due(
-        replace(change, balance=resumed), replace(line, closed=-line.due, settled=ZERO, forgiven=ZERO), line.due
-    )
+    change = _take_from_due(replace(change, balance=resumed), line.more(closed=-line.due), line.due)
     return change.moved("overage_resumed", line.due).burn()
 
 
@@ -196,12 +319,13 @@ def forgive_overage(change: Change, quantity: Decimal, lines: Lines) -> tuple[Ch
     for line in due[:MAX_CHANGED_LINES]:
         forgiven = min(left, line.due)
         if forgiven > ZERO:
-            change = _forgive(change, line, forgiven)
+            change = _forgive(change, line, _owed(change, line), forgiven)
             left -= forgiven
     forgiven = min(left, change.balance.overage) if len(due) <= MAX_CHANGED_LINES else ZERO
     if forgiven > ZERO:
+        owed = change.balance.overage
         change = make_due(change, forgiven, change.balance.period.end)
-        change = _forgive(change, change.lines[change.balance.line], forgiven)
+        change = _forgive(change, change.lines_over(lines)[change.balance.line], owed, forgiven)
     return change, quantity - left + forgiven
 
 
@@ -212,12 +336,13 @@ def merge_lines(change: Change, lines: Sequence[OverageLine]) -> Change:
     can sell, can be sold all the same.
     """
     for line in lines:
-        change = change.line_moved(replace(line, closed=-line.due, settled=ZERO, forgiven=ZERO))
+        change = change.line_moved(line.more(closed=-line.due, reopened=-line.reopened_of(line.due, line.due)))
     return change.line_moved(merged_line(lines, change.before.segment + 1))
 
 
-def _forgive(change: Change, line: OverageLine, quantity: Decimal) -> Change:
-    more = replace(line, closed=-quantity, settled=ZERO, forgiven=quantity)
+def _forgive(change: Change, line: OverageLine, owed: Decimal, quantity: Decimal) -> Change:
+    """Let go units of a line that owes so many."""
+    more = line.more(closed=-quantity, forgiven=quantity, reopened=-line.reopened_of(owed, quantity))
     return _take_from_due(change, more, quantity).moved("overage_forgiven", quantity, str(line.key))
 
 
@@ -226,12 +351,14 @@ def _take_from_due(change: Change, more: OverageLine, quantity: Decimal) -> Chan
     return replace(change, balance=balance).line_moved(more)
 
 
-def claw_back(change: Change, grant_id: str, quantity: Decimal) -> Change:
+def claw_back(change: Change, grant_id: str, quantity: Decimal, lines: Lines = NO_LINES) -> Change:
     """Take refunded units back: of their own lot first, then of whatever else was bought, in burn order.
 
-    What none of it has left was used, or has expired: it stays with the balance as a debt, never below zero and never
-    forgotten, which what is bought next pays. So at any time, whatever the order of purchases and refunds,
-    ``left - debt = bought - refunded - used beyond the plan``, and there is no debt while there are bought units.
+    What none of it has left may have paid for overage whose own payment was refunded: of ``lines``, those units are owed
+    again, as they are when the pack's refund is told of first. The rest was used, or has expired: it stays with the balance
+    as a debt, never below zero and never forgotten, which what is bought next pays. So at any time, whatever the order of
+    purchases and refunds, ``left - debt - owed = bought - refunded + settled - used beyond the plan``, and there is no debt
+    while there are bought units, nor while they have paid for reopened ones.
     """
     change = change.burn()
     own = next((grant for grant in change.balance.grants if grant.id == grant_id), None)
@@ -243,6 +370,7 @@ def claw_back(change: Change, grant_id: str, quantity: Decimal) -> Change:
         grants = tuple(less if grant.id == grant_id else grant for grant in change.balance.grants)
         change = replace(change, balance=replace(change.balance, grants=grants)).moved("clawed_back", taken, grant_id)
     missing, change = _take_bought(change, missing)
+    missing, change = _take_recovered(change, missing, lines)
     owed = replace(change.balance, refund_debt=change.balance.refund_debt + missing)
     return replace(change, balance=_in_turn(owed)).moved("refund_owed", missing, grant_id)
 

@@ -145,6 +145,7 @@ class Balance:
     used in the counted period: what is gone was used in a period that had closed before the plan was known.
 
     ``overage_due`` is the sum of what is due in the overage lines (``domain/selling/overage.py``), kept beside the balance.
+    So is ``reopened``, of the units whose payment was refunded: where there are none, no line is looked for.
     ``line_start`` is when the open period began as first known, where that has been corrected since. ``gone_before`` units
     of the open period's allowance were gone already when its grants were given. ``lapsed`` is the paid term before a
     balance that has fallen back by itself. ``limits`` are this customer's own, beside the policy. ``spent`` units of the
@@ -163,6 +164,7 @@ class Balance:
     burned: Decimal = ZERO
     overage: Decimal = ZERO
     overage_due: Decimal = ZERO
+    reopened: Decimal = ZERO
     refund_debt: Decimal = ZERO
     grants: tuple[Grant, ...] = ()
     holds: Mapping[str, Hold] = field(default_factory=dict)

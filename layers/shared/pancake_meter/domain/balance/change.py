@@ -59,7 +59,8 @@ class Change:
         """Return the change with differences added to a line. Units of the open period's line are spent."""
         known = self.lines.get(more.key)
         is_open = more.key == self.balance.line
-        balance = replace(self.balance, spent=max(ZERO, self.balance.spent + more.closed)) if is_open else self.balance
+        spent = max(ZERO, self.balance.spent + more.closed) if is_open else self.balance.spent
+        balance = replace(self.balance, spent=spent, reopened=self.balance.reopened + more.reopened)
         return replace(self, balance=balance, lines={**self.lines, more.key: known.plus(more) if known else more})
 
     def at_prices(self, prices_of: Callable[[str | None], Mapping[str, Price]]) -> Self:

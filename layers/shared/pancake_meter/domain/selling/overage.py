@@ -4,6 +4,11 @@ The units of a line are numbered in the order in which they were used. Up to ``s
 ``closed`` they are due, and in the line of the open period those above ``closed`` are the balance's own ``overage``, not yet
 due.
 
+**What a refunded payment settled is owed again**, and bought units may pay for it, after all else that they pay for: so it
+comes to the same whether the pack or the refund is told of first. A line counts its ``reopened`` units. As many of the units
+that it owes are such ones, and as far as it owes fewer, bought units have paid for them (``recovered``). A refund that takes
+bought units, of which none are left, takes these: they are owed once more, and are no debt (``adjust.claw_back``).
+
 **Money in parts is money at once.** A price always counts from the start of the line: units cost what all units of the line
 up to them cost, less what the units before them cost, exactly (``price_of``). A sale adds up the exact prices of its parts
 and the *remainder* of the sales before it, and rounds once. What the rounding left out or added is the new remainder. It is
@@ -60,6 +65,7 @@ class OverageLine:
     ``forgiven`` units no longer count as overage; the number is kept to be seen. ``ends_at`` is when the period ended, or
     will: what was bought before then still pays for what is due here. ``prices``, by currency, are those of the plan when
     units of the line first became due, and stay. Only a line of earlier code, or of a plan without a price, has none.
+    ``reopened`` units had a payment that was refunded, and no other payment, gift or grace has settled them since.
     """
 
     key: LineKey
@@ -68,11 +74,35 @@ class OverageLine:
     settled: Decimal = _ZERO
     forgiven: Decimal = _ZERO
     prices: Mapping[str, Price] | None = None
+    reopened: Decimal = _ZERO
 
     @property
     def due(self) -> Decimal:
         """Units of the line that are due and not paid."""
         return self.closed - self.settled
+
+    def reopened_of(self, owed: Decimal, quantity: Decimal) -> Decimal:
+        """Return how many of ``quantity`` units are reopened ones, of the ``owed`` of which they are paid: the last ones.
+
+        So a payment and the refund of another one come to the same in either order.
+        """
+        others = max(_ZERO, owed - self.reopened)
+        return max(_ZERO, min(quantity, owed) - others)
+
+    def recovered(self, owed: Decimal) -> Decimal:
+        """Return how many reopened units bought units have paid for, if the line owes so many."""
+        return max(_ZERO, self.reopened - owed)
+
+    def more(
+        self,
+        *,
+        closed: Decimal = _ZERO,
+        settled: Decimal = _ZERO,
+        forgiven: Decimal = _ZERO,
+        reopened: Decimal = _ZERO,
+    ) -> "OverageLine":
+        """Return differences to this line."""
+        return replace(self, closed=closed, settled=settled, forgiven=forgiven, reopened=reopened)
 
     def plus(self, more: "OverageLine") -> "OverageLine":
         """Return the line with the differences added; the newer word on its end stands, and the older one on its prices."""
@@ -83,6 +113,7 @@ class OverageLine:
             settled=self.settled + more.settled,
             forgiven=self.forgiven + more.forgiven,
             prices=self.prices or more.prices,
+            reopened=self.reopened + more.reopened,
         )
 
 
@@ -171,6 +202,7 @@ def merged_line(lines: Sequence[OverageLine], segment: int) -> OverageLine:
         max(line.ends_at for line in lines),
         closed=quantity,
         prices={currency: lump_price(quantity, total) for currency, total in totals.items()},
+        reopened=sum((line.reopened_of(line.due, line.due) for line in lines), _ZERO),
     )
 
 

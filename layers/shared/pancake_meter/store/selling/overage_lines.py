@@ -20,6 +20,7 @@ from pancake_meter.store.table import Item, Table, Update
 
 _PAGE: Final = 100
 _PAGES_MAX: Final = 100
+_NONE: Final = Decimal(0)
 
 
 def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
@@ -43,19 +44,25 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
     if more.prices:
         sets += ", prices = if_not_exists(prices, :prices)"
         values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
-    expression = f"SET {sets} ADD closed :closed, settled :settled, forgiven :forgiven"
+    adds = "closed :closed, settled :settled, forgiven :forgiven"
+    if more.reopened:
+        adds += ", reopened :reopened"
+        values[":reopened"] = more.reopened
+    expression = f"SET {sets} ADD {adds}"
     return Update(overage_line_key(customer_id, meter, more.key), expression, None, values, names)
 
 
-def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> dict[LineKey, OverageLine]:
-    """Return the lines that the ``due`` units of a balance belong to, oldest first; none are read where nothing is due.
+def read_due_lines(
+    table: Table, customer_id: str, meter: str, due: Decimal, reopened: Decimal = _NONE
+) -> dict[LineKey, OverageLine]:
+    """Return the lines that the ``due`` and ``reopened`` units of a balance belong to, oldest first; none where it has none.
 
-    Lines are read from the newest on, until they account for all that is due.
+    Lines are read from the newest on, until they account for all that is due and reopened.
 
     Raises:
         TooManyLines: what is due is not found among the newest 10,000 lines.
     """
-    if due <= 0:
+    if due <= 0 and reopened <= 0:
         return {}
     items = table.each(
         "PK = :partition AND begins_with(SK, :prefix)",
@@ -67,10 +74,11 @@ def read_due_lines(table: Table, customer_id: str, meter: str, due: Decimal) -> 
     )
     lines: dict[LineKey, OverageLine] = {}
     for line in map(_line, items):
-        if line.due > 0:
+        if line.due > 0 or (reopened > 0 and line.reopened > 0):
             lines[line.key] = line
             due -= line.due
-        if due <= 0:
+            reopened -= line.reopened
+        if due <= 0 and reopened <= 0:
             break
     return dict(sorted(lines.items(), key=lambda item: item[0].order))
 
@@ -117,4 +125,5 @@ def _line(item: Item) -> OverageLine:
         prices={currency: price_from_item(price) for currency, price in item["prices"].items()}
         if "prices" in item
         else None,
+        reopened=item.get("reopened", _NONE),
     )

@@ -56,7 +56,7 @@ def give_units(
             return known, True
         grant = gift.grant(gift_id, now)
         begun = metering.begin_change(customer_id, meter, now)
-        lines = read_due_lines(metering.table, customer_id, meter, begun.due)
+        lines = read_due_lines(metering.table, customer_id, meter, begun.due, begun.reopened)
         change = replace(add_grant(begun.change, grant, now, lines), by=by)
         held = next((held for held in change.balance.grants if held.id == grant.id), None)
         given = GivenUnits(gift_id, meter, gift, now, held.remaining if held else ZERO, by)

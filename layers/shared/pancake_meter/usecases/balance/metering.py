@@ -217,6 +217,11 @@ class Begun:
         """Units that are due in the lines as they are kept."""
         return self.change.before.overage_due
 
+    @property
+    def reopened(self) -> Decimal:
+        """Units in the lines as they are kept whose payment was refunded."""
+        return self.change.before.reopened
+
 
 def _may_lapse(balance: Balance, now: datetime) -> bool:
     return balance.term.lapses_at is not None and balance.term.lapses_at <= now

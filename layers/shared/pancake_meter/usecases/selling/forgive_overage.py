@@ -80,7 +80,7 @@ def _forgive_more(
 ) -> Forgiveness | None:
     """Let go as many units as one transaction can; return how far it is, or ``None`` where somebody else was faster."""
     begun = metering.begin_change(customer_id, meter, now)
-    stored = read_due_lines(metering.table, customer_id, meter, begun.due)
+    stored = read_due_lines(metering.table, customer_id, meter, begun.due, begun.reopened)
     wanted = so_far.asked - so_far.forgiven
     change, forgiven = forgive_overage(begun.change, wanted, stored)
     if known is None and forgiven == ZERO:

@@ -27,8 +27,8 @@ class CustomerBooks:
 
     Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.
     ``moved`` says that the customer stands elsewhere than before: no balance may be opened meanwhile under the old standing.
-    ``lines`` are, by meter, the overage lines with units due, as they are kept. ``by`` names the API key of the operator who
-    has them changed, for the ledger.
+    ``lines`` are, by meter, the overage lines with units due or reopened, as they are kept. ``by`` names the API key of the
+    operator who has them changed, for the ledger.
     """
 
     metering: Metering
@@ -49,8 +49,8 @@ class CustomerBooks:
         balances = read_balances(metering.table, customer_id)
         changes = {balance.meter: metering.advanced(balance, now, known) for balance in balances}
         lines = {
-            balance.meter: read_due_lines(metering.table, customer_id, balance.meter, balance.overage_due)
-            for balance in balances
+            each.meter: read_due_lines(metering.table, customer_id, each.meter, each.overage_due, each.reopened)
+            for each in balances
         }
         books = cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines, by=by)
         return books._after_lapses()
@@ -102,7 +102,7 @@ class CustomerBooks:
         return open_following(self.customer_id, meter, self.learned, default, since or self.now, self.now)
 
     def due_lines(self, meter: str) -> Lines:
-        """Return the overage lines of a meter with units due, as they are kept."""
+        """Return the overage lines of a meter with units due or reopened, as they are kept."""
         return self.lines.get(meter, NO_LINES)
 
     def with_change(self, change: Change) -> "CustomerBooks":

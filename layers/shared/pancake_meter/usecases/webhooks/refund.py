@@ -147,7 +147,7 @@ def take_back(books: CustomerBooks, credit: Credit, quantity: Decimal) -> Custom
     """Take units back that refunds claim. Settled overage is owed again."""
     change = books.change_of(credit.meter)
     if credit.line is None:
-        return books.with_change(claw_back(change, credit.grant_id, quantity))
+        return books.with_change(claw_back(change, credit.grant_id, quantity, books.due_lines(credit.meter)))
     return books.with_change(reopen_overage(change, credit.line, quantity, _lines_of(books, credit)))
 
 

@@ -1,0 +1,317 @@
+"""Promise 4: refunds of overage and of packs end alike in every order.
+
+What a refunded payment settled is owed again, and a pack may pay for it. If that pack is refunded too, its units are owed
+again as the overage that they were, and are no debt: a debt is only what was used of a pack for anything else. At any time
+``left - debt - owed = bought - refunded + settled - used beyond the plan``.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pancake_meter.domain.balance.adjust import (
+    add_grant,
+    claw_back,
+    give_back,
+    pay_overage,
+    reopen_overage,
+    settle_again,
+)
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.credit import bought_lot
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.overage import LineKey, OverageLine, SoldLine
+from pancake_meter.domain.selling.plan import OverageAllowed
+from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DAY, MONTH = timedelta(days=1), timedelta(days=31)
+ALLOWANCE = 100
+PLAN = Policy("pro", Decimal(ALLOWANCE), overage=OverageAllowed())
+
+
+@dataclass(frozen=True)
+class Overage:
+    """A payment that settles so many of the units that are owed in the period of the moment."""
+
+    name: str
+    units: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack that is paid for ``day`` days after the beginning."""
+
+    name: str
+    units: int
+    day: int = 9
+
+
+@dataclass(frozen=True)
+class Back:
+    """So many percent of a payment go back; or did not after all."""
+
+    name: str
+    percent: int = 100
+    number: int = 0
+    has_failed: bool = False
+
+
+Told = Overage | Pack | Back
+
+
+@dataclass
+class Bought:
+    """Units that a payment bought: of a line, or of a lot."""
+
+    quantity: Decimal
+    line: LineKey | None = None
+    lot: Grant | None = None
+    taken: Decimal = ZERO
+
+
+@dataclass
+class Customer:
+    """A balance with its lines, and what is known of payments: the use case's decisions, without a store."""
+
+    now: datetime = START
+    balance: Balance = field(
+        default_factory=lambda: open_balance("ada", "tokens", PLAN, Term(None, START), START).after
+    )
+    lines: dict[LineKey, OverageLine] = field(default_factory=dict)
+    bought: dict[str, list[Bought]] = field(default_factory=dict)
+    refunds: dict[tuple[str, int], Back] = field(default_factory=dict)
+    used: int = 0
+
+    def use(self, beyond: int) -> None:
+        """Use up the period's allowance, and so many units more."""
+        self.used += beyond
+        self.balance = record_usage(self.balance, Decimal(ALLOWANCE + beyond), self.now)
+
+    def take(self, told: Told) -> None:
+        match told:
+            case Overage(name, units):
+                line = self.lines.get(self.balance.line)
+                start = line.settled if line else ZERO
+                sold = SoldLine(self.balance.line, start, start + units, Money(ZERO, "USD"), ZERO)
+                change, settled = pay_overage(Change.begin(self.balance), [sold], self.lines)
+                self.bought[name] = [Bought(part.quantity, line=part.key) for part in settled]
+                self.write(change)
+            case Pack(name, units, day):
+                lot = bought_lot("top_up", Decimal(units), 90, START + day * DAY, None)
+                self.bought[name] = [Bought(Decimal(units), lot=lot)]
+                self.write(add_grant(Change.begin(self.balance), lot, self.now, self.due))
+            case Back(name, _, number):
+                known = self.refunds.get((name, number))
+                self.refunds[name, number] = told if known is None or told.has_failed else known
+        self._follow(told.name)
+
+    @property
+    def due(self) -> dict[LineKey, OverageLine]:
+        """The lines that the books are read with."""
+        return {key: line for key, line in self.lines.items() if line.due or line.reopened}
+
+    def _follow(self, name: str) -> None:
+        standing = (each.percent for (of, _), each in self.refunds.items() if of == name and not each.has_failed)
+        percent, change = sum(standing), Change.begin(self.balance)
+        for bought in list(self.bought.get(name, ())):
+            more = bought.quantity * percent / 100 - bought.taken
+            bought.taken += more
+            if more > ZERO and bought.line:
+                change = reopen_overage(change, bought.line, more, self.lines)
+            elif more > ZERO and bought.lot:
+                change = claw_back(change, bought.lot.id, more, self.due)
+            elif more < ZERO and bought.line:
+                change, settled = settle_again(change, bought.line, -more, self.lines)
+                assert settled == -more
+            elif more < ZERO and bought.lot:
+                lot = replace(bought.lot, quantity=-more, remaining=-more)
+                change = give_back(change, lot, self.now, self.due)
+        self.write(change)
+
+    def write(self, change: Change) -> None:
+        assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
+        self.lines, self.balance = change.lines_over(self.lines), replace(change.after, segment=0)
+        self._check()
+
+    def _check(self) -> None:
+        balance, lines = self.balance, self.lines.values()
+        assert sum((line.due for line in lines), ZERO) == balance.overage_due
+        assert sum((line.reopened for line in lines), ZERO) == balance.reopened
+        assert all(min(line.due, line.settled, line.reopened) >= ZERO for line in lines)
+        assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
+        # What was bought, less what was used and what went back
+        every = [each for of_payment in self.bought.values() for each in of_payment]
+        net = sum((each.quantity - each.taken for each in every), ZERO) - self.used
+        owed = balance.overage_due + balance.current_overage
+        left = sum((grant.remaining for grant in balance.grants if grant.is_bought), ZERO)
+        assert left - balance.refund_debt - owed == net
+        # There is no debt while there are bought units, left or in the place of a refunded payment
+        reopened = [line.recovered(self.owed(line)) for line in lines]
+        assert min(balance.refund_debt, left + sum(reopened)) == ZERO
+
+    def owed(self, line: OverageLine) -> Decimal:
+        return line.due + (self.balance.current_overage if line.key == self.balance.line else ZERO)
+
+    @property
+    def picture(self) -> dict[str, object]:
+        """All that must not depend on the order."""
+        balance = self.balance
+        lines = {key: (self.owed(line), line.settled, line.reopened) for key, line in self.lines.items()}
+        lots = {grant.id: (grant.quantity, grant.remaining) for grant in balance.grants if grant.is_bought}
+        return {
+            "available": balance.available,
+            "overage": balance.current_overage,
+            "due": balance.overage_due,
+            "debt": balance.refund_debt,
+            "lines": lines,
+            "lots": lots,
+        }
+
+
+@dataclass(frozen=True)
+class Period:
+    """What is used beyond the allowance of a period, and paid for in it."""
+
+    beyond: int
+    paid: tuple[Overage, ...]
+
+
+def lived(periods: Iterable[Period], told: Sequence[Told], *, is_over: bool = False) -> Customer:
+    """A customer who lived these periods, and was told of all else in the last one; ``is_over``: in the one after it."""
+    customer = Customer()
+    for number, period in enumerate(periods):
+        customer.now = START + number * MONTH
+        customer.write(advance(customer.balance, customer.now, PLAN))
+        customer.use(period.beyond)
+        for each in period.paid:
+            customer.take(each)
+    if is_over:
+        customer.now += MONTH
+        customer.write(advance(customer.balance, customer.now, PLAN))
+        customer.use(0)
+    else:
+        customer.now += 20 * DAY
+    for every in told:
+        customer.take(every)
+    return customer
+
+
+def figures(customer: Customer) -> tuple[int, int, int]:
+    balance = customer.balance
+    owed = balance.overage_due + balance.current_overage
+    return int(balance.available), int(owed), int(balance.refund_debt)
+
+
+BACK_O, BACK_P, BACK_Q = Back("O"), Back("P"), Back("Q")
+HAND_CASES: dict[str, tuple[int, list[Told], tuple[int, int, int]]] = {
+    "the issue's own": (200_000, [Overage("O", 200_000), Pack("P", 200_000), BACK_O, BACK_P], (0, 200_000, 0)),
+    "a pack that was used": (300, [Overage("O", 200), Pack("P", 100), BACK_O, BACK_P], (0, 200, 100)),
+    "a smaller pack": (200, [Overage("O", 200), Pack("P", 100), BACK_O, BACK_P], (0, 200, 0)),
+    "half of the payment": (200, [Overage("O", 200), Pack("P", 300), Back("O", 50), BACK_P], (0, 100, 0)),
+    "another pack stands": (200, [Overage("O", 200), Pack("P", 200), Pack("Q", 200), BACK_O, BACK_P], (0, 0, 0)),
+    "one pack used and one not": (
+        300,
+        [Overage("O", 200), Pack("P", 100), Pack("Q", 100), BACK_P, BACK_O],
+        (0, 200, 0),
+    ),
+    "only the payment": (200, [Overage("O", 200), Pack("P", 300), BACK_O], (100, 0, 0)),
+    "only the pack": (200, [Overage("O", 200), Pack("P", 300), BACK_P], (0, 0, 0)),
+    "the payment's refund fails": (
+        200,
+        [Overage("O", 200), Pack("P", 200), BACK_O, BACK_P, Back("O", has_failed=True)],
+        (0, 0, 0),
+    ),
+    "the pack's refund fails": (
+        200,
+        [Overage("O", 200), Pack("P", 200), BACK_O, BACK_P, Back("P", has_failed=True)],
+        (0, 0, 0),
+    ),
+    "both fail": (
+        200,
+        [Overage("O", 200), Pack("P", 200), BACK_O, BACK_P, Back("O", has_failed=True), Back("P", has_failed=True)],
+        (200, 0, 0),
+    ),
+    "in parts": (
+        200,
+        [Overage("O", 200), Pack("P", 200), Back("O", 25), Back("P", 50), Back("O", 75, 1), Back("P", 50, 1)],
+        (0, 200, 0),
+    ),
+    "two payments of one line": (
+        200,
+        [Overage("O", 50), Overage("Q", 150), Pack("P", 100), BACK_O, BACK_P, BACK_Q],
+        (0, 200, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["open", "closed"])
+@pytest.mark.parametrize("name", HAND_CASES)
+def test_promise_4_refunds_of_overage_and_packs_end_alike_in_every_order(name: str, *, is_over: bool) -> None:
+    beyond, told, expected = HAND_CASES[name]
+    paid = tuple(each for each in told if isinstance(each, Overage))
+    others = [each for each in told if not isinstance(each, Overage)]
+    pictures = []
+    for order in permutations(others):
+        customer = lived([Period(beyond, paid)], order, is_over=is_over)
+        assert figures(customer) == expected, order
+        pictures.append(customer.picture)
+    assert all(each == pictures[0] for each in pictures)
+
+
+shares = st.sampled_from([25, 50, 100])
+
+
+@st.composite
+def refunds(draw: st.DrawFn, name: str) -> list[Told]:
+    """At most all of a payment goes back, at once or in two parts; each part may fail after all."""
+    first = draw(st.sampled_from([0, 25, 50, 100]))
+    parts = [first, draw(st.sampled_from([0, 100 - first]))]
+    told: list[Told] = []
+    for number, percent in enumerate(parts):
+        if percent:
+            told.append(Back(name, percent, number))
+            if draw(st.integers(0, 3)) == 0:
+                told.append(Back(name, percent, number, has_failed=True))
+    return told
+
+
+units = st.integers(1, 50).map(lambda tens: tens * 20)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Period], list[Told], bool]:
+    """One or two periods of overage, paid once or twice, or in part; packs; and refunds of all of them."""
+    periods, told = [], list[Told]()
+    for number in range(draw(st.integers(1, 2))):
+        paid = tuple(Overage(f"O{number}{each}", draw(units)) for each in range(draw(st.integers(1, 2))))
+        beyond = sum(each.units for each in paid) + draw(st.just(0) | units)
+        periods.append(Period(beyond, paid))
+    for number in range(draw(st.integers(0, 3))):
+        told.append(Pack(f"P{number}", draw(units), draw(st.integers(0, 3))))
+    names = [each.name for period in periods for each in period.paid] + [each.name for each in told]
+    for name in names:
+        told += draw(refunds(name))
+    return periods, told, draw(st.booleans())
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+def test_promise_4_any_refunds_of_any_payments_end_alike_in_any_order(
+    world: tuple[list[Period], list[Told], bool], dice: random.Random
+) -> None:
+    periods, told, is_over = world
+    first = lived(periods, told, is_over=is_over)
+    for _ in range(4):
+        shuffled = dice.sample(told, len(told))
+        assert lived(periods, shuffled, is_over=is_over).picture == first.picture, shuffled
