@@ -252,7 +252,7 @@ def test_point_9_overage_that_a_refund_reopened_is_settled_again(world: World, *
     assert balance.refund_debt == 0
 
 
-def test_point_9_reopened_overage_that_was_paid_otherwise_meanwhile_becomes_credit(world: World) -> None:
+def test_point_9_a_top_up_that_paid_reopened_overage_is_whole_again_once_the_refund_has_failed(world: World) -> None:
     # Given overage of 300, paid, refunded, and then paid for by a top-up
     world.use(10_300)
     key = world.metering.current_balance(CUSTOMER, "tokens", world.now).line

@@ -144,23 +144,29 @@ def _take_recovered(change: Change, quantity: Decimal, lines: Lines) -> tuple[De
 
 def _owe_again(change: Change, line: OverageLine, quantity: Decimal) -> Change:
     """Make units of a line owed that a grant had paid for."""
-    balance = replace(change.balance, overage=change.balance.overage + quantity)
+    balance = change.balance
     if line.key == balance.line:
-        return replace(change, balance=balance)
-    due = replace(change.balance, overage_due=change.balance.overage_due + quantity)
+        return replace(change, balance=replace(balance, overage=balance.overage + quantity))
+    due = replace(balance, overage_due=balance.overage_due + quantity)
     return replace(change, balance=due).line_moved(line.more(closed=quantity)).moved("overage_closed", quantity)
 
 
 def _oldest_first(change: Change, lines: Lines) -> Change:
     """Let bought units pay for reopened ones of older lines in place of newer ones, if bought before the older one's end."""
     since = min((grant.starts_at for grant in change.balance.active_grants if grant.is_bought), default=NEVER)
-    for older, newer in combinations([line.key for line in _reopened(change, lines)], 2):
-        known = change.lines_over(lines)
-        old, new = known[older], known[newer]
-        moved = min(old.reopened_of(old.due, old.due), new.recovered(_owed(change, new)))
-        if moved > ZERO and since < old.ends_at and _has_room(change, old, new):
-            change = _take_from_due(change, old.more(closed=-moved), moved).moved("overage_covered", moved)
-            change = _owe_again(change, new, moved)
+    known = _reopened(change, lines)
+    newer = [(line, line.recovered(_owed(change, line))) for line in known]
+    for place, old in enumerate(known):
+        wanted = old.reopened_of(old.due, old.due) if since < old.ends_at else ZERO
+        while wanted > ZERO and len(newer) > place + 1:
+            new, recovered = newer.pop()
+            moved = min(wanted, recovered) if _has_room(change, old, new) else ZERO
+            if moved > ZERO:
+                change = _take_from_due(change, old.more(closed=-moved), moved).moved("overage_covered", moved)
+                change = _owe_again(change, new, moved)
+                wanted -= moved
+            if recovered > moved and wanted == ZERO:
+                newer.append((new, recovered - moved))
     return change
 
 
@@ -278,8 +284,7 @@ def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) 
     owed = min(quantity, line.due)
     if owed > ZERO:
         change = _take_from_due(change, line.more(settled=owed, reopened=-min(owed, line.reopened)), owed)
-    left, change = _return_bought(change, min(quantity - owed, paid_for))
-    returned = min(quantity - owed, paid_for) - left
+    returned, change = _return_bought(change, min(quantity - owed, paid_for))
     if returned > ZERO:
         change = change.line_moved(line.more(closed=returned, settled=returned, reopened=-returned))
         change = change.moved("overage_closed", returned)
@@ -288,12 +293,13 @@ def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) 
 
 
 def _return_bought(change: Change, quantity: Decimal) -> tuple[Decimal, Change]:
-    """Put units back into whatever was bought and is used, the last in burn order first; return how many had no place."""
+    """Put units back into whatever was bought and is used, the last in burn order first; return how many had a place."""
+    left = quantity
     for grant in reversed(change.balance.active_grants):
-        put = min(quantity, grant.quantity - grant.remaining) if grant.is_bought else ZERO
+        put = min(left, grant.quantity - grant.remaining) if grant.is_bought else ZERO
         change = _take_from_grant(change, grant.id, -put)
-        quantity -= put
-    return quantity, replace(change, balance=_in_turn(burn(change.balance)))
+        left -= put
+    return quantity - left, replace(change, balance=_in_turn(burn(change.balance)))
 
 
 def resume_overage(change: Change, lines: Lines) -> Change:
