@@ -335,6 +335,8 @@ def _park(launch: Launch) -> None:
 
 
 def _decide(launch: Launch) -> None:
+    # Reconciliation asks of the live order too, and parks what it is told.
+    launch.must("reconcile")
     for verdict in ("parked", "failed"):
         for each in launch.must("deliveries", "list", "--verdict", verdict)["deliveries"]:
             launch.must("deliveries", "dismiss", each["delivery_id"], "--reason", "a test")

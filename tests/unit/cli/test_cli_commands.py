@@ -369,6 +369,17 @@ def test_issue_14_7_usage_errors_end_with_2(command: Command) -> None:
     assert command("trigger", "subscription.unheard").status == 2
 
 
+def test_issue_14_7_a_report_is_csv_or_json_and_not_both(command: Command, world: FakeWorld) -> None:
+    world.answer("GET /v1/reports/live", {"meters": [], "seconds_behind": None, "active_this_month": 0})
+    assert command("report", "live", "--csv", "--json").status == 2
+
+
+def test_issue_14_7_json_that_is_no_pancake_meter_s_ends_with_3(command: Command, world: FakeWorld) -> None:
+    world.answer("GET /v1/alerts", {})
+    ran = command("alerts", "list", "--json")
+    assert (ran.status, "unexpected_answer" in ran.err) == (3, True)
+
+
 def test_issue_14_7_what_cannot_be_undone_wants_a_yes(command: Command, world: FakeWorld) -> None:
     for arguments in (
         ("customers", "erase", "acct_1001"),

@@ -187,6 +187,14 @@ def test_issue_14_8_a_dry_run_and_a_production_stack_change_nothing(
     assert (catalog.read_text(), waffo.simulator.state.products) == (CATALOG, {})
 
 
+def test_issue_14_8_a_dry_run_says_that_the_group_of_plans_is_missing(command: Command, waffo: SimulatedWaffo) -> None:
+    command("push")
+    assert command("push", "--dry-run", "--json").json["steps"] == []
+    waffo.simulator.state.groups.clear()
+    (step,) = command("push", "--dry-run", "--json").json["steps"]
+    assert step["do"] == "group"
+
+
 def test_issue_14_7_a_catalog_is_checked_and_shown_by_the_stacks_own_rules(command: Command, catalog: Path) -> None:
     faulty = command("check", "--json")
     assert faulty.status == 1

@@ -24,6 +24,7 @@ TIMEOUT_SECONDS: Final = 35.0
 """Longer than the slowest route of the API takes, which is the reconciliation."""
 
 PAGES_MAX: Final = 1_000
+_IS_IT_THE_API: Final = "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles"
 _ONCE: Final = Retrying(attempts=1)
 
 
@@ -77,6 +78,8 @@ class Api:
         cursor: str | None = None
         for _ in range(PAGES_MAX):
             page = self.get(path, **query, cursor=cursor)
+            if not isinstance(page.get(name), list):
+                raise unreachable("unexpected_answer", f"the answer to GET {path} has no {name}", _IS_IT_THE_API)
             entries += page[name]
             cursor = page.get("next_cursor")
             if cursor is None or 0 < limit <= len(entries):

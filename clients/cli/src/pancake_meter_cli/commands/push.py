@@ -61,6 +61,11 @@ def push(
     shown = [step.shown() for step in planned]
     columns = [("do", "do"), ("product", "product"), ("product id", "product_id"), ("why", "why")]
     if dry_run:
+        groups = cli.waffo.listed("subscriptionProductGroups", pushing.GROUPS)
+        shown += [
+            {"do": "group", "product": each.product, "product_id": None, "why": str(each)}
+            for each in pushing.group_differences(draft.catalog, groups, "test")
+        ]
         cli.show_list({"file": str(path), "steps": shown}, "steps", columns, "nothing to do")
         return
     priced = [step for step in planned if step.changes_price]

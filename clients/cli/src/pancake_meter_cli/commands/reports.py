@@ -84,7 +84,7 @@ def live(
         for day in of["days"]
     ]
     if as_csv:
-        typer.echo(_csv(rows, _columns(rows)), nl=False)
+        _print_csv(cli, rows, _columns(rows))
         return
     most = {of["meter"]: max((float(day["used"]) for day in of["days"]), default=0) for of in answer["meters"]}
     barred = [{**row, "bar": output.bar(row["used"], most[row["meter"]])} for row in rows]
@@ -108,14 +108,14 @@ def subscriptions(
     """Show subscriptions by plan and state, new and lost ones by month, and what they come to a month."""
     answer = cli.api.get("/v1/reports/subscriptions", months=months)
     if as_csv:
-        typer.echo(_csv(answer["plans"], _columns(answer["plans"])), nl=False)
+        _print_csv(cli, answer["plans"], _columns(answer["plans"]))
         return
     cli.show(answer)
 
 
 def _show(cli: Cli, answer: Json, rows: list[Json], columns: list[str], *, as_csv: bool) -> None:
     if as_csv:
-        typer.echo(_csv(rows, columns), nl=False)
+        _print_csv(cli, rows, columns)
         return
     cli.show(answer, lambda: output.table(rows, [(name.replace("_", " "), name) for name in columns], "nothing yet"))
 
@@ -128,6 +128,13 @@ def _months(cli: Cli, month: str | None, first: str | None, last: str | None) ->
     if last is not None and first is None:
         raise usage_failure("--to needs --from")
     return {"from": first, "to": last or this_month} if first else {"month": month or this_month}
+
+
+def _print_csv(cli: Cli, rows: list[Json], columns: list[str]) -> None:
+    """Print rows as CSV. Raises ``Failure`` where JSON is asked for too."""
+    if cli.as_json:
+        raise usage_failure("--csv and --json say different things", "give one of them")
+    typer.echo(_csv(rows, columns), nl=False)
 
 
 def _columns(rows: list[Json]) -> list[str]:
