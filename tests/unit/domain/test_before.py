@@ -1,7 +1,7 @@
 """The periods before the one that counts, which a balance that is opened late leaves records of."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pancake_meter.domain.selling.plan import OverageAllowed, Plan
 from pancake_meter.domain.standing.before import periods_before
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
+from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, PLANS, step
 from tests.support.webhook_world import utc
 
@@ -89,3 +90,58 @@ def test_before_the_first_order_the_default_plan_had_its_windows_and_nothing_of_
             False,
         )
     assert before(known, utc("2026-05-20")) == ()
+
+
+def ending(subscription: Subscription, order_id: str, at: str) -> Subscription:
+    """The same, with the end of an order."""
+    order = subscription.order(order_id)
+    assert order is not None
+    return subscription.learn(replace(order, ended_at=utc(at)))
+
+
+def test_no_period_is_older_than_usage_may_be_told() -> None:
+    known = paid(("a", "2026-02-08", "2026-03-10", PRO), ("b", "2026-03-10", "2026-07-10", PRO))
+    told_after_max = timedelta(days=90)
+    assert before(known, utc("2026-03-10") + told_after_max, FREE) == ()
+    assert shown(before(known, utc("2026-03-10") + told_after_max - timedelta.resolution, FREE)) == [
+        ("pro", "02-08", False)
+    ]
+    first = paid(("b", "2026-03-10", "2026-07-10", PRO))
+    assert before(first, utc("2026-03-10") + told_after_max, FREE) == ()
+    recent = paid(("a", "2026-03-10", "2026-04-10", PRO), ("b", "2026-04-10", "2026-07-10", PRO))
+    assert shown(before(recent, utc("2026-03-10") + told_after_max, FREE)) == [("pro", "03-10", False)]
+
+
+def test_a_period_leads_up_to_one_that_begins_within_a_day_of_its_end() -> None:
+    for start, is_before in (("2026-04-11T00:00:00", True), ("2026-04-11T00:00:01", False)):
+        known = paid(("a", "2026-03-10", "2026-04-10", PRO), ("b", start, "2026-05-10", PRO))
+        assert bool(before(known, utc("2026-04-20"))) is is_before
+
+
+def test_of_two_periods_at_once_it_is_the_one_of_the_better_plan() -> None:
+    for plans in ((STARTER, PRO), (PRO, STARTER)):
+        twice = [(name, "2026-03-10", "2026-04-10", plan) for name, plan in zip("ab", plans, strict=True)]
+        known = paid(*twice, ("c", "2026-04-10", "2026-05-10", PRO))
+        assert shown(before(known, utc("2026-04-20"))) == [("pro", "03-10", False)]
+
+
+def test_an_add_on_leads_up_to_nothing() -> None:
+    boost = WITH_ADD_ONS.plans["boost"]
+    known = paid(("x", "2026-03-10", "2026-04-10", boost), ("a", "2026-04-10", "2026-05-10", PRO))
+    assert before(known, utc("2026-04-20")) == ()
+
+
+WHOLE = replace(PRO, quota_change="reset")
+
+
+def test_an_order_that_ended_as_it_began_had_no_period() -> None:
+    known = paid(("a", "2026-03-10", "2026-04-10", STARTER), ("b", "2026-03-10T12:00:00", "2026-04-10", WHOLE))
+    assert shown(before(ending(known, "a", "2026-03-10T00:00:01"), utc("2026-03-20"))) == [("starter", "03-10", False)]
+    assert before(ending(known, "a", "2026-03-10"), utc("2026-03-20")) == ()
+
+
+def test_a_year_that_ended_with_one_of_its_months_leaves_that_month_as_the_last() -> None:
+    monthly = replace(PRO, allowances={"tokens": replace(PRO.allowances["tokens"], cadence="month")})
+    known = paid(("a", "2026-01-10", "2027-01-10", monthly), ("b", "2026-03-10", "2026-04-10", WHOLE))
+    (run,) = before(ending(known, "a", "2026-03-10"), utc("2026-03-20"))
+    assert (run.windows, run.bounds.end) == (2, utc("2026-03-10"))

@@ -25,6 +25,7 @@ SELLERS_IDS = (
     "50%25",
     "a%20b",
     "a+b",
+    "aaW",
     'a"b\\c',
     "日本",
     "cafe\u0301",
@@ -93,7 +94,9 @@ def test_an_id_may_be_written_in_base64url(text: str, padding: str) -> None:
     assert written_customer_id(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "~b64.", "~b64.a", "~b64.YQ!", "~b64.Y+8", "~b64._w", "~b64.é", "~b64.LwA"])
+@pytest.mark.parametrize(
+    "text", ["", "~b64.", "~b64.a", "~b64.YQ!", "~b64.YWRh!!!!", "~b64.Y+8", "~b64._w", "~b64.é", "~b64.LwA"]
+)
 def test_what_is_written_and_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidCustomerId):
         written_customer_id(text)

@@ -10,10 +10,10 @@ import pytest
 from pancake_meter.domain.balance.balance import window_in
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.selling.plan import Plan, QuotaChangePolicy
-from pancake_meter.domain.standing.gone import gone_in, idle, rolled_into
+from pancake_meter.domain.standing.gone import begins_whole, gone_in, idle, rolled_into
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import MAX_PERIODS, OrderFacts
-from pancake_meter.domain.standing.paid_period import PaidPeriod
+from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
 from tests.support.catalogs import WITH_ADD_ONS
@@ -129,6 +129,34 @@ def test_a_prorated_change_grants_each_plan_s_units_for_its_share_of_the_period(
     )
     known = used(known, used_before, sold_at="2026-03-10", end=end)
     assert gone(known, window=Period(MARCH, end)) == is_gone
+
+
+def test_a_prorated_change_to_a_plan_that_is_half_refunded_grants_half_of_that_plan_s_share() -> None:
+    end = MARCH + 30 * DAY
+    money = Charged(Decimal(10), Decimal(5), MARCH + 15 * DAY, refunded_at=MARCH + 16 * DAY)
+    known = of(
+        told(plan("mini"), "2026-03-10", MARCH, end),
+        told(plan("max", 3000, 30, "prorate"), f"{MARCH + 15 * DAY:%Y-%m-%d}", MARCH, end, kind="plan_changed"),
+        OrderFacts.of_charge("a", "PAY_1", money),
+    )
+    known = used(known, 300, sold_at="2026-03-10", end=end)
+    # Half of the period at 1000 and half at 1500 are 1250 units
+    assert gone(known, window=Period(MARCH, end)) == 1500 - (1250 - 300)
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "is_whole"),
+    [
+        ("prorate", MARCH, False),
+        ("prorate", MARCH - INSTANT, True),
+        ("carry", MARCH - INSTANT, False),
+        ("reset", MARCH, True),
+    ],
+)
+def test_a_prorated_change_takes_what_was_used_in_its_own_window_along(
+    policy: QuotaChangePolicy, before: datetime, *, is_whole: bool
+) -> None:
+    assert begins_whole(plan(quota_change=policy), "tokens", before, MARCH) is is_whole
 
 
 def test_a_prorated_change_counts_from_the_start_of_its_window_to_its_end() -> None:

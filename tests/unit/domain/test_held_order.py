@@ -129,3 +129,10 @@ def test_waffo_s_own_word_on_an_order_has_its_currency() -> None:
     assert (told.is_of_waffo, told.ends_at_text) == (False, "2026-04-10T00:00:00.000Z")
     shown = HeldOrder("ORD_1", PLANS["pro"], "active", currency="USD", is_of_waffo=True)
     assert (shown.is_of_waffo, shown.ends_at_text) == (True, None)
+
+
+def test_an_order_that_is_held_has_the_currency_of_its_money() -> None:
+    told = step("activated", "ORD_1", "2026-03-10T15:00:00", "2026-03-10", "2026-04-10", plan="pro", currency="JPY")
+    found = held_by(Subscription(CUSTOMER).learn(told.facts), PLANS["scale"], ("tokens",), NOW)
+    assert found is not None
+    assert found.currency == "JPY"

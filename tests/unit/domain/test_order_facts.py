@@ -184,6 +184,17 @@ def test_point_8_only_an_activated_leaves_open_whether_it_is_a_trial(kind: Lifec
     assert OrderFacts.of(event).periods[0].statements[0].is_trial is True
 
 
+@pytest.mark.parametrize("kind", ["past_due", "canceled", "plan_change_failed"])
+def test_whatever_an_event_says_is_more_than_money(kind: LifecycleKind) -> None:
+    assert not OrderFacts.of(LifecycleEvent(kind, "ORD_1", utc("2026-03-20"))).is_only_money
+
+
+def test_an_order_has_the_currency_that_one_of_its_events_states() -> None:
+    stating = OrderFacts.of(LifecycleEvent("canceled", "ORD_1", utc("2026-03-20"), currency="JPY"))
+    assert stating.currency == stating.join(ACTIVE).currency == ACTIVE.join(stating).currency == "JPY"
+    assert ACTIVE.join(ACTIVE).currency is None
+
+
 def test_an_order_began_with_its_first_event_and_a_payment_alone_does_not_say_when() -> None:
     early = OrderFacts.of_charge("ORD_1", "PAY_1", Charged(Decimal(10), Decimal(0), utc("2026-01-01")))
     for order in (joined(ACTIVE, early), joined(early, ACTIVE)):

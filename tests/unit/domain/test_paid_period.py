@@ -101,6 +101,10 @@ def test_point_5_a_plan_that_was_charged_in_full_keeps_at_least_what_is_left_of_
         assert period(STARTER, PRO).kept(charges) == share
 
 
+def test_point_5_a_charge_of_nothing_keeps_nothing_of_a_plan_whose_money_went_back() -> None:
+    assert period(PRO).kept([charge("0"), charge("10", 1, back="5")]) == Fraction(1, 2)
+
+
 def test_a_price_may_be_stated_by_the_sale_and_the_higher_of_two_counts() -> None:
     first, second = charge("9.90", back="9.90", plan="starter"), charge("18", 1, plan="pro", price="18")
     sold = period(STARTER, PRO)
@@ -139,6 +143,22 @@ def test_a_charge_from_before_the_first_sale_is_for_that() -> None:
             (SCALE, PRO),
             [charge("99", plan="scale"), charge("1", 1, back="1", plan="pro")],
             UNITS["pro"] * 99 // 100,
+        ),
+        # Of several lower ones, that which is still paid for, whichever it is
+        (
+            (STARTER, PRO, SCALE),
+            [
+                charge("9.90", back="9.90", plan="starter"),
+                charge("1", 1, plan="pro"),
+                charge("99", 2, back="99", plan="scale"),
+            ],
+            UNITS["pro"],
+        ),
+        # Nor does one of the same rank
+        (
+            (replace(PRO, key="peer"), PRO),
+            [charge("1", plan="peer"), charge("99", 1, back="99", plan="pro")],
+            UNITS["pro"] / 100,
         ),
         # Without a charge of its own the lower plan keeps the share of all
         ((STARTER, PRO), [charge("29", 1, back="14.50", plan="pro")], UNITS["pro"] / 2),

@@ -22,7 +22,7 @@ def test_a_policy_is_all_that_the_plan_says_of_the_meter() -> None:
         holds_per_minute=7,
         prices=tokens.prices,
     )
-    assert tokens.prices
+    assert Policy.of(plan, "tokens").prices == tokens.prices != {}
     assert isinstance(tokens.overage, OverageCapped)
 
 

@@ -7,12 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from pancake_meter.domain.balance.advance import open_balance
+from pancake_meter.domain.balance.balance import Policy, Term
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.selling.plan import PastDueBlock
 from pancake_meter.domain.standing.bought_twice import PATIENCE, bought_twice, to_confirm
 from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
-from pancake_meter.domain.standing.standing import Covered, Uncovered, plan_at, standing_of
+from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, Funded, PaidPeriod
+from pancake_meter.domain.standing.standing import Covered, Uncovered, place_of, plan_at, standing_of
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 from pancake_meter.domain.standing.use import MAX_USES, PeriodUse, filed
 from tests.support.catalogs import WITH_ADD_ONS
@@ -80,6 +83,11 @@ def test_nobody_without_a_subscription_is_covered() -> None:
     assert plan_at(None, "tokens", NOW) is None
 
 
+def test_a_balance_of_no_paid_period_is_uncovered_since_its_term_began() -> None:
+    balance = open_balance(CUSTOMER, "tokens", Policy("free"), Term(None, BEGAN), NOW).balance
+    assert place_of(balance, None, of(order("a"))) == Uncovered(BEGAN)
+
+
 def test_an_order_lapses_at_its_very_instant_and_not_before() -> None:
     lapses_at = ENDS_AT + PLANS["pro"].renewal_leeway
     assert not has_lapsed(order("a"), lapses_at - INSTANT)
@@ -134,6 +142,63 @@ def test_a_plan_change_replaced_the_one_order_that_stood_before_it(
 def test_live_orders_are_plans_and_add_ons() -> None:
     known = of(order("a"), order("x", "boost", minute=1), replace(order("gone", minute=2), ended_at=NOW))
     assert (ids(known.live_orders), ids(known.live_plans), ids(known.live_add_ons)) == (["x", "a"], ["a"], ["x"])
+
+
+# The money of the orders whose place one took
+
+
+def latest(facts: OrderFacts) -> PaidPeriod:
+    assert facts.paid is not None
+    return facts.paid
+
+
+def money_of(*orders: OrderFacts, of_order: str) -> list[str]:
+    """The plans of the periods whose money counts with that of an order's latest period."""
+    known = of(*orders)
+    asked = known.order(of_order)
+    assert asked is not None
+    return [funded.paid.plan.key for funded in known.replaced_by(asked, latest(asked))]
+
+
+def test_point_5_what_an_order_bought_stays_in_the_one_that_took_its_place() -> None:
+    bought, change_ = order("a", "starter"), replace(order("b", minute=30), replaces=frozenset({"a"}))
+    paid = OrderFacts.of_charge("a", "PAY_a", Charged(Decimal(1), Decimal(0), BEGAN))
+    back = OrderFacts.of_charge("b", "PAY_b", Charged(Decimal(99), Decimal(99), BEGAN + timedelta(minutes=30)))
+    known = of(bought, change_, paid, back)
+    asked = known.order("b")
+    assert asked is not None
+    starter = PLANS["starter"].allowances["tokens"].quantity
+    assert known.granted(asked, latest(asked), "tokens") == starter
+    assert known.plan(asked, latest(asked)).allowances["tokens"].quantity == starter
+    assert known.replaced_by(asked, latest(asked)) == (Funded(latest(bought), (paid.charges["PAY_a"],)),)
+
+
+def test_point_5_orders_that_began_at_once_have_none_of_each_other_s_money() -> None:
+    pair = [replace(order(one), replaces=frozenset({other})) for one, other in ("ab", "ba")]
+    assert [money_of(*pair, of_order=each) for each in "ab"] == [[], []]
+
+
+def test_point_5_an_order_without_money_does_not_hide_that_of_another_that_was_replaced() -> None:
+    unheard_of = replace(order("c", minute=30), replaces=frozenset({"a", "b"}))
+    assert money_of(order("b", "starter"), unheard_of, of_order="c") == ["starter"]
+
+
+@pytest.mark.parametrize(("more", "counts"), [(timedelta(0), False), (timedelta(seconds=1), True)])
+def test_point_5_a_change_that_waited_for_the_end_of_a_period_has_none_of_its_money(
+    more: timedelta, *, counts: bool
+) -> None:
+    end = BEGAN + timedelta(minutes=30) + CHANGE_MAX + DAY + more
+    change_ = step("activated", "b", f"{end - CHANGE_MAX - more:%FT%T}", "2026-03-11", "2026-04-11", plan=PLANS["pro"])
+    orders = order("a", "starter", end=f"{end:%FT%T}"), replace(change_.facts, replaces=frozenset({"a"}))
+    assert money_of(*orders, of_order="b") == (["starter"] if counts else [])
+
+
+def test_point_5_an_order_whose_first_day_is_told_the_evening_before_has_the_money_all_the_same() -> None:
+    early = step("activated", "b", "2026-03-11T23:59:50", "2026-03-12", "2026-04-12", plan=PLANS["pro"]).facts
+    early = replace(early, replaces=frozenset({"a"}))
+    assert money_of(order("a", "starter"), early, of_order="b") == ["starter"]
+    renewed = step("renewed", "b", "2026-04-12T00:00:10", "2026-04-12", "2026-05-12", plan=PLANS["pro"]).facts
+    assert money_of(order("a", "starter"), early, renewed, of_order="b") == []
 
 
 # When coverage ended

@@ -62,7 +62,7 @@ class LedgerEntry:
     def for_customer(self) -> "LedgerEntry":
         """The same without what is between the seller and its operators: who made it, and the ids that they have made."""
         movements = tuple(
-            replace(each, reference=None) if (each.reference or "").startswith(GIFT_PREFIX) else each
+            replace(each, reference=None) if each.reference and each.reference.startswith(GIFT_PREFIX) else each
             for each in self.movements
         )
         reference = None if self.cause in _NAMED_BY_OPERATORS else self.reference

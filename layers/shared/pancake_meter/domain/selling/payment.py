@@ -268,8 +268,8 @@ class Payment:
         Units that are owed again are priced again, so what rounding left out of them goes with them.
         """
         settled = [credit for credit in self.credits if credit.line is not None]
-        sold = sum((credit.quantity for credit in settled), _ZERO)
-        owed_again = sum((credit.taken_back for credit in settled), _ZERO)
+        sold = sum(credit.quantity for credit in settled)
+        owed_again = sum(credit.taken_back for credit in settled)
         if owed_again == sold:
             return _ZERO
         left = Fraction(self.remainder) * (1 - Fraction(owed_again) / Fraction(sold))

@@ -291,7 +291,7 @@ def _withdraw(change: Change) -> Change:
         if grant.is_periodic:
             change = change.moved("clawed_back" if grant.kind == "plan" else "expired", grant.remaining, grant.id)
     kept = tuple(grant for grant in change.balance.grants if not grant.is_periodic)
-    return replace(change, balance=replace(change.balance, grants=kept, gone_before=ZERO))
+    return replace(change, balance=replace(change.balance, grants=kept))
 
 
 def _retime(change: Change, term: Term) -> Change:

@@ -247,8 +247,8 @@ def _is_in_full(charge: Charged, earlier: Collection[Charged], sale: Sale) -> bo
 
 def _share_left(charges: Collection[Charged]) -> Fraction:
     """Return the share of the money that still stands; without any, nothing was given back."""
-    charged = sum((charge.charged for charge in charges), Decimal(0))
-    left = sum((charge.left for charge in charges), Decimal(0))
+    charged = sum(charge.charged for charge in charges)
+    left = sum(charge.left for charge in charges)
     return Fraction(left) / Fraction(charged) if charged else _WHOLE
 
 

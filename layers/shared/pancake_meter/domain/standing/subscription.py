@@ -119,17 +119,16 @@ class Subscription:
         then the highest rank, then the newest. Orders never add up. One that gives less than it sold, because money went
         back or is overdue, takes nothing away from another that gives more.
         """
-
-        def preference(order: OrderFacts) -> tuple[bool, int]:
-            plan = order.paid.plan if order.paid else None
-            return (meter in plan.allowances, plan.rank) if plan else (False, 0)
-
-        covering = [order for order in self.live_plans if not has_lapsed(order, now)]
-        given = {order.order_id: self._given(order, meter) for order in covering}
-        most = max(given.values(), default=ZERO)
-        standing = [order for order in covering if given[order.order_id] in (most, _sold(order, meter))]
+        covering = [(order, order.paid) for order in self.live_plans if order.paid and not has_lapsed(order, now)]
+        given = {order.order_id: _units(self.plan(order, paid), meter) for order, paid in covering}
+        standing = [
+            (order, paid.plan)
+            for order, paid in covering
+            if given[order.order_id] in (max(given.values()), _units(paid.plan, meter))
+        ]
         # The first of equals is the newest.
-        return max(standing, key=preference, default=None)
+        best = max(standing, key=lambda held: (meter in held[1].allowances, held[1].rank), default=None)
+        return best[0] if best else None
 
     def plan(self, order: OrderFacts, paid: PaidPeriod) -> Plan:
         """Return the plan of an order's period as it counts, with the money of the orders whose place it took."""
@@ -155,10 +154,6 @@ class Subscription:
                 replaced += (Funded(before, tuple(earlier.charges_of(before))), *self.replaced_by(earlier, before))
         return tuple(replaced)
 
-    def _given(self, order: OrderFacts, meter: str) -> Decimal:
-        allowance = self.plan(order, order.paid).allowances.get(meter) if order.paid else None
-        return allowance.quantity if allowance else ZERO
-
     def cut_off(self, now: datetime) -> OrderFacts | None:
         """Return the order whose access has ended because it is not paid, where no other covers the customer."""
         if any(not has_lapsed(order, now) for order in self.live_plans):
@@ -183,8 +178,8 @@ def _without_oldest_ended(subscription: Subscription) -> Subscription:
     return replace(subscription, orders=tuple(order for order in subscription.orders if order is not over[-1]))
 
 
-def _sold(order: OrderFacts, meter: str) -> Decimal:
-    allowance = order.paid.plan.allowances.get(meter) if order.paid else None
+def _units(plan: Plan, meter: str) -> Decimal:
+    allowance = plan.allowances.get(meter)
     return allowance.quantity if allowance else ZERO
 
 
