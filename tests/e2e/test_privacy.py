@@ -73,6 +73,7 @@ def test_a_customer_is_exported_and_erased_and_nothing_comes_back(stack: Stack, 
     stack.simulate("flush")
     events = [{"id": f"e{n}", "customer_id": customer_id, "meter": "tokens", "quantity": 5} for n in range(50)]
     assert stack.api.post("/v1/usage", json={"events": events}).json()["counted"] == 50
+    named = len(items_that_name(stack, person))
     # When
     exported: list[dict[str, Any]] = []
     cursor: str | None = None
@@ -81,7 +82,8 @@ def test_a_customer_is_exported_and_erased_and_nothing_comes_back(stack: Stack, 
         exported += page["items"]
         cursor = page["next_cursor"]
     assert sum(each["kind"] == "usage_event" for each in exported) == 50
-    assert len(exported) >= len(items_that_name(stack, person)) > 50
+    # What follows from the table's stream may come between.
+    assert len(exported) >= named > 50
     erased = erase(stack, customer_id)
     # Then
     assert erased["live_orders"] == [order_id]

@@ -14,7 +14,7 @@ _ANSWERED: Final = {400, 413, 415, 422}
 _NEVER_FOUNDED: Final = {"invalid_request", "malformed_json", "body_too_large", "unsupported_content_type"}
 _ENDS_A_KEY: Final = {"rotate_key", "revoke_key"}
 _KEY_ID_LENGTH: Final = 64
-_SAYS_MORE: Final = {"list_deliveries", "report_revenue", "report_usage"}
+_SAYS_MORE: Final = {"list_deliveries", "list_customers", "report_revenue", "report_usage"}
 """Operations whose description has a rule between parameters, which OpenAPI cannot state."""
 
 

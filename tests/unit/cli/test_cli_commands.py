@@ -375,9 +375,14 @@ def test_issue_14_7_a_report_is_csv_or_json_and_not_both(command: Command, world
 
 
 def test_issue_14_7_json_that_is_no_pancake_meter_s_ends_with_3(command: Command, world: FakeWorld) -> None:
-    world.answer("GET /v1/alerts", {})
-    ran = command("alerts", "list", "--json")
-    assert (ran.status, "unexpected_answer" in ran.err) == (3, True)
+    for answer in ({}, {"hello": 1}):
+        world.answer("GET /v1/alerts", answer)
+        world.answer("GET /v1/plans", answer)
+        for arguments in (("alerts", "list"), ("plans",)):
+            ran = command(*arguments, "--json")
+            assert (ran.status, "unexpected_answer" in ran.err) == (3, True), (arguments, answer)
+    world.answer(f"POST {CUSTOMER}/block", {})
+    assert command("block", "acct_1001", "--reason", "x", "--json").status == 3
 
 
 def test_issue_14_7_what_cannot_be_undone_wants_a_yes(command: Command, world: FakeWorld) -> None:

@@ -12,6 +12,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         "list_customers",
         "Customers by id, of a plan, recently active, past due, blocked or owing",
         {HTTPStatus.OK: Answer(CustomerList, ("Next-Cursor",), has_csv=True)},
+        description="Give plan or status or neither, not both; status active takes no prefix.",
         query=CustomerListQuery,
         parameters={"status": "Customers of this list: recently active, past due, blocked, or with unpaid overage."},
     ),

@@ -113,6 +113,9 @@ class Api:
             raise self._failure(unexpected(response, "no JSON")) from error
         if not isinstance(answer, dict):
             raise self._failure(unexpected(response, "no JSON object"))
+        if not answer:
+            # No answer of the API is empty: something else listens there.
+            raise self._failure(unexpected(response, "nothing"))
         return answer
 
     def _sent(

@@ -9,7 +9,7 @@ import typer
 
 from pancake_meter_cli import output
 from pancake_meter_cli.cli import Cli
-from pancake_meter_cli.failures import Failure
+from pancake_meter_cli.failures import Failure, unreachable
 
 Run = Callable[..., None]
 
@@ -53,6 +53,10 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Run], Run]
                 function(cli, **arguments)
             except Failure as failure:
                 raise cli.fail(failure) from failure
+            except KeyError as error:
+                # An answer of the API has what its page says; another program's has not.
+                detail = f"the answer has no {error.args[0]!r}: is the profile's api_url the stack's ApiUrl?"
+                raise cli.fail(unreachable("unexpected_answer", detail)) from error
             except KeyboardInterrupt:
                 raise typer.Exit from None
             except BrokenPipeError:
