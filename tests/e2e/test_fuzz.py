@@ -18,7 +18,7 @@ WITHOUT = ",".join(
 """Operations that keep what they cannot read, and those that end or move what other tests of this stack go by."""
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_requests_made_from_the_document_get_the_answers_that_it_describes(stack: Stack) -> None:
     options = ["--examples", "2", "--seconds", "25", "--phases", "examples,fuzzing", "--without", WITHOUT]
     run = subprocess.run(
