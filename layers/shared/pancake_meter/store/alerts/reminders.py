@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pancake_meter.domain.alerts.reminder import Reminder
 from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.store.due import due_items
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key, customer_of, reminder_key, reminder_shard, reminder_shards
 from pancake_meter.store.table import Check, Item, Put, Table, Update
@@ -28,19 +29,7 @@ def put_reminder(table: Table, reminder: Reminder, demands: Sequence[Check]) -> 
 
 def due_reminders(table: Table, now: datetime) -> Iterator[Reminder]:
     """Yield the reminders whose time has come, the longest waiting first in each shard: one query for each page."""
-    for shard in reminder_shards():
-        start = None
-        while True:
-            items, start = table.query(
-                "due_shard = :shard AND valid_until <= :now",
-                {":shard": shard, ":now": to_ms(now)},
-                limit=_PAGE,
-                index="due",
-                start=start,
-            )
-            yield from map(_reminder, items)
-            if start is None:
-                break
+    return map(_reminder, due_items(table, reminder_shards(), now, page=_PAGE))
 
 
 def end_reminder(table: Table, reminder: Reminder) -> None:

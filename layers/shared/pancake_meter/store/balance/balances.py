@@ -17,6 +17,7 @@ from pancake_meter.store.balance.closed_period_item import (
 )
 from pancake_meter.store.balance.ledger_item import ledger_from_item
 from pancake_meter.store.balance.structure import opening_writes, structure_writes
+from pancake_meter.store.due import due_items
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import (
     balance_key,
@@ -87,20 +88,7 @@ def due_balances(table: Table, now: datetime) -> Iterator[tuple[str, str]]:
 
     A balance leaves the index when it is advanced; one that could not be advanced stays and is yielded by the next sweep.
     """
-    for shard in due_shards():
-        start = None
-        while True:
-            items, start = table.query(
-                "due_shard = :shard AND valid_until <= :now",
-                {":shard": shard, ":now": to_ms(now)},
-                limit=_DUE_PAGE,
-                index="due",
-                start=start,
-            )
-            for item in items:
-                yield _balance_name(item)
-            if start is None:
-                break
+    return map(_balance_name, due_items(table, due_shards(), now, page=_DUE_PAGE))
 
 
 def earliest_due(table: Table, now: datetime) -> datetime | None:

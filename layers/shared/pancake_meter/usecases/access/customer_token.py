@@ -5,7 +5,6 @@ as long as its ``kid`` is there; so a key is rotated by adding one, making it cu
 Issuer and audience are the stack: no stack takes another's token, even where two share a secret.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,16 +27,13 @@ from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.key_ring import CURRENT, read_key_ring
 
 TOKEN_LENGTH_MAX: Final = 4_000
 """Room for a customer id of 128 characters, each written as two escapes."""
 
 _TRIES_MAX: Final = 3
 _ALGORITHM: Final = "HS256"
-CURRENT: Final = "current"
-"""Entry of the secret that names the key which signs."""
-
-_KEY_LENGTH_MIN: Final = 32
 _SKEW: Final = timedelta(minutes=1)
 """What two clocks may differ by."""
 
@@ -57,17 +53,7 @@ class TokenKeys:
 
     def by_kid(self) -> Mapping[str, str]:
         """Return the keys by their ``kid``, and which is current under ``current``. Raises ``StoreError``."""
-        try:
-            keys = json.loads(self.secret())
-        except ValueError as error:
-            raise UnusableSecret("the secret of customer tokens is not JSON") from error
-        usable = isinstance(keys, dict) and all(isinstance(key, str) for key in keys.values())
-        if not usable or keys.get(keys.get(CURRENT)) is None or keys.get(CURRENT) == CURRENT:
-            raise UnusableSecret("the secret of customer tokens names no current key")
-        if any(len(key) < _KEY_LENGTH_MIN for kid, key in keys.items() if kid != CURRENT):
-            raise UnusableSecret(f"a key of customer tokens has at least {_KEY_LENGTH_MIN} characters")
-        found: Mapping[str, str] = keys
-        return found
+        return read_key_ring(self.secret(), "customer tokens", UnusableSecret)
 
 
 @dataclass(frozen=True, slots=True)

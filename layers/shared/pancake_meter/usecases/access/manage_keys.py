@@ -50,7 +50,7 @@ from pancake_meter.store.access.api_keys import (
 from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.table import Put, Table
-from pancake_meter.usecases.access.customer_token import CURRENT
+from pancake_meter.usecases.key_ring import CURRENT
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _ADMINS: Final = frozenset[Role]({"admin"})
