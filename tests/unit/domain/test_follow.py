@@ -196,8 +196,8 @@ def test_point_20_an_order_that_turns_out_unpaid_takes_the_default_plan_away() -
 
 def test_point_20_an_order_that_is_cut_off_stays_so_until_something_is_heard() -> None:
     known, balance, cut_off_at = blocking()
-    change, _ = following(balance, known, known, cut_off_at + HOUR)
-    assert change.balance.policy == Policy.unpaid("pro")
+    change, filed = following(replace(balance, lapsed=None), known, known, cut_off_at + HOUR)
+    assert (change.balance.policy, change.is_empty, filed.uses) == (Policy.unpaid("pro"), True, {})
 
 
 def test_coverage_that_came_and_went_unheard_of_begins_the_default_plan_afresh() -> None:
@@ -334,9 +334,10 @@ def test_point_5_a_refund_gives_nothing_anew_of_what_the_months_before_have_used
     again, filed = following(balance, known, known, ENDS_AT + HOUR)
     assert (again.is_empty, filed.uses) == (True, {})
     # And when half of the year is refunded, half of the month's allowance goes, and what came over stays as it is
-    change, _ = following(balance, known, half_refunded(known), ENDS_AT + HOUR)
+    change, filed = following(balance, known, half_refunded(known), ENDS_AT + HOUR)
     assert change.balance.available == units(plan) / 2 + rolled
     assert change.closed == ()
+    assert [int(use.rolled) for use in filed.uses_of("tokens")] == [rolled]
 
 
 def test_point_5_a_refund_of_a_plan_whose_quota_is_reset_by_a_change_resets_nothing() -> None:
@@ -398,6 +399,41 @@ def test_a_plan_change_ends_what_the_old_plan_gave_and_leaves_what_was_bought() 
         ("clawed_back", int(units(STARTER)), f"plan:{start}"),
         ("granted", int(units(PRO)), f"plan:{start}"),
     ]
+
+
+def test_a_default_plan_goes_on_when_nothing_but_an_add_on_is_bought() -> None:
+    balance = used(opened(None), 4, STARTS_AT)
+    nobody = Subscription(CUSTOMER)
+    again, _ = following(balance, nobody, nobody, STARTS_AT + HOUR)
+    assert again.is_empty
+    bought = learn(nobody, "activated", START, plan=BOOST, order_id="x")
+    change, _ = following(balance, nobody, bought, STARTS_AT + HOUR)
+    assert (change.balance.available, change.balance.used_of_plan, change.closed) == (6 + units(BOOST), 4, ())
+
+
+def test_point_10_what_was_owed_between_two_orders_of_a_change_is_used_of_the_one_that_had_begun() -> None:
+    old = learn(None, "activated", START)
+    change, filed = following(
+        opened(old), old, learn(old, "canceled", "2026-03-20T12:00:00"), utc("2026-03-20T12:00:00")
+    )
+    owing = record_usage(change.after, Decimal(15), utc("2026-03-20T12:00:20"))
+    assert owing.current_overage == 5
+    new = step("activated", "b", "2026-03-20T12:00:30", "2026-03-20", "2026-04-20", plan=STARTER).facts
+    new = replace(new, replaces=frozenset({"a"}))
+    change, _ = following(owing, filed, filed.learn(new), utc("2026-03-20T12:06:00"))
+    assert (change.balance.available, change.balance.used_of_plan) == (units(STARTER) - 15, 15)
+    assert (change.balance.overage, change.balance.overage_due) == (0, 0)
+
+
+def test_point_21_a_refund_of_a_prorated_plan_changes_nothing_of_what_was_used_of_it() -> None:
+    prorated = replace(PRO, quota_change="prorate")
+    known = learn(None, "activated", START, plan=STARTER)
+    changed = learn(known, "plan_changed", "2026-03-25T15:00:00", plan=prorated)
+    change, changed = following(used(opened(known), 40, STARTS_AT), known, changed, utc("2026-03-25T15:00:00"))
+    balance = used(change.after, 60, utc("2026-03-25T16:00:00"))
+    before = balance.used_of_plan
+    change, _ = following(balance, changed, half_refunded(changed), utc("2026-03-25T17:00:00"))
+    assert change.balance.used_of_plan == before
 
 
 # Opening
