@@ -113,9 +113,9 @@ def test_point_5_a_refund_takes_its_share_of_the_open_period_and_nothing_else_mo
     known = learn(None, "activated", START)
     change, _ = following(used(opened(known), 40, STARTS_AT), known, half_refunded(known), STARTS_AT + 2 * HOUR)
     assert change.balance.available == units(PRO) / 2 - 40
-    assert [(each.kind, int(each.quantity)) for each in change.movements] == [
-        ("used", 40),
-        ("clawed_back", int(units(PRO) / 2)),
+    assert [(each.kind, int(each.quantity), each.reference) for each in change.movements] == [
+        ("used", 40, None),
+        ("clawed_back", int(units(PRO) / 2), "plan:2026-03-10T15:00:00.000Z"),
     ]
     assert (change.balance.as_of, change.balance.line_start) == (STARTS_AT + 2 * HOUR, None)
 
@@ -328,23 +328,23 @@ def test_point_5_a_refund_gives_nothing_anew_of_what_the_months_before_have_used
     plan = yearly(rollover=20)
     known = learn(None, "activated", START, START, YEAR_ENDS, plan=plan)
     balance = used(opened(known), int(units(plan)) - unused, STARTS_AT)
-    balance = advance(balance, ENDS_AT + HOUR, FREE).after
-    assert balance.available == units(plan) + rolled
+    balance = used(advance(balance, ENDS_AT + HOUR, FREE).after, 5, ENDS_AT + HOUR)
+    assert balance.available == units(plan) + rolled - 5
     # Then it stays as it is while there is no news
     again, filed = following(balance, known, known, ENDS_AT + HOUR)
     assert (again.is_empty, filed.uses) == (True, {})
     # And when half of the year is refunded, half of the month's allowance goes, and what came over stays as it is
     change, filed = following(balance, known, half_refunded(known), ENDS_AT + HOUR)
-    assert change.balance.available == units(plan) / 2 + rolled
+    assert change.balance.available == units(plan) / 2 + rolled - 5
     assert change.closed == ()
     assert [int(use.rolled) for use in filed.uses_of("tokens")] == [rolled]
 
 
 def test_point_5_a_refund_of_a_plan_whose_quota_is_reset_by_a_change_resets_nothing() -> None:
     plan = replace(PRO, quota_change="reset")
-    known = learn(None, "activated", START, plan=plan)
+    known = learn(learn(None, "activated", START, plan=plan), "recovered", "2026-03-12", plan=plan)
     balance = used(opened(known), 40, STARTS_AT)
-    change, _ = following(balance, known, half_refunded(known), STARTS_AT + 2 * HOUR)
+    change, _ = following(balance, known, half_refunded(known), utc("2026-03-13"))
     assert (change.balance.available, change.balance.used_of_plan) == (units(PRO) / 2 - 40, 40)
     assert (change.closed, change.balance.closed_until) == ((), balance.closed_until)
 
