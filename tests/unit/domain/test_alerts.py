@@ -153,6 +153,10 @@ def test_a_threshold_rings_again_in_the_next_period_and_not_by_what_was_used_in_
     ]
 
 
+def test_units_that_are_taken_back_before_any_is_used_reach_no_share() -> None:
+    assert thresholds(balance(), replace(balance(), grants=())) == []
+
+
 def test_nothing_to_use_is_all_used() -> None:
     assert used_share(balance(policy=replace(POLICY, allowance=Decimal(0)))) == 1
     assert used_share(balance()) == 0

@@ -17,7 +17,8 @@ def test_a_request_that_is_told_again_is_the_same_request() -> None:
 
 @pytest.mark.parametrize("part", range(3))
 def test_a_key_is_of_one_route_and_one_subject(part: int) -> None:
-    other = Once.of(*REQUEST[:part], "another", *REQUEST[part + 1 :])
+    route, subject, key, content = ("another" if place == part else text for place, text in enumerate(REQUEST))
+    other = Once.of(route, subject, key, content)
     assert other.id != ONCE.id
     assert other.fingerprint == ONCE.fingerprint
 

@@ -245,7 +245,7 @@ def test_the_latest_periods_and_payments_are_remembered() -> None:
 def test_the_latest_payments_are_those_that_were_paid_last_whatever_their_ids() -> None:
     start = utc(START)
     charges = {
-        f"PAY_{MAX_CHARGES - number:02d}": Charged(Decimal(1), Decimal(0), start + number * timedelta(hours=1))
+        f"PAY_{MAX_CHARGES - number:02d}": Charged(Decimal(1 + number), Decimal(0), start + number * timedelta(hours=1))
         for number in range(MAX_CHARGES + 1)
     }
     paid = [OrderFacts.of_charge("ORD_1", *entry) for entry in charges.items()]
