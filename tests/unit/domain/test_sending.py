@@ -44,6 +44,9 @@ def test_an_alert_is_tried_eight_times_and_then_has_failed() -> None:
     assert waits == list(DELAYS)
     assert (sending.attempts, sending.status, sending.attempted_at) == (8, "failed", now)
     assert (sending.http_status, sending.reason) == (500, "answered")
+    # The eighth is the last, however soon it comes
+    last = replace(NEW, attempts=7).missed(LATER, 500, "answered")
+    assert (last.status, last.next_at) == ("failed", None)
 
 
 def test_an_alert_that_waited_behind_others_for_all_that_time_gets_one_attempt() -> None:
