@@ -6,6 +6,7 @@ again as the overage that they were, and are no debt: a debt is only what was us
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,7 @@ from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.money import Money
-from pancake_meter.domain.selling.overage import LineKey, OverageLine, SoldLine
+from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES, LineKey, OverageLine, SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 
@@ -51,11 +52,12 @@ class Overage:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack that is paid for ``day`` days after the beginning."""
+    """A pack that is paid for ``day`` days after the beginning. Packs of one ``priority`` are one lot."""
 
     name: str
     units: int
     day: int = 9
+    priority: int = 90
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Customer:
                 change, settled = pay_overage(Change.begin(self.balance), [sold], self.lines)
                 self.bought[name] = [Bought(part.quantity, line=part.key) for part in settled]
                 self.write(change)
-            case Pack(name, units, day):
-                lot = bought_lot("top_up", Decimal(units), 90, START + day * DAY, None)
+            case Pack(name, units, day, priority):
+                lot = bought_lot("top_up", Decimal(units), priority, START + day * DAY, None)
                 self.bought[name] = [Bought(Decimal(units), lot=lot)]
                 self.write(add_grant(Change.begin(self.balance), lot, self.now, self.due))
             case Back(name, _, number):
@@ -141,9 +143,25 @@ class Customer:
         self.write(change)
 
     def write(self, change: Change) -> None:
+        self._check_ledger(change)
         assert balance_from_item(balance_item(change.after)) == change.after, "the store would forget something"
         self.lines, self.balance = change.lines_over(self.lines), replace(change.after, segment=0)
         self._check()
+
+    def _check_ledger(self, change: Change) -> None:
+        """The ledger says how what is due, and what is owed for refunds, came to be what it is, and of what it speaks."""
+        moved = Counter[str]()
+        for each in change.movements:
+            assert each.quantity > ZERO
+            assert each.reference is not None or each.kind not in ("granted", "clawed_back", "overage_paid"), each
+            moved[each.kind] += int(each.quantity)
+        before, after = change.before, change.balance
+        assert after.refund_debt - before.refund_debt == moved["refund_owed"] - moved["refund_cleared"]
+        grown = moved["overage_closed"] + moved["overage_reopened"]
+        less = moved["overage_paid"] + moved["overage_covered"] + moved["overage_resumed"]
+        assert after.overage_due - before.overage_due == grown - less
+        # A line is written only where something of it changes
+        assert all(more.closed or more.settled or more.forgiven or more.reopened for more in change.lines.values())
 
     def _check(self) -> None:
         balance, lines = self.balance, self.lines.values()
@@ -248,6 +266,11 @@ HAND_CASES: dict[str, tuple[int, list[Told], tuple[int, int, int]]] = {
         [Overage("O", 200), Pack("P", 200), Back("O", 25), Back("P", 50), Back("O", 75, 1), Back("P", 50, 1)],
         (0, 200, 0),
     ),
+    "two lots, of which one is used in part, and the payment's refund fails": (
+        200,
+        [Overage("O", 200), Pack("P", 120), Pack("Q", 130, priority=80), BACK_O, Back("O", has_failed=True)],
+        (250, 0, 0),
+    ),
     "two payments of one line": (
         200,
         [Overage("O", 50), Overage("Q", 150), Pack("P", 100), BACK_O, BACK_P, BACK_Q],
@@ -270,7 +293,126 @@ def test_promise_4_refunds_of_overage_and_packs_end_alike_in_every_order(name: s
     assert all(each == pictures[0] for each in pictures)
 
 
-shares = st.sampled_from([25, 50, 100])
+BACK = tuple(Back(f"O{number}") for number in range(4))
+EARLY, LATE = Pack("P", 10), Pack("Q", 400, day=70)
+OF_FOUR_PERIODS: list[list[Told]] = [
+    [EARLY, LATE, *BACK],
+    [LATE, EARLY, *BACK[::-1]],
+    [*BACK, EARLY, LATE],
+    [*BACK, LATE, EARLY],
+    [LATE, *BACK, EARLY],
+    [LATE, *BACK[::-1], EARLY],
+    [*BACK[2:], LATE, *BACK[:2], EARLY],
+    [*BACK[2:], EARLY, LATE, *BACK[:2]],
+]
+
+
+def test_promise_4_of_several_periods_the_oldest_is_paid_first_in_whatever_order_all_is_told() -> None:
+    periods = [Period(units, (Overage(f"O{number}", units),)) for number, units in enumerate((150, 150, 200, 200))]
+    for told in OF_FOUR_PERIODS:
+        customer = lived(periods, told)
+        assert figures(customer) == (0, 290, 0), told
+        assert [int(customer.owed(line)) for line in customer.lines.values()] == [0, 0, 90, 200], told
+
+
+FAILED = Back("O0", has_failed=True)
+SEVERAL_PERIODS: dict[str, tuple[list[Period], list[Told], list[int], tuple[int, int, int]]] = {
+    # What a pack had paid for pays for the next line, if the refund of the first fails
+    "a payment's refund fails": (
+        [Period(200, (Overage("O0", 200),)), Period(200, (Overage("O1", 200),)), Period(0, ())],
+        [Pack("P", 200), BACK[0], BACK[1], FAILED],
+        [0, 0],
+        (0, 0, 0),
+    ),
+    "a pack is bought before the end of the first period": (
+        [Period(200, (Overage("O0", 200),)), Period(200, (Overage("O1", 200),)), Period(0, ())],
+        [Pack("P", 200, day=30), BACK[0], BACK[1]],
+        [0, 200],
+        (0, 200, 0),
+    ),
+    "a pack is bought at the end of the first period": (
+        [Period(200, (Overage("O0", 200),)), Period(200, (Overage("O1", 200),)), Period(0, ())],
+        [Pack("P", 200, day=31), BACK[0], BACK[1]],
+        [200, 0],
+        (0, 200, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL_PERIODS)
+def test_promise_4_refunds_that_reach_several_periods_end_alike_in_every_order(name: str) -> None:
+    periods, told, owed, expected = SEVERAL_PERIODS[name]
+    for order in permutations(told):
+        customer = lived(periods, order)
+        assert figures(customer) == expected, order
+        assert [int(customer.owed(line)) for line in customer.lines.values()] == owed, order
+
+
+def test_what_a_pack_paid_for_is_owed_again_beside_what_was_used_meanwhile() -> None:
+    customer = lived([Period(200, (Overage("O0", 200),)), Period(0, ())], [Pack("P", 200), BACK[0]])
+    customer.balance = record_usage(customer.balance, Decimal(50), customer.now)
+    customer.used += 50
+    customer.take(Back("P"))
+    assert figures(customer) == (0, 250, 0)
+
+
+def test_units_that_come_back_to_a_pack_pay_at_once_for_what_was_used_meanwhile() -> None:
+    customer = lived([Period(200, (Overage("O0", 200),)), Period(0, ())], [Pack("P", 200), BACK[0]])
+    customer.balance = record_usage(customer.balance, Decimal(50), customer.now)
+    customer.used += 50
+    assert figures(customer) == (0, 50, 0)
+    customer.take(FAILED)
+    assert figures(customer) == (150, 0, 0)
+
+
+def test_a_gift_that_is_left_pays_for_nothing_of_the_open_period_when_an_earlier_payment_goes_back() -> None:
+    # Given two payments, of which a pack has paid for the later one, and a gift that nobody needed
+    periods = [Period(200, (Overage("O0", 200),)), Period(200, (Overage("O1", 200),))]
+    customer = lived(periods, [Pack("P", 200, day=40), BACK[1]])
+    gift = Grant("gift:g", "promotion", Decimal(50), Decimal(50), 30, customer.now)
+    customer.write(add_grant(Change.begin(customer.balance), gift, customer.now, customer.due))
+    assert figures(customer) == (50, 0, 0)
+    # When the earlier payment goes back, and the pack too
+    customer.take(BACK[0])
+    assert figures(customer) == (50, 200, 0)
+    customer.used -= 50
+    customer.take(Back("P"))
+    # Then the gift has paid for what it can of the open period
+    assert figures(customer) == (0, 350, 0)
+
+
+def test_a_gift_moves_no_line_that_it_pays_nothing_of() -> None:
+    customer = lived([Period(200, (Overage("O0", 150),))], [])
+    gift = Grant("gift:g", "promotion", Decimal(50), Decimal(50), 30, customer.now)
+    change = add_grant(Change.begin(customer.balance), gift, customer.now, customer.lines)
+    assert not change.lines
+    assert change.balance.current_overage == 0
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_change_moves_only_as_many_lines_as_it_has_room_for(more: int) -> None:
+    # Given more lines than a change has room for: older ones that are owed, and newer ones that a pack has paid for
+    many = MAX_CHANGED_LINES + 3
+    keys = [LineKey(START + number * MONTH, "pro") for number in range(2 * many)]
+    lines = {
+        key: OverageLine(key, key.period_start + MONTH, closed=Decimal(number < many), reopened=Decimal(1))
+        for number, key in enumerate(keys)
+    }
+    lot = bought_lot("top_up", Decimal(many), 90, START, None)
+    balance = replace(
+        open_balance("ada", "tokens", PLAN, Term(None, keys[-1].period_start + MONTH), START).after,
+        grants=(replace(lot, remaining=ZERO),),
+        overage_due=Decimal(many),
+        reopened=Decimal(2 * many),
+    )
+    # When some more is bought
+    bought = bought_lot("top_up", Decimal(1 + more), 90, START, None)
+    change = add_grant(Change.begin(balance), bought, START, lines)
+    # Then the oldest are paid, as many as there is room for, and nothing is lost
+    after = change.lines_over(lines).values()
+    assert MAX_CHANGED_LINES - 1 <= len(change.lines) <= MAX_CHANGED_LINES
+    assert sum(line.due for line in after) == change.balance.overage_due == many - 1 - more
+    assert [line.due for line in after][: 1 + more] == [0] * (1 + more)
 
 
 @st.composite

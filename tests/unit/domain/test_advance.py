@@ -130,6 +130,9 @@ def test_a_balance_that_nothing_ends_never_changes_by_itself() -> None:
     assert opened(FREE, Term(None, START)).valid_until == END
     endless = replace(opened(), period=Period(START, NEVER), term=Term(None, START), charts=10**4)
     assert replace(endless, charts=0).next_chart_at == END
+    last = replace(endless, period=Period(NEVER - 31 * DAY, NEVER), charts=0)
+    assert last.valid_until == NEVER
+    assert advance(last, NEVER, FREE).is_empty
 
 
 def test_a_long_period_puts_its_charts_away_one_by_one() -> None:

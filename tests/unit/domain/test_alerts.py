@@ -14,8 +14,8 @@ from pancake_meter.domain.alerts.checkout import checkout_alert
 from pancake_meter.domain.alerts.delivery import delivery_alert
 from pancake_meter.domain.alerts.payload import identified_payload, payload_of
 from pancake_meter.domain.alerts.quota import grant_alert, quota_alerts, refused_alert, used_share
-from pancake_meter.domain.alerts.reminder import grant_reminders
-from pancake_meter.domain.alerts.subscription import subscription_alerts
+from pancake_meter.domain.alerts.reminder import Reminder, grant_reminders, trial_reminders
+from pancake_meter.domain.alerts.subscription import subscription_alerts, trial_alert, trial_end
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.advance import advance, open_balance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
@@ -26,10 +26,12 @@ from pancake_meter.domain.balance.spend import Refusal, RefusalReason, place_hol
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.standing.order import OrderFacts, Status, StatusKind
 from pancake_meter.domain.standing.subscription import Subscription
+from tests.support.pure_subscription import step
 from tests.unit.domain.test_checkout import SALE
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 LATER = NOW + timedelta(days=40)
+REFUSED = Refusal("blocked")
 POLICY = Policy("pro", Decimal(100), "month", OverageAllowed(), alert_thresholds=(Decimal("0.8"), Decimal(1)))
 
 
@@ -122,6 +124,44 @@ def test_nobody_reaches_a_share_of_nothing() -> None:
     assert thresholds(None, balance(5, nothing)) == []
 
 
+def test_who_had_nothing_left_reaches_no_share_of_units_that_are_used_later() -> None:
+    # Given an allowance that is used up, below no threshold that has not rung
+    before = balance(100, replace(POLICY, alert_thresholds=()))
+    assert before.net == 0
+    raised = replace(before, policy=replace(POLICY, alert_thresholds=(Decimal(1),)))
+    assert thresholds(replace(before, used=Decimal(99)), raised) == [Decimal(1)]
+    assert thresholds(before, record_usage(raised, Decimal(1), NOW)) == []
+
+
+def test_who_owes_at_once_reaches_every_share_of_what_there_was() -> None:
+    owing = balance(100)
+    assert thresholds(None, owing) == [Decimal("0.8"), Decimal(1)]
+
+
+def test_units_that_count_against_another_plan_reach_no_share_of_this_one() -> None:
+    # What the plan before granted was used before: nothing of this plan's is
+    moved = replace(balance(100), used_before=Decimal(100))
+    assert moved.used_of_plan == 0
+    assert thresholds(None, replace(moved, policy=replace(POLICY, allowance=Decimal(0)))) == []
+
+
+def test_a_threshold_rings_again_in_the_next_period_and_not_by_what_was_used_in_the_last_one() -> None:
+    spent = balance(100)
+    renewed = record_usage(advance(spent, LATER, POLICY).after, Decimal(85), LATER)
+    assert [each.data["threshold"] for each in quota_alerts(spent, renewed, LATER) if "threshold" in each.data] == [
+        Decimal("0.8")
+    ]
+
+
+def test_units_that_are_taken_back_before_any_is_used_reach_no_share() -> None:
+    assert thresholds(balance(), replace(balance(), grants=())) == []
+
+
+def test_nothing_to_use_is_all_used() -> None:
+    assert used_share(balance(policy=replace(POLICY, allowance=Decimal(0)))) == 1
+    assert used_share(balance()) == 0
+
+
 def test_bought_units_are_units_of_the_period() -> None:
     with_gift = add_grant(Change.begin(balance(79)), Gift("promotion", Decimal(100)).grant("g", NOW), NOW).after
     assert used_share(with_gift) == Decimal("0.395")
@@ -207,6 +247,27 @@ def test_the_figures_are_those_of_the_quota() -> None:
     }
 
 
+def test_the_figures_name_the_cap_where_there_is_one() -> None:
+    alert = refused_alert(balance(policy=replace(POLICY, overage=OverageCapped(Decimal(50)))), REFUSED, Decimal(1), NOW)
+    assert alert is not None
+    quota: Any = alert.data["quota"]
+    assert quota["overage_limit"] == 50
+
+
+def test_who_has_used_nothing_yet_is_told_of_a_refusal_once_a_month() -> None:
+    unborn = replace(balance(), segment=0)
+    meanings = [
+        alert.meaning
+        for now in (NOW, NOW + timedelta(days=21), NOW + timedelta(days=22))
+        if (alert := refused_alert(replace(unborn, period=replace(unborn.period, start=now)), REFUSED, Decimal(1), now))
+    ]
+    assert meanings == [
+        "quota.refused#ada#tokens#2026-03",
+        "quota.refused#ada#tokens#2026-03",
+        "quota.refused#ada#tokens#2026-04",
+    ]
+
+
 def given(quantity: int = 50, days: int = 30, used: int = 0) -> Balance:
     gift = Gift("promotion", Decimal(quantity), expires_at=NOW + timedelta(days=days)).grant("g", NOW)
     return record_usage(add_grant(Change.begin(balance()), gift, NOW).after, Decimal(used), NOW)
@@ -226,8 +287,13 @@ def test_a_grant_rings_while_it_has_units_and_has_not_ended() -> None:
     name, ends = reminder.subject, reminder.ends_at
     alert = grant_alert(given(used=20), name, ends, NOW)
     assert alert is not None
-    grant: Any = alert.data["grant"]
-    assert (grant["quantity"], grant["remaining"]) == (50, 30)
+    assert alert.data["grant"] == {
+        "id": name,
+        "kind": "promotion",
+        "quantity": 50,
+        "remaining": 30,
+        "expires_at": "2026-04-09T00:00:00.000Z",
+    }
     assert alert.meaning == f"grant.expiring#ada#tokens#2026-04-09T00:00:00.000Z#{name}"
     assert grant_alert(given(used=50), name, ends, NOW) is None
     assert grant_alert(given(), name, ends, ends) is None
@@ -277,6 +343,125 @@ def test_each_overdue_period_rings_by_itself() -> None:
     assert meanings(first, order("active", 2)) == {"subscription.recovered#ada#ORD_1#2026-03-10T00:00:00.000Z"}
 
 
+def sold(order_id: str, start: str, *kinds: str, **said: Any) -> OrderFacts:
+    """An order of the plan pro that is paid for until 10 April, told of by events at 15:00 of the day that it starts."""
+    facts = [step(kind, order_id, f"{start}T15:00:00", start, "2026-04-10", "pro", **said).facts for kind in kinds]  # type: ignore[arg-type]
+    return facts[0] if len(facts) == 1 else facts[0].join(facts[1])
+
+
+ABOUT = {"order_id": "A", "plan": "pro", "paid_until": "2026-04-10T00:00:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "data"),
+    [
+        (
+            sold("A", "2026-03-10", "activated"),
+            sold("A", "2026-03-10", "activated", "past_due"),
+            "past_due",
+            {"retried_until": "2026-04-10T00:00:00.000Z"},
+        ),
+        (
+            sold("A", "2026-03-10", "activated", "past_due"),
+            sold("A", "2026-03-10", "activated", "recovered"),
+            "recovered",
+            {},
+        ),
+        (
+            sold("A", "2026-03-10", "activated"),
+            sold("A", "2026-03-10", "activated", "canceled"),
+            "canceled",
+            {"ended_at": "2026-03-10T15:00:00.000Z"},
+        ),
+    ],
+)
+def test_an_alert_says_which_order_of_whom_it_is_about(
+    before: OrderFacts, after: OrderFacts, kind: str, data: dict[str, str]
+) -> None:
+    (alert,) = subscription_alerts(Subscription("ada", (before,)), Subscription("ada", (after,)), NOW)
+    assert (alert.type, alert.customer_id, alert.meter, alert.occurred_at) == (f"subscription.{kind}", "ada", None, NOW)
+    assert alert.data == {**ABOUT, **data}
+
+
+def test_an_alert_of_an_order_of_which_only_the_payment_is_known_names_what_is_known() -> None:
+    overdue = replace(order("past_due"), status=Status("past_due", (NOW, 1), NOW, until=None))
+    (alert,) = subscription_alerts(None, Subscription("ada", (overdue,)), NOW)
+    assert alert.data == {"order_id": "ORD_1", "plan": None, "paid_until": None, "retried_until": None}
+
+
+def test_two_orders_for_one_meter_ring_once_and_name_both() -> None:
+    older = sold("A", "2026-03-10", "activated")
+    newer = sold("B", "2026-03-12", "activated").join(sold("B", "2026-03-14", "renewed"))
+    older = older.join(sold("A", "2026-03-14", "renewed"))
+    states = [None, Subscription("ada").learn(older), Subscription("ada").learn(older).learn(newer)]
+    states.append(states[-1])
+    alerts = [
+        alert
+        for before, after in pairwise(states)
+        if after is not None
+        for alert in subscription_alerts(before, after, NOW)
+    ]
+    assert [(alert.meaning, alert.data) for alert in alerts] == [
+        ("subscription.bought_twice#ada#B#A", {"order_ids": ["B", "A"]})
+    ]
+
+
+def test_an_order_that_a_plan_change_has_replaced_rings_no_more() -> None:
+    older = sold("A", "2026-03-10", "activated")
+    ended = sold("A", "2026-03-12", "canceled").join(older)
+    newer = replace(sold("B", "2026-03-12", "plan_changed"), replaces=frozenset({"A"}))
+    assert told(older, ended) == ["canceled"]
+    changed = Subscription("ada").learn(ended).learn(newer)
+    assert list(subscription_alerts(Subscription("ada", (older,)), changed, NOW)) == []
+
+
+TRIAL = sold("A", "2026-03-10", "activated", is_trial=True)
+TRIAL_ENDS = datetime(2026, 4, 10, tzinfo=UTC)
+
+
+def test_a_trial_rings_before_it_ends() -> None:
+    alert = trial_alert(Subscription("ada", (sold("B", "2026-03-10", "activated"), TRIAL)), "A", TRIAL_ENDS, NOW)
+    assert alert == Alert(
+        "subscription.trial_ending#ada#A#2026-04-10T00:00:00.000Z",
+        "subscription.trial_ending",
+        "ada",
+        None,
+        NOW,
+        {**ABOUT, "ends_at": "2026-04-10T00:00:00.000Z", "is_canceling": False},
+    )
+    canceling = TRIAL.join(sold("A", "2026-03-10", "canceling"))
+    alert = trial_alert(Subscription("ada", (canceling,)), "A", TRIAL_ENDS, NOW)
+    assert alert is not None
+    assert alert.data["is_canceling"]
+
+
+def test_a_trial_that_is_over_or_was_paid_or_ends_another_time_does_not_ring() -> None:
+    customer = Subscription("ada", (TRIAL,))
+    a_moment = timedelta.resolution
+    assert trial_alert(customer, "A", TRIAL_ENDS, TRIAL_ENDS - a_moment) is not None
+    assert trial_alert(customer, "A", TRIAL_ENDS, TRIAL_ENDS) is None
+    assert trial_alert(customer, "A", TRIAL_ENDS + a_moment, NOW) is None
+    assert trial_alert(customer, "B", TRIAL_ENDS, NOW) is None
+    paid = TRIAL.join(step("renewed", "A", "2026-03-11T00:00:00", "2026-03-10", "2026-04-10", "pro").facts)
+    assert (trial_end(TRIAL), trial_end(paid), trial_end(order("active"))) == (TRIAL_ENDS, None, None)
+    assert trial_alert(Subscription("ada", (paid,)), "A", TRIAL_ENDS, NOW) is None
+    ended = TRIAL.join(sold("A", "2026-03-10", "canceled"))
+    assert trial_alert(Subscription("ada", (ended,)), "A", TRIAL_ENDS, NOW) is None
+
+
+def test_a_trial_is_looked_at_three_days_before_its_end_once_for_each_end() -> None:
+    customer = Subscription("ada", (sold("B", "2026-03-10", "activated"), TRIAL))
+    (reminder,) = trial_reminders(None, customer)
+    assert reminder == Reminder("ada", "trial", None, "A", TRIAL_ENDS, TRIAL_ENDS - timedelta(days=3))
+    assert list(trial_reminders(Subscription("ada"), customer)) == [reminder]
+    assert list(trial_reminders(customer, customer)) == []
+    longer = step("activated", "A", "2026-03-10T15:00:00", "2026-03-10", "2026-04-20", "pro", is_trial=True).facts
+    (moved,) = trial_reminders(customer, Subscription("ada", (longer,)))
+    assert moved.ends_at == datetime(2026, 4, 20, tzinfo=UTC)
+    short = step("activated", "A", "2026-03-10T15:00:00", "2026-03-10", "2026-03-14", "pro", is_trial=True).facts
+    assert [each.at.day for each in trial_reminders(None, Subscription("ada", (short,)))] == [12]
+
+
 def test_a_checkout_rings_when_it_is_paid_or_flagged_and_for_each_payment_that_flags_it() -> None:
     assert [checkout_alert(replace(SALE, status=each), NOW) for each in ("open", "expired", "superseded")] == [None] * 3
     paid = checkout_alert(replace(SALE, status="paid", payment_ids=("PAY_1",)), NOW)
@@ -300,13 +485,31 @@ def test_a_checkout_rings_when_it_is_paid_or_flagged_and_for_each_payment_that_f
         "currency": "USD",
         "payment_ids": ["PAY_1"],
     }
-    assert len({each.meaning for each in flagged if each is not None}) == 2
+    assert [each.meaning for each in flagged if each is not None] == [
+        "checkout.flagged#chk_1#paid_twice#PAY_2",
+        "checkout.flagged#chk_1#paid_twice#PAY_2",
+        "checkout.flagged#chk_1#paid_twice#PAY_3",
+    ]
+    assert {(each.customer_id, each.meter) for each in flagged if each is not None} == {("ada", "tokens")}
     assert {each.data["reason"] for each in flagged if each is not None} == {"paid_twice"}
+
+
+def test_a_checkout_of_a_plan_names_no_quantity() -> None:
+    alert = checkout_alert(replace(SALE, kind="subscription", meter=None, quantity=Decimal(1), status="paid"), NOW)
+    assert alert is not None
+    assert (alert.data["quantity"], alert.data["plan"], alert.meter) == (None, "pro", None)
+
+
+def test_a_flag_without_a_payment_has_a_meaning_of_its_own() -> None:
+    alert = checkout_alert(replace(SALE, status="flagged", flag="amount_differs"), NOW)
+    assert alert is not None
+    assert alert.meaning == "checkout.flagged#chk_1#amount_differs#"
 
 
 def test_a_delivery_rings_once_for_each_verdict() -> None:
     about: dict[str, Any] = {"event_type": "order.completed", "order_id": "ORD_1", "reason": "no_customer"}
-    parked, failed = (delivery_alert("d" * 64, verdict, None, NOW, **about) for verdict in ("parked", "failed"))
+    parked, failed = (delivery_alert("d" * 64, verdict, "ada", NOW, **about) for verdict in ("parked", "failed"))
+    assert (parked.customer_id, delivery_alert("d" * 64, "parked", None, NOW, **about).customer_id) == ("ada", None)
     assert (parked.type, failed.type) == ("delivery.parked", "delivery.failed")
     assert parked.meaning != failed.meaning
     assert parked.data == {"delivery_id": "d" * 64, **about}

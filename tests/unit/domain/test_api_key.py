@@ -1,5 +1,7 @@
 """API keys: their form, their life, and what a new one may be."""
 
+import hashlib
+import hmac
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from pancake_meter.domain.access.api_key import (
     Mode,
     api_key_id,
     check_new_key,
+    derived_api_key,
     generate_api_key,
     is_api_key,
     mode_of,
@@ -143,3 +146,24 @@ def test_a_key_has_a_role_and_ends_after_now_and_within_ten_years() -> None:
             check_new_key("a", METER, ends, NOW)
     with pytest.raises(InvalidApiKey):
         check_new_key("a", frozenset(), None, NOW)
+
+
+def test_a_derived_key_is_always_the_same_and_each_of_its_parts_makes_another() -> None:
+    key = derived_api_key("test", "secret", "salt")
+    assert is_api_key(key)
+    assert key.startswith("pm_test_")
+    assert derived_api_key("test", "secret", "salt") == key
+    others = {derived_api_key("test", "other", "salt"), derived_api_key("test", "secret", "other")}
+    assert len({key, *others, derived_api_key("live", "secret", "salt")}) == 4
+    assert derived_api_key("live", "secret", "salt").removeprefix("pm_live_")[:32] != key.removeprefix("pm_test_")[:32]
+
+
+def test_a_derived_key_stays_what_it_was_when_it_was_first_shown() -> None:
+    # 32 digits in base 62, the lowest first, of an HMAC-SHA-512 that any other tool computes as well
+    digest = hmac.new(b"secret", b"api-key:test:salt", hashlib.sha512).hexdigest()
+    number, digits = int(digest, 16), ""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    for _ in range(32):
+        number, digit = divmod(number, 62)
+        digits += alphabet[digit]
+    assert derived_api_key("test", "secret", "salt")[len("pm_test_") : -6] == digits

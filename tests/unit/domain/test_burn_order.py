@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.balance.adjust import add_grant, can_carry, drop_expired_holds, give_back, take_rollover
+from pancake_meter.domain.balance.adjust import (
+    add_grant,
+    can_carry,
+    drop_expired_holds,
+    give_back,
+    take_rollover,
+    void_grant,
+)
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term, burn
 from pancake_meter.domain.balance.change import Change
@@ -251,3 +258,49 @@ def test_a_hold_ends_at_its_very_instant_and_not_before() -> None:
     assert [(each.kind, int(each.quantity), each.reference) for each in dropped.movements] == [
         ("hold_expired", 4, "h1")
     ]
+
+
+# Gifts that are taken back
+
+
+def test_what_is_left_of_a_gift_is_taken_away_and_what_was_used_of_it_stays_used() -> None:
+    balance = replace(
+        opened(), grants=(grant("a", priority=1), grant("gift:g"), grant("z", priority=99)), used=Decimal(13)
+    )
+    change, voided = void_grant(Change.begin(balance), "gift:g")
+    assert voided == Decimal(7)
+    assert left(change.after) == {"a": 0, "z": 10}
+    assert (change.after.available, change.after.used, change.after.overage) == (Decimal(10), Decimal(13), ZERO)
+    assert [(each.kind, each.quantity, each.reference) for each in change.movements] == [
+        ("used", Decimal(13), None),
+        ("clawed_back", Decimal(7), "gift:g"),
+    ]
+
+
+def test_a_gift_that_is_not_there_cannot_be_taken_away() -> None:
+    balance = replace(opened(), grants=(grant("a"),), used=Decimal(3))
+    change, voided = void_grant(Change.begin(balance), "gift:g")
+    assert (change.is_empty, voided) == (True, ZERO)
+
+
+@pytest.mark.parametrize(
+    ("unused", "kind", "starts_at", "status"),
+    [
+        (1, "promotion", START, "live"),
+        (1, "promotion", START + INSTANT, "future"),
+        (1, "plan", START + INSTANT, "live"),
+        (0, "promotion", START, "spent"),
+        (0, "promotion", START + INSTANT, "spent"),
+    ],
+)
+def test_a_grant_may_be_used_now_or_later_or_is_used_up(
+    unused: int, kind: GrantKind, starts_at: datetime, status: str
+) -> None:
+    given = grant("a", kind=kind, starts_at=starts_at)
+    less = given.left_with(Decimal(unused))
+    assert less == replace(given, remaining=Decimal(unused))
+    assert less.status_at(START) == status
+
+
+def test_a_gift_is_known_by_its_id() -> None:
+    assert [grant(name).is_gift for name in ("gift:g", "plan:1", "a gift:g")] == [True, False, False]

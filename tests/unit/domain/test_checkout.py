@@ -60,3 +60,20 @@ def test_an_open_checkout_expires_at_its_very_instant_and_no_other_does() -> Non
     assert SALE.status_at(LATER) == "expired"
     for status in ("paid", "superseded", "flagged", "expired"):
         assert replace(SALE, status=status).status_at(LATER) == status
+
+
+@pytest.mark.parametrize(
+    ("tax", "subtotal", "total", "is_asked_for"),
+    [
+        ("exclusive", "0.11", "0.13", True),
+        ("exclusive", "0.09", "0.11", False),
+        ("inclusive", "0.09", "0.11", True),
+        ("inclusive", "0.11", "0.13", True),
+        ("inclusive", "0.09", "0.13", False),
+        (None, "0.09", "0.11", False),
+    ],
+)
+def test_the_price_is_asked_for_before_tax_and_where_it_includes_the_tax_also_after_it(
+    tax: Any, subtotal: str, total: str, *, is_asked_for: bool
+) -> None:
+    assert replace(SALE, tax=tax).asks_for(Decimal(subtotal), Decimal(total)) == is_asked_for

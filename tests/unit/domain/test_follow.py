@@ -113,9 +113,9 @@ def test_point_5_a_refund_takes_its_share_of_the_open_period_and_nothing_else_mo
     known = learn(None, "activated", START)
     change, _ = following(used(opened(known), 40, STARTS_AT), known, half_refunded(known), STARTS_AT + 2 * HOUR)
     assert change.balance.available == units(PRO) / 2 - 40
-    assert [(each.kind, int(each.quantity)) for each in change.movements] == [
-        ("used", 40),
-        ("clawed_back", int(units(PRO) / 2)),
+    assert [(each.kind, int(each.quantity), each.reference) for each in change.movements] == [
+        ("used", 40, None),
+        ("clawed_back", int(units(PRO) / 2), "plan:2026-03-10T15:00:00.000Z"),
     ]
     assert (change.balance.as_of, change.balance.line_start) == (STARTS_AT + 2 * HOUR, None)
 
@@ -196,8 +196,8 @@ def test_point_20_an_order_that_turns_out_unpaid_takes_the_default_plan_away() -
 
 def test_point_20_an_order_that_is_cut_off_stays_so_until_something_is_heard() -> None:
     known, balance, cut_off_at = blocking()
-    change, _ = following(balance, known, known, cut_off_at + HOUR)
-    assert change.balance.policy == Policy.unpaid("pro")
+    change, filed = following(replace(balance, lapsed=None), known, known, cut_off_at + HOUR)
+    assert (change.balance.policy, change.is_empty, filed.uses) == (Policy.unpaid("pro"), True, {})
 
 
 def test_coverage_that_came_and_went_unheard_of_begins_the_default_plan_afresh() -> None:
@@ -313,6 +313,153 @@ def test_point_10_what_was_used_between_two_orders_of_a_change_is_used_of_the_on
     assert change.balance.available == units(STARTER) - (6 if is_used else 0)
 
 
+YEAR_ENDS = "2027-03-10T15:00:00"
+
+
+def yearly(rollover: int = 0) -> Plan:
+    """The plan pro, sold by the year, with an allowance for each month of which so many units roll over."""
+    monthly = replace(PRO.allowances["tokens"], cadence="month", rollover_maximum=Decimal(rollover))
+    return replace(PRO, allowances={"tokens": monthly}, quota_change="reset")
+
+
+@pytest.mark.parametrize(("unused", "rolled"), [(0, 0), (7, 7), (50, 20)])
+def test_point_5_a_refund_gives_nothing_anew_of_what_the_months_before_have_used(unused: int, rolled: int) -> None:
+    # Given a year of which the first month is used, up to so many units
+    plan = yearly(rollover=20)
+    known = learn(None, "activated", START, START, YEAR_ENDS, plan=plan)
+    balance = used(opened(known), int(units(plan)) - unused, STARTS_AT)
+    balance = used(advance(balance, ENDS_AT + HOUR, FREE).after, 5, ENDS_AT + HOUR)
+    assert balance.available == units(plan) + rolled - 5
+    # Then it stays as it is while there is no news
+    again, filed = following(balance, known, known, ENDS_AT + HOUR)
+    assert (again.is_empty, filed.uses) == (True, {})
+    # And when half of the year is refunded, half of the month's allowance goes, and what came over stays as it is
+    change, filed = following(balance, known, half_refunded(known), ENDS_AT + HOUR)
+    assert change.balance.available == units(plan) / 2 + rolled - 5
+    assert change.closed == ()
+    assert [int(use.rolled) for use in filed.uses_of("tokens")] == [rolled]
+
+
+def test_point_5_a_refund_of_a_plan_whose_quota_is_reset_by_a_change_resets_nothing() -> None:
+    plan = replace(PRO, quota_change="reset")
+    known = learn(learn(None, "activated", START, plan=plan), "recovered", "2026-03-12", plan=plan)
+    balance = used(opened(known), 40, STARTS_AT)
+    change, _ = following(balance, known, half_refunded(known), utc("2026-03-13"))
+    assert (change.balance.available, change.balance.used_of_plan) == (units(PRO) / 2 - 40, 40)
+    assert (change.closed, change.balance.closed_until) == ((), balance.closed_until)
+
+
+def test_what_an_unrelated_order_finds_owed_under_the_default_plan_is_due_as_it_stands() -> None:
+    # Given an order that ended inside its period, and 5 units beyond the default plan since
+    known = learn(None, "activated", START)
+    ended = learn(known, "canceled", "2026-03-12")
+    change, ended = following(used(opened(known), 40, STARTS_AT), known, ended, utc("2026-03-12T01:00:00"))
+    balance = used(change.after, 15, utc("2026-03-12T02:00:00"))
+    # When another order begins while the old one's period still runs
+    bought = learn(ended, "activated", "2026-03-13", "2026-03-13", "2026-04-13", order_id="b")
+    change, _ = following(balance, ended, bought, utc("2026-03-13T01:00:00"))
+    assert (change.balance.policy.plan, change.balance.overage_due, change.balance.overage) == ("pro", 5, 0)
+    assert [(key.plan, line.due) for key, line in change.lines.items()] == [("free", 5)]
+
+
+def test_an_end_that_is_known_better_gives_another_default_plan_whole() -> None:
+    known = learn(None, "activated", START)
+    balance = used(opened(known), 4, LAPSES_AT + HOUR)
+    other = replace(FREE, plan="basic", allowance=Decimal(20))
+    change, _ = follow(Change.begin(balance), known, learn(known, "canceled", END), other, {}, LAPSES_AT + 2 * HOUR)
+    after = change.balance
+    assert (after.term, after.available, after.used_of_plan) == (Term(None, ENDS_AT), 20, 0)
+
+
+def test_what_is_left_of_the_default_plan_does_not_roll_over_into_a_default_plan_that_begins_afresh() -> None:
+    saving = replace(FREE, rollover_maximum=Decimal(100))
+    balance = open_following(CUSTOMER, "tokens", None, saving, STARTS_AT, STARTS_AT).after
+    came = learn(None, "activated", "2026-03-12T00:00:00", "2026-03-12T00:00:00", "2026-04-12T00:00:00")
+    went = learn(came, "canceled", "2026-03-15")
+    change, _ = follow(Change.begin(balance), None, went, saving, {}, utc("2026-03-20"))
+    assert (change.balance.available, change.balance.period.start) == (10, utc("2026-03-15"))
+    assert [(each.kind, int(each.quantity)) for each in change.movements] == [("clawed_back", 10), ("granted", 10)]
+
+
+def test_a_plan_change_ends_what_the_old_plan_gave_and_leaves_what_was_bought() -> None:
+    plan = replace(STARTER, allowances={"tokens": replace(STARTER.allowances["tokens"], rollover_maximum=Decimal(9))})
+    known = learn(
+        learn(None, "activated", "2026-02-10", "2026-02-10", "2026-03-10", plan=plan), "renewed", START, plan=plan
+    )
+    balance = opened(known)
+    pack = Grant("pack", "top_up", Decimal(5), Decimal(5), 90, STARTS_AT)
+    balance = replace(balance, grants=(*balance.grants, pack))
+    assert balance.available == units(STARTER) + 9 + 5
+    change, _ = following(balance, known, learn(known, "plan_changed", "2026-03-15"), utc("2026-03-15T01:00:00"))
+    assert [(each.id, each.remaining) for each in change.balance.grants if not each.is_periodic] == [("pack", 5)]
+    assert change.balance.available == units(PRO) + 5
+    start = "2026-03-10T15:00:00.000Z"
+    assert [(each.kind, int(each.quantity), each.reference) for each in change.movements] == [
+        ("expired", 9, f"rollover:{start}"),
+        ("clawed_back", int(units(STARTER)), f"plan:{start}"),
+        ("granted", int(units(PRO)), f"plan:{start}"),
+    ]
+
+
+def test_a_default_plan_goes_on_when_nothing_but_an_add_on_is_bought() -> None:
+    balance = used(opened(None), 4, STARTS_AT)
+    nobody = Subscription(CUSTOMER)
+    again, _ = following(balance, nobody, nobody, STARTS_AT + HOUR)
+    assert again.is_empty
+    bought = learn(nobody, "activated", START, plan=BOOST, order_id="x")
+    change, _ = following(balance, nobody, bought, STARTS_AT + HOUR)
+    assert (change.balance.available, change.balance.used_of_plan, change.closed) == (6 + units(BOOST), 4, ())
+
+
+def test_point_10_what_was_owed_between_two_orders_of_a_change_is_used_of_the_one_that_had_begun() -> None:
+    old = learn(None, "activated", START)
+    change, filed = following(
+        opened(old), old, learn(old, "canceled", "2026-03-20T12:00:00"), utc("2026-03-20T12:00:00")
+    )
+    owing = record_usage(change.after, Decimal(15), utc("2026-03-20T12:00:20"))
+    assert owing.current_overage == 5
+    new = step("activated", "b", "2026-03-20T12:00:30", "2026-03-20", "2026-04-20", plan=STARTER).facts
+    new = replace(new, replaces=frozenset({"a"}))
+    change, _ = following(owing, filed, filed.learn(new), utc("2026-03-20T12:06:00"))
+    assert (change.balance.available, change.balance.used_of_plan) == (units(STARTER) - 15, 15)
+    assert (change.balance.overage, change.balance.overage_due) == (0, 0)
+
+
+def test_point_21_a_refund_of_a_prorated_plan_changes_nothing_of_what_was_used_of_it() -> None:
+    prorated = replace(PRO, quota_change="prorate")
+    known = learn(None, "activated", START, plan=STARTER)
+    changed = learn(known, "plan_changed", "2026-03-25T15:00:00", plan=prorated)
+    change, changed = following(used(opened(known), 40, STARTS_AT), known, changed, utc("2026-03-25T15:00:00"))
+    balance = used(change.after, 60, utc("2026-03-25T16:00:00"))
+    before = balance.used_of_plan
+    change, _ = following(balance, changed, half_refunded(changed), utc("2026-03-25T17:00:00"))
+    assert change.balance.used_of_plan == before
+
+
+# Opening
+
+
+@pytest.mark.parametrize(
+    ("since", "starts_at"),
+    [
+        ("2026-03-12", "2026-03-12"),
+        ("2026-03-15", "2026-03-15"),
+        ("2026-03-18", "2026-03-15"),
+        ("2026-03-30", "2026-03-15"),
+    ],
+)
+def test_a_default_plan_begins_where_coverage_ended_or_earlier_where_usage_is_older(since: str, starts_at: str) -> None:
+    gone = learn(learn(None, "activated", START), "canceled", "2026-03-15")
+    now = utc("2026-03-20")
+    assert open_following(CUSTOMER, "tokens", gone, FREE, utc(since), now).after.term == Term(None, utc(starts_at))
+
+
+@pytest.mark.parametrize(("since", "starts_at"), [("2026-03-18", "2026-03-18"), ("2026-03-30", "2026-03-20")])
+def test_a_default_plan_never_begins_later_than_now(since: str, starts_at: str) -> None:
+    now = utc("2026-03-20")
+    assert open_following(CUSTOMER, "tokens", None, FREE, utc(since), now).after.term == Term(None, utc(starts_at))
+
+
 # Add-ons
 
 
@@ -399,9 +546,48 @@ def test_point_7_two_add_ons_told_of_late_each_pay_as_they_were_bought() -> None
 @pytest.mark.parametrize(("start", "pays"), [("2026-03-10T17:00:00", True), ("2026-03-10T17:00:01", False)])
 def test_point_7_an_add_on_pays_for_overage_once_it_has_begun(start: str, *, pays: bool) -> None:
     plain = learn(None, "activated", START)
-    over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
+    over = used(opened(plain), int(units(PRO) + units(BOOST)), STARTS_AT)
     change, _ = following(over, plain, told_late(plain, "x", start), STARTS_AT + 2 * HOUR)
+    assert change.balance.current_overage == (0 if pays else units(BOOST))
+
+
+@pytest.mark.parametrize(("ended_at", "pays"), [(START, False), ("2026-03-10T15:00:01", True)])
+def test_point_7_an_add_on_that_was_over_before_the_period_pays_for_none_of_its_overage(
+    ended_at: str, *, pays: bool
+) -> None:
+    plain = learn(None, "activated", START)
+    over = used(opened(plain), int(units(PRO)) + 30, STARTS_AT)
+    began, end = "2026-02-20T15:00:00", "2026-03-20T15:00:00"
+    bought = learn(plain, "activated", began, began, end, plan=BOOST, order_id="x")
+    learned = learn(bought, "canceled", ended_at, began, end, plan=BOOST, order_id="x")
+    change, _ = following(over, plain, learned, STARTS_AT + 2 * HOUR)
     assert change.balance.current_overage == (0 if pays else 30)
+
+
+def test_point_7_an_add_on_that_ended_unused_pays_for_nothing_afterwards() -> None:
+    # Given an add-on that was known in time and ended before anything was used
+    known = learn(learn(None, "activated", START), "activated", START, START, "2026-03-12", plan=BOOST, order_id="x")
+    ended = learn(known, "canceled", "2026-03-12", START, "2026-03-12", plan=BOOST, order_id="x")
+    change, ended = following(opened(known), known, ended, utc("2026-03-12T01:00:00"))
+    assert [each.kind for each in change.balance.grants] == ["plan"]
+    # When more is used than the plan has, and something else is heard
+    over = used(change.after, int(units(PRO)) + 30, utc("2026-03-13"))
+    change, _ = following(over, ended, learn(ended, "canceling", "2026-03-14"), utc("2026-03-14"))
+    assert change.balance.current_overage == 30
+
+
+def test_point_7_a_period_of_an_add_on_that_is_told_of_after_its_renewal_pays_as_it_was_bought() -> None:
+    # Given a plan from 20 March on, and an add-on of which only the renewal of 10 April is known
+    start, end = "2026-03-20T15:00:00", "2026-04-20T15:00:00"
+    plain = learn(None, "activated", start, start, end)
+    over = used(opened(plain, utc(start)), int(units(PRO) + units(BOOST)) + 30, utc("2026-04-01"))
+    renewed = learn(plain, "renewed", END, END, "2026-05-10T15:00:00", plan=BOOST, order_id="x")
+    change, filed = following(over, plain, renewed, ENDS_AT + HOUR)
+    assert change.balance.current_overage == 30
+    # When its first period becomes known
+    learned = learn(filed, "activated", START, plan=BOOST, order_id="x")
+    change, _ = following(change.after, filed, learned, ENDS_AT + 2 * HOUR)
+    assert change.balance.current_overage == 0
 
 
 def test_point_7_an_add_on_that_stands_whole_pays_with_its_grant_alone() -> None:
@@ -439,7 +625,7 @@ def test_point_7_an_add_on_that_gave_its_units_pays_no_second_time_for_overage()
 
 def test_point_7_an_add_on_of_another_meter_does_not_hide_those_after_it() -> None:
     runs = replace(BOOST, key="runs", allowances={"agent_runs": BOOST.allowances["tokens"]})
-    known = learn(learn(None, "activated", START), "activated", START, plan=runs, order_id="a-first")
+    known = learn(learn(None, "activated", START), "activated", START, plan=runs, order_id="z")
     known = learn(known, "activated", START, plan=BOOST, order_id="x")
     assert add_on_of(opened(known)).quantity == units(BOOST)
 

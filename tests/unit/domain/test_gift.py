@@ -37,3 +37,9 @@ def test_a_gift_that_nobody_could_use_is_refused(starts_at: datetime | None, exp
     with pytest.raises(InvalidGift):
         Gift("promotion", Decimal(1), starts_at, expires_at).grant("sorry-1", NOW)
     Gift("promotion", Decimal(1), starts_at, max(expires_at, NOW, starts_at or NOW) + A_MOMENT).grant("sorry-1", NOW)
+
+
+def test_a_gift_burns_in_the_turn_of_its_kind_unless_the_operator_says_another() -> None:
+    assert [Gift(kind, Decimal(1)).grant("g", NOW).priority for kind in ("promotion", "trial")] == [30, 20]
+    assert Gift("promotion", Decimal(1), priority=5).grant("g", NOW).priority == 5
+    assert Gift("promotion", Decimal(1), priority=0).grant("g", NOW).priority == 0

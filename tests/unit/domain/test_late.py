@@ -468,3 +468,9 @@ def test_late_usage_is_not_drawn_on_the_chart_of_a_period_that_began_alike_and_c
     balance, _ = closed(PLAN, 10)
     change = count_late(Change.begin(balance), [later, early], charts, [event(3, START + DAY)])
     assert [(chart.segment, int(chart.used)) for chart in change.charts] == [(early.segment, 13)]
+
+
+def test_a_chart_that_late_usage_begins_is_of_the_plan_that_governed() -> None:
+    balance, period = closed(PLAN, used=0)
+    late = count_late(Change.begin(balance), [period], [], [event(3, START + DAY)])
+    assert [(chart.plan, chart.used) for chart in late.charts] == [("free", 3)]

@@ -12,13 +12,15 @@ from pancake_meter.domain.balance.adjust import forgive_overage, pay_overage, re
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.ledger import Movement
 from pancake_meter.domain.balance.limits import Limits, SpendCap, units_for
-from pancake_meter.domain.balance.spend import Refusal, record_usage, refusal
+from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, refusal, release_hold
 from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy
-from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume, price_of
+from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume, price_of, steps_of
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -65,7 +67,8 @@ def test_the_lowest_of_all_caps_holds(
 def test_a_refusal_by_a_limit_of_nothing_says_that_it_is_a_cap() -> None:
     balance = limited(opened(OverageAllowed()), Limits(overage_cap=Decimal(0)))
     assert refusal(balance, Decimal(101)) == Refusal("overage_cap_reached")
-    assert refusal(opened(OverageBlocked()), Decimal(101)) == Refusal("quota_exhausted")
+    for nothing in (OverageBlocked(), OverageCapped(Decimal(0))):
+        assert refusal(opened(nothing), Decimal(101)) == Refusal("quota_exhausted")
 
 
 def test_paid_units_make_room_under_the_operator_s_cap_and_none_under_a_spend_cap() -> None:
@@ -98,6 +101,57 @@ def test_money_is_worth_other_units_under_another_plan_and_none_without_a_price(
         balance = start_term(Change.begin(balance), policy, Term(None, NOW), NOW, is_renewal=False).after
         assert (balance.is_uncapped, balance.overage_limit) == (False, holds)
     assert start_term(Change.begin(balance), free, Term(None, NOW), NOW, is_renewal=False).after.is_uncapped
+
+
+def test_a_cap_of_nothing_leaves_no_grant_and_one_that_is_removed_gives_it_back() -> None:
+    grant_id = "plan:2026-03-10T12:00:00.000Z"
+    change = set_limits(Change.begin(opened(OverageBlocked())), Limits(allowance_cap=Decimal(0)))
+    assert change.after.grants == ()
+    assert change.movements == (Movement("clawed_back", Decimal(100), grant_id),)
+    change = set_limits(Change.begin(change.after), Limits())
+    assert [(each.id, each.remaining) for each in change.after.grants] == [(grant_id, 100)]
+    assert change.movements == (Movement("granted", Decimal(100), grant_id),)
+
+
+def test_a_plan_without_an_allowance_can_be_limited_too() -> None:
+    balance = limited(opened(OverageAllowed(), allowance=0), Limits(overage_cap=Decimal(5)))
+    assert (balance.grants, balance.headroom) == ((), 5)
+
+
+def test_a_limit_on_overage_takes_nothing_of_the_allowance() -> None:
+    # Given a cap below what a hold had reserved, which left the hold its units, and the hold was released
+    held = place_hold(opened(OverageAllowed()), "h", Hold(Decimal(50), NOW + timedelta(days=1)))
+    assert isinstance(held, Balance)
+    balance = release_hold(limited(held, Limits(allowance_cap=Decimal(40))), "h")
+    assert balance.available == 50
+    both = limited(balance, Limits(allowance_cap=Decimal(40), overage_cap=Decimal(7)))
+    assert (both.available, both.overage_limit) == (50, 7)
+
+
+def test_what_becomes_of_an_earlier_period_spends_nothing_of_this_one() -> None:
+    # Given 30 units due of the period before, and 40 beyond the plan that were paid in this one
+    balance = record_usage(opened(OverageAllowed()), Decimal(130), NOW)
+    change = advance(balance, NOW + timedelta(days=35), FALLBACK)
+    balance = record_usage(change.after, Decimal(140), NOW + timedelta(days=35))
+    sold = SoldLine(balance.line, Decimal(0), Decimal(40), Money(Decimal(0), "USD"), Decimal(0))
+    paid, _ = pay_overage(Change.begin(balance), [sold], change.lines)
+    assert (paid.after.spent, paid.after.overage_due) == (40, 30)
+    # When the seller lets go what is due
+    forgiven, _ = forgive_overage(Change.begin(paid.after), Decimal(30), paid.lines_over(change.lines))
+    assert (forgiven.after.spent, forgiven.after.overage_due) == (40, 0)
+
+
+def test_money_pays_for_all_free_units_though_the_last_unit_of_all_costs_something() -> None:
+    price = Graduated((Tier(MAX_QUANTITY - SMALLEST_QUANTITY, Decimal(0)), Tier(None, Decimal(1))), Decimal(0))
+    assert units_for(Decimal(0), price) == MAX_QUANTITY - SMALLEST_QUANTITY
+    assert units_for(Decimal(1), price) is None
+
+
+def test_free_units_come_before_the_first_tier() -> None:
+    tiers = (Tier(Decimal(10), Decimal(2)), Tier(Decimal(100), Decimal(1)), Tier(None, Decimal(0)))
+    assert steps_of(Volume(tiers, Decimal(7))) == (7, 17, 107)
+    assert steps_of(Graduated(tiers, Decimal(0))) == (0, 10, 100)
+    assert steps_of(ONE_CENT) == (0,)
 
 
 def test_an_allowance_cap_holds_in_later_periods_and_rolls_over_no_more_than_it_grants() -> None:

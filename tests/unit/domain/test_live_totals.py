@@ -3,14 +3,29 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.balance.period import Period
-from pancake_meter.domain.reports.live_totals import Cell, Share, activity_cells, share_of_balance, share_of_chart
+from pancake_meter.domain.reports.live_totals import (
+    Cell,
+    Cells,
+    Share,
+    activity_cells,
+    share_of_balance,
+    share_of_chart,
+    shares_of_orders,
+    state_of,
+)
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.domain.standing.subscription import Subscription
+from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc
 
 START, END = utc("2026-03-01T00:00:00"), utc("2026-04-01T00:00:00")
@@ -84,3 +99,122 @@ def test_a_customer_is_active_once_a_day_and_once_a_month_however_many_meters() 
         Cell("ACTIVE#2026-03", "requests", "month"),
     }
     assert activity_cells({(day, "tokens")}, {(day, "tokens")}) == {}
+    assert set(first.values()) == {1}
+
+
+def test_usage_without_a_plan_is_in_a_row_of_no_name() -> None:
+    silent = replace(BALANCE, policy=Policy(None))
+    assert {cell.row for cell in share_of_balance(silent).cells if not cell.report.startswith("OPENMONTHS")} == {""}
+    chart = Chart(Period(START, END), END, 5, days={"0302": Decimal(5)})
+    assert {cell.row for cell in share_of_chart("tokens", chart).cells} == {""}
+
+
+def test_a_meter_was_used_on_the_days_of_its_chart_on_which_there_was_usage() -> None:
+    days = {"02": Decimal(5), "03": Decimal(0), "04": Decimal(-1)}
+    share = Share((Decimal(1),), {Cell("DAYS#tokens#2026-03", "pro", day): used for day, used in days.items()})
+    assert share.used_on == {(utc("2026-03-02T00:00:00").date(), "tokens")}
+
+
+def pro(*kinds: str, order_id: str = "A", **said: Any) -> OrderFacts:
+    """An order of the plan pro for March, told of by events; it is sold by the month for US dollars at 29.00."""
+    terms = {"billing_period": "monthly", "currency": "USD", "price": Decimal(29), **said}
+    order: OrderFacts | None = None
+    for hour, kind in enumerate(kinds):
+        at = f"2026-03-05T{hour:02d}:00:00"
+        facts = step(kind, order_id, at, "2026-03-01", "2026-04-01", "pro", **terms).facts  # type: ignore[arg-type]
+        order = order.join(facts) if order else facts
+    assert order is not None
+    return order
+
+
+def cells(*orders: OrderFacts) -> Cells:
+    """What the last of the orders adds."""
+    subscription = Subscription("ada", version=7)
+    for each in orders:
+        subscription = subscription.learn(each)
+    share = shares_of_orders(subscription)[orders[-1].order_id]
+    assert share.version == (Decimal(7),)
+    return share.cells
+
+
+def recurring(amount: int, row: str = "USD#monthly#pro", *, by_charge: bool = False) -> dict[Cell, Decimal]:
+    figures = {"amount": Decimal(amount), "count": Decimal(1), "by_charge": Decimal(by_charge)}
+    return {Cell("RECURRING", row, figure): value for figure, value in figures.items() if value}
+
+
+NEW = {Cell("CHURN", "2026-03#pro", "new"): Decimal(1)}
+
+
+def stands(state: str) -> dict[Cell, Decimal]:
+    return {Cell("SUBSCRIPTIONS", "pro", state): Decimal(1)}
+
+
+@pytest.mark.parametrize(
+    ("order", "state"),
+    [
+        (pro("activated"), "active"),
+        (pro("activated", is_trial=True), "trialing"),
+        (pro("activated", "canceling"), "canceling"),
+        (pro("activated", "past_due"), "past_due"),
+        (pro("activated", "past_due", is_trial=True), "past_due"),
+        (pro("activated", "canceling", is_trial=True), "canceling"),
+        (OrderFacts("A", (START, START)), "active"),
+    ],
+)
+def test_a_subscription_stands_in_one_of_four_ways(order: OrderFacts, state: str) -> None:
+    assert state_of(order) == state
+
+
+@pytest.mark.parametrize("kind", ["canceling", "past_due"])
+def test_an_order_adds_its_state_its_beginning_and_its_price(kind: str) -> None:
+    assert cells(pro("activated")) == {**NEW, **stands("active"), **recurring(29)}
+    assert cells(pro("activated", kind)) == {**NEW, **stands(kind), **recurring(29)}
+
+
+def test_a_trial_pays_nothing_yet() -> None:
+    assert cells(pro("activated", is_trial=True)) == {**NEW, **stands("trialing")}
+
+
+def test_an_order_that_ended_is_lost_in_the_month_of_its_end() -> None:
+    ended = replace(pro("activated"), ended_at=utc("2026-05-02T00:00:00"))
+    assert cells(ended) == {**NEW, Cell("CHURN", "2026-05#pro", "lost"): Decimal(1)}
+
+
+def test_a_plan_change_is_neither_a_new_customer_nor_a_lost_one() -> None:
+    old = replace(pro("activated"), ended_at=utc("2026-03-05T05:00:00"))
+    changed = replace(pro("plan_changed", order_id="B"), replaces=frozenset({"A"}))
+    assert cells(old, changed) == {**stands("active"), **recurring(29)}
+    assert cells(changed, old) == NEW
+
+
+def test_an_order_that_is_replaced_before_its_end_is_known_does_not_stand() -> None:
+    changed = replace(pro("plan_changed", order_id="B"), replaces=frozenset({"A"}))
+    assert cells(changed, pro("activated")) == NEW
+
+
+def test_an_order_of_which_only_money_is_known_adds_nothing() -> None:
+    assert shares_of_orders(Subscription("ada", (OrderFacts("A", (START, START)),))) == {}
+
+
+def test_a_price_that_no_sale_states_is_that_of_the_latest_charge() -> None:
+    def charged(day: int, price: str | None, amount: str = "20") -> Charged:
+        return Charged(
+            Decimal(amount), Decimal(0), START + timedelta(days=day), price=Decimal(price) if price else None
+        )
+
+    silent = pro("activated", price=None)
+    told = {"P3": charged(3, "25"), "P1": charged(1, "99"), "P2": charged(2, "24"), "P5": charged(5, None)}
+    told["P4"] = charged(4, "77", amount="0")
+    assert cells(replace(silent, charges=told)) == {**NEW, **stands("active"), **recurring(25, by_charge=True)}
+    # What the sale says holds, whatever the charges say
+    assert cells(replace(pro("activated"), charges=told)) == {**NEW, **stands("active"), **recurring(29)}
+
+
+def test_without_a_price_or_a_currency_or_a_billing_period_an_order_only_counts() -> None:
+    assert cells(pro("activated", price=None)) == {**NEW, **stands("active"), **recurring(0, "-#monthly#pro")}
+    assert cells(pro("activated", currency=None)) == {**NEW, **stands("active"), **recurring(0, "-#monthly#pro")}
+    assert cells(pro("activated", billing_period=None)) == {**NEW, **stands("active"), **recurring(29, "USD#-#pro")}
+
+
+def test_a_price_of_nothing_is_a_price() -> None:
+    assert cells(pro("activated", price=Decimal(0))) == {**NEW, **stands("active"), **recurring(0)}

@@ -1,5 +1,7 @@
 """One order: how its payment stands, when its access ends, and which of its facts hold."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -240,6 +242,19 @@ def test_the_latest_periods_and_payments_are_remembered() -> None:
     )
 
 
+def test_the_latest_payments_are_those_that_were_paid_last_whatever_their_ids() -> None:
+    start = utc(START)
+    charges = {
+        f"PAY_{MAX_CHARGES - number:02d}": Charged(Decimal(1 + number), Decimal(0), start + number * timedelta(hours=1))
+        for number in range(MAX_CHARGES + 1)
+    }
+    paid = [OrderFacts.of_charge("ORD_1", *entry) for entry in charges.items()]
+    assert set(joined(*paid).charges) == charges.keys() - {f"PAY_{MAX_CHARGES}"}
+    # Of two that were paid at once, that of the lower id is forgotten
+    at_once = [OrderFacts.of_charge("ORD_1", name, replace(charge, paid_at=start)) for name, charge in charges.items()]
+    assert set(joined(*at_once).charges) == charges.keys() - {"PAY_00"}
+
+
 def test_a_plan_change_made_the_order_if_it_came_within_minutes_of_its_beginning() -> None:
     began = utc("2026-03-10T12:00:00")
     for changed_at, made in (
@@ -261,6 +276,22 @@ def test_an_order_stood_until_its_end_give_or_take_a_plan_change() -> None:
     assert ACTIVE.stood_at(utc("2030-01-01"))
     assert not replace(ACTIVE, periods=()).stood_at(utc(START))
     assert replace(ACTIVE, periods=(), ended_at=ended_at).stood_at(ended_at)
+
+
+@pytest.fixture
+def _far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own clock is half a day ahead."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_far_east")
+def test_scenario_64_a_period_known_to_the_instant_is_the_one_of_its_day_in_utc() -> None:
+    known = StatedPeriod(bound("2026-03-10T15:14:30.123456"), bound("2026-04-10T15:14:30.123456"))
+    assert known.key == StatedPeriod(bound("2026-03-10"), bound("2026-04-10")).key == (utc("2026-03-10"), 0)
 
 
 # A trial that became a paid period by a charge alone
@@ -289,6 +320,7 @@ def money(paid_at: str, amount: int = 29, number: int | None = 1) -> OrderFacts:
         ([money("2026-03-16T00:00:00")], "2026-03-16"),
         ([money("2026-03-15T23:59:59")], None),
         ([money("2026-03-17T09:00:00", amount=0)], None),
+        ([money("2026-03-17T09:00:00", amount=1)], "2026-03-17T09:00:00"),
         ([money("2026-03-18T09:00:00"), money("2026-03-17T09:00:00")], "2026-03-17T09:00:00"),
     ],
 )

@@ -299,3 +299,21 @@ def test_a_charge_is_of_the_period_of_its_number_else_of_the_one_it_was_paid_in(
     money = Charged(Decimal(10), Decimal(0), utc(paid_at), number)
     found = charges_by_period(periods, {"PAY_1": money})
     assert found == {each.key: ["PAY_1"] if of and each.key == of.key else [] for each in periods}
+
+
+def test_the_list_price_is_the_last_one_that_was_stated_of_the_plan_that_was_sold_last() -> None:
+    def priced(*sales: tuple[Plan, str | None, bool | None]) -> Decimal | None:
+        statements = tuple(
+            Sale(plan, BEGAN + day * timedelta(days=1), is_trial, Decimal(price) if price else None)
+            for day, (plan, price, is_trial) in enumerate(sales)
+        )
+        return PaidPeriod(stated(), statements).list_price
+
+    assert priced((PRO, None, False)) is None
+    assert priced((PRO, "29", False), (PRO, None, False)) == 29
+    assert priced((PRO, "29", None), (PRO, "31", False)) == 31
+    assert priced((STARTER, "9.90", False), (PRO, None, False)) is None
+    assert priced((PRO, "29", False), (STARTER, "9.90", False)) == Decimal("9.90")
+    # What a trial costs is no price of the plan
+    assert priced((PRO, "1", True)) is None
+    assert priced((PRO, "29", False), (PRO, "1", True)) == 29

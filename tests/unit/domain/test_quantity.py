@@ -5,7 +5,14 @@ from fractions import Fraction
 
 import pytest
 
-from pancake_meter.domain.quantity import MAX_QUANTITY, InvalidQuantity, format_quantity, parse_quantity, part_of
+from pancake_meter.domain.quantity import (
+    MAX_QUANTITY,
+    InvalidQuantity,
+    format_quantity,
+    json_number,
+    parse_quantity,
+    part_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +137,25 @@ def test_point_18_a_part_is_multiplied_before_it_is_divided_and_whole_where_the_
     quantity: str, share: Fraction, part: str
 ) -> None:
     assert format_quantity(part_of(Decimal(quantity), share)) == part
+
+
+@pytest.mark.parametrize(
+    ("number", "in_json"),
+    [
+        ("5", 5),
+        ("5.00", 5),
+        ("-3", -3),
+        ("1E+2", 100),
+        ("0.25", 0.25),
+        ("123456789.012345", 123456789.012345),
+        ("123456789.0123456", "123456789.0123456"),
+        (str(2**53), 2**53),
+        (str(-(2**53)), -(2**53)),
+        (str(2**53 + 1), str(2**53 + 1)),
+        ("1E+20", "1" + "0" * 20),
+        ("1.234567890123456E-10", "0.0000000001234567890123456"),
+    ],
+)
+def test_a_number_that_a_double_cannot_hold_is_a_text_of_all_its_digits(number: str, in_json: object) -> None:
+    written = json_number(Decimal(number))
+    assert (written, type(written)) == (in_json, type(in_json))

@@ -3,13 +3,21 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from pancake_meter.domain.balance.advance import open_balance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.credit import PaidOrder, lot_credit, lot_of, settle_payment
+from pancake_meter.domain.balance.credit import (
+    PaidOrder,
+    Settlement,
+    lot_credit,
+    lot_of,
+    settle_as_told,
+    settle_payment,
+)
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind, Flag
 from pancake_meter.domain.selling.money import Money
@@ -139,3 +147,71 @@ def test_a_credit_kept_without_terms_comes_back_as_a_top_up_that_never_expires()
     lot = lot_of(Credit("tokens", "top_up:PAY_1", Decimal(300)), Decimal(20), NOW)
     assert (lot.id, lot.quantity, lot.remaining) == ("top_up:PAY_1", 20, 20)
     assert LotTerms("top_up", lot.priority, lot.starts_at, lot.expires_at) == LotTerms("top_up", 90, NOW, None)
+
+
+PAID_AT = START + timedelta(days=1)
+
+
+def as_told(sold: Checkout, used: int = 0, payment_id: str = "PAY_1") -> Settlement:
+    return settle_as_told(sold, payment_id, Change.begin(balance(used)), {}, PAID_AT, NOW)
+
+
+def test_a_payment_that_a_person_calls_a_checkout_s_own_pays_it_whatever_was_flagged() -> None:
+    made = as_told(replace(checkout(), status="flagged", flag="amount_differs", payment_ids=("PAY_0",)))
+    assert made.checkout == replace(checkout(), status="paid", flag=None, payment_ids=("PAY_0", "PAY_1"))
+    assert as_told(made.checkout).checkout == made.checkout
+
+
+@pytest.mark.parametrize(
+    ("sold", "used", "settled", "granted", "kind", "remainder"),
+    [
+        (checkout(), 0, 0, 300, "top_up", "0"),
+        (overage(), 400, 300, 0, None, "0.004"),
+        (overage(), 350, 250, 50, "credit", "0"),
+        (overage(), 0, 0, 300, "credit", "0"),
+    ],
+)
+def test_what_a_person_assigns_settles_what_is_still_owed_and_the_rest_is_a_grant(
+    sold: Checkout, used: int, settled: int, granted: int, kind: str | None, remainder: str
+) -> None:
+    made = as_told(sold, used)
+    assert made.settled == ((SettledUnits(LINE, Decimal(settled)),) if settled else ())
+    assert (int(made.grant.quantity), made.grant.kind) == (granted, kind) if made.grant else not granted
+    assert made.remainder == Decimal(remainder)
+    assert made.change.balance.available == max(0, 100 - used) + granted
+    assert made.change.balance.overage == 0
+
+
+@pytest.mark.parametrize("life", [None, timedelta(days=30)])
+def test_units_that_a_person_assigns_are_there_since_the_payment_and_live_from_now(life: timedelta | None) -> None:
+    lot = as_told(replace(checkout(), expires_after=life, priority=70)).grant
+    assert lot is not None
+    assert (lot.starts_at, lot.expires_at, lot.priority) == (PAID_AT, NOW + life if life else None, 70)
+    assert lot.remaining == lot.quantity
+
+
+def test_units_that_a_person_assigns_pay_for_what_became_due_after_the_payment() -> None:
+    ended = OverageLine(LineKey(START - timedelta(days=31), "pro"), PAID_AT, Decimal(40))
+    open_then = replace(ended, key=LineKey(START - timedelta(days=30), "pro"), ends_at=PAID_AT + timedelta(days=1))
+    change = Change.begin(replace(balance(), overage_due=Decimal(80)))
+    made = settle_as_told(checkout(), "PAY_1", change, {line.key: line for line in (ended, open_then)}, PAID_AT, NOW)
+    assert (made.change.balance.overage_due, made.change.balance.available) == (Decimal(40), Decimal(360))
+    assert made.change.balance.as_of == NOW
+
+
+def test_units_of_a_known_line_are_settled_in_it_by_a_person_s_word() -> None:
+    key = LineKey(START - timedelta(days=31), "pro")
+    line = OverageLine(key, START, Decimal(300))
+    change = Change.begin(replace(balance(), overage_due=Decimal(300)))
+    sold = checkout("overage", 300, (SoldLine(key, ZERO, Decimal(300), PRICE, Decimal("3.004")),))
+    made = settle_as_told(sold, "PAY_1", change, {key: line}, PAID_AT, NOW)
+    assert (made.settled, made.grant) == ((SettledUnits(key, Decimal(300)),), None)
+    assert made.change.balance.overage_due == ZERO
+
+
+@pytest.mark.parametrize(
+    ("tax", "total", "flag"), [("inclusive", "3.00", None), ("exclusive", "3.00", "amount_differs")]
+)
+def test_a_price_with_tax_in_it_is_met_after_tax_and_no_other_is(tax: Any, total: str, flag: str | None) -> None:
+    payment = PaidOrder("PAY_1", "USD", Decimal("2.50"), Decimal(total))
+    assert settle_payment(replace(checkout(), tax=tax), payment, Change.begin(balance()), {}, NOW).checkout.flag == flag

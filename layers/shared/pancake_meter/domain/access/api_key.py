@@ -163,7 +163,7 @@ def generate_api_key(mode: Mode, choice: Callable[[str], str] = secrets.choice) 
 
 def derived_api_key(mode: Mode, secret: str, salt: str) -> str:
     """Return the key that a salt gives under a secret of the stack, always the same: neither of them alone tells it."""
-    number = int.from_bytes(hmac.digest(secret.encode(), f"api-key:{mode}:{salt}".encode(), "sha512"), "big")
+    number = int.from_bytes(hmac.digest(secret.encode(), f"api-key:{mode}:{salt}".encode(), "sha512"))
 
     def choice(alphabet: str) -> str:
         nonlocal number

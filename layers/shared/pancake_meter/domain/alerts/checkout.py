@@ -23,6 +23,7 @@ def checkout_alert(checkout: Checkout, now: datetime) -> Alert | None:
         return Alert(f"checkout.paid#{checkout.id}", "checkout.paid", customer_id, meter, now, data)
     if checkout.status == "flagged":
         # Another payment of the same checkout is another matter for a person.
-        meaning = f"checkout.flagged#{checkout.id}#{checkout.flag}#{','.join(checkout.payment_ids[-1:])}"
+        latest = next(reversed(checkout.payment_ids), "")
+        meaning = f"checkout.flagged#{checkout.id}#{checkout.flag}#{latest}"
         return Alert(meaning, "checkout.flagged", customer_id, meter, now, {**data, "reason": checkout.flag})
     return None

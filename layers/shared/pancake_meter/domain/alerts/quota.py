@@ -88,9 +88,9 @@ def quota_figures(balance: Balance) -> dict[str, JSON]:
 
 def _thresholds(before: Balance | None, after: Balance, now: datetime) -> Iterator[Alert]:
     """Yield an alert for each threshold that usage has just reached; ``before`` is of the same period."""
-    if after.used_of_plan <= ZERO or not _had_units(before, after):
+    if after.used_of_plan <= ZERO:
         return
-    reached = used_share(before) if before is not None else ZERO
+    reached = used_share(before) if before is not None else _share_at_first(after)
     share = used_share(after)
     new = sorted(each for each in after.policy.alert_thresholds if reached < each <= share)
     for threshold in new:
@@ -99,11 +99,9 @@ def _thresholds(before: Balance | None, after: Balance, now: datetime) -> Iterat
         yield _alert("quota.threshold_reached", after, subject, now, data)
 
 
-def _had_units(before: Balance | None, after: Balance) -> bool:
-    """Whether there was anything to use: nobody reaches a share of nothing."""
-    if before is not None:
-        return before.net > ZERO
-    return after.net + max(ZERO, after.used_of_plan) > ZERO
+def _share_at_first(after: Balance) -> Decimal:
+    """Share of the units that is used before any is: all of it where there were none, for nobody reaches a share of them."""
+    return ZERO if after.net + after.used_of_plan > ZERO else _NOTHING_TO_USE
 
 
 def _rounded(share: Decimal) -> Decimal:

@@ -85,14 +85,14 @@ def units_for(amount: Decimal, price: Price) -> Decimal | None:
         if price_of(price, first) > amount:
             return reached
         if price_of(price, end) > amount:
-            return _last_within(amount, price, first, end)
+            return _last_within(amount, price, end)
         reached = end
     return None
 
 
-def _last_within(amount: Decimal, price: Price, within: Decimal, beyond: Decimal) -> Decimal:
-    """Return the most units that cost no more than ``amount``, where ``within`` do and ``beyond`` do not."""
-    low, high = int(within / SMALLEST_QUANTITY), int(beyond / SMALLEST_QUANTITY)
+def _last_within(amount: Decimal, price: Price, beyond: Decimal) -> Decimal:
+    """Return the most units that cost no more than ``amount``: from some number on all up to ``beyond`` cost more."""
+    low, high = 0, int(beyond / SMALLEST_QUANTITY)
     while high - low > 1:
         middle = (low + high) // 2
         if price_of(price, middle * SMALLEST_QUANTITY) <= amount:
