@@ -47,8 +47,8 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     whole = held.plus(grant) if held else grant
     grown = replace(change.balance, grants=(*others, whole), as_of=max(change.balance.as_of, now))
     change = replace(change, balance=_in_turn(burn(grown)))
-    if not grant.is_bought:
-        change = _given_to_reopened(change, lines, grown.overage, grown.overage - change.balance.overage)
+    paid_here = _covered_here if grant.is_bought else _given_to_reopened
+    change = paid_here(change, lines, grown.overage, grown.overage - change.balance.overage)
     change = _in_rank(_pay_refund_debt(change), lines)
     live = (kept for kept in change.balance.grants if kept.is_live or kept.id == grant.id)
     return replace(change, balance=replace(change.balance, grants=tuple(live)))
@@ -81,8 +81,9 @@ def _cover(change: Change, grant: Grant, line: OverageLine, wanted: Decimal) -> 
     covered = min(grant.remaining, wanted) if grant.starts_at < line.ends_at else ZERO
     if covered <= ZERO or not _has_room(change, line):
         return change, grant
-    freed = ZERO if grant.is_bought else line.reopened_of(line.due, covered)
-    change = _take_from_due(change, line.more(closed=-covered, reopened=-freed), covered)
+    freed = line.reopened_of(line.due, covered)
+    kept = {"covered": covered - freed} if grant.is_bought else {"reopened": -freed}
+    change = _take_from_due(change, line.more(closed=-covered, **kept), covered)
     return change.moved("overage_covered", covered, grant.id), replace(grant, remaining=grant.remaining - covered)
 
 
@@ -177,6 +178,14 @@ def _given_to_reopened(change: Change, lines: Lines, owed: Decimal, paid: Decima
     return change.line_moved(line.more(reopened=-freed)) if line and freed > ZERO else change
 
 
+def _covered_here(change: Change, lines: Lines, owed: Decimal, paid: Decimal) -> Change:
+    """Return the change after bought units paid for so many of the open period's ``owed``: its line says how many."""
+    balance = change.balance
+    line = change.lines_over(lines).get(balance.line) or OverageLine(balance.line, balance.period.end)
+    covered = paid - line.reopened_of(line.due + owed, paid)
+    return change.line_moved(line.more(covered=covered)) if covered > ZERO else change
+
+
 def _take_from_grant(change: Change, grant_id: str, quantity: Decimal) -> Change:
     grants = tuple(
         replace(grant, remaining=grant.remaining - quantity) if grant.id == grant_id else grant
@@ -219,25 +228,73 @@ def _in_turn(balance: Balance) -> Balance:
 def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple[Change, tuple[SettledUnits, ...]]:
     """Settle the units that a checkout sold and that are still owed; return the grown change, and what was settled.
 
-    ``lines`` are the sold lines as they are kept. Units that are not owed any more (another payment settled them, a grant
-    paid for them, the seller let them go) are not settled: what becomes of their money is the caller's to say.
+    ``lines`` are the sold lines as they are kept, and those with units due. What bought units have paid for meanwhile is
+    settled too, and these units come back: so it is the same whether the payment or the pack is told of first. Units that
+    are not owed any more (another payment settled them, a gift paid for them, the seller let them go) are not settled:
+    what becomes of their money is the caller's to say.
     """
     change = change.burn()
     settled: list[SettledUnits] = []
     for part in sold:
         line = change.lines_over(lines).get(part.key) or OverageLine(part.key, change.balance.period.end)
-        is_open = part.key == change.balance.line
-        owed = line.closed + (change.balance.overage if is_open else ZERO)
-        quantity = min(part.end, owed) - max(part.start, line.settled)
-        if quantity <= ZERO:
-            continue
-        if quantity > line.due:
-            change = make_due(change, quantity - line.due, change.balance.period.end)
-        paid = line.more(settled=quantity, reopened=-line.reopened_of(owed, quantity))
-        change = _take_from_due(change, paid, quantity)
-        change = change.moved("overage_paid", quantity, str(part.key))
-        settled.append(SettledUnits(part.key, quantity))
+        owed = _owed(change, line)
+        sold_to = min(part.end, line.settled + owed + line.covered + line.recovered(owed))
+        change, quantity = _settle(change, line, sold_to - max(part.start, line.settled), lines)
+        if quantity > ZERO:
+            change = change.moved("overage_paid", quantity, str(part.key))
+            settled.append(SettledUnits(part.key, quantity))
     return change, tuple(settled)
+
+
+def _settle(change: Change, line: OverageLine, quantity: Decimal, lines: Lines) -> tuple[Change, Decimal]:
+    """Settle so many units of a line that were owed, by the end of which bought ones may have paid for some of them.
+
+    Reopened units are the last. Return how many were settled: bought units that have no lot any more do not come back.
+    """
+    if quantity <= ZERO:
+        return change, ZERO
+    owed = _owed(change, line)
+    again = line.reopened_of(owed, owed)
+    due = min(quantity, owed - again)
+    covered = min(quantity - due, line.covered)
+    again = min(quantity - due - covered, again)
+    if due + again > line.due:
+        change = make_due(change, due + again - line.due, change.balance.period.end)
+    if due + again > ZERO:
+        change = _take_from_due(change, line.more(settled=due + again, reopened=-again), due + again)
+    back, change = _bring_back(change, line, quantity - due - again, lines)
+    if back <= ZERO:
+        return change, due + again
+    covered = min(back, covered)
+    change = change.line_moved(line.more(closed=back, settled=back, covered=-covered, reopened=covered - back))
+    return _in_rank(change.moved("overage_closed", back), lines), due + again + back
+
+
+def _bring_back(change: Change, line: OverageLine, quantity: Decimal, lines: Lines) -> tuple[Decimal, Change]:
+    """Bring units back that bought ones paid for in a line: as if they had not, they pay for what else is owed since then.
+
+    That is what no payment was refunded for, the oldest line first, and then refunds; the rest is in its lots again. Return
+    how many came back.
+    """
+    left = quantity
+    for other in change.lines_over(lines).values():
+        wanted = other.due - other.reopened_of(other.due, other.due)
+        paid = min(left, wanted) if other.ends_at >= line.ends_at and other.key != line.key else ZERO
+        if paid > ZERO and _has_room(change, other):
+            change = _take_from_due(change, other.more(closed=-paid, covered=paid), paid)
+            change = change.moved("overage_covered", paid)
+            left -= paid
+    owed = change.balance.overage
+    paid = min(left, owed) if line.key != change.balance.line else ZERO
+    change = replace(change, balance=replace(change.balance, overage=owed - paid))
+    change = _covered_here(change, lines, owed, paid)
+    left -= paid
+    cleared = min(left, change.balance.refund_debt)
+    less = replace(change.balance, refund_debt=change.balance.refund_debt - cleared)
+    change = replace(change, balance=less).moved("clawed_back", cleared).moved("refund_cleared", cleared)
+    left -= cleared
+    returned, change = _return_bought(change, left)
+    return quantity - left + returned, change
 
 
 def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> Change:

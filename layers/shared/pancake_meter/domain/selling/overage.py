@@ -9,6 +9,9 @@ comes to the same whether the pack or the refund is told of first. A line counts
 that it owes are such ones, and as far as it owes fewer, bought units have paid for them (``recovered``). A refund that takes
 bought units, of which none are left, takes these: they are owed once more, and are no debt (``adjust.claw_back``).
 
+**A payment for overage goes before bought units**, whichever of the two is told of first: it settles also those of its
+units that bought ones have paid for meanwhile, and these are there again. For that a line counts its ``covered`` units.
+
 **Money in parts is money at once.** A price always counts from the start of the line: units cost what all units of the line
 up to them cost, less what the units before them cost, exactly (``price_of``). A sale adds up the exact prices of its parts
 and the *remainder* of the sales before it, and rounds once. What the rounding left out or added is the new remainder. It is
@@ -66,6 +69,7 @@ class OverageLine:
     will: what was bought before then still pays for what is due here. ``prices``, by currency, are those of the plan when
     units of the line first became due, and stay. Only a line of earlier code, or of a plan without a price, has none.
     ``reopened`` units had a payment that was refunded, and no other payment, gift or grace has settled them since.
+    ``covered`` units, no reopened ones among them, were owed until bought units paid for them: they are not in ``closed``.
     """
 
     key: LineKey
@@ -75,6 +79,7 @@ class OverageLine:
     forgiven: Decimal = _ZERO
     prices: Mapping[str, Price] | None = None
     reopened: Decimal = _ZERO
+    covered: Decimal = _ZERO
 
     @property
     def due(self) -> Decimal:
@@ -100,9 +105,12 @@ class OverageLine:
         settled: Decimal = _ZERO,
         forgiven: Decimal = _ZERO,
         reopened: Decimal = _ZERO,
+        covered: Decimal = _ZERO,
     ) -> "OverageLine":
         """Return differences to this line."""
-        return replace(self, closed=closed, settled=settled, forgiven=forgiven, reopened=reopened)
+        return replace(
+            self, closed=closed, settled=settled, forgiven=forgiven, reopened=reopened, covered=covered
+        )
 
     def plus(self, more: "OverageLine") -> "OverageLine":
         """Return the line with the differences added; the newer word on its end stands, and the older one on its prices."""
@@ -114,6 +122,7 @@ class OverageLine:
             forgiven=self.forgiven + more.forgiven,
             prices=self.prices or more.prices,
             reopened=self.reopened + more.reopened,
+            covered=self.covered + more.covered,
         )
 
 

@@ -48,6 +48,9 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
     if more.reopened:
         adds += ", reopened :reopened"
         values[":reopened"] = more.reopened
+    if more.covered:
+        adds += ", covered :covered"
+        values[":covered"] = more.covered
     expression = f"SET {sets} ADD {adds}"
     return Update(overage_line_key(customer_id, meter, more.key), expression, None, values, names)
 
@@ -126,4 +129,5 @@ def _line(item: Item) -> OverageLine:
         if "prices" in item
         else None,
         reopened=item.get("reopened", _NONE),
+        covered=item.get("covered", _NONE),
     )
