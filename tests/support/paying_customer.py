@@ -161,7 +161,10 @@ class Customer:
         balance, lines = self.balance, self.lines.values()
         assert sum((line.due for line in lines), ZERO) == balance.overage_due
         assert sum((line.reopened for line in lines), ZERO) == balance.reopened
-        assert all(min(line.due, line.settled, line.reopened, line.covered) >= ZERO for line in lines)
+        assert all(
+            min(line.due, line.settled, line.regained, line.covered, line.reopened - line.regained) >= ZERO
+            for line in lines
+        )
         assert all(ZERO <= grant.remaining <= grant.quantity for grant in balance.grants)
         # What was bought, less what was used and what went back
         every = [each for of_payment in self.bought.values() for each in of_payment]
@@ -170,8 +173,8 @@ class Customer:
         left = sum((grant.remaining for grant in balance.grants if grant.is_bought), ZERO)
         assert left - balance.refund_debt - owed == net
         # There is no debt while there are bought units, left or in the place of a refunded payment
-        reopened = [line.recovered(self.owed(line)) for line in lines]
-        assert min(balance.refund_debt, left + sum(reopened)) == ZERO
+        regained = [line.regained for line in lines]
+        assert min(balance.refund_debt, left + sum(regained)) == ZERO
 
     def owed(self, line: OverageLine) -> Decimal:
         return line.due + (self.balance.current_overage if line.key == self.balance.line else ZERO)
@@ -180,7 +183,10 @@ class Customer:
     def picture(self) -> dict[str, object]:
         """All that must not depend on the order."""
         balance = self.balance
-        lines = {key: (self.owed(line), line.settled, line.reopened, line.covered) for key, line in self.lines.items()}
+        lines = {
+            key: (self.owed(line), line.settled, line.reopened, line.regained, line.covered)
+            for key, line in self.lines.items()
+        }
         lines = {key: figures for key, figures in lines.items() if any(figures)}
         lots = {grant.id: (grant.quantity, grant.remaining) for grant in balance.grants if grant.is_bought}
         return {

@@ -202,12 +202,17 @@ def test_what_was_bought_before_the_period_ended_pays_for_reopened_units(bought_
     assert moved(change, "overage_covered") == ([(8, pack.id)] if covers else [])
 
 
-def test_what_was_bought_before_the_period_ended_pays_for_all_that_is_due_in_the_line() -> None:
+def test_promise_4_a_refund_makes_bought_units_pay_for_nothing_but_what_it_reopened() -> None:
+    # Given units of a line that the lot's pack did not pay for, since it was bought after the period, beside older ones
     lines = kept(line(1, 50, 30, forgiven=3))
-    pack = bought_lot("top_up", Decimal(21), 90, START - timedelta(days=9), None)
+    lot = bought_lot("top_up", Decimal(21), 90, START - timedelta(days=9), None)
     change = owing(*lines.values())
-    change = replace(change, balance=replace(change.balance, grants=(pack,), as_of=NOW))
-    assert picture(reopen_overage(change, key(1), Decimal(8), lines), lines) == {key(1): (29, 22, 3)}
+    change = replace(change, balance=replace(change.balance, grants=(lot,), as_of=NOW))
+
+    # When others of them are reopened, then the lot pays for those alone
+    change = reopen_overage(change, key(1), Decimal(8), lines)
+    assert picture(change, lines) == {key(1): (42, 22, 3)}
+    assert (change.lines[key(1)].regained, change.lines[key(1)].covered) == (8, 0)
 
 
 @pytest.mark.parametrize(("quantity", "settled"), [(10, 10), (20, 20), (30, 20)])
@@ -247,7 +252,9 @@ def test_due_units_of_the_open_line_are_resumed_and_those_of_others_are_not() ->
 
 
 def again(months: int, closed: int, settled: int, reopened: int) -> OverageLine:
-    return replace(line(months, closed, settled), reopened=Decimal(reopened))
+    """A line of an earlier period in which bought units have paid for those reopened units that it does not owe."""
+    regained = max(0, reopened - (closed - settled))
+    return replace(line(months, closed, settled), reopened=Decimal(reopened), regained=Decimal(regained))
 
 
 def reopening(*lines: OverageLine, left: int = 0, debt: int = 0, used: int = 0) -> Change:
@@ -284,7 +291,8 @@ def test_promise_4_units_of_a_refunded_pack_that_paid_reopened_ones_are_owed_and
 
 
 def test_promise_4_units_of_a_refunded_pack_that_paid_for_the_open_period_are_open_overage() -> None:
-    lines = kept(replace(OverageLine(OPEN, END, Decimal(0), Decimal(0), prices=PRICES), reopened=Decimal(10)))
+    regained = OverageLine(OPEN, END, prices=PRICES, reopened=Decimal(10), regained=Decimal(10))
+    lines = kept(regained)
     change = claw_back(reopening(*lines.values(), used=100), "a", Decimal(8), lines)
     assert (change.balance.overage, change.balance.overage_due, change.balance.refund_debt) == (8, 0, 0)
     # What the plan has left pays for it, and then it is reopened no more
