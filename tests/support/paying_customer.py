@@ -18,6 +18,7 @@ from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, OverageLine, SoldLine
@@ -111,7 +112,7 @@ class Customer:
         """Be told of a payment, a refund or a renewal."""
         match told:
             case Overage(name, units, month):
-                key = self.balance.line if month is None else LineKey(START + month * MONTH, PLAN.plan)
+                key = self.balance.line if month is None else LineKey(add_months(START, month), PLAN.plan)
                 line = self.lines.get(key)
                 start = line.settled if line else ZERO
                 sold = SoldLine(key, start, start + units, Money(ZERO, "USD"), ZERO)
