@@ -183,7 +183,9 @@ def test_promise_4_an_overage_payment_and_a_top_up_commute(billing: Billing, fir
 
     # And when both go back, the units are owed as the overage that they were
     for payment_id, amount in (("PAY_O", "2.00"), ("PAY_P", "5.00")):
-        billing.take(refund(f"ORD_{payment_id}", payment_id, f"REF_{payment_id}", "2026-03-11", amount=amount, of=amount))
+        billing.take(
+            refund(f"ORD_{payment_id}", payment_id, f"REF_{payment_id}", "2026-03-11", amount=amount, of=amount)
+        )
     assert billing.owes() == ((100_000, 0, allowance) if is_over else (0, 100_000, 0))
 
 

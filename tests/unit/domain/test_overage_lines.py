@@ -155,6 +155,99 @@ def test_several_lines_are_paid_each_for_itself() -> None:
     assert picture(change, lines) == {key(2): (10, 10, 0), key(1): (20, 5, 0)}
 
 
+# Paying for what bought units have paid for
+
+
+def spent(*lines: OverageLine, debt: int = 0, used: int = 0, of: int = 100) -> Change:
+    """A change of a balance whose bought lot is used up."""
+    lot = replace(bought_lot("top_up", Decimal(of), 90, START - 99 * MONTH, None), remaining=ZERO)
+    change = owing(*lines, used=used)
+    total = sum((each.reopened for each in lines), ZERO)
+    grants = (*change.balance.grants, lot)
+    balance = replace(change.balance, grants=grants, as_of=NOW, refund_debt=Decimal(debt), reopened=total)
+    return Change.begin(balance)
+
+
+def figures(change: Change, lines: Lines) -> dict[LineKey, tuple[int, ...]]:
+    """Of each line what is closed, settled, reopened, regained and covered after the change."""
+    after = change.lines_over(lines)
+    assert change.balance.overage_due == sum((each.due for each in after.values()), ZERO)
+    names = ("closed", "settled", "reopened", "regained", "covered")
+    return {of: tuple(int(getattr(each, name)) for name in names) for of, each in after.items()}
+
+
+def bought_left(change: Change) -> int:
+    return sum(int(each.remaining) for each in change.balance.grants if each.is_bought)
+
+
+@pytest.mark.parametrize(
+    ("end", "after", "left", "settled"),
+    [
+        (5, (10, 5, 8, 3, 20), 0, 5),
+        (9, (13, 9, 8, 3, 16), 4, 9),
+        (25, (29, 25, 8, 3, 0), 20, 25),
+        (27, (29, 27, 6, 3, 0), 20, 27),
+        (32, (32, 32, 1, 1, 0), 22, 32),
+        (33, (33, 33, 0, 0, 0), 23, 33),
+        (40, (33, 33, 0, 0, 0), 23, 33),
+    ],
+)
+def test_promise_4_a_payment_settles_what_bought_units_have_paid_for_and_they_come_back(
+    end: int, after: tuple[int, ...], left: int, settled: int
+) -> None:
+    # Given a line that owes 10 units, 5 of them reopened; bought units have paid for 3 more such ones, and for 20 others
+    known = replace(line(1, 10), reopened=Decimal(8), regained=Decimal(3), covered=Decimal(20))
+    change, units = pay_overage(spent(known), [sold(key(1), 0, end)], kept(known))
+    assert [int(each.quantity) for each in units] == [settled]
+    # Bought units that are there again pay for reopened ones, which are last
+    again = min(left, after[0] - after[1])
+    wanted = (after[0] - again, after[1], after[2], after[3] + again, after[4])
+    assert (figures(change, kept(known)), bought_left(change)) == ({key(1): wanted}, left - again)
+    assert moved(change, "overage_paid") == [(settled, str(key(1)))]
+
+
+@pytest.mark.parametrize(
+    ("paid", "other", "opened", "debt", "left"), [(6, 4, 30, 9, 0), (35, 0, 5, 9, 0), (60, 0, 0, 0, 11)]
+)
+def test_promise_4_units_that_come_back_pay_for_later_months_then_for_the_open_one_and_then_for_refunds(
+    paid: int, other: int, opened: int, debt: int, left: int
+) -> None:
+    # Given older and younger lines that owe 7 and 10 units, 30 of open overage, and a debt of 9
+    lines = kept(line(3, 7), replace(line(2, 0), covered=Decimal(60)), line(1, 10))
+    change, units = pay_overage(spent(*lines.values(), debt=9, used=130), [sold(key(2), 0, paid)], lines)
+    assert units == (SettledUnits(key(2), Decimal(paid)),)
+    after = figures(change, lines)
+    assert (after[key(3)], after[key(2)]) == ((7, 0, 0, 0, 0), (paid, paid, 0, 0, 60 - paid))
+    assert after[key(1)] == (other, 0, 0, 0, 10 - other)
+    assert after.get(OPEN, (0,) * 5)[4] == 30 - opened
+    assert (change.balance.overage, change.balance.refund_debt, bought_left(change)) == (opened, debt, left)
+    assert sum(number for number, _ in moved(change, "refund_cleared")) == 9 - debt
+    assert sum(number for number, _ in moved(change, "clawed_back")) == 9 - debt
+    assert sum(number for number, _ in moved(change, "overage_closed")) == paid
+
+
+@pytest.mark.parametrize(("of", "settled"), [(12, 12), (0, 0)])
+def test_bought_units_that_have_no_place_any_more_do_not_come_back(of: int, settled: int) -> None:
+    known = replace(line(1, 0), covered=Decimal(20))
+    change, units = pay_overage(spent(known, of=of), [sold(key(1), 0, 20)], kept(known))
+    assert [int(each.quantity) for each in units] == ([settled] if settled else [])
+    assert figures(change, kept(known)) == {key(1): (settled, settled, 0, 0, 20 - settled)}
+
+
+def test_promise_4_a_line_says_how_many_units_a_pack_has_paid_for_and_how_many_of_them_were_reopened() -> None:
+    lines = kept(again(1, 25, 0, 10))
+    lot = bought_lot("top_up", Decimal(18), 90, START - 99 * MONTH, None)
+    change = add_grant(spent(*lines.values()), lot, NOW, lines)
+    assert figures(change, lines) == {key(1): (7, 0, 10, 3, 15)}
+    # And in the open month
+    lines = kept(OverageLine(OPEN, END, prices=PRICES, reopened=Decimal(10)))
+    change = add_grant(spent(*lines.values(), used=125), lot, NOW, lines)
+    assert (figures(change, lines), change.balance.overage) == ({OPEN: (0, 0, 10, 3, 15)}, 7)
+    change = add_grant(owing(used=125), lot, NOW, {})
+    assert figures(change, {}) == {OPEN: (0, 0, 0, 0, 18)}
+    assert change.lines[OPEN].ends_at == END
+
+
 # A refund of the payment, and one that failed
 
 

@@ -12,7 +12,14 @@ from itertools import combinations
 from pancake_meter.domain.balance.advance import make_due
 from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, burn, left_over
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, periodic_grant_id
+from pancake_meter.domain.balance.grant import (
+    DEFAULT_PRIORITY,
+    GRANTS_NOT_SOLD,
+    MAX_GRANTS,
+    Grant,
+    kept_grants,
+    periodic_grant_id,
+)
 from pancake_meter.domain.balance.limits import Limits
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.selling.overage import (
@@ -50,8 +57,8 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     paid_here = _covered_here if grant.is_bought else _given_to_reopened
     change = paid_here(change, lines, grown.overage, grown.overage - change.balance.overage)
     change = _in_rank(_pay_refund_debt(change), lines)
-    live = (kept for kept in change.balance.grants if kept.is_live or kept.id == grant.id)
-    return replace(change, balance=replace(change.balance, grants=tuple(live)))
+    kept = kept_grants(change.balance.grants, grant.id)
+    return replace(change, balance=replace(change.balance, grants=kept))
 
 
 def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
