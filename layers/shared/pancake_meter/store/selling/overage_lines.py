@@ -45,10 +45,9 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
         sets += ", prices = if_not_exists(prices, :prices)"
         values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
     adds = "closed :closed, settled :settled, forgiven :forgiven"
-    regained = more.regained + more.unkept
-    if more.reopened or regained:
+    if more.reopened or more.regained or more.unkept:
         adds += ", reopened :reopened, regained :regained"
-        values |= {":reopened": more.reopened, ":regained": regained}
+        values |= {":reopened": more.reopened, ":regained": more.regained + more.unkept}
     if more.covered:
         adds += ", covered :covered"
         values[":covered"] = more.covered
