@@ -16,7 +16,7 @@ from pancake_meter.domain.access import api_key, customer_token
 from pancake_meter.domain.alerts import endpoint
 from pancake_meter.domain.balance import gift, hold
 from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
-from pancake_meter.domain.balance.grant import MAX_GRANTS
+from pancake_meter.domain.balance.grant import MAX_GRANTS, SPENT_LOTS_KEPT
 from pancake_meter.domain.customer import CUSTOMER_ID_LENGTH_MAX
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.quantity import MAX_QUANTITY
@@ -163,6 +163,7 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         MONTHS_MAX,
         hold.MAX_HOLDS,
         MAX_GRANTS,
+        SPENT_LOTS_KEPT,
         MAX_ORDERS,
         MAX_REFUNDS,
         overage.MAX_SOLD_LINES,

@@ -159,21 +159,34 @@ def test_a_top_up_of_the_next_month_leaves_the_last_months_debt(billing: Billing
     assert billing.owes() == (40_000, 0, 1_100_000)
 
 
-def test_a_top_up_pays_for_open_overage_which_is_then_no_longer_sold(billing: Billing) -> None:
-    # Given a checkout for 100,000 tokens that nobody has paid yet
+@pytest.mark.parametrize("is_over", [False, True], ids=["open", "closed"])
+@pytest.mark.parametrize("first", ["payment", "top-up"])
+def test_promise_4_an_overage_payment_and_a_top_up_commute(billing: Billing, first: str, *, is_over: bool) -> None:
+    # Given a checkout for 100,000 tokens of the month, and a top-up bought in it, which pays for them if it is told of
     billing.subscribe("pro")
     billing.use(1_100_000)
     old = billing.ask()
+    top_up, payment = billing.paid(billing.ask(kind="top_up"), "PAY_P"), billing.paid(old, "PAY_O")
+    if is_over:
+        billing.wait(31)
+        billing.subscribe("pro", "renewed")
 
-    # When a top-up pays for them, and then the old link is paid after all
-    assert billing.pay(billing.ask(kind="top_up")) is None
+    # When both are told in either order
+    flags = [billing.take(each) for each in ((payment, top_up) if first == "payment" else (top_up, payment))]
+
+    # Then the payment settled what it sold, and the top-up is there
+    allowance = 1_000_000 if is_over else 0
+    assert (flags, billing.owes()) == ([None, None], (0, 0, 100_000 + allowance))
+    assert (stored(billing, old).status, stored(billing, old).flag) == ("paid", None)
     with pytest.raises(NothingOwed):
         billing.ask()
-    flag = billing.pay(old)
 
-    # Then its units are credit, and a person is told
-    assert (flag, billing.owes()) == ("no_longer_owed", (0, 0, 100_000))
-    assert (stored(billing, old).status, stored(billing, old).flag) == ("flagged", "no_longer_owed")
+    # And when both go back, the units are owed as the overage that they were
+    for payment_id, amount in (("PAY_O", "2.00"), ("PAY_P", "5.00")):
+        billing.take(
+            refund(f"ORD_{payment_id}", payment_id, f"REF_{payment_id}", "2026-03-11", amount=amount, of=amount)
+        )
+    assert billing.owes() == ((100_000, 0, allowance) if is_over else (0, 100_000, 0))
 
 
 def test_scenario_74_an_old_link_paid_after_a_newer_one_is_credit(billing: Billing) -> None:

@@ -17,7 +17,16 @@ from pancake_meter.domain.balance.adjust import (
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term, burn
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, GrantKind, lot_id
+from pancake_meter.domain.balance.grant import (
+    DEFAULT_PRIORITY,
+    GRANTS_NOT_SOLD,
+    MAX_GRANTS,
+    SPENT_LOTS_KEPT,
+    Grant,
+    GrantKind,
+    kept_grants,
+    lot_id,
+)
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage
 from pancake_meter.domain.errors import TooManyGrants
@@ -203,6 +212,24 @@ def test_what_is_used_up_is_kept_where_it_stands_for_a_period_or_more_may_be_add
 ) -> None:
     assert used_up.is_live
     assert replace(used_up, remaining=ZERO).is_live is is_kept
+
+
+def test_promise_4_the_spent_lots_that_expire_last_are_kept_for_units_that_come_back() -> None:
+    assert SPENT_LOTS_KEPT == 4
+
+    def lot(days: int, remaining: int = 0) -> Grant:
+        until = END + days * DAY
+        return replace(grant(lot_id("top_up", 90, until), expires_at=until), remaining=Decimal(remaining))
+
+    spent = [lot(days) for days in (3, 6, 1, 5, 2, 4)]
+    left, gone = lot(9, remaining=1), replace(lot(8), quantity=ZERO)
+    assert kept_grants([*spent, left, gone], "") == (*(lot(days) for days in (3, 6, 5, 4)), left)
+    assert kept_grants([*spent, left, gone], spent[2].id) == (*(lot(days) for days in (3, 6, 1, 5, 4)), left)
+    # None that is no lot, has units, or never expires
+    others = (grant("g", expires_at=END), lot(1, remaining=1), grant(lot_id("top_up", 90, None)))
+    assert [replace(others[0], remaining=ZERO).is_spent_lot, *(each.is_spent_lot for each in others[1:])] == [False] * 3
+    assert not replace(others[2], remaining=ZERO).is_spent_lot
+    assert (lot(1).is_spent_lot, gone.is_spent_lot) == (True, False)
 
 
 def test_a_lot_keeps_the_name_under_which_it_is_stored() -> None:

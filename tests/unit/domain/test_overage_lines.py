@@ -155,6 +155,97 @@ def test_several_lines_are_paid_each_for_itself() -> None:
     assert picture(change, lines) == {key(2): (10, 10, 0), key(1): (20, 5, 0)}
 
 
+# Paying for what bought units have paid for
+
+
+def spent(*lines: OverageLine, debt: int = 0, used: int = 0, of: int = 100) -> Change:
+    """A change of a balance whose bought lot is used up."""
+    lot = replace(bought_lot("top_up", Decimal(of), 90, START - 99 * MONTH, None), remaining=ZERO)
+    change = owing(*lines, used=used)
+    total = sum((each.reopened for each in lines), ZERO)
+    grants = (*change.balance.grants, lot)
+    balance = replace(change.balance, grants=grants, as_of=NOW, refund_debt=Decimal(debt), reopened=total)
+    return Change.begin(balance)
+
+
+def figures(change: Change, lines: Lines) -> dict[LineKey, tuple[int, ...]]:
+    """Of each line what is closed, settled, reopened, regained and covered after the change."""
+    after = change.lines_over(lines)
+    assert change.balance.overage_due == sum((each.due for each in after.values()), ZERO)
+    names = ("closed", "settled", "reopened", "regained", "covered")
+    return {of: tuple(int(getattr(each, name)) for name in names) for of, each in after.items()}
+
+
+def bought_left(change: Change) -> int:
+    return sum(int(each.remaining) for each in change.balance.grants if each.is_bought)
+
+
+@pytest.mark.parametrize(
+    ("end", "after", "left", "settled"),
+    [
+        (5, (10, 5, 8, 3, 20), 0, 5),
+        (9, (10, 9, 8, 7, 16), 0, 9),
+        (25, (25, 25, 8, 8, 0), 15, 25),
+        (27, (27, 27, 6, 6, 0), 17, 27),
+        (32, (32, 32, 1, 1, 0), 22, 32),
+        (33, (33, 33, 0, 0, 0), 23, 33),
+        (40, (33, 33, 0, 0, 0), 23, 33),
+    ],
+)
+def test_promise_4_a_payment_settles_what_bought_units_have_paid_for_and_they_come_back(
+    end: int, after: tuple[int, ...], left: int, settled: int
+) -> None:
+    # Given a line that owes 10 units, 5 of them reopened; bought units have paid for 3 more such ones, and for 20 others
+    known = replace(line(1, 10), reopened=Decimal(8), regained=Decimal(3), covered=Decimal(20))
+    change, units = pay_overage(spent(known), [sold(key(1), 0, end)], kept(known))
+    assert [int(each.quantity) for each in units] == [settled]
+    # Bought units that are there again pay for reopened ones, which are settled last
+    assert (figures(change, kept(known)), bought_left(change)) == ({key(1): after}, left)
+    assert moved(change, "overage_paid") == [(settled, str(key(1)))]
+
+
+@pytest.mark.parametrize(
+    ("paid", "other", "opened", "debt", "left"), [(6, 4, 30, 9, 0), (35, 0, 5, 9, 0), (60, 0, 0, 0, 11)]
+)
+def test_promise_4_units_that_come_back_pay_for_later_months_then_for_the_open_one_and_then_for_refunds(
+    paid: int, other: int, opened: int, debt: int, left: int
+) -> None:
+    # Given older and younger lines that owe 7 and 10 units, 30 of open overage, and a debt of 9
+    lines = kept(line(3, 7), replace(line(2, 0), covered=Decimal(60)), line(1, 10))
+    change, units = pay_overage(spent(*lines.values(), debt=9, used=130), [sold(key(2), 0, paid)], lines)
+    assert units == (SettledUnits(key(2), Decimal(paid)),)
+    after = figures(change, lines)
+    assert (after[key(3)], after[key(2)]) == ((7, 0, 0, 0, 0), (paid, paid, 0, 0, 60 - paid))
+    assert after[key(1)] == (other, 0, 0, 0, 10 - other)
+    assert after.get(OPEN, (0,) * 5)[4] == 30 - opened
+    assert (change.balance.overage, change.balance.refund_debt, bought_left(change)) == (opened, debt, left)
+    assert sum(number for number, _ in moved(change, "refund_cleared")) == 9 - debt
+    assert sum(number for number, _ in moved(change, "clawed_back")) == 9 - debt
+    assert sum(number for number, _ in moved(change, "overage_closed")) == paid
+
+
+@pytest.mark.parametrize(("of", "settled"), [(12, 12), (0, 0)])
+def test_bought_units_that_have_no_place_any_more_do_not_come_back(of: int, settled: int) -> None:
+    known = replace(line(1, 0), covered=Decimal(20))
+    change, units = pay_overage(spent(known, of=of), [sold(key(1), 0, 20)], kept(known))
+    assert [int(each.quantity) for each in units] == ([settled] if settled else [])
+    assert figures(change, kept(known)) == {key(1): (settled, settled, 0, 0, 20 - settled)}
+
+
+def test_promise_4_a_line_says_how_many_units_a_pack_has_paid_for_and_how_many_of_them_were_reopened() -> None:
+    lines = kept(again(1, 25, 0, 10))
+    lot = bought_lot("top_up", Decimal(18), 90, START - 99 * MONTH, None)
+    change = add_grant(spent(*lines.values()), lot, NOW, lines)
+    assert figures(change, lines) == {key(1): (7, 0, 10, 3, 15)}
+    # And in the open month
+    lines = kept(OverageLine(OPEN, END, prices=PRICES, reopened=Decimal(10)))
+    change = add_grant(spent(*lines.values(), used=125), lot, NOW, lines)
+    assert (figures(change, lines), change.balance.overage) == ({OPEN: (0, 0, 10, 3, 15)}, 7)
+    change = add_grant(owing(used=125), lot, NOW, {})
+    assert figures(change, {}) == {OPEN: (0, 0, 0, 0, 18)}
+    assert change.lines[OPEN].ends_at == END
+
+
 # A refund of the payment, and one that failed
 
 
@@ -202,12 +293,17 @@ def test_what_was_bought_before_the_period_ended_pays_for_reopened_units(bought_
     assert moved(change, "overage_covered") == ([(8, pack.id)] if covers else [])
 
 
-def test_what_was_bought_before_the_period_ended_pays_for_all_that_is_due_in_the_line() -> None:
+def test_promise_4_a_refund_makes_bought_units_pay_for_nothing_but_what_it_reopened() -> None:
+    # Given units of a line that the lot's pack did not pay for, since it was bought after the period, beside older ones
     lines = kept(line(1, 50, 30, forgiven=3))
-    pack = bought_lot("top_up", Decimal(21), 90, START - timedelta(days=9), None)
+    lot = bought_lot("top_up", Decimal(21), 90, START - timedelta(days=9), None)
     change = owing(*lines.values())
-    change = replace(change, balance=replace(change.balance, grants=(pack,), as_of=NOW))
-    assert picture(reopen_overage(change, key(1), Decimal(8), lines), lines) == {key(1): (29, 22, 3)}
+    change = replace(change, balance=replace(change.balance, grants=(lot,), as_of=NOW))
+
+    # When others of them are reopened, then the lot pays for those alone
+    change = reopen_overage(change, key(1), Decimal(8), lines)
+    assert picture(change, lines) == {key(1): (42, 22, 3)}
+    assert (change.lines[key(1)].regained, change.lines[key(1)].covered) == (8, 0)
 
 
 @pytest.mark.parametrize(("quantity", "settled"), [(10, 10), (20, 20), (30, 20)])
@@ -247,7 +343,9 @@ def test_due_units_of_the_open_line_are_resumed_and_those_of_others_are_not() ->
 
 
 def again(months: int, closed: int, settled: int, reopened: int) -> OverageLine:
-    return replace(line(months, closed, settled), reopened=Decimal(reopened))
+    """A line of an earlier period in which bought units have paid for those reopened units that it does not owe."""
+    regained = max(0, reopened - (closed - settled))
+    return replace(line(months, closed, settled), reopened=Decimal(reopened), regained=Decimal(regained))
 
 
 def reopening(*lines: OverageLine, left: int = 0, debt: int = 0, used: int = 0) -> Change:
@@ -284,7 +382,8 @@ def test_promise_4_units_of_a_refunded_pack_that_paid_reopened_ones_are_owed_and
 
 
 def test_promise_4_units_of_a_refunded_pack_that_paid_for_the_open_period_are_open_overage() -> None:
-    lines = kept(replace(OverageLine(OPEN, END, Decimal(0), Decimal(0), prices=PRICES), reopened=Decimal(10)))
+    regained = OverageLine(OPEN, END, prices=PRICES, reopened=Decimal(10), regained=Decimal(10))
+    lines = kept(regained)
     change = claw_back(reopening(*lines.values(), used=100), "a", Decimal(8), lines)
     assert (change.balance.overage, change.balance.overage_due, change.balance.refund_debt) == (8, 0, 0)
     # What the plan has left pays for it, and then it is reopened no more

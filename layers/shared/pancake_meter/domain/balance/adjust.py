@@ -4,7 +4,7 @@ Every function takes a balance already advanced to ``now`` (inside the same ``Ch
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
@@ -12,7 +12,14 @@ from itertools import combinations
 from pancake_meter.domain.balance.advance import make_due
 from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, burn, left_over
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, GRANTS_NOT_SOLD, MAX_GRANTS, Grant, periodic_grant_id
+from pancake_meter.domain.balance.grant import (
+    DEFAULT_PRIORITY,
+    GRANTS_NOT_SOLD,
+    MAX_GRANTS,
+    Grant,
+    kept_grants,
+    periodic_grant_id,
+)
 from pancake_meter.domain.balance.limits import Limits
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.selling.overage import (
@@ -47,11 +54,11 @@ def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LIN
     whole = held.plus(grant) if held else grant
     grown = replace(change.balance, grants=(*others, whole), as_of=max(change.balance.as_of, now))
     change = replace(change, balance=_in_turn(burn(grown)))
-    if not grant.is_bought:
-        change = _given_to_reopened(change, lines, grown.overage, grown.overage - change.balance.overage)
+    paid_here = _covered_here if grant.is_bought else _given_to_reopened
+    change = paid_here(change, lines, grown.overage, grown.overage - change.balance.overage)
     change = _in_rank(_pay_refund_debt(change), lines)
-    live = (kept for kept in change.balance.grants if kept.is_live or kept.id == grant.id)
-    return replace(change, balance=replace(change.balance, grants=tuple(live)))
+    kept = kept_grants(change.balance.grants, grant.id)
+    return replace(change, balance=replace(change.balance, grants=kept))
 
 
 def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
@@ -68,22 +75,30 @@ def can_carry(balance: Balance, grant: Grant, now: datetime) -> bool:
 def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Grant]:
     """Pay due units with what a grant has left: those of periods that had not ended when it started, the oldest first.
 
-    Bought units do not pay for reopened ones here: their turn comes after all others (``_in_rank``).
+    Bought units do not pay for reopened ones here: their turn comes after all others (``_in_rank``). Gifts leave no unit
+    reopened that they pay for.
     """
     for line in change.lines_over(lines).values():
-        wanted = line.due - line.reopened_of(line.due, line.due) if grant.is_bought else line.due
-        change, grant = _cover(change, grant, line, wanted)
+        wanted = line.due - line.again(line.due) if grant.is_bought else line.due
+        paid = _payable(change, grant, line, wanted)
+        freed = ZERO if grant.is_bought else line.reopened_of(line.due, paid)
+        more = line.more(closed=-paid, covered=paid if grant.is_bought else ZERO, reopened=-freed)
+        change, grant = _cover(change, grant, more)
     return change, grant
 
 
-def _cover(change: Change, grant: Grant, line: OverageLine, wanted: Decimal) -> tuple[Change, Grant]:
-    """Pay up to so many due units of a line with what a grant has left; gifts leave no unit reopened that they pay for."""
-    covered = min(grant.remaining, wanted) if grant.starts_at < line.ends_at else ZERO
-    if covered <= ZERO or not _has_room(change, line):
+def _payable(change: Change, grant: Grant, line: OverageLine, wanted: Decimal) -> Decimal:
+    """Return how many due units of a line a grant may pay for with what it has left."""
+    return min(grant.remaining, wanted) if grant.starts_at < line.ends_at and _has_room(change, line) else ZERO
+
+
+def _cover(change: Change, grant: Grant, more: OverageLine) -> tuple[Change, Grant]:
+    """Pay for due units of a line with a grant, as the differences to the line say."""
+    paid = -more.closed
+    if paid <= ZERO:
         return change, grant
-    freed = ZERO if grant.is_bought else line.reopened_of(line.due, covered)
-    change = _take_from_due(change, line.more(closed=-covered, reopened=-freed), covered)
-    return change.moved("overage_covered", covered, grant.id), replace(grant, remaining=grant.remaining - covered)
+    change = _take_from_due(change, more, paid).moved("overage_covered", paid, grant.id)
+    return change, replace(grant, remaining=grant.remaining - paid)
 
 
 def _has_room(change: Change, *lines: OverageLine) -> bool:
@@ -112,7 +127,8 @@ def _pay_reopened(change: Change, grant: Grant, lines: Lines) -> Change:
     """Pay reopened units that are due with what a grant of the balance has left."""
     left = grant
     for line in _reopened(change, lines):
-        change, left = _cover(change, left, line, line.reopened_of(line.due, line.due))
+        paid = _payable(change, left, line, line.again(line.due))
+        change, left = _cover(change, left, line.more(closed=-paid, regained=paid))
     return _take_from_grant(change, grant.id, grant.remaining - left.remaining)
 
 
@@ -132,7 +148,7 @@ def _take_recovered(change: Change, quantity: Decimal, lines: Lines) -> tuple[De
     What they paid for is owed again.
     """
     for line in reversed(_reopened(change, lines)):
-        taken = min(quantity, line.recovered(_owed(change, line)))
+        taken = min(quantity, line.regained)
         if taken > ZERO and _has_room(change, line):
             change = _owe_again(change, line, taken).moved("clawed_back", taken, str(line.key))
             quantity -= taken
@@ -143,26 +159,29 @@ def _take_recovered(change: Change, quantity: Decimal, lines: Lines) -> tuple[De
 
 
 def _owe_again(change: Change, line: OverageLine, quantity: Decimal) -> Change:
-    """Make units of a line owed that a grant had paid for."""
+    """Make reopened units of a line owed that bought ones had paid for."""
     balance = change.balance
     if line.key == balance.line:
-        return replace(change, balance=replace(balance, overage=balance.overage + quantity))
+        owed = replace(balance, overage=balance.overage + quantity)
+        return replace(change, balance=owed).line_moved(line.more(regained=-quantity))
     due = replace(balance, overage_due=balance.overage_due + quantity)
-    return replace(change, balance=due).line_moved(line.more(closed=quantity)).moved("overage_closed", quantity)
+    change = replace(change, balance=due).line_moved(line.more(closed=quantity, regained=-quantity))
+    return change.moved("overage_closed", quantity)
 
 
 def _oldest_first(change: Change, lines: Lines) -> Change:
     """Let bought units pay for reopened ones of older lines in place of newer ones, if bought before the older one's end."""
     since = min((grant.starts_at for grant in change.balance.active_grants if grant.is_bought), default=NEVER)
     known = _reopened(change, lines)
-    newer = [(line, line.recovered(_owed(change, line))) for line in known]
+    newer = [(line, line.regained) for line in known]
     for place, old in enumerate(known):
-        wanted = old.reopened_of(old.due, old.due) if since < old.ends_at else ZERO
+        wanted = old.again(old.due) if since < old.ends_at else ZERO
         while wanted > ZERO and len(newer) > place + 1:
             new, recovered = newer.pop()
             moved = min(wanted, recovered) if _has_room(change, old, new) else ZERO
             if moved > ZERO:
-                change = _take_from_due(change, old.more(closed=-moved), moved).moved("overage_covered", moved)
+                less = old.more(closed=-moved, regained=moved)
+                change = _take_from_due(change, less, moved).moved("overage_covered", moved)
                 change = _owe_again(change, new, moved)
                 wanted -= moved
             if recovered > moved and wanted == ZERO:
@@ -175,6 +194,14 @@ def _given_to_reopened(change: Change, lines: Lines, owed: Decimal, paid: Decima
     line = change.lines_over(lines).get(change.balance.line)
     freed = line.reopened_of(line.due + owed, paid) if line else ZERO
     return change.line_moved(line.more(reopened=-freed)) if line and freed > ZERO else change
+
+
+def _covered_here(change: Change, lines: Lines, owed: Decimal, paid: Decimal) -> Change:
+    """Return the change after bought units paid for so many of the open period's ``owed``: its line says how many."""
+    balance = change.balance
+    line = change.lines_over(lines).get(balance.line) or OverageLine(balance.line, balance.period.end)
+    regained = line.reopened_of(line.due + owed, paid)
+    return change.line_moved(line.more(covered=paid - regained, regained=regained)) if paid > ZERO else change
 
 
 def _take_from_grant(change: Change, grant_id: str, quantity: Decimal) -> Change:
@@ -219,25 +246,86 @@ def _in_turn(balance: Balance) -> Balance:
 def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple[Change, tuple[SettledUnits, ...]]:
     """Settle the units that a checkout sold and that are still owed; return the grown change, and what was settled.
 
-    ``lines`` are the sold lines as they are kept. Units that are not owed any more (another payment settled them, a grant
-    paid for them, the seller let them go) are not settled: what becomes of their money is the caller's to say.
+    ``lines`` are the sold lines as they are kept, and those with units due. What bought units have paid for meanwhile is
+    settled too, and these units come back: so it is the same whether the payment or the pack is told of first. Units that
+    are not owed any more (another payment settled them, a gift paid for them, the seller let them go) are not settled:
+    what becomes of their money is the caller's to say.
     """
     change = change.burn()
     settled: list[SettledUnits] = []
     for part in sold:
         line = change.lines_over(lines).get(part.key) or OverageLine(part.key, change.balance.period.end)
-        is_open = part.key == change.balance.line
-        owed = line.closed + (change.balance.overage if is_open else ZERO)
-        quantity = min(part.end, owed) - max(part.start, line.settled)
-        if quantity <= ZERO:
-            continue
-        if quantity > line.due:
-            change = make_due(change, quantity - line.due, change.balance.period.end)
-        paid = line.more(settled=quantity, reopened=-line.reopened_of(owed, quantity))
-        change = _take_from_due(change, paid, quantity)
-        change = change.moved("overage_paid", quantity, str(part.key))
-        settled.append(SettledUnits(part.key, quantity))
+        owed = _owed(change, line)
+        sold_to = min(part.end, line.settled + owed + line.covered + line.regained)
+        quantity = max(ZERO, sold_to - max(part.start, line.settled))
+        again = line.again(owed)
+        due, covered, again, regained = _parts(quantity, owed - again, line.covered, again, line.regained)
+        change, quantity = _settle(change, line, _Settling(due, covered, again, regained), lines)
+        if quantity > ZERO:
+            change = _in_rank(change.moved("overage_paid", quantity, str(part.key)), lines)
+            settled.append(SettledUnits(part.key, quantity))
     return change, tuple(settled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """Units of a line that are to be settled: owed ones, those that bought ones have paid for, and of both reopened ones."""
+
+    due: Decimal
+    covered: Decimal
+    again: Decimal
+    regained: Decimal
+
+
+def _parts(quantity: Decimal, *places: Decimal) -> list[Decimal]:
+    """Return how many of so many units each place takes, one after the other."""
+    parts: list[Decimal] = []
+    for place in places:
+        parts.append(min(place, quantity - sum(parts)))
+    return parts
+
+
+def _settle(change: Change, line: OverageLine, wanted: _Settling, lines: Lines) -> tuple[Change, Decimal]:
+    """Settle units of a line; return how many were: bought units that have no lot any more do not come back."""
+    owed = wanted.due + wanted.again
+    if owed > line.due:
+        change = make_due(change, owed - line.due, change.balance.period.end)
+    if owed > ZERO:
+        change = _take_from_due(change, line.more(settled=owed, reopened=-wanted.again), owed)
+    back, change = _bring_back(change, line, wanted, lines)
+    if back <= ZERO:
+        return change, owed
+    covered, regained = _parts(back, wanted.covered, wanted.regained)
+    more = line.more(closed=back, settled=back, covered=-covered, reopened=-regained, regained=-regained)
+    return change.line_moved(more).moved("overage_closed", back), owed + back
+
+
+def _bring_back(change: Change, line: OverageLine, wanted: _Settling, lines: Lines) -> tuple[Decimal, Change]:
+    """Bring units back that bought ones paid for in a line: as if they had not, they pay for what else is owed since then.
+
+    That is what no payment was refunded for, the oldest line first, and then refunds; the rest is in its lots again. Return
+    how many came back.
+    """
+    left = wanted.covered
+    for other in change.lines_over(lines).values():
+        is_since = other.ends_at >= line.ends_at and other.key != line.key
+        paid = min(left, other.due - other.again(other.due)) if is_since and _has_room(change, other) else ZERO
+        if paid > ZERO:
+            change = _take_from_due(change, other.more(closed=-paid, covered=paid), paid)
+            change = change.moved("overage_covered", paid)
+            left -= paid
+    here = change.balance.overage
+    paid = min(left, here) if line.key != change.balance.line else ZERO
+    change = replace(change, balance=replace(change.balance, overage=here - paid))
+    change = _covered_here(change, lines, here, paid)
+    left += wanted.regained - paid
+    cleared = min(left, change.balance.refund_debt)
+    less = replace(change.balance, refund_debt=change.balance.refund_debt - cleared)
+    change = replace(change, balance=less).moved("clawed_back", cleared).moved("refund_cleared", cleared)
+    here = change.balance.overage
+    returned, change = _return_bought(change, left - cleared)
+    change = _covered_here(change, lines, here, here - change.balance.overage)
+    return wanted.covered + wanted.regained - (left - cleared - returned), change
 
 
 def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> Change:
@@ -253,21 +341,21 @@ def reopen_overage(change: Change, key: LineKey, quantity: Decimal, lines: Lines
         return change
     due = replace(change.balance, overage_due=change.balance.overage_due + reopened)
     change = replace(change, balance=due).line_moved(line.more(settled=-reopened, reopened=reopened))
-    given = _given(change)
+    left = _left(change)
     change = resume_overage(change.moved("overage_reopened", reopened, str(key)), lines)
-    # While given units are left there is no other overage: they have paid for these.
-    change = _given_to_reopened(change, lines, reopened, given - _given(change))
-    reopened_line = {key: lines[key]} if key in lines else NO_LINES
-    for grant in change.balance.active_grants:
-        if grant.is_bought:
-            change, less = _cover_due(change, grant, reopened_line)
-            change = _take_from_grant(change, grant.id, grant.remaining - less.remaining)
+    # While units are left there is no other overage: they have paid for these.
+    given, bought = (before - after for before, after in zip(left, _left(change), strict=True))
+    change = _given_to_reopened(change, lines, reopened, given)
+    if bought > ZERO:
+        change = change.line_moved(line.more(regained=bought))
     return _in_rank(change, lines)
 
 
-def _given(change: Change) -> Decimal:
-    """Return the units that are left of what nobody bought."""
-    return sum((grant.remaining for grant in change.balance.active_grants if not grant.is_bought), ZERO)
+def _left(change: Change) -> tuple[Decimal, Decimal]:
+    """Return the units that are left of what nobody bought, and of what was bought."""
+    grants = change.balance.active_grants
+    bought = sum((grant.remaining for grant in grants if grant.is_bought), ZERO)
+    return sum((grant.remaining for grant in grants), ZERO) - bought, bought
 
 
 def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) -> tuple[Change, Decimal]:
@@ -277,19 +365,12 @@ def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) 
     """
     change = change.burn()
     line = change.lines_over(lines).get(key) or OverageLine(key, change.balance.period.end)
-    paid_for = line.recovered(_owed(change, line))
-    if key == change.balance.line:
-        change = make_due(change, min(change.balance.overage, quantity), change.balance.period.end)
-        line = change.lines_over(lines).get(key, line)
-    owed = min(quantity, line.due)
-    if owed > ZERO:
-        change = _take_from_due(change, line.more(settled=owed, reopened=-min(owed, line.reopened)), owed)
-    returned, change = _return_bought(change, min(quantity - owed, paid_for))
-    if returned > ZERO:
-        change = change.line_moved(line.more(closed=returned, settled=returned, reopened=-returned))
-        change = change.moved("overage_closed", returned)
-    change = change.moved("overage_paid", owed + returned, str(key))
-    return (_in_rank(change, lines) if owed or returned else change), owed + returned
+    owed = _owed(change, line)
+    again = line.again(owed)
+    again, regained, due = _parts(quantity, again, line.regained, owed - again)
+    change, settled = _settle(change, line, _Settling(due, ZERO, again, regained), lines)
+    change = change.moved("overage_paid", settled, str(key))
+    return (_in_rank(change, lines) if settled else change), settled
 
 
 def _return_bought(change: Change, quantity: Decimal) -> tuple[Decimal, Change]:

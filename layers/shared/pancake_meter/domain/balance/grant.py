@@ -1,5 +1,6 @@
 """Grants: lots of units, and the order in which they burn."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,9 @@ MAX_GRANTS = 32
 
 GRANTS_NOT_SOLD = 8
 """Places among these that no sale fills."""
+
+SPENT_LOTS_KEPT = 4
+"""Lots that expire and are used up, and are kept all the same: units may come back to them (``adjust.pay_overage``)."""
 
 _LOT = "lot:"
 
@@ -75,6 +79,11 @@ class Grant:
         is_open_lot = self.id.startswith(_LOT) and self.expires_at is None
         return self.remaining > 0 or self.is_periodic or self.kind == "add_on" or is_open_lot
 
+    @property
+    def is_spent_lot(self) -> bool:
+        """Whether it is a lot that expires, all units of which are used."""
+        return self.id.startswith(_LOT) and self.expires_at is not None and self.remaining <= 0 < self.quantity
+
     def status_at(self, now: datetime) -> GrantStatus:
         """Return whether its units may be used at ``now``, only later, or are all gone."""
         if self.remaining <= 0:
@@ -108,6 +117,14 @@ def periodic_grant_id(kind: GrantKind, starts_at: datetime) -> str:
 def lot_id(kind: GrantKind, priority: int, expires_at: datetime | None) -> str:
     """Id of the one lot of this kind, priority and expiry."""
     return f"{_LOT}{kind}:{priority}:{timestamp(expires_at) if expires_at else 'never'}"
+
+
+def kept_grants(grants: Iterable[Grant], added_id: str) -> tuple[Grant, ...]:
+    """Return the grants that stay: those that are live, the one just added, and the spent lots that expire last."""
+    grants = tuple(grants)
+    spent = [(grant.expires_at or grant.starts_at, grant.id) for grant in grants if grant.is_spent_lot]
+    kept = {grant_id for _, grant_id in sorted(spent)[-SPENT_LOTS_KEPT:]}
+    return tuple(grant for grant in grants if grant.is_live or grant.id in {added_id, *kept})
 
 
 def burn_order(grant: Grant, period_end: datetime) -> tuple[int, bool, datetime, datetime, str]:

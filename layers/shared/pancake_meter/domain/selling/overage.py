@@ -5,9 +5,12 @@ The units of a line are numbered in the order in which they were used. Up to ``s
 due.
 
 **What a refunded payment settled is owed again**, and bought units may pay for it, after all else that they pay for: so it
-comes to the same whether the pack or the refund is told of first. A line counts its ``reopened`` units. As many of the units
-that it owes are such ones, and as far as it owes fewer, bought units have paid for them (``recovered``). A refund that takes
-bought units, of which none are left, takes these: they are owed once more, and are no debt (``adjust.claw_back``).
+comes to the same whether the pack or the refund is told of first. A line counts its ``reopened`` units, and of these the
+``regained`` ones, which bought units have paid for. A refund that takes bought units, of which none are left, takes these:
+they are owed once more, and are no debt (``adjust.claw_back``).
+
+**A payment for overage goes before bought units**, whichever of the two is told of first: it settles also those of its
+units that bought ones have paid for meanwhile, and these are there again. For that a line counts its ``covered`` units.
 
 **Money in parts is money at once.** A price always counts from the start of the line: units cost what all units of the line
 up to them cost, less what the units before them cost, exactly (``price_of``). A sale adds up the exact prices of its parts
@@ -66,6 +69,9 @@ class OverageLine:
     will: what was bought before then still pays for what is due here. ``prices``, by currency, are those of the plan when
     units of the line first became due, and stay. Only a line of earlier code, or of a plan without a price, has none.
     ``reopened`` units had a payment that was refunded, and no other payment, gift or grace has settled them since.
+    ``regained`` ones of them are not owed, since bought units have paid for them. ``covered`` units, no reopened ones among
+    them, were owed until bought units paid for them. Both are not in ``closed``. ``unkept`` is what the item of an earlier
+    version does not say of the regained ones: it is written with the next change.
     """
 
     key: LineKey
@@ -75,23 +81,25 @@ class OverageLine:
     forgiven: Decimal = _ZERO
     prices: Mapping[str, Price] | None = None
     reopened: Decimal = _ZERO
+    covered: Decimal = _ZERO
+    regained: Decimal = _ZERO
+    unkept: Decimal = _ZERO
 
     @property
     def due(self) -> Decimal:
         """Units of the line that are due and not paid."""
         return self.closed - self.settled
 
+    def again(self, owed: Decimal) -> Decimal:
+        """Return how many of the units that the line owes are reopened ones, if it owes so many."""
+        return min(owed, self.reopened - self.regained)
+
     def reopened_of(self, owed: Decimal, quantity: Decimal) -> Decimal:
         """Return how many of ``quantity`` units are reopened ones, of the ``owed`` of which they are paid: the last ones.
 
         So a payment and the refund of another one come to the same in either order.
         """
-        others = max(_ZERO, owed - self.reopened)
-        return max(_ZERO, min(quantity, owed) - others)
-
-    def recovered(self, owed: Decimal) -> Decimal:
-        """Return how many reopened units bought units have paid for, if the line owes so many."""
-        return max(_ZERO, self.reopened - owed)
+        return max(_ZERO, min(quantity, owed) - (owed - self.again(owed)))
 
     def more(
         self,
@@ -100,9 +108,19 @@ class OverageLine:
         settled: Decimal = _ZERO,
         forgiven: Decimal = _ZERO,
         reopened: Decimal = _ZERO,
+        covered: Decimal = _ZERO,
+        regained: Decimal = _ZERO,
     ) -> "OverageLine":
         """Return differences to this line."""
-        return replace(self, closed=closed, settled=settled, forgiven=forgiven, reopened=reopened)
+        return replace(
+            self,
+            closed=closed,
+            settled=settled,
+            forgiven=forgiven,
+            reopened=reopened,
+            covered=covered,
+            regained=regained,
+        )
 
     def plus(self, more: "OverageLine") -> "OverageLine":
         """Return the line with the differences added; the newer word on its end stands, and the older one on its prices."""
@@ -114,6 +132,8 @@ class OverageLine:
             forgiven=self.forgiven + more.forgiven,
             prices=self.prices or more.prices,
             reopened=self.reopened + more.reopened,
+            covered=self.covered + more.covered,
+            regained=self.regained + more.regained,
         )
 
 
@@ -202,7 +222,7 @@ def merged_line(lines: Sequence[OverageLine], segment: int) -> OverageLine:
         max(line.ends_at for line in lines),
         closed=quantity,
         prices={currency: lump_price(quantity, total) for currency, total in totals.items()},
-        reopened=sum((line.reopened_of(line.due, line.due) for line in lines), _ZERO),
+        reopened=sum((line.again(line.due) for line in lines), _ZERO),
     )
 
 

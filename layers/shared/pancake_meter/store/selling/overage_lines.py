@@ -45,9 +45,12 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
         sets += ", prices = if_not_exists(prices, :prices)"
         values[":prices"] = {currency: price_item(price) for currency, price in more.prices.items()}
     adds = "closed :closed, settled :settled, forgiven :forgiven"
-    if more.reopened:
-        adds += ", reopened :reopened"
-        values[":reopened"] = more.reopened
+    if more.reopened or more.regained or more.unkept:
+        adds += ", reopened :reopened, regained :regained"
+        values |= {":reopened": more.reopened, ":regained": more.regained + more.unkept}
+    if more.covered:
+        adds += ", covered :covered"
+        values[":covered"] = more.covered
     expression = f"SET {sets} ADD {adds}"
     return Update(overage_line_key(customer_id, meter, more.key), expression, None, values, names)
 
@@ -116,6 +119,9 @@ def line_key(item: Mapping[str, Any]) -> LineKey:
 
 
 def _line(item: Item) -> OverageLine:
+    """Return the line of an item. An earlier version did not say how many of the reopened units it does not owe."""
+    reopened = item.get("reopened", _NONE)
+    unkept = max(_NONE, reopened - (item["closed"] - item["settled"])) if "regained" not in item else _NONE
     return OverageLine(
         key=line_key(item),
         ends_at=from_ms(item["ends_at"]),
@@ -125,5 +131,8 @@ def _line(item: Item) -> OverageLine:
         prices={currency: price_from_item(price) for currency, price in item["prices"].items()}
         if "prices" in item
         else None,
-        reopened=item.get("reopened", _NONE),
+        reopened=reopened,
+        covered=item.get("covered", _NONE),
+        regained=item.get("regained", unkept),
+        unkept=unkept,
     )
