@@ -7,14 +7,22 @@ again as the overage that they were, and are no debt: a debt is only what was us
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.balance.advance import advance
+from pancake_meter.domain.balance.adjust import add_grant
+from pancake_meter.domain.balance.advance import advance, open_balance
+from pancake_meter.domain.balance.balance import ZERO, Term
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.credit import bought_lot
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES, LineKey, OverageLine
 from tests.support.paying_customer import DAY, MONTH, PLAN, START, Back, Customer, Overage, Pack, Told
 
 
@@ -215,7 +223,13 @@ def test_a_change_moves_only_as_many_lines_as_it_has_room_for(more: int) -> None
     many = MAX_CHANGED_LINES + 3
     keys = [LineKey(START + number * MONTH, "pro") for number in range(2 * many)]
     lines = {
-        key: OverageLine(key, key.period_start + MONTH, closed=Decimal(number < many), reopened=Decimal(1))
+        key: OverageLine(
+            key,
+            key.period_start + MONTH,
+            closed=Decimal(number < many),
+            reopened=Decimal(1),
+            regained=Decimal(number >= many),
+        )
         for number, key in enumerate(keys)
     }
     lot = bought_lot("top_up", Decimal(many), 90, START, None)

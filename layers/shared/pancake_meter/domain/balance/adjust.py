@@ -321,7 +321,7 @@ def _bring_back(change: Change, line: OverageLine, wanted: _Settling, lines: Lin
     left += wanted.regained - paid
     cleared = min(left, change.balance.refund_debt)
     less = replace(change.balance, refund_debt=change.balance.refund_debt - cleared)
-    change = replace(change, balance=less).moved("clawed_back", cleared).moved("refund_cleared", cleared)
+    change = replace(change, balance=less).moved("clawed_back", cleared, str(line.key)).moved("refund_cleared", cleared)
     here = change.balance.overage
     returned, change = _return_bought(change, left - cleared)
     change = _covered_here(change, lines, here, here - change.balance.overage)

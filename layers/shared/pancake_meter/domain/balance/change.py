@@ -56,12 +56,17 @@ class Change:
         return replace(self, movements=(*self.movements, Movement(kind, quantity, reference)))
 
     def line_moved(self, more: OverageLine) -> Self:
-        """Return the change with differences added to a line. Units of the open period's line are spent."""
+        """Return the change with differences added to a line. Units of the open period's line are spent.
+
+        Differences that come to nothing are no longer there: no line is written for them.
+        """
         known = self.lines.get(more.key)
+        whole = known.plus(more) if known else more
+        others = {key: line for key, line in self.lines.items() if key != more.key}
         is_open = more.key == self.balance.line
         spent = max(ZERO, self.balance.spent + more.closed) if is_open else self.balance.spent
         balance = replace(self.balance, spent=spent, reopened=self.balance.reopened + more.reopened)
-        return replace(self, balance=balance, lines={**self.lines, more.key: known.plus(more) if known else more})
+        return replace(self, balance=balance, lines={**others, more.key: whole} if whole.moves else others)
 
     def at_prices(self, prices_of: Callable[[str | None], Mapping[str, Price]]) -> Self:
         """Return the change with the prices fixed of the lines whose units it makes due without any, by the line's plan."""

@@ -90,6 +90,12 @@ class OverageLine:
         """Units of the line that are due and not paid."""
         return self.closed - self.settled
 
+    @property
+    def moves(self) -> bool:
+        """Whether differences to a line change it, or there is something of it yet to be written."""
+        figures = (self.closed, self.settled, self.forgiven, self.reopened, self.covered, self.regained, self.unkept)
+        return any(figures)
+
     def again(self, owed: Decimal) -> Decimal:
         """Return how many of the units that the line owes are reopened ones, if it owes so many."""
         return min(owed, self.reopened - self.regained)
