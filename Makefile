@@ -15,6 +15,8 @@ ARCHITECTURE ?= arm64
 SOURCES := clients examples layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
+# Python may keep its byte code, whatever the shell says: the stack and the tests start hundreds of Pythons.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 SHARING_THE_STACK = "tests/e2e/"
+WITH_THEIR_OWN = ("tests/e2e/test_launch.py", "tests/e2e/test_litellm_routes.py", "tests/e2e/test_transcript.py")
+"""Modules beside them that start what they need themselves."""
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
 
 # A deadline measures the machine, not the code: a shared machine would make good tests flicker.
@@ -45,10 +47,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests are given to workers one by one, but those that share the local stack all go to one worker."""
+    """Tests are given to workers one by one, but those that share something long in the making all go to one worker.
+
+    What has the most tests is begun first (``--dist loadscope`` sorts): the local stack, then the modules with their own.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the local stack" if nodeid.startswith(SHARING_THE_STACK) else nodeid
+        module, _, _ = nodeid.partition("::")
+        if module in WITH_THEIR_OWN:
+            return module
+        return "the local stack" if module.startswith(SHARING_THE_STACK) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
