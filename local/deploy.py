@@ -125,7 +125,7 @@ def read_stack(ministack: MiniStack) -> DeployedStack:
 
 def _sam(action: str) -> tuple[str, ...]:
     # A file of deployment settings is for AWS; no section of it has this name.
-    return (str(Path(sys.executable).with_name("sam")), action, "--config-env", NO_CONFIG_ENVIRONMENT)
+    return (sys.executable, "-m", "local.sam", action, "--config-env", NO_CONFIG_ENVIRONMENT)
 
 
 def _overrides(parameters: Mapping[str, str]) -> tuple[str, ...]:

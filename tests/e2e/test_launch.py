@@ -91,7 +91,8 @@ class Launch:
 
     def with_catalog(self, text: str) -> str:
         """Make a profile whose catalog has this text; return its name."""
-        file = self.folder / "other.toml"
+        # A name of its own: this process keeps what it has read of a file.
+        file = self.folder / f"{uuid4().hex}.toml"
         file.write_text(text)
         self.must("login", "--profile", "other", "--ready", json.dumps({**self.ready, "catalog_path": str(file)}))
         self.must("use", "default")
