@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -103,9 +103,15 @@ class Launch:
         return next(each for each in self.must("catalog", "show")["products"] if each["name"] == name)
 
 
-def command(folder: Path, private_key: str, *arguments: str, ahead: timedelta | None = None, **variables: str) -> Ran:
+def command(
+    folder: Path,
+    private_key: str,
+    *arguments: str,
+    ahead: timedelta | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Ran:
     """Run ``pancake-meter`` as somebody whose settings are in ``folder``."""
-    environ = {"WAFFO_PRIVATE_KEY": private_key, **variables}
+    environ = {"WAFFO_PRIVATE_KEY": private_key, **(variables or {})}
     done = run_here(*arguments, folder=folder, environ=environ, ahead=ahead)
     return Ran(done.status, done.answer)
 
@@ -124,11 +130,11 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
             "WAFFO_ENVIRONMENT": "test",
             "CATALOG_PATH": str(catalog),
         }
-        missing = command(folder, private_key, "catalog", "diff", **seller)
+        missing = command(folder, private_key, "catalog", "diff", variables=seller)
         assert (missing.status, len(missing.answer["differences"])) == (1, 7), "six products and their group"
-        pushed = command(folder, private_key, "catalog", "push", "--publish", **seller)
+        pushed = command(folder, private_key, "catalog", "push", "--publish", variables=seller)
         assert {step["do"] for step in pushed.answer["steps"]} == {"create"}, pushed
-        assert command(folder, private_key, "catalog", "diff", **seller).answer["differences"] == []
+        assert command(folder, private_key, "catalog", "diff", variables=seller).answer["differences"] == []
         with running_stack(folder, private_key, seller) as ready:
             logged_in = command(
                 folder, private_key, "login", "--ready", json.dumps({**ready, "catalog_path": str(catalog)})
