@@ -40,6 +40,7 @@ from local.waffo import PRIVATE_KEY_FILE, WaffoConnection, connect_waffo, start_
 from local.warm import warm
 from pancake_meter.domain.access.api_key import mode_of_environment
 
+STEPS = 4
 WATCH_SECONDS = 1.0
 STOP_SECONDS_MAX = 5
 BACKLOG = 128
@@ -80,14 +81,14 @@ def run(settings: Settings, listener: socket.socket) -> None:
         # They come up while the sources are built: one build for all stacks of this checkout.
         simulator = start_simulator(children, waffo, settings, webhook_url, clock_file(temporary))
         with ExitStack() as building:
-            with _told("build what has changed"):
+            with _told(1, "build what has changed"):
                 folder = building.enter_context(built(children, STATE / "sam"))
-            with _told("wait for MiniStack"):
+            with _told(2, "wait for MiniStack"):
                 wait_for_ministack(process, stack_port)
-            with _told("deploy"):
+            with _told(3, "deploy"):
                 make_bucket(ministack)
                 deploy(children, ministack, folder, _parameters(ministack, settings, waffo, api_url))
-        with _told("make the routes and a key"):
+        with _told(4, "make the routes and a key"):
             stack = read_stack(ministack)
             import_routes(ministack, stack)
             table = stack.outputs["TableName"]
@@ -212,12 +213,12 @@ def _cleared(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(step: str) -> Iterator[None]:
+def _told(number: int, step: str) -> Iterator[None]:
     """Say on stderr that a step begins, and how long it took; stdout has the `ready` line alone."""
     started = time.monotonic()
-    _tell(f"{step} ...")
+    _tell(f"{number} of {STEPS}, {step} ...")
     yield
-    _tell(f"{step}: {time.monotonic() - started:.1f} s")
+    _tell(f"{number} of {STEPS}, {step}: {time.monotonic() - started:.1f} s")
 
 
 def _tell(text: str) -> None:

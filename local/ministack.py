@@ -19,6 +19,7 @@ from typing import Any
 from ministack.services import apigateway, lambda_svc
 
 from local.errors import LocalStackError
+from local.sam import read_in_c
 
 _LAYER_FOLDER_PREFIX = "layer_"
 """How MiniStack names the folder of a worker into which it unpacks one of its layers."""
@@ -96,6 +97,7 @@ def route_preflights() -> None:
 
 
 if __name__ == "__main__":
+    read_in_c()
     route_preflights()
     zipfile.ZipFile = _ZipFile  # type: ignore[misc]
     _resolve = lambda_svc._resolve_layer_zip  # noqa: SLF001 - it has no other handle

@@ -7,7 +7,7 @@ import yaml
 
 
 def read_in_c() -> None:
-    """Have YAML read by libyaml, where PyYAML brings it. To be called before the SAM CLI is imported."""
+    """Have YAML read by libyaml, where PyYAML brings it. To be called before whoever reads it is imported."""
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
 
 
