@@ -12,9 +12,13 @@ AUDIT_UP_TO_DATE := .venv-audit/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
+# One more than 2 cores: tests wait for timeouts, and for the local stack.
+TEST_WORKERS ?= 3
 SOURCES := clients examples layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
+# Python may keep its byte code, whatever the shell says: the stack and the tests start hundreds of Pythons.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean
@@ -27,7 +31,7 @@ run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data
 
 test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope $(ARGS)
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)
 	$(BIN)/python -m pytest -m load tests/integration/overage $(ARGS)

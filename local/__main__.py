@@ -9,18 +9,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
-from local.deploy import STACK_NAME, build, deploy, read_stack
+from local import STATE
+from local.deploy import STACK_NAME, built, deploy, read_stack
 from local.errors import LocalStackError
 from local.front import WEBHOOK_PATH, Behind, create_front
-from local.moved_clock import clock_file, move_function_clocks
+from local.moved_clock import clock_file
 from local.ports import HOST, free_port, listen
 from local.processes import Children
 from local.routes import import_routes
@@ -33,12 +34,13 @@ from local.seed import (
     seed_api_key,
 )
 from local.settings import Settings, read_settings
-from local.stack import start_ministack, wait_for_ministack
+from local.stack import MiniStack, start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
-from local.waffo import PRIVATE_KEY_FILE, connect_waffo, start_simulator
+from local.waffo import PRIVATE_KEY_FILE, WaffoConnection, connect_waffo, start_simulator, wait_for_simulator
 from local.warm import warm
 from pancake_meter.domain.access.api_key import mode_of_environment
 
+STEPS = 4
 WATCH_SECONDS = 1.0
 STOP_SECONDS_MAX = 5
 BACKLOG = 128
@@ -73,54 +75,27 @@ def run(settings: Settings, listener: socket.socket) -> None:
     waffo = connect_waffo(settings.waffo, data, waffo_port)
     # Cleared last: the functions' unpacked layers are large, and of no use to the next run.
     with _cleared(temporary), Children(state / "logs") as children:
-        with _told("start MiniStack and build"):
-            ministack, process = start_ministack(
-                children, stack_port, data / "ministack", temporary, enforce_iam=settings.enforce_iam
-            )
-            build(children, state / "sam")
-            move_function_clocks(state / "sam")
-            wait_for_ministack(process, stack_port)
-        with _told("deploy"):
-            make_bucket(ministack)
-            parameters = {
-                "WaffoEnvironment": settings.waffo.environment,
-                "WaffoStoreId": settings.waffo.store_id,
-                "WaffoMerchantId": settings.waffo.merchant_id,
-                "WaffoPrivateKeySecretArn": put_secret(ministack, PRIVATE_KEY_SECRET, waffo.private_key),
-                "WaffoApiUrl": waffo.api_url,
-                "WaffoWebhookTestPublicKey": waffo.webhook_test_public_key,
-                "WaffoWebhookProdPublicKey": waffo.webhook_prod_public_key,
-                "WaffoWebhookPublicKey": settings.waffo.webhook_public_key,
-                "CheckoutSuccessUrl": settings.checkout_success_url,
-                "BrowserOrigins": settings.browser_origins,
-                "PublicBaseUrl": api_url,
-                "CatalogPath": str(settings.catalog_path),
-                "LogLevel": settings.log_level,
-                "Observability": "none",
-            }
-            if settings.openmeter is not None:
-                put_secret(ministack, OPENMETER_KEY_SECRET, settings.openmeter.api_key)
-                parameters |= {
-                    "OpenMeterBaseUrl": settings.openmeter.base_url,
-                    "OpenMeterKeySecret": OPENMETER_KEY_SECRET,
-                }
-            if settings.litellm is not None:
-                put_secret(ministack, LITELLM_KEY_SECRET, settings.litellm.api_key)
-                parameters |= {
-                    "LiteLLMBaseUrl": settings.litellm.base_url,
-                    "LiteLLMKeySecret": LITELLM_KEY_SECRET,
-                }
-            deploy(children, ministack, state / "sam", parameters)
+        ministack, process = start_ministack(
+            children, stack_port, data / "ministack", temporary, enforce_iam=settings.enforce_iam
+        )
+        # They come up while the sources are built: one build for all stacks of this checkout.
+        simulator = start_simulator(children, waffo, settings, webhook_url, clock_file(temporary))
+        with ExitStack() as building:
+            with _told(1, "build what has changed"):
+                folder = building.enter_context(built(children, STATE / "sam"))
+            with _told(2, "wait for MiniStack"):
+                wait_for_ministack(process, stack_port)
+            with _told(3, "deploy"):
+                make_bucket(ministack)
+                deploy(children, ministack, folder, _parameters(ministack, settings, waffo, api_url))
+        with _told(4, "make the routes and a key"):
             stack = read_stack(ministack)
             import_routes(ministack, stack)
-        with _told("start every function"):
-            warm(ministack, stack)
-        with _told("seed and start the Waffo simulator"):
             table = stack.outputs["TableName"]
             mode = mode_of_environment("prod" if settings.waffo.environment == "prod" else "test")
             api_key = seed_api_key(ministack, table, mode, data / "api-key")
-            if waffo.simulator is not None:
-                start_simulator(children, waffo.simulator, settings, webhook_url, clock_file(temporary))
+            if simulator is not None:
+                wait_for_simulator(simulator, waffo_port)
         answer = {
             "api_url": api_url,
             "webhook_url": webhook_url,
@@ -146,8 +121,35 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
         behind = Behind(ministack.endpoint_url, stack.outputs["HttpApiId"], stack.outputs["WebhookUrl"])
         front = create_front(behind, announce, in_flight_max=settings.in_flight_max)
-        asyncio.run(_serve(front, listener, children))
+        asyncio.run(_serve(front, listener, children, lambda is_wanted: warm(ministack, stack, is_wanted)))
         _tell("stopping")
+
+
+def _parameters(ministack: MiniStack, settings: Settings, waffo: WaffoConnection, api_url: str) -> Mapping[str, str]:
+    """Return the parameters of the template; the secrets that they name are put in their place."""
+    parameters = {
+        "WaffoEnvironment": settings.waffo.environment,
+        "WaffoStoreId": settings.waffo.store_id,
+        "WaffoMerchantId": settings.waffo.merchant_id,
+        "WaffoPrivateKeySecretArn": put_secret(ministack, PRIVATE_KEY_SECRET, waffo.private_key),
+        "WaffoApiUrl": waffo.api_url,
+        "WaffoWebhookTestPublicKey": waffo.webhook_test_public_key,
+        "WaffoWebhookProdPublicKey": waffo.webhook_prod_public_key,
+        "WaffoWebhookPublicKey": settings.waffo.webhook_public_key,
+        "CheckoutSuccessUrl": settings.checkout_success_url,
+        "BrowserOrigins": settings.browser_origins,
+        "PublicBaseUrl": api_url,
+        "CatalogPath": str(settings.catalog_path),
+        "LogLevel": settings.log_level,
+        "Observability": "none",
+    }
+    if settings.openmeter is not None:
+        put_secret(ministack, OPENMETER_KEY_SECRET, settings.openmeter.api_key)
+        parameters |= {"OpenMeterBaseUrl": settings.openmeter.base_url, "OpenMeterKeySecret": OPENMETER_KEY_SECRET}
+    if settings.litellm is not None:
+        put_secret(ministack, LITELLM_KEY_SECRET, settings.litellm.api_key)
+        parameters |= {"LiteLLMBaseUrl": settings.litellm.base_url, "LiteLLMKeySecret": LITELLM_KEY_SECRET}
+    return parameters
 
 
 class _Server(uvicorn.Server):
@@ -159,20 +161,30 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(front: Starlette, listener: socket.socket, children: Children) -> None:
-    """Serve until a signal comes. Raises `LocalStackError` when a child ends on its own."""
+async def _serve(
+    front: Starlette, listener: socket.socket, children: Children, warm_up: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Serve until a signal comes, and warm up meanwhile.
+
+    Raises `LocalStackError` when a child ends on its own, or a function cannot start.
+    """
     server = _Server(uvicorn.Config(front, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS_MAX))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    warming = asyncio.create_task(asyncio.to_thread(warm_up, lambda: not server.should_exit))
     while not serving.done():
         ended = children.first_ended()
         if ended is not None:
             server.should_exit = True
             await serving
             raise LocalStackError(f"{ended.name} ended with status {ended.process.returncode}; its log: {ended.log}")
+        if warming.done() and warming.exception() is not None:
+            server.should_exit = True
+            break
         await asyncio.wait({serving}, timeout=WATCH_SECONDS)
     await serving
+    await warming
 
 
 @contextmanager
@@ -201,11 +213,12 @@ def _cleared(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(step: str) -> Iterator[None]:
-    """Say on stderr how long a step took; stdout has the `ready` line alone."""
+def _told(number: int, step: str) -> Iterator[None]:
+    """Say on stderr that a step begins, and how long it took; stdout has the `ready` line alone."""
     started = time.monotonic()
+    _tell(f"{number} of {STEPS}, {step} ...")
     yield
-    _tell(f"{step}: {time.monotonic() - started:.1f} s")
+    _tell(f"{number} of {STEPS}, {step}: {time.monotonic() - started:.1f} s")
 
 
 def _tell(text: str) -> None:

@@ -1,14 +1,18 @@
-"""Builds and deploys template.yaml with the real SAM CLI, into MiniStack."""
+"""Builds and deploys template.yaml with the real SAM CLI, into MiniStack. What has not changed is not built again."""
 
+import fcntl
+import hashlib
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local import ROOT
+from local.moved_clock import move_function_clocks
 from local.processes import Children
 from local.stack import DUMMY_CREDENTIAL, REGION, MiniStack
 
@@ -17,6 +21,14 @@ ARTIFACTS_BUCKET = "pancake-meter-artifacts"
 BUILD_SECONDS_MAX = 300.0
 DEPLOY_SECONDS_MAX = 180.0
 NO_CONFIG_ENVIRONMENT = "local"
+BUILT_FROM = (
+    *("functions", "layers", "template.yaml", "observability.yaml", "requirements-dev.txt"),
+    *("tools/build.py", "tools/cfn_template.py", "local/function_clock.py", "local/moved_clock.py", "local/deploy.py"),
+)
+"""All that a build depends on, but for the Python and the processor of this machine."""
+
+DEPLOY_POLL_SECONDS = 0.2
+"""How often ``sam deploy`` looks how far it is; by itself every 5 seconds."""
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -39,19 +51,54 @@ def architecture() -> str:
     return _ARCHITECTURES[platform.machine().lower()]
 
 
-def build(children: Children, folder: Path) -> None:
-    """Build as for AWS, for this Python and with this machine's wheels, into `folder`. Raises `LocalStackError`."""
+@contextmanager
+def built(children: Children, folder: Path) -> Iterator[Path]:
+    """Give `folder` with the sources built as they are now, for this Python and with this machine's wheels.
+
+    Stacks may share it: while one of them is in here, no other builds other sources into it. Raises `LocalStackError`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted, record = fingerprint(ROOT), folder / "built-from"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        while not _says(record, wanted):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _says(record, wanted):
+                record.unlink(missing_ok=True)
+                _build(children, folder)
+                move_function_clocks(folder)
+                record.write_text(wanted, encoding="ascii")
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield folder
+
+
+def fingerprint(root: Path) -> str:
+    """Return a hash of all that a build below `root` depends on."""
+    found = hashlib.sha256(f"{runtime()} {architecture()} {sys.version}".encode())
+    for name in BUILT_FROM:
+        path = root / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.suffix != ".pyc":
+                content = hashlib.sha256(file.read_bytes()).hexdigest()
+                found.update(f"{file.relative_to(root)} {content}\n".encode())
+    return found.hexdigest()
+
+
+def _says(record: Path, wanted: str) -> bool:
+    return record.exists() and record.read_text(encoding="ascii") == wanted
+
+
+def _build(children: Children, folder: Path) -> None:
     command = (
         *(sys.executable, "-m", "tools.build", "--native", "--runtime", runtime(), "--architecture", architecture()),
         *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
     )
-    # `sam build` keeps what layers depend on below its working folder: two stacks must not share it.
-    folder.mkdir(parents=True, exist_ok=True)
+    # `sam build` keeps what layers depend on below its working folder: two stacks must not share it at the same time.
     children.run("sam-build", command, {**_sam_environment(None), "PYTHONPATH": str(ROOT)}, BUILD_SECONDS_MAX, folder)
 
 
 def deploy(children: Children, ministack: MiniStack, folder: Path, parameters: Mapping[str, str]) -> None:
-    """Run `sam deploy` of what `build` left in `folder`. Raises `LocalStackError`."""
+    """Run `sam deploy` of what is `built` in `folder`. Raises `LocalStackError`."""
     overrides = _overrides({**parameters, "Runtime": runtime(), "Architecture": architecture()})
     command = (
         *_sam("deploy"),
@@ -78,7 +125,7 @@ def read_stack(ministack: MiniStack) -> DeployedStack:
 
 def _sam(action: str) -> tuple[str, ...]:
     # A file of deployment settings is for AWS; no section of it has this name.
-    return (str(Path(sys.executable).with_name("sam")), action, "--config-env", NO_CONFIG_ENVIRONMENT)
+    return (sys.executable, "-m", "local.sam", action, "--config-env", NO_CONFIG_ENVIRONMENT)
 
 
 def _overrides(parameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -97,6 +144,7 @@ def _sam_environment(ministack: MiniStack | None) -> Mapping[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": str(DEPLOY_POLL_SECONDS),
     }
     if ministack is not None:
         environment["AWS_ENDPOINT_URL"] = ministack.endpoint_url

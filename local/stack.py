@@ -108,7 +108,6 @@ def start_ministack(
         "STATE_DIR": str(data_folder),
         "S3_DATA_DIR": str(data_folder / "s3"),
         "TMPDIR": str(temporary_folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "AUTH": str(enforce_iam).lower(),
         CLOCK_FILE_VARIABLE: str(clock_file(temporary_folder)),
     }

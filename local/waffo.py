@@ -61,9 +61,12 @@ def connect_waffo(settings: WaffoSettings, folder: Path, port: int) -> WaffoConn
 
 
 def start_simulator(
-    children: Children, simulator: Simulator, settings: Settings, webhook_url: str, clock_file: Path
-) -> Child:
-    """Start the simulator and wait until it answers; it tells its clock in `clock_file`. Raises `LocalStackError`."""
+    children: Children, connection: WaffoConnection, settings: Settings, webhook_url: str, clock_file: Path
+) -> Child | None:
+    """Start the simulator, if Waffo is one; it is not ready yet. It tells its clock in `clock_file`."""
+    simulator = connection.simulator
+    if simulator is None:
+        return None
     waffo = settings.waffo
     command = (
         *(sys.executable, "-m", "local.waffo_simulator", "--host", HOST, "--port", str(simulator.port)),
@@ -74,9 +77,12 @@ def start_simulator(
         *("--webhook-url", webhook_url, "--catalog", str(settings.catalog_path)),
         *("--base-url", f"http://{HOST}:{simulator.port}", "--clock-file", str(clock_file)),
     )
-    child = children.start("waffo-simulator", command, minimal_environment())
-    wait_until(lambda: is_open(simulator.port), child, START_SECONDS_MAX)
-    return child
+    return children.start("waffo-simulator", command, minimal_environment())
+
+
+def wait_for_simulator(child: Child, port: int) -> None:
+    """Wait until the simulator answers. Raises `LocalStackError`."""
+    wait_until(lambda: is_open(port), child, START_SECONDS_MAX)
 
 
 def _public_key(private_key: str, name: str, encoding: Encoding) -> bytes:

@@ -1,9 +1,9 @@
-"""Starts every function before the first request does: a function that cannot start is told of now, and a first burst of
-requests meets warm workers.
+"""Starts every function while the stack is already serving: a function that cannot start is told of now, and most first
+requests meet a warm worker.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,9 @@ from local.errors import LocalStackError
 from local.stack import MiniStack
 
 ALIAS_TYPE = "AWS::Lambda::Alias"
-WORKERS_PER_FUNCTION = 2
+AT_ONCE = 2
+"""Each takes a second of processor time; those who ask already come first."""
+
 ANSWER_BYTES_MAX = 100_000
 # A request for a page that no function has, and a message that carries nothing: read, and nothing touched. Who wants neither
 # ignores both.
@@ -35,8 +37,8 @@ HARMLESS_REQUEST: Mapping[str, Any] = {
 }
 
 
-def warm(ministack: MiniStack, stack: DeployedStack) -> None:
-    """Start workers of each function. Raises `LocalStackError` when one fails, with the reason."""
+def warm(ministack: MiniStack, stack: DeployedStack, is_wanted: Callable[[], bool]) -> None:
+    """Start a worker of each function while that `is_wanted`. Raises `LocalStackError` when one fails, with the reason."""
     names = [
         stack.physical_ids[logical_id]
         for logical_id, resource in stack.processed_template["Resources"].items()
@@ -47,15 +49,15 @@ def warm(ministack: MiniStack, stack: DeployedStack) -> None:
     payload = json.dumps(HARMLESS_REQUEST).encode()
 
     def start(name: str) -> str | None:
+        if not is_wanted():
+            return None
         answer = client.invoke(FunctionName=name, Payload=payload)
         if not answer.get("FunctionError"):
             return None
         error = json.loads(answer["Payload"].read(ANSWER_BYTES_MAX))
         return f"{name} does not start: {error.get('errorType')}: {error.get('errorMessage')}"
 
-    with ThreadPoolExecutor(WORKERS_PER_FUNCTION) as pool:
-        # One function after the other, so that the calls of one are in flight together and take separate workers.
-        for name in names:
-            errors = {error for error in pool.map(start, [name] * WORKERS_PER_FUNCTION) if error is not None}
-            if errors:
-                raise LocalStackError("\n".join(sorted(errors)))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        errors = {error for error in pool.map(start, names) if error is not None}
+    if errors:
+        raise LocalStackError("\n".join(sorted(errors)))

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 SHARING_THE_STACK = "tests/e2e/"
+WITH_THEIR_OWN = ("tests/e2e/test_launch.py", "tests/e2e/test_litellm_routes.py", "tests/e2e/test_transcript.py")
+"""Modules beside them that start what they need themselves."""
+SPLIT_REPORTS_MIN = 3000
+"""A run of a few tests is not split: its durations are its own."""
+SPLIT_MODULES = 12
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
 
 # A deadline measures the machine, not the code: a shared machine would make good tests flicker.
@@ -45,15 +51,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests are given to workers one by one, but those that share the local stack all go to one worker."""
+    """Tests are given to workers one by one, but those that share something long in the making all go to one worker.
+
+    What has the most tests is begun first (``--dist loadscope`` sorts): the local stack, then the modules with their own.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the local stack" if nodeid.startswith(SHARING_THE_STACK) else nodeid
+        module, _, _ = nodeid.partition("::")
+        if module in WITH_THEIR_OWN:
+            return module
+        return "the local stack" if module.startswith(SHARING_THE_STACK) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Have the local stack started once (``--dist loadgroup`` is deaf to its own marks under pytest 9)."""
     return _OneStack(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell where the time went: by kind of test, by worker, and the modules that took most."""
+    reports = [
+        report for of_kind in terminalreporter.stats.values() for report in of_kind if hasattr(report, "duration")
+    ]
+    if len(reports) < SPLIT_REPORTS_MIN:
+        return
+    kinds, workers, modules = Counter[str](), Counter[str](), Counter[str]()
+    for report in reports:
+        module = report.nodeid.partition("::")[0]
+        kinds[module.split("/")[1]] += report.duration
+        modules[module] += report.duration
+        workers[getattr(report, "worker_id", "this process")] += report.duration
+    terminalreporter.section("where the time went")
+    for of_what in (kinds, workers):
+        terminalreporter.line(", ".join(f"{name} {seconds:.0f} s" for name, seconds in of_what.most_common()))
+    for module, seconds in modules.most_common(SPLIT_MODULES):
+        terminalreporter.line(f"{seconds:6.1f} s  {module}")
 
 
 @pytest.fixture(autouse=True)

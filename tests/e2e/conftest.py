@@ -122,7 +122,8 @@ def fresh_stack(state: Path, **variables: str) -> Iterator[dict[str, Any]]:
         "PORT": str(free_port()),
         "LOCAL_STATE_DIR": str(state),
         "PYTHONUNBUFFERED": "1",
-        "IN_FLIGHT_MAX": "20",
+        # Each request at once takes a worker of its own, and each worker a second of processor time to start.
+        "IN_FLIGHT_MAX": "8",
         "CHECKOUT_SUCCESS_URL": SHOP,
         "LITELLM_BASE_URL": f"http://127.0.0.1:{free_port()}",
         "LITELLM_API_KEY": fake_litellm.KEY,

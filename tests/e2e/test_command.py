@@ -1,16 +1,14 @@
 """``pancake-meter`` on the local stack: from the ready line to a day's work, by the command alone. Issue 14, point 7."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Stack
+from tests.e2e.conftest import Stack
+from tests.support.cli_here import run_here
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -19,26 +17,12 @@ Command = Callable[..., Any]
 
 @pytest.fixture
 def command(stack: Stack, tmp_path: Path) -> Command:
-    """Run the command in a process of its own, logged in to the stack; return its JSON."""
-    folders = ("clients/cli/src", "clients/python/src", "layers/shared")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PANCAKE_", "WAFFO_"))},
-        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in folders),
-        "XDG_CONFIG_HOME": str(tmp_path),
-    }
-    program = "from pancake_meter_cli.main import main; main()"
+    """Run the command, logged in to the stack; return its JSON."""
 
     def run(*arguments: str, status: int = 0) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-c", program, *arguments, "--json"],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, (arguments, done.stdout, done.stderr)
-        return json.loads(done.stdout or done.stderr)
+        done = run_here(*arguments, folder=tmp_path, environ={})
+        assert done.status == status, (arguments, done)
+        return done.answer
 
     run("login", "--ready", f"ready {json.dumps(stack.ready)}")
     return run

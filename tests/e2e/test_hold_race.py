@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Stack
 
-ROUNDS = 10
+ROUNDS = 5
 """The fifty rounds run in process (tests/integration/core/test_races.py); these show that HTTP and Lambda change nothing."""
 CLIENTS = 20
 REPEATS_MAX = 5

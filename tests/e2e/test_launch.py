@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,8 @@ from local.stack import DUMMY_CREDENTIAL, REGION
 from pancake_meter.waffo.keys import load_private_key
 from pancake_meter_cli.profiles import Profile
 from pancake_meter_cli.waffo import EVENT_TYPES, Waffo, waffo_of
-from tests.e2e.conftest import CONFIGURATION, ROOT, started_stack
+from tests.e2e.conftest import ROOT, started_stack
+from tests.support.cli_here import run_here
 from tests.support.dynoxide import free_port
 from tests.support.waffo_simulator import MERCHANT_ID, STORE_ID
 
@@ -36,15 +38,6 @@ CATALOG = ROOT / "layers" / "catalog" / "catalog.toml"
 PROBE = "pancake-meter-doctor"
 ELSEWHERE = "https://old.example.com/webhooks/waffo"
 MORE_THAN_ENOUGH = "999999999999999"
-PROGRAM = "from pancake_meter_cli.main import main; main()"
-FAST_CLOCK = """
-from datetime import datetime, timedelta
-import pancake_meter_cli.api as api
-class Fast(datetime):
-    @classmethod
-    def now(cls, zone=None): return datetime.now(zone) + timedelta(minutes=6)
-api.datetime = Fast
-"""
 Json = dict[str, Any]
 
 
@@ -79,9 +72,9 @@ class Launch:
     first_doctor: Ran
     """What ``doctor --launch`` found before anything was connected or sold."""
 
-    def command(self, *arguments: str, before: str = "") -> Ran:
-        """Run the command in a process of its own."""
-        return command(self.folder, self.private_key, *arguments, before=before)
+    def command(self, *arguments: str, ahead: timedelta | None = None) -> Ran:
+        """Run the command, on a clock that is so far ``ahead``."""
+        return command(self.folder, self.private_key, *arguments, ahead=ahead)
 
     def must(self, *arguments: str) -> Json:
         """Run the command, which must do what it is told; return its answer."""
@@ -98,7 +91,8 @@ class Launch:
 
     def with_catalog(self, text: str) -> str:
         """Make a profile whose catalog has this text; return its name."""
-        file = self.folder / "other.toml"
+        # A name of its own: this process keeps what it has read of a file.
+        file = self.folder / f"{uuid4().hex}.toml"
         file.write_text(text)
         self.must("login", "--profile", "other", "--ready", json.dumps({**self.ready, "catalog_path": str(file)}))
         self.must("use", "default")
@@ -109,21 +103,17 @@ class Launch:
         return next(each for each in self.must("catalog", "show")["products"] if each["name"] == name)
 
 
-def command(folder: Path, private_key: str, *arguments: str, before: str = "", **variables: str) -> Ran:
+def command(
+    folder: Path,
+    private_key: str,
+    *arguments: str,
+    ahead: timedelta | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Ran:
     """Run ``pancake-meter`` as somebody whose settings are in ``folder``."""
-    sources = ("clients/cli/src", "clients/python/src", "layers/shared")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith((*CONFIGURATION, "PANCAKE_"))}
-    environment = {
-        **kept,
-        "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in sources),
-        "XDG_CONFIG_HOME": str(folder),
-        "WAFFO_PRIVATE_KEY": private_key,
-        **variables,
-    }
-    line = [sys.executable, "-c", before + PROGRAM, *arguments, "--json"]
-    done = subprocess.run(line, env=environment, cwd=folder, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return Ran(done.returncode, json.loads(done.stdout or done.stderr))
+    environ = {"WAFFO_PRIVATE_KEY": private_key, **(variables or {})}
+    done = run_here(*arguments, folder=folder, environ=environ, ahead=ahead)
+    return Ran(done.status, done.answer)
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +130,11 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
             "WAFFO_ENVIRONMENT": "test",
             "CATALOG_PATH": str(catalog),
         }
-        missing = command(folder, private_key, "catalog", "diff", **seller)
+        missing = command(folder, private_key, "catalog", "diff", variables=seller)
         assert (missing.status, len(missing.answer["differences"])) == (1, 7), "six products and their group"
-        pushed = command(folder, private_key, "catalog", "push", "--publish", **seller)
+        pushed = command(folder, private_key, "catalog", "push", "--publish", variables=seller)
         assert {step["do"] for step in pushed.answer["steps"]} == {"create"}, pushed
-        assert command(folder, private_key, "catalog", "diff", **seller).answer["differences"] == []
+        assert command(folder, private_key, "catalog", "diff", variables=seller).answer["differences"] == []
         with running_stack(folder, private_key, seller) as ready:
             logged_in = command(
                 folder, private_key, "login", "--ready", json.dumps({**ready, "catalog_path": str(catalog)})
@@ -271,7 +261,7 @@ class Fault:
     """Do it; return the profile to look with, where it is not the usual one."""
     undo: Callable[[Launch], object] = lambda launch: None
     is_open: bool = False
-    before: str = ""
+    ahead: timedelta | None = None
 
 
 def _change(**fields: Any) -> Callable[[Launch], None]:
@@ -390,7 +380,7 @@ FAULTS = {
         "webhook", "not registered for subscription.activated", "pancake-meter connect", _webhook_deaf, _connect
     ),
     "the key is of another mode": Fault("key", "of a test stack, the profile says prod", "log in", _other_mode),
-    "the clock is off": Fault("clock", "s ahead of the stack's", "NTP", lambda it: None, before=FAST_CLOCK),
+    "the clock is off": Fault("clock", "s ahead of the stack's", "NTP", lambda it: None, ahead=timedelta(minutes=6)),
     "whoever bought nothing is let in": Fault(
         "enforcement",
         "a customer who bought nothing may use without end",
@@ -429,7 +419,7 @@ def test_issue_14_9_each_seeded_fault_is_named_with_its_fix(launch: Launch, faul
     profile = fault.seed(launch) or "default"
     try:
         # When
-        ran = launch.command("doctor", "--launch", "--profile", profile, before=fault.before)
+        ran = launch.command("doctor", "--launch", "--profile", profile, ahead=fault.ahead)
     finally:
         fault.undo(launch)
     # Then

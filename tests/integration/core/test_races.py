@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 TTL = timedelta(minutes=5)
 ROUNDS = 50
 CLIENTS = 20
+BATCH = 25
+"""Events of one request: some are told twice, and the writers' requests meet two hundred times."""
 
 
 def test_promise_2_twenty_holds_of_75_on_500_grant_exactly_six_in_fifty_rounds(
@@ -134,7 +136,7 @@ def test_promise_1_five_thousand_events_from_16_writers_with_resets_and_grants_i
     ]
     deliveries = distinct + [seeded.choice(distinct) for _ in range(1500)]
     deliveries.sort(key=lambda event: event.used_at + timedelta(hours=6) * seeded.random())
-    batches = [deliveries[first : first + 10] for first in range(0, len(deliveries), 10)]
+    batches = [deliveries[first : first + BATCH] for first in range(0, len(deliveries), BATCH)]
 
     # When 16 writers record them while time passes over five resets, and others grant and sweep
     def deliver(batch: list[UsageEvent]) -> None:

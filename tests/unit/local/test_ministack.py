@@ -1,49 +1,92 @@
 """MiniStack unpacks a layer once for all its workers, and routes preflights; everything else is as it always is."""
 
 import asyncio
+import io
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ministack.services import apigateway
 
 from local.errors import LocalStackError
-from local.ministack import _ZipFile, route_preflights
+from local.ministack import _ZipFile, route_preflights, unpack_once
+
+LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:shared:{}"
 
 
-def packed(path: Path, text: str) -> Path:
-    with zipfile.ZipFile(path, "w") as file:
+def packed(text: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
         file.writestr("python/module.py", text)
-    return path
+    return content.getvalue()
 
 
-def unpacked(file: Path, worker: Path, name: str) -> Path:
+class Layers:
+    """The versions of a layer, as MiniStack keeps them, and workers that are given one."""
+
+    def __init__(self, folder: Path, *texts: str) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+        self._kept = {LAYER.format(number): packed(text) for number, text in enumerate(texts)}
+        self.resolve = unpack_once(self._resolve, folder)
+
+    def _resolve(self, reference: Any) -> bytes | None:
+        name = reference if isinstance(reference, str) else reference["Arn"]
+        self.asked.append(name)
+        return self._kept.get(name)
+
+    def unpacked(self, reference: Any, worker: str) -> Path:
+        """Do what MiniStack does for a worker; return the module that the worker sees."""
+        given = self.resolve(reference)
+        assert given is not None
+        return unpacked(given, self.folder / worker, "layer_0")
+
+
+def unpacked(given: bytes, worker: Path, name: str) -> Path:
     (worker / name).mkdir(parents=True)
+    file = worker / f"{name}.zip"
+    file.write_bytes(given)
     with _ZipFile(file) as opened:
         opened.extractall(worker / name)
     return worker / name / "python" / "module.py"
 
 
 def test_workers_share_one_copy_of_a_layer_and_a_changed_layer_is_another(tmp_path: Path) -> None:
-    first, changed = packed(tmp_path / "first.zip", "a = 1"), packed(tmp_path / "changed.zip", "a = 2")
-    seen = [unpacked(first, tmp_path / f"worker-{number}", "layer_0") for number in range(2)]
-    other = unpacked(changed, tmp_path / "worker-2", "layer_0")
+    layers = Layers(tmp_path, "a = 1", "a = 2")
+    seen = [layers.unpacked(LAYER.format(0), "worker-0"), layers.unpacked({"Arn": LAYER.format(0)}, "worker-1")]
+    other = layers.unpacked(LAYER.format(1), "worker-2")
     assert [path.read_text() for path in (*seen, other)] == ["a = 1", "a = 1", "a = 2"]
     assert seen[0].resolve() == seen[1].resolve() != other.resolve()
+    assert layers.asked == [LAYER.format(0), LAYER.format(1)]
+
+
+def test_what_a_worker_gets_in_place_of_a_layer_is_small_whatever_the_layer_holds(tmp_path: Path) -> None:
+    layers = Layers(tmp_path, "".join(f"a = {number}\n" for number in range(100_000)))
+    given = layers.resolve(LAYER.format(0))
+    assert given is not None
+    assert len(given) < 1_000
+
+
+def test_a_layer_that_is_not_there_is_asked_for_again(tmp_path: Path) -> None:
+    layers = Layers(tmp_path)
+    assert [layers.resolve(LAYER.format(0)), layers.resolve(LAYER.format(0))] == [None, None]
+    assert len(layers.asked) == 2
 
 
 def test_a_worker_that_ends_takes_nothing_of_a_layer_with_it(tmp_path: Path) -> None:
-    file = packed(tmp_path / "first.zip", "a = 1")
-    kept = unpacked(file, tmp_path / "worker-0", "layer_0")
-    unpacked(file, tmp_path / "worker-1", "layer_0")
+    layers = Layers(tmp_path, "a = 1")
+    kept = layers.unpacked(LAYER.format(0), "worker-0")
+    layers.unpacked(LAYER.format(0), "worker-1")
     shutil.rmtree(tmp_path / "worker-1")
     assert kept.read_text() == "a = 1"
 
 
 def test_the_code_of_a_function_is_each_workers_own(tmp_path: Path) -> None:
-    seen = unpacked(packed(tmp_path / "code.zip", "a = 1"), tmp_path / "worker-0", "code")
+    seen = unpacked(packed("a = 1"), tmp_path / "worker-0", "code")
     assert seen.resolve().is_relative_to((tmp_path / "worker-0").resolve())
+    assert not seen.is_symlink()
 
 
 def options(api: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> tuple[int, bytes]:
