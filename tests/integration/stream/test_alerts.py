@@ -23,6 +23,7 @@ from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.alerts.remind import remind
 from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.balance.grants import give_units, void_units
+from pancake_meter.usecases.balance.operate import block, block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from tests.integration.stream.conftest import NOW
 from tests.support.alert_schemas import check_payload
@@ -181,6 +182,24 @@ def test_point_11_an_alert_carries_links_that_sell(followed: World, reads: Reade
     (alert,) = rung(followed)
     assert str(alert.data["purchase_url"]).startswith("https://api.example.com/buy/")
     assert str(alert.data["upgrade_url"]).startswith("https://api.example.com/buy/")
+
+
+@pytest.mark.parametrize("meter", ["tokens", None])
+def test_promise_11_alerts_of_a_customer_who_is_cut_off_carry_no_links(
+    followed: World, reads: Reader, meter: str | None
+) -> None:
+    followed.take(lifecycle("activated", ORDER, "2026-03-10", *MONTH, plan="pro"))
+    followed.take(lifecycle("canceling", ORDER, "2026-03-11", *MONTH, plan="pro"))
+    if meter is None:
+        block_customer(followed.metering, CUSTOMER, "fraud", NOW)
+    else:
+        block(followed.metering, CUSTOMER, meter, "fraud", NOW)
+    use(followed, 900_000)
+    followed.take(lifecycle("canceled", ORDER, "2026-04-10", *MONTH, plan="pro"))
+    reads.follow()
+    told = rung(followed)
+    assert {"quota.threshold_reached", "subscription.canceled"} <= {alert.type for alert in told}
+    assert [alert for alert in told if {"purchase_url", "upgrade_url"} & alert.data.keys()] == []
 
 
 def test_trouble_in_the_shop_costs_the_links_and_not_the_alert(followed: World, reads: Reader) -> None:

@@ -11,6 +11,7 @@ from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alerts import put_alert, rung_already
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.balance.operate import read_blocked
 from pancake_meter.usecases.selling.offer import Links, Offers
 
 
@@ -56,6 +57,8 @@ class Bell:
         now = self.clock()
         if due.balance is not None:
             return self.offers.links(due.balance, self.base_url, now)
-        if due.meter is not None and due.alert.customer_id is not None:
-            return self.offers.plans(due.alert.customer_id, due.meter, self.base_url, now)
-        return {}
+        if due.meter is None or due.alert.customer_id is None:
+            return {}
+        if read_blocked(self.table, due.alert.customer_id, due.meter) is not None:
+            return {}
+        return self.offers.plans(due.alert.customer_id, due.meter, self.base_url, now)
