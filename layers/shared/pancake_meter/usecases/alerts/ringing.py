@@ -49,9 +49,13 @@ class Bell:
         Raises:
             StoreBusy, StoreUnavailable: passing trouble; ringing it again is safe.
         """
-        alert = replace(due.alert, data={**due.alert.data, **cast("Mapping[str, str]", self._links(due))})
+        alert = self.linked(due)
         demands = [self.erasures.unless_erased(alert.customer_id)] if alert.customer_id is not None else []
         return put_alert(self.table, alert, demands)
+
+    def linked(self, due: Due) -> Alert:
+        """Return an alert with its links."""
+        return replace(due.alert, data={**due.alert.data, **cast("Mapping[str, str]", self._links(due))})
 
     def _links(self, due: Due) -> Links:
         now = self.clock()
