@@ -405,6 +405,28 @@ def test_an_endpoint_is_made_once_for_its_key_and_at_most_twenty_are_there(world
     assert (refused.status, refused.body["code"], refused.body["maximum"]) == (409, "too_many_endpoints", 20)
 
 
+def test_a_repeat_is_answered_as_the_first_was_whatever_became_of_the_endpoint(world: AlertWorld) -> None:
+    def asked(name: str, key: str, endpoint_id: str = "", body: Any = None) -> Any:
+        answer = world.ask(name, key=key, body=body, endpoint_id=endpoint_id)
+        return answer.status, answer.body
+
+    new = {"url": "https://hooks.example.com/", "events": ["quota.reset"], "description": "mailer"}
+    made = asked("alert_endpoint_create", "k", body=new)
+    endpoint_id = made[1]["endpoint_id"]
+    rotated = asked("alert_secret_rotate", "k", endpoint_id, {})
+    test = asked("alert_endpoint_test", "k", endpoint_id)
+    # When it is changed, and then deleted
+    for change in ("alert_endpoint_change", "alert_endpoint_delete"):
+        body = {"description": "other", "enabled": False} if change == "alert_endpoint_change" else None
+        assert world.ask(change, body=body, endpoint_id=endpoint_id).status == 200
+        # Then
+        assert asked("alert_endpoint_create", "k", body=new) == made
+        assert asked("alert_secret_rotate", "k", endpoint_id, {}) == rotated
+        assert asked("alert_endpoint_test", "k", endpoint_id) == test
+    assert world.ask("alert_endpoint_read", endpoint_id=endpoint_id).status == 404
+    assert world.ask("alert_endpoint_test", key="another", endpoint_id=endpoint_id).status == 404
+
+
 def test_the_table_holds_no_secret_and_a_sending_names_no_customer(world: AlertWorld) -> None:
     _, receiver = world.endpoint("hooks.example.com")
     alert = world.ring(customer="somebody@example.com")

@@ -288,8 +288,9 @@ def test_an_active_order_that_ends_is_looked_at_a_minute_later_and_rings_if_noth
     assert list(end_reminders(Subscription("ada", (ended,)), Subscription("ada", (ended,)), NOW)) == []
     assert looked_at(ended) == "subscription.canceled#ada#ORD_old"
     assert looked_at(stood) is looked_at(ended, ended="ORD_other") is None
-    for kind in ("canceling", "past_due"):
-        status = Status(kind, (NOW, 1), NOW)  # type: ignore[arg-type]
+    kinds: tuple[StatusKind, ...] = ("canceling", "past_due")
+    for kind in kinds:
+        status = Status(kind, (NOW, 1), NOW)
         gone = replace(ended, status=status)
         assert list(end_reminders(Subscription("ada", (stood,)), Subscription("ada", (gone,)), NOW)) == []
 
@@ -299,8 +300,8 @@ def test_an_order_that_ends_rings_only_if_the_customer_loses_something_by_it() -
     assert looked_at(ended, paid("ORD_new", replaces=frozenset({"ORD_old"}))) is None
     assert looked_at(ended, paid("ORD_new")) is None
     assert looked_at(ended, paid("ORD_new", meters=("requests",))) is not None
-    assert looked_at(ended, paid("ORD_new", add_on=True)) is not None
-    assert looked_at(paid("ORD_old", add_on=True, ended_at=NOW), paid("ORD_new")) is not None
+    assert looked_at(ended, paid("ORD_new", "extra", add_on=True)) is not None
+    assert looked_at(paid("ORD_old", "extra", add_on=True, ended_at=NOW), paid("ORD_new")) is not None
     # One whose own time is over gives nothing.
     assert looked_at(ended, replace(paid("ORD_new"), status=Status("canceling", (NOW, 1), NOW))) is None
     over = Subscription("ada", (ended, replace(paid("ORD_new"), status=Status("canceling", (NOW, 1), NOW))))
