@@ -1,5 +1,6 @@
 """Issue 14, point 12: the receivers of docs/alert-endpoints.md take what the stack signs, and refuse everything else."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -7,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from pancake_meter.standard_webhooks.client import signed_headers
 from tests.support.node import run_node
@@ -97,10 +98,15 @@ def test_the_receiver_in_python() -> None:
 
     names: dict[str, Any] = {"is_new": is_new, "enqueue": queued.append}
     exec(compile(snippet("python"), "docs/alert-endpoints.md", "exec"), names)  # noqa: S102 - the page's own code
-    client = TestClient(names["app"])
-    for headers, body, is_taken in requests():
-        answer = client.post("/pancake", content=body.encode(), headers=dict(headers))
-        assert answer.status_code == (200 if is_taken else 401)
+
+    async def post() -> list[int]:
+        transport = httpx.ASGITransport(names["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            sent = [(headers, body.encode()) for headers, body, _ in requests()]
+            answers = [await client.post("/pancake", content=body, headers=headers) for headers, body in sent]
+        return [answer.status_code for answer in answers]
+
+    assert asyncio.run(post()) == [200 if is_taken else 401 for _, _, is_taken in requests()]
     assert queued == [json.loads(BODY)]
 
 

@@ -57,7 +57,7 @@ class FakeWorld:
     date: datetime | None = None
 
     def answer(self, operation: str, body: Any, status: int = 200, *, is_whole: bool = False) -> None:
-        """Have the stack answer an operation. Fields that the test says nothing of are null, unless the body ``is_whole``."""
+        """Have the stack answer an operation. Fields that the body lacks are null, unless it ``is_whole``."""
         whole = body if is_whole or status >= ERRORS_FROM else {**dict.fromkeys(required_of(operation)), **body}
         self.answers.setdefault(operation, []).append(httpx.Response(status, json=whole))
 

@@ -184,7 +184,7 @@ def test_who_never_used_anything_and_has_no_subscription_any_more_is_on_the_defa
 ) -> None:
     # Given two whose subscription has ended, of whom one used it
     for name in ("used", "unused"):
-        who = {"merchantProvidedBuyerIdentity": name}
+        who: dict[str, Any] = {"merchantProvidedBuyerIdentity": name}
         month = ("2026-03-10", "2026-04-10")
         followed.take(lifecycle("activated", f"ORD_{name}", "2026-03-10", *month, plan="pro", **who))
         if name == "used":

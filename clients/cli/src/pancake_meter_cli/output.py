@@ -27,7 +27,7 @@ class _Console(Console):
 
 def leave_closed_pipes() -> None:
     """Have every console of the process do so, also those that typer makes for its pages of help."""
-    Console.on_broken_pipe = _Console.on_broken_pipe  # type: ignore[method-assign]
+    Console.on_broken_pipe = _Console.on_broken_pipe  # type: ignore[method-assign,assignment]
 
 
 def console(*, stderr: bool = False) -> Console:
