@@ -390,15 +390,15 @@ def test_issue_14_7_json_that_is_no_pancake_meter_s_ends_with_3(command: Command
         "customers erase acct_1001 --yes": f"DELETE {CUSTOMER}",
         "reconcile": "POST /v1/reconciliations",
         "alerts endpoints add https://example.com/": "POST /v1/alert-endpoints",
-        "alerts endpoints disable aep_0123456789abcdef01234567": "PATCH /v1/alert-endpoints/{endpoint_id}",
+        "alerts endpoints change aep_0123456789abcdef01234567 --enable": "PATCH /v1/alert-endpoints/{endpoint_id}",
     }
     for line, operation in asked.items():
-        for answer in ({}, {"hello": 1}, {"id": "1", "status": "ok", "name": "httpbin"}):
-            world.answers.clear()
-            world.answer(operation, answer, is_whole=True)
-            for more in ((), ("--json",)):
-                ran = command(*line.split(), *more)
-                assert (ran.status, "unexpected_answer" in ran.err) == (3, True), (line, answer, ran)
+        world.answer(operation, {"id": "1", "status": "ok", "name": "httpbin"}, is_whole=True)
+        ran = command(*line.split(), "--json")
+        assert (ran.status, "unexpected_answer" in ran.err) == (3, True), (line, ran)
+    world.answers.clear()
+    world.answer("GET /v1/plans", {}, is_whole=True)
+    assert command("plans").status == 3
 
 
 def test_issue_14_7_this_month_is_the_stack_s(command: Command, world: FakeWorld) -> None:
