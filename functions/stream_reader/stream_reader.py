@@ -34,5 +34,5 @@ def handler(event: dict[str, Any], _: LambdaContext, deps: StreamDeps = PRODUCTI
     if followed.again is not None:
         return {"batchItemFailures": [{"itemIdentifier": followed.again.sequence}]}
     metrics.add(metrics.CHANGE_FOLLOWED, len(batch.changes))
-    write_position(deps.table, Position(batch.latest, max(deps.clock() - batch.earliest, timedelta(0))))
+    write_position(deps.table, Position(batch.latest, max(deps.true_time() - batch.earliest, timedelta(0))))
     return {"batchItemFailures": []}

@@ -62,7 +62,8 @@ def of_orders() -> Iterator[Alert]:
     active = OrderFacts("ORD_1", (NOW, NOW), status=Status("active", (NOW, 1), NOW))
     overdue = replace(active, status=Status("past_due", (NOW, 2), NOW, until=NOW + timedelta(days=9)))
     without_end = replace(active, status=Status("past_due", (NOW, 2), NOW))
-    states = (active, overdue, without_end, active, replace(active, ended_at=NOW))
+    canceling = replace(active, status=Status("canceling", (NOW, 1), NOW))
+    states = (active, overdue, without_end, active, canceling, replace(canceling, ended_at=NOW))
     told = [Subscription("acct_1", (order,)) for order in states]
     for before, after in pairwise(told):
         yield from subscription_alerts(before, after, NOW)

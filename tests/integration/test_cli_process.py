@@ -83,7 +83,18 @@ def test_issue_14_7_help_names_the_command(tmp_path: Path) -> None:
     assert "Usage: pancake-meter" in shell(tmp_path, "pm nonsense").stderr
 
 
-@pytest.mark.parametrize("line", ["listen --past --for 1 --json", "deliveries list", "deliveries list --json"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "listen --past --for 1 --json",
+        "deliveries list",
+        "deliveries list --json",
+        "--help",
+        "grants add --help",
+        "customers --help --json",
+        "--version",
+    ],
+)
 def test_issue_14_7_a_pipe_that_is_closed_early_is_no_failure(tmp_path: Path, line: str) -> None:
     with stack() as url:
         done = shell(tmp_path, f"pm {line} | true", url)

@@ -12,7 +12,8 @@ from standardwebhooks import Webhook
 import alert_sender
 import alerts
 from pancake_meter.deps.alert_endpoints import AlertsDeps
-from pancake_meter.deps.alert_sending import AlertSendingDeps, true_time
+from pancake_meter.deps.alert_sending import AlertSendingDeps
+from pancake_meter.deps.stack import true_time
 from pancake_meter.deps.stream import followers_of
 from pancake_meter.domain.alerts.alert import Alert, AlertType
 from pancake_meter.standard_webhooks.client import WebhookClient
@@ -75,7 +76,7 @@ class AlertWorld:
         self.endpoints = Endpoints(self.reads.table, keys, Addresses(resolve=self.resolve))
         bell = replace(self.reads.bell, clock=lambda: self.now)
         followers = followers_of(bell, None, self.fifo.queue)
-        self.reads.deps = replace(self.reads.deps, followers=followers, clock=lambda: self.now)
+        self.reads.deps = replace(self.reads.deps, followers=followers, true_time=lambda: self.now)
 
     def resolve(self, host: str, _: int) -> Sequence[str]:
         """Look a host up."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from tests.support.waffo_webhooks import platform_key, public_pem
 API_URL, API_KEY = "http://127.0.0.1:8000", "pm_test_0123456789abcdef0123456789abcdef"
 WAFFO_URL = "http://127.0.0.1:8001"
 WAIT_SECONDS_MAX = 10.0
+ERRORS_FROM = 400
 NOW = datetime(2026, 3, 10, 15, 14, 30, tzinfo=UTC)
 
 
@@ -55,9 +56,10 @@ class FakeWorld:
     others: list[Answerer] = field(default_factory=list)
     date: datetime | None = None
 
-    def answer(self, operation: str, body: Any, status: int = 200) -> None:
-        """Have the stack answer an operation."""
-        self.answers.setdefault(operation, []).append(httpx.Response(status, json=body))
+    def answer(self, operation: str, body: Any, status: int = 200, *, is_whole: bool = False) -> None:
+        """Have the stack answer an operation. Fields that the body lacks are null, unless it ``is_whole``."""
+        whole = body if is_whole or status >= ERRORS_FROM else {**dict.fromkeys(required_of(operation)), **body}
+        self.answers.setdefault(operation, []).append(httpx.Response(status, json=whole))
 
     def refuse(self, operation: str, status: int, code: str, **more: Any) -> None:
         """Have the stack refuse an operation."""
@@ -148,6 +150,19 @@ def run(
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def required_of(operation: str) -> Sequence[str]:
+    """Return the fields that every answer to an operation has by the document."""
+    method, _, path = operation.partition(" ")
+    answers = document()["paths"][path][method.lower()]["responses"]
+    named = [
+        answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for status, answer in answers.items()
+        if status.startswith("2") and "application/json" in answer.get("content", {})
+    ]
+    schemas = [document()["components"]["schemas"][name] for name in named]
+    return sorted({name for schema in schemas for name in schema.get("required", ())})
 
 
 def documented(request: httpx.Request) -> Asked:

@@ -37,7 +37,7 @@ SECRET = "pseudonyms"
 LINKS = "a secret of the tests, of 32 characters or more"
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
 
-KINDS = ("BALANCE#", "CHART#", "SUBSCRIPTION", "CHECKOUT", "DELIVERY", "ALERT#")
+KINDS = ("BALANCE#", "CHART#", "REFUSED#", "SUBSCRIPTION", "CHECKOUT", "DELIVERY", "ALERT#")
 SERIALIZE: Callable[[Any], Any] = TypeSerializer().serialize
 
 Record = Mapping[str, Any]

@@ -31,6 +31,9 @@ def test_only_who_asks_for_csv_gets_it(accept: str, wants: bool) -> None:
     ("value", "cell"),
     [
         ("=1+1", "'=1+1"),
+        ("'=1+1", "''=1+1"),
+        ("'tis", "''tis"),
+        ("it's", "it's"),
         ("+1 555", "'+1 555"),
         ("-A1", "'-A1"),
         ("@SUM(A1)", "'@SUM(A1)"),

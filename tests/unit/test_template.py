@@ -128,7 +128,7 @@ KEYS = {
     ("access", "table"): {"APIKEY#*", "ERASED#*", "IDEMPOTENCY#*"},
     ("access", "listing"): {"APIKEYS"},
     ("api_key_authorizer", "table"): {"APIKEY#*"},
-    ("quota_check", "table"): METERING | {"ALERT#*", "USAGE#*"},
+    ("quota_check", "table"): METERING | {"USAGE#*"},
     ("usage_recording", "table"): METERING | {"PARKED#*", "USAGE#*"},
     ("usage_recording", "listing"): {"PARKED_USAGE", "PARKED_USAGE_DISMISSED"},
     ("usage_batch", "table"): METERING | {"PARKED#*", "USAGE#*"},

@@ -11,6 +11,7 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery
 from tests.support.waffo_world import WaffoWorld
 from tests.support.webhook_world import utc
 
@@ -51,6 +52,26 @@ def test_a_lost_subscription_is_healed(world: WaffoWorld) -> None:
     world.subscribe("acct_1")
     assert world.reconcile().healed == 1
     assert (world.plan("acct_1"), world.available("acct_1")) == ("starter", 100_000)
+
+
+def test_a_dismissed_subscription_of_nobody_stays_dismissed_until_somebody_is_known(world: WaffoWorld) -> None:
+    # Given a subscription that names nobody, and an operator who dismissed what came of it
+    order = world.subscribe(None)
+    parked = deliveries_by_verdict(world.table, "parked", limit=10).deliveries
+    assert parked
+    for each in parked:
+        dismiss_delivery(world.stack.metering, each.digest, "not a customer of ours", NOW)
+    # When reconciliation sees the order, in this period and in the next
+    for at in (NOW, order.period_end + DAY / 24):
+        world.deliverer.lost = True
+        world.at(at)
+        assert world.reconcile().passes["orders"].parked == 0
+    # Then
+    assert deliveries_by_verdict(world.table, "parked", limit=10).deliveries == []
+    # And once Waffo knows who it is, the order is healed
+    order.buyer_identity = "acct_1"
+    assert world.reconcile().healed == 1
+    assert world.plan("acct_1") == "starter"
 
 
 def test_a_lost_renewal_is_healed_once_and_its_webhook_says_nothing_new(world: WaffoWorld) -> None:

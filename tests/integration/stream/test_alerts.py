@@ -23,6 +23,7 @@ from pancake_meter.usecases.access.export import Place, export_customer
 from pancake_meter.usecases.alerts.remind import remind
 from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.balance.grants import give_units, void_units
+from pancake_meter.usecases.balance.operate import block, block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from tests.integration.stream.conftest import NOW
 from tests.support.alert_schemas import check_payload
@@ -183,6 +184,24 @@ def test_point_11_an_alert_carries_links_that_sell(followed: World, reads: Reade
     assert str(alert.data["upgrade_url"]).startswith("https://api.example.com/buy/")
 
 
+@pytest.mark.parametrize("meter", ["tokens", None])
+def test_promise_11_alerts_of_a_customer_who_is_cut_off_carry_no_links(
+    followed: World, reads: Reader, meter: str | None
+) -> None:
+    followed.take(lifecycle("activated", ORDER, "2026-03-10", *MONTH, plan="pro"))
+    followed.take(lifecycle("canceling", ORDER, "2026-03-11", *MONTH, plan="pro"))
+    if meter is None:
+        block_customer(followed.metering, CUSTOMER, "fraud", NOW)
+    else:
+        block(followed.metering, CUSTOMER, meter, "fraud", NOW)
+    use(followed, 900_000)
+    followed.take(lifecycle("canceled", ORDER, "2026-04-10", *MONTH, plan="pro"))
+    reads.follow()
+    told = rung(followed)
+    assert {"quota.threshold_reached", "subscription.canceled"} <= {alert.type for alert in told}
+    assert [alert for alert in told if {"purchase_url", "upgrade_url"} & alert.data.keys()] == []
+
+
 def test_trouble_in_the_shop_costs_the_links_and_not_the_alert(followed: World, reads: Reader) -> None:
     def broken() -> str:
         raise OSError("no secret")
@@ -203,6 +222,7 @@ def test_a_subscription_rings_past_due_recovered_and_canceled(followed: World, r
     followed.take(lifecycle("canceled", ORDER, "2026-05-10", "2026-04-10", "2026-05-10", plan="pro", number=2))
     reads.follow()
     reads.follow()
+    swept(reads, NOW + timedelta(minutes=2))
     kinds = [alert.type for alert in rung(followed) if alert.type.startswith("subscription.")]
     assert kinds == ["subscription.past_due", "subscription.recovered", "subscription.canceled"]
     (canceled,) = rung(followed, "subscription.canceled")
@@ -215,7 +235,37 @@ def test_an_order_that_a_plan_change_replaced_is_not_canceled(followed: World, r
     followed.take(lifecycle("plan_changed", "ORD_new", "2026-03-12T10:00:00.000", *MONTH, plan="pro"))
     followed.take(lifecycle("canceled", "ORD_old", "2026-03-12T10:00:01.000", *MONTH, plan="starter"))
     reads.follow()
+    swept(reads, NOW + timedelta(minutes=2))
     assert rung(followed, "subscription.canceled") == []
+
+
+@pytest.mark.parametrize("kind", ["plan_changed", "activated"])
+@pytest.mark.parametrize("is_read_between", [True, False])
+def test_nor_is_it_canceled_where_its_end_is_told_before_the_change(
+    followed: World, reads: Reader, kind: str, *, is_read_between: bool
+) -> None:
+    followed.take(lifecycle("activated", "ORD_old", "2026-03-10", *MONTH, plan="starter"))
+    followed.take(lifecycle("canceled", "ORD_old", "2026-03-12T10:00:01.000", *MONTH, plan="starter"))
+    if is_read_between:
+        reads.follow()
+        swept(reads, NOW + timedelta(seconds=59))
+    followed.take(lifecycle(kind, "ORD_new", "2026-03-12T10:00:00.000", *MONTH, plan="pro"))
+    reads.follow()
+    swept(reads, NOW + timedelta(minutes=2))
+    assert rung(followed, "subscription.canceled") == []
+
+
+def test_an_active_order_that_ends_for_good_is_canceled_once_a_minute_later(followed: World, reads: Reader) -> None:
+    followed.take(lifecycle("activated", ORDER, "2026-03-10", *MONTH, plan="starter"))
+    followed.take(lifecycle("canceled", ORDER, "2026-03-12T10:00:01.000", *MONTH, plan="starter"))
+    reads.follow()
+    assert rung(followed, "subscription.canceled") == []
+    swept(reads, NOW + timedelta(minutes=1))
+    reads.follow()
+    swept(reads, NOW + timedelta(minutes=2))
+    (canceled,) = rung(followed, "subscription.canceled")
+    assert (canceled.data["order_id"], canceled.data["plan"]) == (ORDER, "starter")
+    assert str(canceled.data["purchase_url"]).startswith("https://api.example.com/buy/")
 
 
 def test_orders_that_are_known_to_be_bought_twice_ring_once(followed: World, reads: Reader) -> None:
@@ -258,6 +308,18 @@ def test_a_trial_rings_some_time_before_it_ends(followed: World, reads: Reader) 
     swept(reads, NOW + timedelta(days=12))
     (alert,) = rung(followed, "subscription.trial_ending")
     assert alert.data["plan"] == "pro"
+    assert (alert.data["amount"], alert.data["currency"], alert.data["billing_period"]) == ("29.00", "USD", "monthly")
+
+
+def test_a_trial_whose_currency_the_catalog_does_not_sell_rings_without_an_amount(
+    followed: World, reads: Reader
+) -> None:
+    trial: dict[str, Any] = {"isInTrial": True, "number": 0, "currency": "EUR"}
+    followed.take(lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-03-24", plan="pro", **trial))
+    reads.follow()
+    swept(reads, NOW + timedelta(days=12))
+    (alert,) = rung(followed, "subscription.trial_ending")
+    assert (alert.data["amount"], alert.data["currency"]) == (None, None)
 
 
 def test_a_checkout_rings_when_it_is_paid_and_again_when_it_is_flagged(followed: World, reads: Reader) -> None:

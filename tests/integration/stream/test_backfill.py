@@ -59,7 +59,7 @@ def lived(world: World) -> World:
 def walk(world: World, may_go_on: Callable[[], bool] = lambda: True) -> bool:
     assert world.erasures is not None
     failures: list[Any] = []
-    followers = keepers_of(world.table, world.erasures)
+    followers = keepers_of(world.table, world.erasures, "free")
     filled = backfill(
         world.table, followers, LATER, may_go_on=may_go_on, on_failure=lambda key, error: failures.append((key, error))
     )

@@ -179,6 +179,24 @@ def test_customers_as_csv_are_safe_in_a_spreadsheet(followed: World, reads: Read
     assert answer.headers["Next-Cursor"]
 
 
+def test_who_never_used_anything_and_has_no_subscription_any_more_is_on_the_default_plan(
+    followed: World, reads: Reader, ask: Ask
+) -> None:
+    # Given two whose subscription has ended, of whom one used it
+    for name in ("used", "unused"):
+        who: dict[str, Any] = {"merchantProvidedBuyerIdentity": name}
+        month = ("2026-03-10", "2026-04-10")
+        followed.take(lifecycle("activated", f"ORD_{name}", "2026-03-10", *month, plan="pro", **who))
+        if name == "used":
+            use(followed, name)
+        followed.take(lifecycle("canceled", f"ORD_{name}", "2026-03-11", *month, plan="pro", **who))
+    reads.follow()
+    # Then
+    lines = ask("customers_list", {"plan": "free"}).body["customers"]
+    assert {line["customer_id"]: line["plans"] for line in lines} == {"used": ["free"], "unused": ["free"]}
+    assert ids(ask("customers_list", {"plan": "pro"})) == []
+
+
 def test_who_is_cut_off_before_the_first_use_is_on_the_list_of_the_blocked(
     followed: World, reads: Reader, ask: Ask
 ) -> None:

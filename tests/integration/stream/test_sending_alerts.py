@@ -4,19 +4,26 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from pancake_meter.catalog import load_catalog
 from pancake_meter.domain.alerts.sending import DELAYS, GIVEN_UP_AFTER
+from pancake_meter.domain.balance.spend import refusal
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.standard_webhooks.client import WebhookClient
 from pancake_meter.store.alerts.sendings import list_sendings
 from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.usecases.alerts.refused import RefusalBell
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.record_usage import record_events
 from tests.integration.stream.conftest import NOW
 from tests.support.alert_world import PRIVATE, PUBLIC, AlertWorld, is_recent
-from tests.support.followed import Reader
+from tests.support.followed import CATALOG, Reader
 
 HOUR = timedelta(hours=1)
 
@@ -64,6 +71,33 @@ def test_an_endpoint_that_is_down_for_an_hour_gets_everything_once_and_each_cust
     world.follow(again=True)
     world.pass_time(HOUR)
     assert len(receiver.attempts) == attempts
+
+
+def test_a_refusal_that_comes_before_the_stream_is_read_is_sent_after_the_thresholds_that_led_to_it(
+    world: AlertWorld,
+) -> None:
+    # Given usage that reaches both thresholds, and refusals before anybody has read the stream
+    _, receiver = world.endpoint("hooks.example.com")
+    metering = Metering(world.reads.table, load_catalog(CATALOG), erasures=world.reads.erasures)
+    record_events(metering, "acct_1", "tokens", [usage_event("e", Decimal(10_000), None, NOW)], NOW)
+    for _ in range(2):
+        # Two processes, neither of which knows of the other
+        refusals = RefusalBell(replace(world.reads.bell, clock=lambda: world.now))
+        balance = metering.current_balance("acct_1", "tokens", NOW)
+        refused = refusal(balance, Decimal(1))
+        assert refused is not None
+        refusals.tell(balance, refused, Decimal(1), "https://api.example.com")
+    # When the stream is read, and read again
+    world.follow()
+    world.follow()
+    world.follow(again=True)
+    world.pass_time(timedelta(seconds=1))
+    # Then
+    told = [(each["type"], each["data"].get("threshold")) for each in receiver.taken]
+    assert told == [("quota.threshold_reached", 0.8), ("quota.threshold_reached", 1), ("quota.refused", None)]
+    times = [each["timestamp"] for each in receiver.taken]
+    assert times == sorted(set(times))
+    assert receiver.taken[-1]["data"]["purchase_url"].startswith("https://api.example.com/buy/")
 
 
 def test_a_customers_alert_that_is_refused_holds_up_no_other_customers(world: AlertWorld) -> None:
@@ -369,6 +403,28 @@ def test_an_endpoint_is_made_once_for_its_key_and_at_most_twenty_are_there(world
         assert world.ask("alert_endpoint_create", body=body).status == 201
     refused = world.ask("alert_endpoint_create", body=body)
     assert (refused.status, refused.body["code"], refused.body["maximum"]) == (409, "too_many_endpoints", 20)
+
+
+def test_a_repeat_is_answered_as_the_first_was_whatever_became_of_the_endpoint(world: AlertWorld) -> None:
+    def asked(name: str, key: str, endpoint_id: str = "", body: Any = None) -> Any:
+        answer = world.ask(name, key=key, body=body, endpoint_id=endpoint_id)
+        return answer.status, answer.body
+
+    new = {"url": "https://hooks.example.com/", "events": ["quota.reset"], "description": "mailer"}
+    made = asked("alert_endpoint_create", "k", body=new)
+    endpoint_id = made[1]["endpoint_id"]
+    rotated = asked("alert_secret_rotate", "k", endpoint_id, {})
+    test = asked("alert_endpoint_test", "k", endpoint_id)
+    # When it is changed, and then deleted
+    for change in ("alert_endpoint_change", "alert_endpoint_delete"):
+        body = {"description": "other", "enabled": False} if change == "alert_endpoint_change" else None
+        assert world.ask(change, body=body, endpoint_id=endpoint_id).status == 200
+        # Then
+        assert asked("alert_endpoint_create", "k", body=new) == made
+        assert asked("alert_secret_rotate", "k", endpoint_id, {}) == rotated
+        assert asked("alert_endpoint_test", "k", endpoint_id) == test
+    assert world.ask("alert_endpoint_read", endpoint_id=endpoint_id).status == 404
+    assert world.ask("alert_endpoint_test", key="another", endpoint_id=endpoint_id).status == 404
 
 
 def test_the_table_holds_no_secret_and_a_sending_names_no_customer(world: AlertWorld) -> None:

@@ -14,8 +14,8 @@ from pancake_meter.domain.alerts.checkout import checkout_alert
 from pancake_meter.domain.alerts.delivery import delivery_alert
 from pancake_meter.domain.alerts.payload import identified_payload, payload_of
 from pancake_meter.domain.alerts.quota import grant_alert, quota_alerts, refused_alert, used_share
-from pancake_meter.domain.alerts.reminder import Reminder, grant_reminders, trial_reminders
-from pancake_meter.domain.alerts.subscription import subscription_alerts, trial_alert, trial_end
+from pancake_meter.domain.alerts.reminder import Reminder, end_reminders, grant_reminders, trial_reminders
+from pancake_meter.domain.alerts.subscription import ended_alert, subscription_alerts, trial_alert, trial_end
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.advance import advance, open_balance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
@@ -23,8 +23,10 @@ from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.hold import Hold
 from pancake_meter.domain.balance.spend import Refusal, RefusalReason, place_hold, record_usage
-from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
+from pancake_meter.domain.selling.plan import MeterAllowance, OverageAllowed, OverageCapped, Plan
+from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, Status, StatusKind
+from pancake_meter.domain.standing.paid_period import PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.pure_subscription import step
 from tests.unit.domain.test_checkout import SALE
@@ -326,8 +328,50 @@ def test_an_order_rings_at_each_turn_of_its_life() -> None:
     assert told(overdue, order("active", 2)) == ["recovered"]
     assert told(overdue, order("canceling", 2)) == []
     assert told(overdue, replace(overdue, ended_at=NOW)) == ["canceled"]
-    assert told(active, ended, ended) == ["canceled"]
-    assert told(None, ended) == ["canceled"]
+    assert told(order("canceling"), order("canceling", ended_at=NOW)) == ["canceled"]
+    # A plan change may be behind the end of an active order: it is looked at again.
+    assert told(active, ended, ended) == told(None, ended) == []
+
+
+def paid(order_id: str, plan: str = "pro", meters: tuple[str, ...] = ("tokens",), **changed: Any) -> OrderFacts:
+    """Return an order with a period that is paid."""
+    allowances = {meter: MeterAllowance(meter, Decimal(100)) for meter in meters}
+    sold = Sale(Plan(plan, plan, 1, allowances, add_on=changed.pop("add_on", False)), NOW)
+    period = PaidPeriod.of(StatedPeriod(Bound(NOW), Bound(NOW + timedelta(days=30)), 1), sold)
+    return replace(order("active", periods=(period,), **changed), order_id=order_id)
+
+
+def looked_at(*orders: OrderFacts, ended: str = "ORD_old") -> str | None:
+    """Return what rings when the end of an order is looked at again."""
+    alert = ended_alert(Subscription("ada", orders), ended, NOW)
+    return alert.meaning if alert is not None else None
+
+
+def test_an_active_order_that_ends_is_looked_at_a_minute_later_and_rings_if_nothing_took_its_place() -> None:
+    stood, ended = paid("ORD_old"), paid("ORD_old", ended_at=NOW)
+    (reminder,) = end_reminders(Subscription("ada", (stood,)), Subscription("ada", (ended,)), NOW)
+    assert (reminder.kind, reminder.subject, reminder.at - NOW) == ("ended", "ORD_old", timedelta(minutes=1))
+    assert list(end_reminders(Subscription("ada", (ended,)), Subscription("ada", (ended,)), NOW)) == []
+    assert looked_at(ended) == "subscription.canceled#ada#ORD_old"
+    assert looked_at(stood) is looked_at(ended, ended="ORD_other") is None
+    kinds: tuple[StatusKind, ...] = ("canceling", "past_due")
+    for kind in kinds:
+        status = Status(kind, (NOW, 1), NOW)
+        gone = replace(ended, status=status)
+        assert list(end_reminders(Subscription("ada", (stood,)), Subscription("ada", (gone,)), NOW)) == []
+
+
+def test_an_order_that_ends_rings_only_if_the_customer_loses_something_by_it() -> None:
+    ended = paid("ORD_old", ended_at=NOW)
+    assert looked_at(ended, paid("ORD_new", replaces=frozenset({"ORD_old"}))) is None
+    assert looked_at(ended, paid("ORD_new")) is None
+    assert looked_at(ended, paid("ORD_new", meters=("requests",))) is not None
+    assert looked_at(ended, paid("ORD_new", "extra", add_on=True)) is not None
+    assert looked_at(paid("ORD_old", "extra", add_on=True, ended_at=NOW), paid("ORD_new")) is not None
+    # One whose own time is over gives nothing.
+    assert looked_at(ended, replace(paid("ORD_new"), status=Status("canceling", (NOW, 1), NOW))) is None
+    over = Subscription("ada", (ended, replace(paid("ORD_new"), status=Status("canceling", (NOW, 1), NOW))))
+    assert ended_alert(over, "ORD_old", NOW + timedelta(days=31)) is not None
 
 
 def test_each_overdue_period_rings_by_itself() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.reports.live_totals import (
@@ -22,8 +22,10 @@ from pancake_meter.domain.reports.live_totals import (
     shares_of_orders,
     state_of,
 )
-from pancake_meter.domain.standing.order import OrderFacts
-from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
+from pancake_meter.domain.standing.order import OrderFacts, Status
+from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc
@@ -218,3 +220,41 @@ def test_without_a_price_or_a_currency_or_a_billing_period_an_order_only_counts(
 
 def test_a_price_of_nothing_is_a_price() -> None:
     assert cells(pro("activated", price=Decimal(0))) == {**NEW, **stands("active"), **recurring(0)}
+
+
+@pytest.mark.parametrize(
+    ("stated", "charges", "amount", "by_charge"),
+    [
+        ("29.00", {"P1": ("19.00", "19.00")}, "29.00", 0),
+        (None, {"P1": ("29.00", "29.00")}, "29.00", 1),
+        # The latest charge that says a price, whatever came in.
+        (None, {"P1": ("29.00", "29.00"), "P2": ("5.00", "39.00")}, "39.00", 1),
+        (None, {"P1": ("29.00", "29.00"), "P2": ("5.00", None)}, "29.00", 1),
+        # A card check is no charge.
+        (None, {"P1": ("0.00", "29.00")}, None, 0),
+        (None, {}, None, 0),
+    ],
+)
+def test_where_no_event_states_the_price_of_a_subscription_its_latest_charge_does(
+    stated: str | None, charges: dict[str, tuple[str, str | None]], amount: str | None, by_charge: int
+) -> None:
+    sale = Sale(Plan("pro", "Pro", 1, {}), START, price=Decimal(stated) if stated else None)
+    order = OrderFacts(
+        "ORD_1",
+        (START, START),
+        periods=(PaidPeriod.of(StatedPeriod(Bound(START), Bound(END), 1), sale),),
+        status=Status("active", (START, 1), START),
+        charges={
+            name: Charged(
+                Decimal(charged), ZERO, START + timedelta(hours=n), 1, "pro", Decimal(price) if price else None
+            )
+            for n, (name, (charged, price)) in enumerate(charges.items())
+        },
+        billing_period="monthly",
+        currency="USD",
+    )
+    added = shares_of_orders(Subscription("ada", (order,)))["ORD_1"].cells
+    recurring = {(cell.row, cell.figure): value for cell, value in added.items() if cell.report == "RECURRING"}
+    row = f"{'USD' if amount else '-'}#monthly#pro"
+    expected = {(row, "count"): 1, (row, "amount"): Decimal(amount or 0), (row, "by_charge"): by_charge}
+    assert recurring == {cell: value for cell, value in expected.items() if value}

@@ -58,6 +58,11 @@ def test_promise_9_units_and_the_next_plan_up_are_offered_where_there_are_any(
     assert kinds(offers().links(balance(plan, used), BASE, NOW)) == sold
 
 
+def test_promise_11_who_is_cut_off_is_offered_nothing() -> None:
+    blocked = replace(balance("starter", 100_000), blocked="fraud")
+    assert offers().links(blocked, BASE, NOW) == offers().nudge(blocked, BASE, NOW) == {}
+
+
 @pytest.mark.parametrize(("used", "is_offered"), [(79_999, False), (80_000, True), (150_000, True)])
 def test_every_answer_above_the_first_alert_threshold_offers(used: int, is_offered: bool) -> None:
     assert bool(offers().nudge(balance("starter", used), BASE, NOW)) == is_offered

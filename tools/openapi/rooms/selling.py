@@ -45,6 +45,7 @@ ROUTES: Final[Mapping[str, Described]] = {
             "not_for_sale",
             "already_subscribed",
             "plan_not_changeable",
+            "customer_blocked",
             "too_many_grants",
             "too_many_lines",
             "customer_erased",

@@ -14,7 +14,10 @@ ROUTES: Final[Mapping[str, Described]] = {
         {HTTPStatus.OK: Answer(CustomerList, ("Next-Cursor",), has_csv=True)},
         description="Give plan or status or neither, not both; status active takes no prefix.",
         query=CustomerListQuery,
-        parameters={"status": "Customers of this list: recently active, past due, blocked, or with unpaid overage."},
+        parameters={
+            "status": "Customers of this list: recently active, past due, blocked, or owing: with units due "
+            "and not paid. Overage of the open period is due when the period closes."
+        },
     ),
     "GET /v1/customers/{customer_id}": Described(
         "get_customer",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from pancake_meter_cli.answer_fields import missing_fields
 from pancake_meter_cli.error_page import what_helps
 from pancake_meter_cli.failures import Failure, of_client, unreachable
 from pancake_meter_cli.profiles import is_loopback
@@ -24,7 +25,6 @@ TIMEOUT_SECONDS: Final = 35.0
 """Longer than the slowest route of the API takes, which is the reconciliation."""
 
 PAGES_MAX: Final = 1_000
-_IS_IT_THE_API: Final = "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles"
 _ONCE: Final = Retrying(attempts=1)
 
 
@@ -79,7 +79,8 @@ class Api:
         for _ in range(PAGES_MAX):
             page = self.get(path, **query, cursor=cursor)
             if not isinstance(page.get(name), list):
-                raise unreachable("unexpected_answer", f"the answer to GET {path} has no {name}", _IS_IT_THE_API)
+                detail = f"the answer to GET {path} has no {name}"
+                raise unreachable("unexpected_answer", detail, what_helps("unexpected_answer"))
             entries += page[name]
             cursor = page.get("next_cursor")
             if cursor is None or 0 < limit <= len(entries):
@@ -113,9 +114,14 @@ class Api:
             raise self._failure(unexpected(response, "no JSON")) from error
         if not isinstance(answer, dict):
             raise self._failure(unexpected(response, "no JSON object"))
-        if not answer:
-            # No answer of the API is empty: something else listens there.
-            raise self._failure(unexpected(response, "nothing"))
+        missing = missing_fields(method, path, answer)
+        if missing or not answer:
+            # Something else listens there, or a stack that is older than this command.
+            raise unreachable(
+                "unexpected_answer",
+                f"the answer to {method} {path} has no {missing[0] if missing else 'fields'}",
+                what_helps("unexpected_answer"),
+            )
         return answer
 
     def _sent(

@@ -16,7 +16,8 @@ _OWN: Final[Mapping[str, str]] = {
     "unauthorized": "log in: pancake-meter login",
     "forbidden": "see what the key may do with `pancake-meter keys own`, or log in with another",
     "no_answer": "see that the stack is up and that the profile's api_url is right: pancake-meter profiles",
-    "unexpected_answer": "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles",
+    "unexpected_answer": "see that the profile's api_url is the stack's ApiUrl (pancake-meter profiles), and that the stack"
+    " is not older than this command",
     "unknown": "see that the profile's api_url is the stack's ApiUrl: pancake-meter profiles",
     "not_found": "the stack may be older than this command: deploy it again",
     "throttled": "repeat it in a second",

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from pancake_meter_cli import output
 from pancake_meter_cli.commands import (
     alerts,
     customers,
@@ -82,18 +83,38 @@ for noun in (
 
 
 def main() -> None:
-    """Run the command. With ``--json`` a wrong call too is told as one JSON document."""
-    if "--json" not in sys.argv:
-        app(prog_name=NAME)
-        return
+    """Run the command. With ``--json`` a wrong call too is told as one JSON document.
+
+    Who reads may have seen enough, as ``head`` has: that is no failure, whatever was being written.
+    """
+    output.leave_closed_pipes()
+    stdout, is_closed = sys.stdout, False
+    status = _status()
     try:
-        status = app(prog_name=NAME, standalone_mode=False)
+        stdout.flush()
+    except BrokenPipeError:
+        is_closed = True
+    # Typer puts another stdout in the place of one that is closed, and calls that a failure.
+    if is_closed or sys.stdout is not stdout:
+        output.write_no_more()
+        status = 0
+    sys.exit(status)
+
+
+def _status() -> int:
+    if "--json" not in sys.argv:
+        try:
+            app(prog_name=NAME)
+        except SystemExit as ended:
+            return ended.code if isinstance(ended.code, int) else 0
+        return 0
+    try:
+        return app(prog_name=NAME, standalone_mode=False) or 0
     except typer.Abort:
-        status = int(ExitStatus.REFUSED)
+        return int(ExitStatus.REFUSED)
     except Exception as error:
         detail = getattr(error, "format_message", None)
         if detail is None:
             raise
         typer.echo(json.dumps(usage_failure(str(detail())).to_json(), ensure_ascii=False), err=True)
-        status = int(ExitStatus.USAGE)
-    sys.exit(status or 0)
+        return int(ExitStatus.USAGE)

@@ -25,6 +25,11 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+def leave_closed_pipes() -> None:
+    """Have every console of the process do so, also those that typer makes for its pages of help."""
+    Console.on_broken_pipe = _Console.on_broken_pipe  # type: ignore[method-assign,assignment]
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console. Where nobody looks, lines are long, so that ids can be cut out of them."""
     made = _Console(stderr=stderr, highlight=False, soft_wrap=False)

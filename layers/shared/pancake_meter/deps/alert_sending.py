@@ -1,11 +1,10 @@
 """The collaborators of the sender of alerts."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pancake_meter.deps.config import alert_failed_queue_url, alert_queue_url, alert_secret_id, is_local_stack
 from pancake_meter.deps.secret import Secret
-from pancake_meter.deps.stack import Clock, stack_table, utc_now
+from pancake_meter.deps.stack import Clock, stack_table, true_time, utc_now
 from pancake_meter.standard_webhooks.client import WebhookClient
 from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.usage.usage_queue import sqs_client
@@ -34,8 +33,3 @@ def alert_sending_deps() -> AlertSendingDeps:
         is_local_stack(),
     )
     return AlertSendingDeps(sender, AlertQueue(client, alert_queue_url()))
-
-
-def true_time() -> datetime:
-    """Return the machine's own time, wherever the clock of a local stack was moved to."""
-    return datetime.now(UTC)

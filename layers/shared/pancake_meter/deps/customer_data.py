@@ -2,7 +2,7 @@
 the stream, who are told of what earlier versions wrote.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pancake_meter.deps.config import reads_stream
@@ -15,18 +15,26 @@ from pancake_meter.usecases.stream.keepers import keepers_of
 
 @dataclass(frozen=True, slots=True)
 class CustomerDataDeps:
-    """The erasures of the table, the clock, and whether the table's stream is read."""
+    """The erasures of the table, the clock, whether the table's stream is read, and the catalog's default plan."""
 
     erasures: Erasures
     clock: Clock = utc_now
     reads_stream: bool = True
+    default_plan: Callable[[], str | None] = lambda: None
 
     @property
     def followers(self) -> Sequence[Follower]:
         """Those who keep figures and lists of the table; nobody where its stream is not read. No alert is of old items."""
-        return keepers_of(self.erasures.table, self.erasures) if self.reads_stream else ()
+        return keepers_of(self.erasures.table, self.erasures, self.default_plan()) if self.reads_stream else ()
 
 
 def customer_data_deps() -> CustomerDataDeps:
     """Return the collaborators of this stack. The key of pseudonyms is read by the first erasure."""
-    return CustomerDataDeps(stack_erasures(), reads_stream=reads_stream())
+    return CustomerDataDeps(stack_erasures(), reads_stream=reads_stream(), default_plan=_default_plan)
+
+
+def _default_plan() -> str | None:
+    # Only the walk after an upgrade needs the catalog: exporting and erasing do not pay for reading it.
+    from pancake_meter.deps.metering import stack_metering  # noqa: PLC0415
+
+    return stack_metering().catalog.default_plan_key

@@ -1,7 +1,7 @@
 """The parts of a stack that most functions share: its clock and its table."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 
 from pancake_meter import clock
@@ -18,6 +18,11 @@ Stopwatch = Callable[[], float]
 def utc_now() -> datetime:
     """Return the present instant in whole milliseconds, as every store and wire format carries it."""
     return floor_ms(clock.now())
+
+
+def true_time() -> datetime:
+    """Return the machine's own time, wherever the clock of a local stack was moved to."""
+    return datetime.now(UTC)
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
-from pancake_meter.deps.stack import Clock, utc_now
+from pancake_meter.deps.stack import Clock, true_time
 from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.alerts.bus import AlertBus, events_client
 from pancake_meter.store.table import Table
@@ -20,19 +20,20 @@ from pancake_meter.usecases.stream.keepers import keepers_of
 
 @dataclass(frozen=True, slots=True)
 class StreamDeps:
-    """The table, its followers, the queue, and the clock."""
+    """The table, its followers, the queue, and the machine's own clock: the stream's times are none of a moved one's."""
 
     table: Table
     followers: Sequence[Follower]
     failed: UsageQueue
-    clock: Clock = utc_now
+    true_time: Clock = true_time
 
 
 def followers_of(bell: Bell, bus: AlertBus | None = None, queue: AlertQueue | None = None) -> tuple[Follower, ...]:
     """Return everybody who follows the changes of the bell's table, in the order in which they get them."""
     broadcast = (Broadcast(bus).follow,) if bus is not None else ()
     dispatch = (Dispatch(bell.table, queue, bell.clock).follow,) if queue is not None else ()
-    return (*keepers_of(bell.table, bell.erasures), Ringer(bell).follow, *dispatch, *broadcast)
+    keepers = keepers_of(bell.table, bell.erasures, bell.offers.catalog.default_plan_key)
+    return (*keepers, Ringer(bell).follow, *dispatch, *broadcast)
 
 
 def stream_deps() -> StreamDeps:

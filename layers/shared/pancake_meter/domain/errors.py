@@ -9,6 +9,7 @@
     │   GrantNotFound, PaymentNotFound, OrderNotFound                        not there
     ├── NothingOwed, NotForSale, BelowMinimum, SuccessUrlNotAllowed          nothing that could be sold
     ├── AlreadySubscribed, PlanNotChangeable                                 the customer has a subscription
+    ├── CustomerBlocked                                                      what is sold could not be used
     ├── HoldConflict, EventConflict, ForgivenessConflict, GiftConflict       the id belongs to something else
     ├── GrantNotVoidable                                                     not the operator's to take back
     ├── PaymentNotFlagged, CheckoutOfNoUnits, ResolutionConflict             what a payment is for is decided
@@ -220,6 +221,12 @@ class PlanNotChangeable(DomainError):
     """Waffo does not change the plan of the subscription as it stands: it is overdue, or was cancelled."""
 
     code = "plan_not_changeable"
+
+
+class CustomerBlocked(DomainError):
+    """The operator has cut off all that the sale would give: money is not taken for units that cannot be used."""
+
+    code = "customer_blocked"
 
 
 class BelowMinimum(DomainError):

@@ -1,6 +1,7 @@
 """Reports as CSV: RFC 4180, for callers whose ``Accept`` asks for ``text/csv``.
 
-A text that a spreadsheet would take for a formula gets an apostrophe before it: customers choose ids and names.
+A text that a spreadsheet would take for a formula gets an apostrophe before it: customers choose ids and names. So does one
+that begins with an apostrophe: whoever takes the first away has the text, and no two texts look alike.
 """
 
 import csv
@@ -20,7 +21,8 @@ CSV: Final = "text/csv"
 NEXT_CURSOR: Final = "Next-Cursor"
 _CONTENT_TYPE: Final = f"{CSV}; charset=utf-8; header=present"
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_MARK: Final = "'"
+_MARKED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", _MARK)
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 Row = Mapping[str, object]
@@ -66,4 +68,4 @@ def _cell(value: object) -> str:
             return format_quantity(value)
         case _:
             text = str(value)
-            return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+            return f"{_MARK}{text}" if text.startswith(_MARKED) and not _NUMBER.fullmatch(text) else text

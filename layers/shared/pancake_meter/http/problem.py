@@ -73,6 +73,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
     "not_for_sale": HTTPStatus.CONFLICT,
     "already_subscribed": HTTPStatus.CONFLICT,
     "plan_not_changeable": HTTPStatus.CONFLICT,
+    "customer_blocked": HTTPStatus.CONFLICT,
 }
 """The status of each domain error's code. A code that is not here is malformed content: 422."""
 

@@ -202,6 +202,11 @@ def alert_partition(customer_id: str | None) -> str:
     return "ALERTS" if customer_id is None else customer_partition(customer_id)
 
 
+def refusal_key(customer_id: str, alert_id: str) -> Key:
+    """Key of a refusal that is to ring. The stream has it after the changes of the balance that led to it."""
+    return {"PK": customer_partition(customer_id), "SK": f"REFUSED#{alert_id}"}
+
+
 def alert_mark_key(alert_id: str) -> Key:
     """Key of the mark that an alert has rung."""
     return {"PK": f"ALERT#{alert_id}", "SK": "ALERT"}

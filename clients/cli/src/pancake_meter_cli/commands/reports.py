@@ -17,7 +17,7 @@ from pancake_meter_cli.failures import usage as usage_failure
 
 app = group("report", "Revenue, usage and subscriptions.")
 
-Month = Annotated[str | None, typer.Option(help="One month: 2026-03. Without any: this month.")]
+Month = Annotated[str | None, typer.Option(help="One month: 2026-03. Without any: this month, by the stack's clock.")]
 From = Annotated[str | None, typer.Option("--from", help="The first month.")]
 To = Annotated[str | None, typer.Option("--to", help="The last month; without: this month.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -122,12 +122,18 @@ def _show(cli: Cli, answer: Json, rows: list[Json], columns: list[str], *, as_cs
 
 def _months(cli: Cli, month: str | None, first: str | None, last: str | None) -> dict[str, str | None]:
     """Return the months that are asked for. Raises ``Failure``."""
-    this_month = f"{cli.now():%Y-%m}"
     if month is not None and (first or last):
         raise usage_failure("give --month, or --from and --to")
     if last is not None and first is None:
         raise usage_failure("--to needs --from")
-    return {"from": first, "to": last or this_month} if first else {"month": month or this_month}
+    return {"from": first, "to": last or _this_month(cli)} if first else {"month": month or _this_month(cli)}
+
+
+def _this_month(cli: Cli) -> str:
+    """Return the stack's month: this machine's clock may be another, and that of a local stack may have been moved."""
+    figures = cli.api.get("/v1/reports/live", days=1)
+    today: str = max(day["day"] for of in figures["meters"] for day in of["days"])
+    return today[: len("2026-03")]
 
 
 def _print_csv(cli: Cli, rows: list[Json], columns: list[str]) -> None:
@@ -150,7 +156,7 @@ def _csv(rows: list[Json], columns: list[str]) -> str:
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
-    """Return a cell. A text that a spreadsheet would run as a formula is made a text."""
+    """Return a cell. A text that a spreadsheet would run as a formula begins with ', and so does one that began with it."""
     value = row.get(name)
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in {"=", "+", "@", "\t"} else text
+    return f"'{text}" if isinstance(value, str) and text[:1] in {"=", "+", "@", "\t", "'"} else text

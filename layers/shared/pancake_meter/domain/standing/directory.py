@@ -39,7 +39,8 @@ class BalanceFacts:
 class OrdersFacts:
     """What a line says of the orders that stand; ``version`` is the subscription's.
 
-    ``blocked`` is why access is off to meters that the customer has not used yet.
+    ``blocked`` is why access is off to meters that the customer has not used yet, ``default`` the plan that governs these
+    where no order stands.
     """
 
     version: int = 0
@@ -49,10 +50,11 @@ class OrdersFacts:
     is_canceling: bool = False
     is_bought_twice: bool = False
     blocked: str | None = None
+    default: str | None = None
 
     @classmethod
-    def of(cls, subscription: Subscription) -> "OrdersFacts":
-        """Return what a customer's orders say."""
+    def of(cls, subscription: Subscription, default_plan: str | None = None) -> "OrdersFacts":
+        """Return what a customer's orders say, beside the catalog's default plan."""
         live = subscription.live_orders
         return cls(
             subscription.version,
@@ -62,6 +64,7 @@ class OrdersFacts:
             is_canceling=any(order.is_canceling for order in live),
             is_bought_twice=bool(bought_twice(subscription)),
             blocked=subscription.blocked,
+            default=default_plan,
         )
 
 
@@ -93,8 +96,9 @@ class DirectoryLine:
 
     @property
     def plans(self) -> frozenset[str]:
-        """The plans that govern a meter, and those of the orders that stand."""
-        return self.orders.plans | {facts.plan for facts in self.meters.values() if facts.plan is not None}
+        """The plans that govern a meter, and those of the orders that stand; who has neither is on the default plan."""
+        plans = self.orders.plans | {facts.plan for facts in self.meters.values() if facts.plan is not None}
+        return plans or frozenset(() if self.orders.default is None else (self.orders.default,))
 
     @property
     def blocked(self) -> Mapping[str, str]:

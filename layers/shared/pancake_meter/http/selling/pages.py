@@ -10,7 +10,7 @@ from typing import Final
 
 from aws_lambda_powertools.event_handler import Response
 
-from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable, TooManyGrants
+from pancake_meter.domain.errors import CustomerBlocked, DomainError, HighestPlan, PlanNotChangeable, TooManyGrants
 
 _STYLE: Final = """
 body { font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 32rem; padding: 0 1.5rem; color: #222; }
@@ -122,6 +122,11 @@ NO_ROOM_FOR_A_PACK = Page(
     "You have as many packs as your account can hold",
     "Nothing has been charged. Please use up one of your packs, or wait until one expires, and open this link again.",
 )
+ACCESS_CUT_OFF = Page(
+    HTTPStatus.CONFLICT,
+    "Your access is suspended",
+    "Nothing has been charged: what this link sells could not be used now. Please write to whom you have the product from.",
+)
 TRY_AGAIN = Page(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Please try again in a moment",
@@ -139,6 +144,8 @@ def page_of_refusal(error: Exception) -> Page:
             return _by_standing(error, PLAN_CANCELLED, PAYMENT_OVERDUE, PLAN_CANCELLED)
         case TooManyGrants():
             return NO_ROOM_FOR_A_PACK
+        case CustomerBlocked():
+            return ACCESS_CUT_OFF
         case _:
             return NOTHING_TO_PAY
 

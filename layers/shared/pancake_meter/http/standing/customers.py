@@ -61,9 +61,10 @@ class CustomerListQuery(PageQuery):
 class CustomerLine(TypedDict):
     """One customer as lists show it, as of moments ago.
 
-    ``plans`` govern a meter or are of an order that stands. ``blocked`` says by meter why access is off,
-    ``blocked_otherwise`` why it is off for every meter that was not used yet, ``overage_due`` how many units of closed
-    periods are not paid. ``active_at`` is the hour of the latest use.
+    ``plans`` govern a meter or are of an order that stands; without either, it is the default plan. ``blocked`` says by
+    meter why access is off, ``blocked_otherwise`` why it is off for every meter that was not used yet. ``overage_due`` says
+    by meter how many units are due and not paid; who has such units is ``owing``. Overage of the open period is due when the
+    period closes. ``active_at`` is the hour of the latest use.
     """
 
     customer_id: str

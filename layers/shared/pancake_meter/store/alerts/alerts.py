@@ -3,16 +3,18 @@
 ``PK CUSTOMER#<customer> SK ALERT#<time>#<alert id>``: the alert, in the list ``ALERTS`` of the ``listing`` index; where no
 customer is known, ``PK ALERTS``. Its insert is what the stream tells.
 ``PK ALERT#<alert id> SK ALERT``: the mark that it has rung, in the list ``ALERTS#<type>``.
+``PK CUSTOMER#<customer> SK REFUSED#<alert id>``: a refusal that a request has kept, for the stream reader to ring.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from pancake_meter.domain.alerts.alert import KEPT_FOR, Alert, AlertType, is_alert_id
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import WriteRefused
-from pancake_meter.store.keys import Key, alert_key, alert_mark_key, alert_partition, alert_prefix
+from pancake_meter.store.keys import Key, alert_key, alert_mark_key, alert_partition, alert_prefix, refusal_key
 from pancake_meter.store.table import READ_ITEMS_MAX, Check, Item, Put, Table
 
 LISTING: Final = "ALERTS"
@@ -35,6 +37,24 @@ def put_alert(table: Table, alert: Alert, demands: Sequence[Check] = ()) -> bool
     except WriteRefused:
         return False
     return True
+
+
+def keep_refusal(table: Table, customer_id: str, alert: Alert, demands: Sequence[Check]) -> None:
+    """Keep the alert of a refusal for the stream reader to ring, unless it was kept before or a demand does not hold.
+
+    It rings after whatever changed the customer's balances before: the stream has them in this order.
+
+    Raises:
+        StoreBusy, StoreUnavailable: passing trouble; the same may be kept again.
+    """
+    item = {**_content(alert), **refusal_key(customer_id, alert.id)}
+    with suppress(WriteRefused):
+        table.transact([Put(item, "attribute_not_exists(PK)"), *demands])
+
+
+def has_refusal(table: Table, customer_id: str, alert_id: str) -> bool:
+    """Return whether a refusal was kept before: one read."""
+    return table.get(refusal_key(customer_id, alert_id)) is not None
 
 
 def rung_already(table: Table, ids: Iterable[str]) -> set[str]:
@@ -123,8 +143,12 @@ def alert_from_item(item: Item) -> Alert:
 
 def alert_item(alert: Alert) -> Item:
     """Return the item of an alert."""
-    item = {
-        **_key_of_alert(alert),
+    listed = {"listing": LISTING, "listed_at": _listed_at(alert.occurred_at, alert.id)}
+    return {**_key_of_alert(alert), **_content(alert), **listed}
+
+
+def _content(alert: Alert) -> Item:
+    content = {
         "meaning": alert.meaning,
         "type": alert.type,
         "customer_id": alert.customer_id,
@@ -132,11 +156,9 @@ def alert_item(alert: Alert) -> Item:
         "at": to_ms(alert.occurred_at),
         "data": alert.data,
         "schema_version": alert.schema_version,
-        "listing": LISTING,
-        "listed_at": _listed_at(alert.occurred_at, alert.id),
         "expires_at": _expires_at(alert),
     }
-    return {name: value for name, value in item.items() if value is not None}
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def _mark_item(alert: Alert) -> Item:

@@ -17,23 +17,23 @@ _READ_MAX: Final = ENDPOINTS_MAX * 5
 def list_endpoints(table: Table) -> list[Endpoint]:
     """Return every endpoint, in the order of their ids: one query."""
     items, _ = table.query("PK = :partition", {":partition": _PARTITION}, limit=_READ_MAX)
-    return [_endpoint(item) for item in items]
+    return [endpoint_from_item(item) for item in items]
 
 
 def read_endpoint(table: Table, endpoint_id: str) -> Endpoint | None:
     """Return an endpoint, or ``None``: one read, none for what is no id."""
     item = table.get(_key(endpoint_id)) if is_endpoint_id(endpoint_id) else None
-    return _endpoint(item) if item is not None else None
+    return endpoint_from_item(item) if item is not None else None
 
 
 def put_endpoint(table: Table, endpoint: Endpoint, done: Put | None = None) -> None:
     """Keep a new endpoint, with the mark that its request is done. Raises ``WriteRefused`` where either is there."""
-    table.transact([Put(_item(endpoint), "attribute_not_exists(PK)"), *([done] if done is not None else [])])
+    table.transact([Put(endpoint_item(endpoint), "attribute_not_exists(PK)"), *([done] if done is not None else [])])
 
 
 def change_endpoint(table: Table, endpoint: Endpoint, version_before: int, done: Put | None = None) -> bool:
     """Keep an endpoint in the place of its version before; return ``False`` where that changed, or the request is done."""
-    put = Put(_item(endpoint), "version = :before", {":before": version_before})
+    put = Put(endpoint_item(endpoint), "version = :before", {":before": version_before})
     try:
         table.transact([put, *([done] if done is not None else [])])
     except WriteRefused:
@@ -54,7 +54,8 @@ def _key(endpoint_id: str) -> Key:
     return {"PK": _PARTITION, "SK": f"ENDPOINT#{endpoint_id}"}
 
 
-def _item(endpoint: Endpoint) -> Item:
+def endpoint_item(endpoint: Endpoint) -> Item:
+    """Return the item of an endpoint."""
     item = {
         **_key(endpoint.id),
         "url": endpoint.url,
@@ -74,7 +75,8 @@ def _secret_item(secret: SigningSecret) -> Mapping[str, Any]:
     return {"kid": secret.kid, "salt": secret.salt, **until}
 
 
-def _endpoint(item: Item) -> Endpoint:
+def endpoint_from_item(item: Mapping[str, Any]) -> Endpoint:
+    """Return the endpoint of an item."""
     return Endpoint(
         id=str(item["SK"]).removeprefix("ENDPOINT#"),
         url=item["url"],

@@ -18,7 +18,7 @@ from pancake_meter.store.table import Check, Item, Put, Table, Update
 
 _PAGE: Final = 100
 _KEPT_FOR: Final = timedelta(days=7)
-"""After the end; the stream repeats nothing that is older than a day."""
+"""After the end, or the look; the stream repeats nothing that is older than a day."""
 
 
 def put_reminder(table: Table, reminder: Reminder, demands: Sequence[Check]) -> None:
@@ -55,7 +55,7 @@ def _item(reminder: Reminder) -> dict[str, Any]:
         **_key(reminder),
         "due_shard": reminder_shard(reminder.customer_id),
         "valid_until": to_ms(reminder.at),
-        "expires_at": to_ms(reminder.ends_at + _KEPT_FOR) // 1000,
+        "expires_at": to_ms(max(reminder.ends_at, reminder.at) + _KEPT_FOR) // 1000,
     }
 
 

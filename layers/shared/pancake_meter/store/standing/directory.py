@@ -94,8 +94,8 @@ def _item(line: DirectoryLine, revision: int) -> dict[str, Any]:
             **{name: True for name in _FLAGS if getattr(line.orders, name)},
         },
     }
-    if line.orders.blocked is not None:
-        item["orders"]["blocked"] = line.orders.blocked
+    texts = {"blocked": line.orders.blocked, "default": line.orders.default}
+    item["orders"] |= {name: text for name, text in texts.items() if text is not None}
     return item if line.active_at is None else {**item, "active_at": to_ms(line.active_at)}
 
 
@@ -109,6 +109,7 @@ def _line(item: Item) -> DirectoryLine:
             frozenset(orders["plans"]),
             **{name: bool(orders.get(name)) for name in _FLAGS},
             blocked=orders.get("blocked"),
+            default=orders.get("default"),
         ),
         from_ms(item["active_at"]) if "active_at" in item else None,
         int(item["revision"]),

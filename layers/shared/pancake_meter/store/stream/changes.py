@@ -108,6 +108,19 @@ class DeliveryOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalKept:
+    """The alert of a refusal, as a request has kept it: it has not rung yet."""
+
+    record: Record
+    alert: Alert
+
+    @property
+    def customer_id(self) -> str | None:
+        """Who was refused."""
+        return self.alert.customer_id
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRung:
     """An alert that was put: once, whatever the stream repeats."""
 
@@ -120,7 +133,7 @@ class AlertRung:
         return self.alert.customer_id
 
 
-Change = BalanceChanged | ChartChanged | SubscriptionChanged | CheckoutSettled | DeliveryOpen | AlertRung
+Change = BalanceChanged | ChartChanged | SubscriptionChanged | CheckoutSettled | DeliveryOpen | RefusalKept | AlertRung
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +201,9 @@ def _change(record: Record, after: Item, before: Callable[[Any], Any]) -> Change
             return CheckoutSettled(record, before(checkout_from_item), checkout_from_item(after))
         case "DELIVERY":
             return DeliveryOpen(record, before(delivery_from_item), delivery_from_item(after))
-        case "ALERT":
-            return AlertRung(record, alert_from_item(after))
+        case "REFUSED" | "ALERT":
+            alert = alert_from_item(after)
+            return AlertRung(record, alert) if kind == "ALERT" else RefusalKept(record, alert)
         case _:
             raise ValueError("no item whose changes are followed")
 

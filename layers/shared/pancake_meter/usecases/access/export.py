@@ -32,6 +32,7 @@ _KINDS: Final = {
     "PERIOD": "closed_period",
     "DIRECTORY": "directory_entry",
     "ALERT": "alert",
+    "REFUSED": "refusal",
     "FACT": "revenue_fact",
 }
 _ORDER: Final = "ORDER"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from pancake_meter.domain.access.once import REMEMBERED, Once
@@ -28,10 +28,12 @@ from pancake_meter.standard_webhooks.addresses import (
     resolved,
 )
 from pancake_meter.store.access.once import done_write, read_done
-from pancake_meter.store.alerts.alerts import put_alert
+from pancake_meter.store.alerts.alerts import put_alert, read_alert
 from pancake_meter.store.alerts.endpoints import (
     change_endpoint,
     delete_endpoint,
+    endpoint_from_item,
+    endpoint_item,
     list_endpoints,
     put_endpoint,
     read_endpoint,
@@ -133,7 +135,7 @@ def create_endpoint(
         endpoint = Endpoint(f"aep_{uuid4().hex[:24]}", url, events, description or None, (secret,), now)
         made = WithSecret(endpoint, endpoints.keys.text(endpoint.id, secret))
         try:
-            put_endpoint(table, endpoint, _done(once, endpoint.id, secret, now))
+            put_endpoint(table, endpoint, _done(once, endpoint, now))
         except WriteRefused:
             continue
         return made
@@ -168,7 +170,7 @@ def rotate_secret(
         secret = endpoints.keys.new()
         text = endpoints.keys.text(endpoint_id, secret)
         rotated = replace(endpoint.rotated(secret, now, overlap), version=endpoint.version + 1)
-        if change_endpoint(endpoints.table, rotated, endpoint.version, _done(once, endpoint_id, secret, now)):
+        if change_endpoint(endpoints.table, rotated, endpoint.version, _done(once, rotated, now)):
             return WithSecret(rotated, text)
     raise StoreBusy("the endpoint kept changing")
 
@@ -194,10 +196,12 @@ def ring_test(table: Table, endpoint_id: str, key: str | None, now: datetime) ->
         EndpointNotFound, EndpointDisabled
         StoreBusy, StoreUnavailable: passing trouble.
     """
-    if not find_endpoint(table, endpoint_id).is_enabled:
-        raise EndpointDisabled("the endpoint is disabled: enable it first")
     meaning = f"{TEST}#{endpoint_id}#{key or uuid4().hex}"
     alert = Alert(meaning, TEST, None, None, now, {"endpoint_id": endpoint_id})
+    if key is not None and read_alert(table, alert.id) is not None:
+        return alert
+    if not find_endpoint(table, endpoint_id).is_enabled:
+        raise EndpointDisabled("the endpoint is disabled: enable it first")
     put_alert(table, alert)
     return alert
 
@@ -226,16 +230,19 @@ def _changed(table: Table, endpoint_id: str, change: Callable[[Endpoint], Endpoi
     raise StoreBusy("the endpoint kept changing")
 
 
-def _done(once: Once | None, endpoint_id: str, secret: SigningSecret, now: datetime) -> Put | None:
-    facts: dict[str, Any] = {"endpoint_id": endpoint_id, "kid": secret.kid, "salt": secret.salt}
-    return done_write(once, facts, now + REMEMBERED, now) if once is not None else None
+def _done(once: Once | None, endpoint: Endpoint, now: datetime) -> Put | None:
+    return done_write(once, {"endpoint": endpoint_item(endpoint)}, now + REMEMBERED, now) if once is not None else None
 
 
 def _done_before(endpoints: Endpoints, once: Once | None, now: datetime) -> WithSecret | None:
-    """Return what an earlier request like this one was answered, with the endpoint as it is now."""
+    """Return what an earlier request like this one was answered: the endpoint as it was then, whatever became of it."""
     facts = read_done(endpoints.table, once, now) if once is not None else None
     if facts is None:
         return None
+    if "endpoint" in facts:
+        endpoint = endpoint_from_item(facts["endpoint"])
+        return WithSecret(endpoint, endpoints.keys.text(endpoint.id, endpoint.secrets[0]), is_replay=True)
+    # What an earlier version has kept: the secret alone.
     endpoint = find_endpoint(endpoints.table, facts["endpoint_id"])
     text = endpoints.keys.text(endpoint.id, SigningSecret(facts["kid"], facts["salt"]))
     return WithSecret(endpoint, text, is_replay=True)

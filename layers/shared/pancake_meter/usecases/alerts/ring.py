@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
-from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.alerts.checkout import checkout_alert
 from pancake_meter.domain.alerts.delivery import delivery_alert
 from pancake_meter.domain.alerts.quota import quota_alerts
-from pancake_meter.domain.alerts.reminder import Reminder, grant_reminders, trial_reminders
-from pancake_meter.domain.alerts.subscription import subscription_alerts
+from pancake_meter.domain.alerts.reminder import Reminder, end_reminders, grant_reminders, trial_reminders
+from pancake_meter.domain.alerts.subscription import meter_to_sell, subscription_alerts
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.alerts.reminders import put_reminder
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.stream.changes import (
@@ -22,6 +20,7 @@ from pancake_meter.store.stream.changes import (
     CheckoutSettled,
     DeliveryOpen,
     Record,
+    RefusalKept,
     SubscriptionChanged,
 )
 from pancake_meter.usecases.alerts.ringing import Bell, Due
@@ -48,7 +47,7 @@ class Ringer:
         for change in changes:
             try:
                 due += [(change.record, each) for each in _meaning(change, now)]
-                self._remind(change)
+                self._remind(change, now)
             except Exception as trouble:  # noqa: BLE001 - the caller tells passing trouble from other
                 missed.append(NotFollowed(change.record, trouble))
         try:
@@ -69,8 +68,8 @@ class Ringer:
                     held_up.add(each.alert.customer_id)
         return missed
 
-    def _remind(self, change: Change) -> None:
-        for reminder in _reminders(change):
+    def _remind(self, change: Change, now: datetime) -> None:
+        for reminder in _reminders(change, now):
             put_reminder(self.bell.table, reminder, [self.bell.erasures.unless_erased(reminder.customer_id)])
 
 
@@ -81,7 +80,10 @@ def _meaning(change: Change, now: datetime) -> Iterator[Due]:
                 yield Due(alert, after)
         case SubscriptionChanged(_, before, after):
             for alert in subscription_alerts(before, after, now):
-                yield Due(alert, meter=_meter_to_sell(alert, after))
+                yield Due(alert, meter=meter_to_sell(after, alert))
+        case RefusalKept(_, alert):
+            # It has its links: the request knew the address of the stack.
+            yield Due(alert)
         case CheckoutSettled(_, _, after):
             if (settled := checkout_alert(after, now)) is not None:
                 yield Due(settled)
@@ -101,19 +103,12 @@ def _meaning(change: Change, now: datetime) -> Iterator[Due]:
             pass
 
 
-def _meter_to_sell(alert: Alert, subscription: Subscription) -> str | None:
-    """Return a meter of the plan that ended, for a link to a plan that grants it; ``None`` where nothing is to be sold."""
-    if alert.type != "subscription.canceled":
-        return None
-    ended = next((order for order in subscription.orders if order.order_id == alert.data["order_id"]), None)
-    return min(ended.paid.plan.allowances, default=None) if ended is not None and ended.paid is not None else None
-
-
-def _reminders(change: Change) -> Iterator[Reminder]:
+def _reminders(change: Change, now: datetime) -> Iterator[Reminder]:
     match change:
         case BalanceChanged(_, before, after) if not is_pseudonym(after.customer_id):
             yield from grant_reminders(before, after)
         case SubscriptionChanged(_, before, after) if not is_pseudonym(after.customer_id):
             yield from trial_reminders(before, after)
+            yield from end_reminders(before, after, now)
         case _:
             pass

@@ -11,6 +11,7 @@ from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alerts import put_alert, rung_already
 from pancake_meter.store.table import Table
+from pancake_meter.usecases.balance.operate import read_blocked
 from pancake_meter.usecases.selling.offer import Links, Offers
 
 
@@ -48,14 +49,20 @@ class Bell:
         Raises:
             StoreBusy, StoreUnavailable: passing trouble; ringing it again is safe.
         """
-        alert = replace(due.alert, data={**due.alert.data, **cast("Mapping[str, str]", self._links(due))})
+        alert = self.linked(due)
         demands = [self.erasures.unless_erased(alert.customer_id)] if alert.customer_id is not None else []
         return put_alert(self.table, alert, demands)
+
+    def linked(self, due: Due) -> Alert:
+        """Return an alert with its links."""
+        return replace(due.alert, data={**due.alert.data, **cast("Mapping[str, str]", self._links(due))})
 
     def _links(self, due: Due) -> Links:
         now = self.clock()
         if due.balance is not None:
             return self.offers.links(due.balance, self.base_url, now)
-        if due.meter is not None and due.alert.customer_id is not None:
-            return self.offers.plans(due.alert.customer_id, due.meter, self.base_url, now)
-        return {}
+        if due.meter is None or due.alert.customer_id is None:
+            return {}
+        if read_blocked(self.table, due.alert.customer_id, due.meter) is not None:
+            return {}
+        return self.offers.plans(due.alert.customer_id, due.meter, self.base_url, now)

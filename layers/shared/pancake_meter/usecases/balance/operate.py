@@ -7,10 +7,12 @@ from typing import Final
 from pancake_meter.domain.balance.adjust import set_blocked
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.errors import InvalidReason
+from pancake_meter.domain.standing.access import Access
 from pancake_meter.domain.standing.subscription import Subscription
-from pancake_meter.store.balance.balances import read_balances, write_change
+from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_write
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
 REASON_LENGTH_MAX: Final = 200
@@ -75,6 +77,20 @@ def block_customer(
             return balances
         reason = kept.blocked
     raise StoreBusy("others kept changing the customer's access")
+
+
+def read_access(table: Table, customer_id: str) -> Access:
+    """Return which meters of a customer are cut off: a query and a read."""
+    kept = read_subscription(table, customer_id)
+    by_meter = {balance.meter: balance.blocked for balance in read_balances(table, customer_id)}
+    return Access(by_meter, kept.blocked if kept is not None else None)
+
+
+def read_blocked(table: Table, customer_id: str, meter: str) -> str | None:
+    """Return why a meter of a customer is cut off, if it is: a read, or two where the customer has not used it yet."""
+    balance = read_balance(table, customer_id, meter)
+    kept = read_subscription(table, customer_id) if balance is None else None
+    return balance.blocked if balance is not None else kept.blocked if kept is not None else None
 
 
 def _keep_blocked(metering: Metering, customer_id: str, reason: str | None) -> bool:

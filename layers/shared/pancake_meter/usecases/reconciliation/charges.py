@@ -34,7 +34,8 @@ def reconcile_charges(run: Run) -> Tally:
             return "unchanged"
         paid_at = floor_ms(charge.created_at)
         reconciling = run.reconciling
-        return run.take(charge_body(charge, paid_at, told, payment.order_id, reconciling.mode, reconciling.store_id))
+        body = charge_body(charge, paid_at, told, payment.order_id, reconciling.mode, reconciling.store_id)
+        return run.take(body, is_made=True)
 
     return run.walk_ours(
         "uncharged_payments",

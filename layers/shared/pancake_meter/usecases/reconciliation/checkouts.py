@@ -35,7 +35,7 @@ def reconcile_checkouts(run: Run) -> Tally:
         for paid_at, payment in _succeeded(reconciling.waffo.payments_by_external_id(checkout_id)):
             check_snapshot_pinned(payment, reconciling.mode, reconciling.store_id)
             body = payment_body(payment, paid_at, reconciling.mode, reconciling.store_id)
-            results.append(run.take(body))
+            results.append(run.take(body, is_made=True))
         return gravest(results)
 
     return run.walk_ours(

@@ -92,7 +92,7 @@ def _heal(run: Run, snapshot: SubscriptionOrderSnapshot) -> Judged:
     for event in missing_events(snapshot, _known(run, snapshot.id), _plan(run, snapshot)):
         if event.is_proved or _is_paid(run, snapshot):
             body = snapshot_body(snapshot, event, reconciling.mode, reconciling.store_id)
-            results.append(run.take(body))
+            results.append(run.take(body, is_made=True))
     return gravest(results)
 
 

@@ -13,7 +13,7 @@ from pancake_meter.store.errors import CorruptItem, StoreBusy
 from pancake_meter.store.reconciliation.progress import Place, read_place, write_place
 from pancake_meter.store.webhooks.deliveries import Pin, read_delivery
 from pancake_meter.usecases.balance.metering import Metering
-from pancake_meter.usecases.webhooks.judge import Outcome, Pause, judge_arrival
+from pancake_meter.usecases.webhooks.judge import Outcome, Pause, judge_arrival, stays_dismissed
 from pancake_meter.usecases.webhooks.take import read_arrival
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WebhookRefused, WrongMode, WrongStore
@@ -138,12 +138,13 @@ class Run:
         if order_ids and len(self.bought_twice) < BOUGHT_TWICE_MAX:
             self.bought_twice.append(BoughtTwice(subscription.customer_id, tuple(order_ids), is_new))
 
-    def take(self, body: bytes) -> Judged:
+    def take(self, body: bytes, *, is_made: bool = False) -> Judged:
         """Take an event that Waffo's API told us, because no webhook had.
 
-        ``body`` is the payload that Waffo kept of a delivery, or one made of a snapshot. There is no signature to check: it
-        came over our own authenticated call. Mode and store are checked as ever. What is kept already, whatever became of
-        it, costs one read.
+        ``body`` is the payload that Waffo kept of a delivery, or one that ``is_made`` of a snapshot. There is no signature
+        to check: it came over our own authenticated call. Mode and store are checked as ever. What is kept already, whatever
+        became of it, costs one read. A dismissal stands: what was dismissed of an order is not parked again under a body
+        that was made. Once Waffo says enough of the order for it to be applied, it is.
 
         Raises:
             WrongMode, WrongStore: it is not ours. Nothing was kept.
@@ -154,6 +155,8 @@ class Run:
             body, {}, Pin(reconciling.mode, reconciling.store_id), self.now, "reconciliation"
         )
         if read_delivery(reconciling.metering.table, delivery.digest) is not None:
+            return "unchanged"
+        if is_made and stays_dismissed(reconciling.metering, event, self.now):
             return "unchanged"
         return self.judged(judge_arrival(reconciling.metering, delivery, event, self.now, reconciling.pause))
 

@@ -17,6 +17,7 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, now: datetime) ->
 
     Raises:
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants: there is nothing to sell.
+        CustomerBlocked: the operator has cut off what the link sells. What is owed may be paid.
         HighestPlan: there is no plan up from the customer's.
         PlanNotChangeable: the customer's order is overdue, or was cancelled and still runs.
         WaffoApiError: Waffo did not make the session.

@@ -46,9 +46,10 @@ class Offers:
     def links(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
         """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble.
 
-        Without a ``base_url`` the caller may not buy, and there is nothing either: a link buys for whoever has it.
+        Without a ``base_url`` the caller may not buy, and there is nothing either: a link buys for whoever has it. To whom
+        the operator has cut off, nothing is offered.
         """
-        if base_url is None:
+        if base_url is None or balance.blocked is not None:
             return {}
         try:
             return self._links(balance, base_url, now)

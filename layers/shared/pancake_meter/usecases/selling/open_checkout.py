@@ -18,6 +18,7 @@ from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.errors import (
     AlreadySubscribed,
     BelowMinimum,
+    CustomerBlocked,
     HighestPlan,
     NothingOwed,
     SuccessUrlNotAllowed,
@@ -37,6 +38,7 @@ from pancake_meter.store.selling.checkouts import read_checkout, read_slot, writ
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import Put, Table, Write
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.balance.operate import read_access
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
 from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
@@ -148,13 +150,14 @@ def open_checkout(
     Raises:
         IdempotencyConflict: the request's key was used for another request, or for a checkout that is over.
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, SuccessUrlNotAllowed,
-        AlreadySubscribed, PlanNotChangeable: see their classes.
+        AlreadySubscribed, PlanNotChangeable, CustomerBlocked: see their classes.
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
 
+    _check_usable(selling, customer_id, request)
     landing = success_url or selling.success_url
     if once is not None and (before := _opened_before(selling, customer_id, once, landing, now)) is not None:
         return before
@@ -169,6 +172,18 @@ def open_checkout(
     held = _held_for(selling, customer_id, request, subscription, now)
     currencies = selling.currency(customer_id, subscription, request.currency, now)
     return _sell_plan(selling, customer_id, request, held, currencies, sell)
+
+
+def _check_usable(selling: Selling, customer_id: str, request: SaleRequest) -> None:
+    """Raise ``CustomerBlocked`` where all that a sale would give is cut off. What is owed may be paid all the same."""
+    if request.kind == "overage":
+        return
+    plan = selling.catalog.plans.get(request.plan) if request.plan is not None else None
+    meters = [*plan.allowances] if plan is not None else [request.meter] if request.meter is not None else []
+    reason = read_access(selling.metering.table, customer_id).all_blocked(meters)
+    if reason is not None:
+        message = "the customer's access is cut off: nothing is sold that could not be used"
+        raise CustomerBlocked(message, reason=reason, meters=sorted(meters))
 
 
 def _opened_before(

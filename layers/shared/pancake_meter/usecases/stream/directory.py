@@ -19,10 +19,14 @@ _ATTEMPTS_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The directory of a table. An erased customer is not in it, and does not come back by a late change."""
+    """The directory of a table. An erased customer is not in it, and does not come back by a late change.
+
+    ``default_plan`` is on the line of a customer whom no order covers, and who has used nothing yet.
+    """
 
     table: Table
     erasures: Erasures
+    default_plan: str | None = None
 
     def follow(self, changes: Sequence[Change]) -> Sequence[NotFollowed]:
         """Bring the lines to what the changes say; return the changes that could not be followed."""
@@ -46,7 +50,7 @@ class Directory:
         self, customer_id: str, known: DirectoryLine | None, news: Sequence[BalanceChanged | SubscriptionChanged]
     ) -> None:
         for _ in range(_ATTEMPTS_MAX):
-            line = _learned(known or DirectoryLine(customer_id), news)
+            line = self._learned(known or DirectoryLine(customer_id), news)
             if known is not None and line == known:
                 return
             demands = [] if known is not None else [self.erasures.unless_erased(customer_id)]
@@ -58,17 +62,16 @@ class Directory:
             known = read_lines(self.table, [customer_id]).get(customer_id)
         raise StoreBusy("the customer's line kept changing")
 
-
-def _learned(line: DirectoryLine, news: Sequence[BalanceChanged | SubscriptionChanged]) -> DirectoryLine:
-    for change in news:
-        match change:
-            case BalanceChanged(record, _, after):
-                line = line.learn_balance(after.meter, BalanceFacts.of(after))
-                if _is_use(change):
-                    line = line.learn_use(record.at)
-            case SubscriptionChanged(_, _, after):
-                line = line.learn_orders(OrdersFacts.of(after))
-    return line
+    def _learned(self, line: DirectoryLine, news: Sequence[BalanceChanged | SubscriptionChanged]) -> DirectoryLine:
+        for change in news:
+            match change:
+                case BalanceChanged(record, _, after):
+                    line = line.learn_balance(after.meter, BalanceFacts.of(after))
+                    if _is_use(change):
+                        line = line.learn_use(record.at)
+                case SubscriptionChanged(_, _, after):
+                    line = line.learn_orders(OrdersFacts.of(after, self.default_plan))
+        return line
 
 
 def _is_use(change: BalanceChanged) -> bool:

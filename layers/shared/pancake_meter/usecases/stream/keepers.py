@@ -7,6 +7,9 @@ from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.live_totals import LiveTotals
 
 
-def keepers_of(table: Table, erasures: Erasures) -> tuple[Follower, ...]:
-    """Return them. They are exact by the item itself, so they may be told of an old item as of a change."""
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures).follow)
+def keepers_of(table: Table, erasures: Erasures, default_plan: str | None) -> tuple[Follower, ...]:
+    """Return them. They are exact by the item itself, so they may be told of an old item as of a change.
+
+    ``default_plan`` is the catalog's.
+    """
+    return (LiveTotals(table, erasures).follow, Directory(table, erasures, default_plan).follow)

@@ -152,6 +152,20 @@ def retry_delivery(
     return _with_unparked(metering, outcome, now, pause, told.by) if unparks else outcome
 
 
+def stays_dismissed(metering: Metering, event: WaffoEvent | Unread, now: datetime) -> bool:
+    """Return whether an event would only be parked, and a delivery of its order was dismissed.
+
+    The first 5,000 deliveries of the order are looked at: a query for each hundred.
+    """
+    if isinstance(event, Unread) or event.order_id is None:
+        return False
+    if _effects(metering, event, now, NOTHING_TOLD).verdict != "parked":
+        return False
+    with suppress(OrderTooLarge):
+        return any(each.verdict == "dismissed" for each in each_of_order(metering.table, event.order_id))
+    return False
+
+
 def dismiss_delivery(metering: Metering, digest: str, reason: str, now: datetime, *, by: str | None = None) -> Delivery:
     """Take an open delivery off the lists of what is open; return it. Dismissed already, it stays as it is.
 
