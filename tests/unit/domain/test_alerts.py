@@ -23,6 +23,7 @@ from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.domain.balance.hold import Hold
 from pancake_meter.domain.balance.spend import Refusal, RefusalReason, place_hold, record_usage
+from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.plan import MeterAllowance, OverageAllowed, OverageCapped, Plan
 from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, Status, StatusKind
@@ -412,8 +413,8 @@ ABOUT = {"order_id": "A", "plan": "pro", "paid_until": "2026-04-10T00:00:00.000Z
             {},
         ),
         (
-            sold("A", "2026-03-10", "activated"),
-            sold("A", "2026-03-10", "activated", "canceled"),
+            sold("A", "2026-03-10", "activated", "canceling"),
+            sold("A", "2026-03-10", "canceling", "canceled").join(sold("A", "2026-03-10", "activated")),
             "canceled",
             {"ended_at": "2026-03-10T15:00:00.000Z"},
         ),
@@ -451,7 +452,7 @@ def test_two_orders_for_one_meter_ring_once_and_name_both() -> None:
 
 
 def test_an_order_that_a_plan_change_has_replaced_rings_no_more() -> None:
-    older = sold("A", "2026-03-10", "activated")
+    older = sold("A", "2026-03-10", "activated", "canceling")
     ended = sold("A", "2026-03-12", "canceled").join(older)
     newer = replace(sold("B", "2026-03-12", "plan_changed"), replaces=frozenset({"A"}))
     assert told(older, ended) == ["canceled"]
@@ -461,6 +462,7 @@ def test_an_order_that_a_plan_change_has_replaced_rings_no_more() -> None:
 
 TRIAL = sold("A", "2026-03-10", "activated", is_trial=True)
 TRIAL_ENDS = datetime(2026, 4, 10, tzinfo=UTC)
+TWENTY = Money(Decimal(20), "USD")
 
 
 def test_a_trial_rings_before_it_ends() -> None:
@@ -471,8 +473,18 @@ def test_a_trial_rings_before_it_ends() -> None:
         "ada",
         None,
         NOW,
-        {**ABOUT, "ends_at": "2026-04-10T00:00:00.000Z", "is_canceling": False},
+        {
+            **ABOUT,
+            "ends_at": "2026-04-10T00:00:00.000Z",
+            "is_canceling": False,
+            "amount": None,
+            "currency": None,
+            "billing_period": None,
+        },
     )
+    priced = trial_alert(Subscription("ada", (replace(TRIAL, billing_period="monthly"),)), "A", TRIAL_ENDS, NOW, TWENTY)
+    assert priced is not None
+    assert [priced.data[name] for name in ("amount", "currency", "billing_period")] == ["20.00", "USD", "monthly"]
     canceling = TRIAL.join(sold("A", "2026-03-10", "canceling"))
     alert = trial_alert(Subscription("ada", (canceling,)), "A", TRIAL_ENDS, NOW)
     assert alert is not None
