@@ -91,7 +91,7 @@ def test_issue_14_7_help_names_the_command(tmp_path: Path) -> None:
         "deliveries list --json",
         "--help",
         "grants add --help",
-        "customers --help --json",
+        "customers list --help --json",
         "--version",
     ],
 )

@@ -88,10 +88,12 @@ def main() -> None:
     Who reads may have seen enough, as ``head`` has: that is no failure, whatever was being written.
     """
     output.leave_closed_pipes()
-    stdout, is_closed = sys.stdout, False
-    status = _status()
+    stdout, is_closed, status = sys.stdout, False, 0
     try:
+        status = _status()
         stdout.flush()
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 0
     except BrokenPipeError:
         is_closed = True
     # Typer puts another stdout in the place of one that is closed, and calls that a failure.
@@ -103,10 +105,7 @@ def main() -> None:
 
 def _status() -> int:
     if "--json" not in sys.argv:
-        try:
-            app(prog_name=NAME)
-        except SystemExit as ended:
-            return ended.code if isinstance(ended.code, int) else 0
+        app(prog_name=NAME)
         return 0
     try:
         return app(prog_name=NAME, standalone_mode=False) or 0

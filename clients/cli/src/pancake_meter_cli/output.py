@@ -1,5 +1,6 @@
 """How answers are shown to a person: tables, records, bars. With ``--json`` none of this is used."""
 
+import errno
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ class _Console(Console):
     """A console that leaves a closed pipe to the command: by itself rich ends the process with status 1."""
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def leave_closed_pipes() -> None:
