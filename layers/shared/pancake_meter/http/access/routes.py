@@ -116,7 +116,17 @@ ROUTES: Final = (
     # A browser asks before it sends a customer token. The answer is made from this table, for the routes with a scope.
     Route("OPTIONS", f"{_CUSTOMER}/{{proxy+}}", "access", is_open=True),
     Route("OPTIONS", "/v1/plans", "access", is_open=True),
-    Route("GET", "/buy/{token}", "overage_checkout", is_open=True, throttle="BuyThrottlingRateLimit"),
+    # Pages for people. A purchase link is its own key; the portal and the console have sessions, which their functions read.
+    Route("GET", "/buy/{token}", "customer_pages", is_open=True, throttle="BuyThrottlingRateLimit"),
+    Route("POST", "/buy/{token}", "customer_pages", is_open=True, throttle="BuyThrottlingRateLimit"),
+    Route("GET", "/buy/{token}/paid", "customer_pages", is_open=True),
+    Route("GET", "/assets/{name}", "customer_pages", is_open=True),
+    Route("GET", "/portal", "customer_pages", is_open=True),
+    Route("GET", "/portal/{proxy+}", "customer_pages", is_open=True),
+    Route("POST", "/portal/{proxy+}", "customer_pages", is_open=True),
+    Route("GET", "/console", "operator_console", is_open=True),
+    Route("GET", "/console/{proxy+}", "operator_console", is_open=True),
+    Route("POST", "/console/{proxy+}", "operator_console", is_open=True, throttle="BuyThrottlingRateLimit"),
 )
 
 ROUTE_OF_KEY: Final[Mapping[str, Route]] = {route.key: route for route in ROUTES}
