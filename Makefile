@@ -10,11 +10,13 @@ MUTANTS_UP_TO_DATE := .venv-mutants/.up-to-date
 SCHEMATHESIS_UP_TO_DATE := .venv-schemathesis/.up-to-date
 AUDIT_UP_TO_DATE := .venv-audit/.up-to-date
 NODE_UP_TO_DATE := tests/node_modules/.package-lock.json
+VENDOR := layers/pages/pancake_pages/static/vendor
+VENDOR_UP_TO_DATE := $(VENDOR)/.up-to-date
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
 # One more than 2 cores: tests wait for timeouts, and for the local stack.
 TEST_WORKERS ?= 3
-SOURCES := clients examples layers/shared functions local tools tests
+SOURCES := clients examples layers/pages layers/shared functions local tools tests
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 # Python may keep its byte code, whatever the shell says: the stack and the tests start hundreds of Pythons.
@@ -26,10 +28,10 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
+run: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
 
-test: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
+test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope $(ARGS)
 
@@ -45,10 +47,10 @@ histories: $(UP_TO_DATE) ## Run every history of up to HISTORY_EVENTS=6 moves (4
 mutants: $(MUTANTS_UP_TO_DATE) ## Change the domain in one place at a time: do the fast tests notice? (ONLY=standing for a part; an hour on 2 cores)
 	.venv-mutants/bin/python -m tools.mutants --only "$(ONLY)" $(ARGS)
 
-hangs: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (ten minutes)
+hangs: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every function while all that it calls hangs, fails, drips or resets (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers/test_answers_in_time.py tests/integration/handlers/test_one_in_trouble.py $(ARGS)
 
-bulk: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
+bulk: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
 fuzz: $(UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) ## Send requests made from docs/openapi.json to the stack here (API='{"api_url": ..., "api_key": ...}' for a running one; EXAMPLES=20 SECONDS=900)
@@ -58,7 +60,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
-	PYTHONPATH=layers/shared $(BIN)/lint-imports --no-cache
+	PYTHONPATH=layers/shared:layers/pages $(BIN)/lint-imports --no-cache
 	$(BIN)/cfn-lint template.yaml observability.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -71,11 +73,12 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 audit: $(UP_TO_DATE) $(AUDIT_UP_TO_DATE) ## Ask for known advisories about what the locks name (needs the registries' advisories; says so where they cannot be had)
 	$(BIN)/python -m tools.audit
 
-setup: $(UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(AUDIT_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
+setup: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(AUDIT_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Install what the lock files name
 
 lock: $(UP_TO_DATE) ## Resolve the dependencies of pyproject.toml and tests/package.json anew
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.lock write
 	npm install --prefix tests --package-lock-only
+	npm install --prefix layers/pages --package-lock-only
 
 format: $(UP_TO_DATE) ## Format the code and sort its imports
 	$(BIN)/ruff check --select I --fix $(SOURCES)
@@ -93,14 +96,14 @@ observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alar
 costs: $(UP_TO_DATE) ## Write docs/costs.md from tools/costs.py
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs
 
-build: $(UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
+build: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
 	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
 
 deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DRY=1 only checks)
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .venv-schemathesis .venv-audit .mutants tests/node_modules .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm .venv-checkov .venv-mutants .venv-schemathesis .venv-audit .mutants tests/node_modules $(VENDOR) .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # uv installs in seconds. Where it cannot (a mirror that only pip is told of), pip does, from the same pins and hashes.
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
@@ -123,4 +126,14 @@ $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
 $(NODE_UP_TO_DATE): tests/package.json tests/package-lock.json
 	@command -v npm >/dev/null || { echo "Node 20 with npm is needed for the tests; on Debian: apt-get install npm" >&2; exit 1; }
 	npm ci --silent --prefix tests
+	@touch $@
+
+# What browsers load of others' work, by lock: the layer of the pages carries these files, and no folder of npm's.
+$(VENDOR_UP_TO_DATE): layers/pages/package.json layers/pages/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 with npm is needed; on Debian: apt-get install npm" >&2; exit 1; }
+	npm ci --silent --prefix layers/pages
+	mkdir -p $(VENDOR)
+	cp layers/pages/node_modules/chart.js/dist/chart.umd.min.js $(VENDOR)/chart.js
+	cp layers/pages/node_modules/htmx.org/dist/htmx.min.js $(VENDOR)/htmx.js
+	rm -rf layers/pages/node_modules
 	@touch $@

@@ -41,7 +41,7 @@ def _scopes() -> str:
 
 def _keys(route: Route) -> str:
     if route.is_open:
-        return "open to all"
+        return _DOORS[route.door]
     return ", ".join(f"`{role}`" for role in ROLES if role in route.roles)
 
 
@@ -51,6 +51,14 @@ def _scope(route: Route) -> str:
 
 def _limit(route: Route) -> str:
     return f"`{route.throttle}`" if route.throttle else ""
+
+
+_DOORS: Final = {
+    "link": "a purchase link",
+    "portal": "a session of the portal",
+    "console": "a session of the console",
+    "browser": "open to all",
+}
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """The locks: files that pin each dependency with its hashes.
 
-`requirements-dev.txt` is everything that we work with, `layers/shared/requirements.txt` what the layer carries. A tool that
+`requirements-dev.txt` is everything that we work with, `layers/shared/requirements.txt` and
+`layers/pages/requirements.txt` what the layers carry. A tool that
 wants other versions of what we use has an environment of its own, and a lock of its own: see `LOCKS`.
 
 `python -m tools.lock write` resolves anew and needs a package index; `python -m tools.lock check` is offline: it holds
@@ -69,9 +70,13 @@ EVERYTHING: Final = Lock("requirements-dev.txt", _OURS, _OURS, (PYPROJECT.name, 
 LAYER: Final = Lock(
     "layers/shared/requirements.txt", ("project",), _OURS, (PYPROJECT.name, "--constraints", EVERYTHING.file)
 )
+PAGES_LAYER: Final = Lock(
+    "layers/pages/requirements.txt", ("pages",), ("pages", "dev"), ("--group", "pages", "--constraints", EVERYTHING.file)
+)
 LOCKS: Final = (
     EVERYTHING,
     LAYER,
+    PAGES_LAYER,
     _tool("litellm", overrides=("litellm overrides",)),  # the real one, which tests run beside us
     _tool("checkov"),  # reads the templates
     _tool("mutants", with_ours=True),  # mutmut, which changes the domain
@@ -110,7 +115,7 @@ def problems() -> list[str]:
         for name in lock.meets:
             found += _unmet(declared[name], pinned, lock.file)
         found += [f"{lock.file}: {name} has no hash" for name, (_, hashes) in pinned.items() if not hashes]
-    for file, text in ((LAYER.file, LAYER.text), (BOOTSTRAP.name, bootstrap)):
+    for file, text in ((LAYER.file, LAYER.text), (PAGES_LAYER.file, PAGES_LAYER.text), (BOOTSTRAP.name, bootstrap)):
         found += [
             f"{file}: {name} is not the {name} of {EVERYTHING.file}"
             for name, pin in pins(text).items()

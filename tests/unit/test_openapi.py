@@ -32,7 +32,7 @@ def test_the_committed_document_is_the_one_that_is_made() -> None:
 
 def test_each_operation_has_a_name_of_its_own_a_tag_and_a_description() -> None:
     names = [operation["operationId"] for _, operation in operations()]
-    assert len(set(names)) == len(names) == len([route for route in ROUTES if route.method != "OPTIONS"])
+    assert len(set(names)) == len(names) == len([route for route in ROUTES if route.is_of_the_api])
     assert all(operation["tags"] and operation["summary"] and operation["description"] for _, operation in operations())
 
 
@@ -110,6 +110,8 @@ def test_each_route_reads_the_query_that_the_document_describes(monkeypatch: pyt
             function = functions[0] if isinstance(functions, list) else functions
             read[key] = resolver.query_model(function)
     assert len(read) > 30
+    of_the_api = {route.key for route in ROUTES if route.is_of_the_api}
+    read = {key: query for key, query in read.items() if key in of_the_api}
     assert {key: DESCRIBED[key].query for key in read} == read
 
 

@@ -14,12 +14,23 @@ def test_a_route_is_open_to_all_or_has_roles(route: Route) -> None:
     assert route.roles <= set(ROLES)
 
 
-def test_only_the_purchase_link_and_a_browser_s_preflight_are_open_to_all() -> None:
-    assert [route.key for route in ROUTES if route.is_open] == [
-        "OPTIONS /v1/customers/{customer_id}/{proxy+}",
-        "OPTIONS /v1/plans",
-        "GET /buy/{token}",
-    ]
+def test_only_pages_and_a_browser_s_preflight_are_open_to_all() -> None:
+    found = {route.key: route.door for route in ROUTES if route.is_open}
+    assert found == {
+        "OPTIONS /v1/customers/{customer_id}/{proxy+}": "browser",
+        "OPTIONS /v1/plans": "browser",
+        "GET /buy/{token}": "link",
+        "POST /buy/{token}": "link",
+        "GET /buy/{token}/paid": "link",
+        "GET /assets/{name}": "browser",
+        "GET /portal": "portal",
+        "GET /portal/{proxy+}": "portal",
+        "POST /portal/{proxy+}": "portal",
+        "GET /console": "console",
+        "GET /console/{proxy+}": "console",
+        "POST /console/{proxy+}": "console",
+    }
+    assert all(route.path.startswith(f"/{route.door}") for route in ROUTES if route.door in ("portal", "console"))
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.scope is not None], ids=lambda route: route.key)
@@ -36,7 +47,7 @@ def test_each_role_but_that_for_keys_opens_a_route() -> None:
 def test_the_openapi_document_describes_every_route_with_its_roles() -> None:
     assert undescribed() == set()
     document = build()
-    for route in (each for each in ROUTES if each.method != "OPTIONS"):
+    for route in (each for each in ROUTES if each.is_of_the_api):
         security = document["paths"][route.path][route.method.lower()]["security"]
         named = [(scheme, name) for each in security for scheme, names in each.items() for name in names]
         assert {name for scheme, name in named if scheme == "api_key"} == route.roles

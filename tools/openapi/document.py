@@ -137,8 +137,8 @@ def build() -> dict[str, Any]:
 
 
 def undescribed() -> set[str]:
-    """Return the routes that only the table has, or only the rooms. Preflights are the browser's own."""
-    return {route.key for route in ROUTES if route.method != "OPTIONS"} ^ set(DESCRIBED)
+    """Return the routes that only the table has, or only the rooms."""
+    return {route.key for route in ROUTES if route.is_of_the_api} ^ set(DESCRIBED)
 
 
 def text() -> str:

@@ -58,10 +58,10 @@ ALERT_DELAYED: Final = Metric("AlertDelayed", ("alert_sender",))
 ALERT_NOT_SENT: Final = Metric("AlertNotSent", ("alert_sender",))
 
 # Selling
-CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout",))
-PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("overage_checkout",))
-PURCHASE_LINK_FAILED: Final = Metric("PurchaseLinkFailed", ("overage_checkout",))
-ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("overage_checkout",))
+CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout", "customer_pages"))
+PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("customer_pages",))
+PURCHASE_LINK_FAILED: Final = Metric("PurchaseLinkFailed", ("customer_pages",))
+ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("overage_checkout", "customer_pages"))
 
 # Webhooks
 DELIVERY_APPLIED: Final = Metric("DeliveryApplied", ("webhook_intake",))

@@ -24,6 +24,7 @@ _PAGE: Final = (
     "Cache-Control",
     "Content-Security-Policy",
     "Cross-Origin-Opener-Policy",
+    "Permissions-Policy",
     "Referrer-Policy",
     "Strict-Transport-Security",
     "X-Content-Type-Options",
@@ -151,9 +152,9 @@ ROUTES: Final[Mapping[str, Described]] = {
         refusals=("unknown_currency",),
         parameters={"customer_id": "Who would buy; a customer token names its customer itself."},
     ),
-    "GET /buy/{token}": Described(
-        "follow_purchase_link",
-        "A sealed purchase link: opens the checkout and redirects to the payment page",
+    "POST /buy/{token}": Described(
+        "buy",
+        "The button of that page: opens the checkout and redirects to the payment page",
         {
             HTTPStatus.SEE_OTHER: Answer(None, ("Location", *_PAGE)),
             HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
@@ -162,8 +163,33 @@ ROUTES: Final[Mapping[str, Described]] = {
             HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
         },
         query=None,
+        description="For people, as the page itself. Pressing it again leads to the same payment while that is open.",
+    ),
+    "GET /buy/{token}/paid": Described(
+        "see_purchase",
+        "The page after a payment: waits for it, and says what it added",
+        {
+            HTTPStatus.OK: Answer(str, _PAGE, _HTML),
+            HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
+            HTTPStatus.GONE: Answer(str, _PAGE, _HTML),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
+        },
+        query=None,
+        description="For people.",
+    ),
+    "GET /buy/{token}": Described(
+        "follow_purchase_link",
+        "A sealed purchase link: the page that says what is sold, for how much",
+        {
+            HTTPStatus.OK: Answer(str, _PAGE, _HTML),
+            HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
+            HTTPStatus.CONFLICT: Answer(str, _PAGE, _HTML),
+            HTTPStatus.GONE: Answer(str, _PAGE, _HTML),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
+        },
+        query=None,
         description=(
-            "For people: every answer of the stack is a page. 404: the link is not ours, or was changed. 410: its time is"
+            "For people: every answer of the stack is a page. It changes nothing, so a preview of the link opens no checkout. 404: the link is not ours, or was changed. 410: its time is"
             " over. 409: there is nothing to pay, or it is not for sale. 503: try again."
         ),
     ),

@@ -1,16 +1,19 @@
 """From the file's models to the catalog, with the checks that concern more than one value."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import get_args
 
+from pancake_meter.catalog.brand import Brand
 from pancake_meter.catalog.catalog import Catalog, MetadataMark, Meter, NotOurs, Product, TopUp, same_name
 from pancake_meter.catalog.checkout import CheckoutSettings, split_https
 from pancake_meter.catalog.errors import CatalogError, CatalogProblem
 from pancake_meter.catalog.model import (
     PRICES_OF_PLAN_MAX,
     AllowanceFile,
+    BrandFile,
     CatalogFile,
     CheckoutFile,
     LiteLlmFile,
@@ -27,6 +30,7 @@ from pancake_meter.catalog.model import (
     TokenWeightsFile,
     WeightsFile,
 )
+from pancake_meter.domain.selling.loopback import is_loopback_url
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS, InvalidMoney, Money
 from pancake_meter.domain.selling.plan import (
     Environment,
@@ -68,6 +72,7 @@ _OUR_METADATA = _PLAN_NAMES | {
 _OUR_PREFIXES = ("allowance_", "top_up_")
 """Names that an order of ours may carry: to call every order that has one not ours would drop what was sold."""
 
+_MAIL = re.compile(r"mailto:[^@\s?&<>\"']+@[A-Za-z0-9.-]+")
 _PAST_DUE_SETTING = {"reduce": "fraction", "throttle": "rate_per_minute", "block": "grace_hours"}
 
 
@@ -109,6 +114,7 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         event_mappings=_event_mappings(file.openmeter, meters, report),
         closed_period_grace=timedelta(hours=file.closed_period_grace_hours),
         not_ours=_not_ours(file.not_ours),
+        brand=_brand(file.brand, report),
     )
     _check_not_ours(catalog, file.not_ours, report)
     _check_names(catalog, report)
@@ -478,3 +484,13 @@ def _check_usage_product(catalog: Catalog, report: _Report) -> None:
 
 def _unknown(kind: str, key: str, known: Iterable[str]) -> str:
     return f"there is no {kind} {key!r}; the catalog has {', '.join(sorted(known))}"
+
+
+def _brand(file: BrandFile, report: _Report) -> Brand:
+    """Return what pages show of the seller. Browsers load and follow its addresses, so they are https."""
+    for name in ("logo_url", "home_url", "support_url"):
+        url = getattr(file, name)
+        is_mail = name == "support_url" and url is not None and _MAIL.fullmatch(url) is not None
+        if url is not None and not is_mail and split_https(url) is None and not is_loopback_url(url):
+            report.add(f"brand.{name}", "must be an https URL" + (", or mailto:" if name == "support_url" else ""))
+    return Brand(file.name, file.logo_url, file.color, file.language, file.home_url, file.support_url)

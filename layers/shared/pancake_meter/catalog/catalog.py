@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
+from pancake_meter.catalog.brand import Brand
 from pancake_meter.catalog.checkout import CheckoutSettings
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import Tax
@@ -131,6 +132,7 @@ class Catalog:
     llm_calls: LlmCallSettings | None = None
     event_mappings: tuple[EventMapping, ...] = ()
     not_ours: NotOurs = NotOurs()
+    brand: Brand = field(default_factory=Brand)
 
     @property
     def sells_plans_in_several_currencies(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
+from pancake_meter.catalog.brand import DEFAULT_COLOR
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.selling.checkout import Tax
 from pancake_meter.domain.selling.money import CURRENCIES_MAX
@@ -299,6 +300,17 @@ class NotOursFile(_Strict):
     metadata: list[NotOursMetadataFile] = Field(default=[], max_length=NOT_OURS_METADATA_MAX)
 
 
+class BrandFile(_Strict):
+    """``[brand]``: what customers see of the seller on pages."""
+
+    name: Name | None = None
+    logo_url: str | None = None
+    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")] = DEFAULT_COLOR
+    language: Literal["en", "zh-Hans"] = "en"
+    home_url: str | None = None
+    support_url: str | None = None
+
+
 class CatalogFile(_Strict):
     """The whole file."""
 
@@ -313,3 +325,4 @@ class CatalogFile(_Strict):
     litellm: LiteLlmFile | None = None
     openmeter: OpenMeterFile | None = None
     not_ours: NotOursFile = NotOursFile()
+    brand: BrandFile = BrandFile()

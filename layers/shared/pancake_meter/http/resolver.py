@@ -87,14 +87,18 @@ def http_handler(
     on_schedule: Callable[[D, LambdaContext], dict[str, Any]] | None = None,
     on_trouble: OnTrouble | None = None,
     browser_origins: Sequence[str] = (),
+    answer_errors: Callable[[APIGatewayHttpResolver], None] | None = None,
 ) -> Handler:
     """Return ``handler(event, context, deps=production)``, which answers requests of an HTTP API (payload 2.0).
 
     ``on_schedule`` runs where the event is no request; if it meets trouble, the run fails and its alarm rings.
     ``on_trouble`` answers trouble outside of the routes, such as the end of the time; the default is ``unavailable``.
-    Pages of ``browser_origins`` may read the answers of routes that customer tokens open.
+    Pages of ``browser_origins`` may read the answers of routes that customer tokens open. ``answer_errors`` sets how a
+    resolver answers errors; the default is ``answer_with_problems``.
     """
-    app = _create_resolver()
+    app: APIGatewayHttpResolver = _Resolver(serializer=json.dumps)
+    app.use([_read_parameters])
+    (answer_errors or answer_with_problems)(app)
     for router in routers:
         app.include_router(router)
 
@@ -141,13 +145,11 @@ class _Resolver(APIGatewayHttpResolver):
         return re.compile(base_regex.format(_PARAMETER.sub(r"(?P<\1>[^/]+)", rule)))
 
 
-def _create_resolver() -> APIGatewayHttpResolver:
-    """Return a resolver that answers domain errors, malformed content and passing trouble as problem+json.
+def answer_with_problems(app: APIGatewayHttpResolver) -> None:
+    """Have a resolver answer domain errors, malformed content and passing trouble as problem+json.
 
     Any other error is a bug: it is raised, API Gateway answers 500, and the error alarm rings.
     """
-    app = _Resolver(serializer=json.dumps)
-    app.use([_read_parameters])
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
@@ -177,8 +179,6 @@ def _create_resolver() -> APIGatewayHttpResolver:
     @app.not_found
     def _(_: NotFoundError) -> Response[str]:
         return problem.problem_not_found().response(request_id(app))
-
-    return app
 
 
 def tolerates_query(route: R) -> R:

@@ -6,18 +6,22 @@ The authorizer decides from this table, and refuses a route that is not in it. `
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
+
+
+Door = Literal["bearer", "link", "portal", "console", "browser"]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One route of the HTTP API. ``function`` is its folder in ``functions/``.
 
-    A key with any of the ``roles`` opens it, and so does a customer token with the ``scope`` for its own customer; anybody
-    does where it ``is_open``. ``throttle`` is the parameter of the template that limits its requests a second, where it has
+    ``door`` says what opens it. Through ``bearer``, a key with any of the ``roles`` does, and so does a customer token with
+    the ``scope`` for its own customer: the authorizer decides. The other doors are open to all who come, and their functions
+    read what is shown there: a sealed ``link``, a session of the ``portal`` or the ``console``. ``throttle`` is the parameter of the template that limits its requests a second, where it has
     a limit of its own.
     """
 
@@ -26,8 +30,18 @@ class Route:
     function: str
     roles: frozenset[Role] = frozenset()
     scope: Scope | None = None
-    is_open: bool = False
+    door: Door = "bearer"
     throttle: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the authorizer is not asked."""
+        return self.door != "bearer"
+
+    @property
+    def is_of_the_api(self) -> bool:
+        """Whether programs call it, so that the OpenAPI document has it. A browser asks for pages and preflights itself."""
+        return self.door in ("bearer", "link")
 
     @property
     def key(self) -> str:
@@ -114,9 +128,19 @@ ROUTES: Final = (
     Route("POST", "/v1/keys/{key_id}/rotate", "access", _ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", "access", _ADMIN),
     # A browser asks before it sends a customer token. The answer is made from this table, for the routes with a scope.
-    Route("OPTIONS", f"{_CUSTOMER}/{{proxy+}}", "access", is_open=True),
-    Route("OPTIONS", "/v1/plans", "access", is_open=True),
-    Route("GET", "/buy/{token}", "overage_checkout", is_open=True, throttle="BuyThrottlingRateLimit"),
+    Route("OPTIONS", f"{_CUSTOMER}/{{proxy+}}", "access", door="browser"),
+    Route("OPTIONS", "/v1/plans", "access", door="browser"),
+    # Pages for people. A purchase link is its own key; the portal and the console have sessions, which their functions read.
+    Route("GET", "/buy/{token}", "customer_pages", door="link", throttle="BuyThrottlingRateLimit"),
+    Route("POST", "/buy/{token}", "customer_pages", door="link", throttle="BuyThrottlingRateLimit"),
+    Route("GET", "/buy/{token}/paid", "customer_pages", door="link"),
+    Route("GET", "/assets/{name}", "customer_pages", door="browser"),
+    Route("GET", "/portal", "customer_pages", door="portal"),
+    Route("GET", "/portal/{proxy+}", "customer_pages", door="portal"),
+    Route("POST", "/portal/{proxy+}", "customer_pages", door="portal"),
+    Route("GET", "/console", "operator_console", door="console"),
+    Route("GET", "/console/{proxy+}", "operator_console", door="console"),
+    Route("POST", "/console/{proxy+}", "operator_console", door="console", throttle="BuyThrottlingRateLimit"),
 )
 
 ROUTE_OF_KEY: Final[Mapping[str, Route]] = {route.key: route for route in ROUTES}

@@ -12,16 +12,17 @@ from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.selling.follow_link import follow_purchase_link
 from pancake_meter.usecases.selling.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
+from pancake_pages.deps.customer_pages import CustomerPagesDeps
 
 logger = Logger()
-router = Router[CheckoutDeps]()
+router = Router[CustomerPagesDeps]()
 
 
 @router.get("/buy/<token>")
 @tolerates_query
 def follow_link(token: str) -> Response[str]:
     """Redirect to the live payment page. Clicking again leads to the same one while it is open."""
-    deps = router.deps
+    deps = router.deps.shop
     try:
         link = read_link(deps.link_secret(), token, deps.clock())
         metrics.add(metrics.PURCHASE_LINK_FOLLOWED)

@@ -1,0 +1,1 @@
+"""Composition: what the functions of pages are made of."""

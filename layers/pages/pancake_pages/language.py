@@ -1,0 +1,94 @@
+"""Which language a page is in, and how that language writes figures, money and times."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from pancake_meter.catalog.brand import LANGUAGES
+from pancake_meter.domain.selling.money import Money
+from pancake_pages.wording import Wording, wording_of
+
+COOKIE: Final = "lang"
+PARAMETER: Final = "lang"
+
+_ALIASES: Final = {"zh": "zh-Hans"}
+_DIGITS_SHOWN: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language: its words, and how it writes what is no word. Times are UTC, and say so."""
+
+    tag: str
+
+    @property
+    def words(self) -> Wording:
+        """What pages say."""
+        return wording_of(self.tag)
+
+    @property
+    def locale(self) -> Locale:
+        """Babel's locale."""
+        return Locale.parse(self.tag, sep="-")
+
+    def number(self, quantity: Decimal | int) -> str:
+        """Return a quantity, with no more than six digits after the point."""
+        return format_decimal(round(Decimal(quantity), _DIGITS_SHOWN), locale=self.locale, decimal_quantization=False)
+
+    def percent(self, share: Decimal) -> str:
+        """Return a share of 1 in whole percent."""
+        return format_percent(share, locale=self.locale)
+
+    def money(self, money: Money) -> str:
+        """Return an amount with its currency."""
+        return format_currency(Decimal(money.display), money.currency, locale=self.locale)
+
+    def day(self, day: date) -> str:
+        """Return a day with its year."""
+        return format_date(day, "medium", locale=self.locale)
+
+    def short_day(self, day: date) -> str:
+        """Return a day without its year, as charts show it."""
+        return format_skeleton("MMMd", day, locale=self.locale)
+
+    def month(self, day: date) -> str:
+        """Return the month of a day with its year."""
+        return format_skeleton("yMMMM", day, locale=self.locale)
+
+    def instant(self, at: datetime) -> str:
+        """Return an instant to the minute."""
+        utc = at.astimezone(UTC)
+        parts = (format_time(utc, "HH:mm", locale=self.locale), self.day(utc.date()))
+        return f"{str(self.locale.datetime_formats['medium']).format(*parts)} UTC"
+
+
+def choose_language(event: Mapping[str, Any], preferred: str) -> Language:
+    """Return the language of a request: the one asked for, the one chosen before, the browser's, or the seller's own."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    wanted = (event.get("queryStringParameters") or {}).get(PARAMETER)
+    kept = next((each.partition("=")[2] for each in event.get("cookies") or () if each.startswith(f"{COOKIE}=")), None)
+    for tag in (wanted, kept):
+        if tag in LANGUAGES:
+            return Language(tag)
+    accepted = _accepted(str(headers.get("accept-language", "")))
+    return Language(negotiate_locale(accepted, LANGUAGES, sep="-", aliases=_ALIASES) or preferred)
+
+
+def _accepted(header: str) -> Sequence[str]:
+    """Return the languages of ``Accept-Language``, the most wanted first. Any Chinese is served with Simplified Chinese."""
+    weighed: list[tuple[float, str]] = []
+    for each in header.split(","):
+        tag, _, quality = each.strip().partition(";q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+        if tag and weight > 0:
+            weighed.append((-weight, "zh-Hans" if tag.lower().partition("-")[0] == "zh" else tag))
+    return [tag for _, tag in sorted(weighed, key=lambda pair: pair[0])]

@@ -1,0 +1,140 @@
+"""The site: what all pages of a stack share, and the view of one request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.shared.cookies import Cookie, SameSite
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pancake_meter.catalog.brand import LANGUAGES, Brand
+from pancake_pages.assets import Assets
+from pancake_pages.colors import brand_style
+from pancake_pages.headers import PageHeaders
+from pancake_pages.language import COOKIE, PARAMETER, Language, choose_language
+from pancake_pages.wording import wording_of
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+HTML: Final = "text/html; charset=utf-8"
+_YEAR_SECONDS: Final = 365 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages of a stack share. ``frame_origins`` are those whose pages may frame the portal."""
+
+    brand: Brand
+    frame_origins: Sequence[str] = ()
+    is_local: bool = False
+
+    @cached_property
+    def assets(self) -> Assets:
+        """Style sheets, scripts and pictures."""
+        return Assets({"brand.css": brand_style(self.brand.color).encode()})
+
+    @cached_property
+    def templates(self) -> Environment:
+        """The templates; each value is escaped, and one that is missing is an error."""
+        loader = FileSystemLoader(TEMPLATES)
+        environment = Environment(
+            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        environment.globals["asset"] = self.assets.url
+        environment.globals["brand"] = self.brand
+        return environment
+
+    def view(self, event: Mapping[str, Any]) -> "View":
+        """Return the view of a request."""
+        return View(self, event, choose_language(event, self.brand.language))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One request, and the pages that answer it, in its language."""
+
+    site: Site
+    event: Mapping[str, Any]
+    language: Language
+    headers: PageHeaders = field(default_factory=PageHeaders)
+
+    def page(
+        self,
+        template: str,
+        status: HTTPStatus = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
+        cookies: Sequence[Cookie] = (),
+        **facts: Any,
+    ) -> Response[str]:
+        """Return a page: ``template`` is its file, such as ``buy/offer.html``, ``facts`` are what it shows."""
+        language = self.language
+        shown = {
+            "t": language.words,
+            "language": language,
+            "number": language.number,
+            "percent": language.percent,
+            "money": language.money,
+            "day": language.day,
+            "short_day": language.short_day,
+            "month": language.month,
+            "instant": language.instant,
+            "other_languages": self._other_languages(),
+            **facts,
+        }
+        body = self.site.templates.get_template(template).render(shown)
+        sent = self.headers.of(self.site.brand, frame_origins=self.site.frame_origins, is_local=self.site.is_local)
+        return Response(status.value, HTML, body, {**sent, **(headers or {})}, [*cookies, *self._language_cookie()])
+
+    def redirect(self, path: str, cookies: Sequence[Cookie] = ()) -> Response[str]:
+        """Return a redirect that makes the browser ask with GET; a repeat of it sends no form again."""
+        sent = self.headers.of(self.site.brand, frame_origins=self.site.frame_origins, is_local=self.site.is_local)
+        return Response(HTTPStatus.SEE_OTHER.value, HTML, "", {**sent, "Location": path}, list(cookies))
+
+    def message(
+        self,
+        key: str,
+        status: HTTPStatus,
+        back_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response[str]:
+        """Return a page with a title and a text, ``<key>.title`` and ``<key>.text`` of the words, and a way on."""
+        words = self.language.words
+        title, text = words(f"{key}.title", **values), words(f"{key}.text", **values)
+        return self.page(
+            "message.html", status, headers, title=title, text=text, back_url=back_url or self.site.brand.home_url
+        )
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether cookies are for https alone: everywhere but on the local stack, whose pages are plain http."""
+        return not self.site.is_local
+
+    def _language_cookie(self) -> Sequence[Cookie]:
+        wanted = (self.event.get("queryStringParameters") or {}).get(PARAMETER)
+        if wanted != self.language.tag:
+            return ()
+        return (
+            Cookie(
+                COOKIE,
+                wanted,
+                path="/",
+                secure=self.is_secure,
+                http_only=True,
+                max_age=_YEAR_SECONDS,
+                same_site=SameSite.LAX_MODE,
+            ),
+        )
+
+    def _other_languages(self) -> Sequence[tuple[str, str, str]]:
+        """Return tag, own name and address of each other language of the page in hand."""
+        path, kept = str(self.event.get("rawPath", "/")), dict(self.event.get("queryStringParameters") or {})
+        return [
+            (tag, wording_of(tag)("shared.language_name"), f"{path}?{urlencode({**kept, PARAMETER: tag})}")
+            for tag in LANGUAGES
+            if tag != self.language.tag
+        ]

@@ -1,0 +1,89 @@
+// Draws each <figure data-chart> from its table: the first column are labels, each further one is a row of bars.
+// data-limit is a line across, named data-limit-name. Figures are in data-value; the texts of cells are what people read.
+"use strict";
+
+function colors() {
+  const style = getComputedStyle(document.documentElement);
+  const named = (name) => style.getPropertyValue(name).trim();
+  return {
+    bars: [named("--brand"), named("--soft"), named("--warn"), named("--good")],
+    limit: named("--bad"),
+    line: named("--line"),
+    text: named("--soft"),
+  };
+}
+
+function draw(figure) {
+  const table = figure.querySelector("table");
+  const heads = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+  const rows = [...table.querySelectorAll("tbody tr")].map((row) => [...row.children]);
+  const look = colors();
+  const labels = rows.map((cells) => cells[0].textContent.trim());
+  const shown = (column, row) => rows[row][column].textContent.trim();
+  const datasets = heads.slice(1).map((label, index) => ({
+    label,
+    data: rows.map((cells) => Number(cells[index + 1].dataset.value)),
+    backgroundColor: look.bars[index % look.bars.length],
+    borderRadius: 3,
+    maxBarThickness: 28,
+  }));
+  if (figure.dataset.limit) {
+    datasets.push({
+      type: "line",
+      label: figure.dataset.limitName,
+      data: labels.map(() => Number(figure.dataset.limit)),
+      borderColor: look.limit,
+      borderDash: [6, 4],
+      borderWidth: 2,
+      pointRadius: 0,
+      pointHitRadius: 0,
+    });
+  }
+  const place = document.createElement("div");
+  place.className = "chart";
+  const canvas = document.createElement("canvas");
+  // The table says the same, so a screen reader passes over the drawing.
+  canvas.setAttribute("aria-hidden", "true");
+  place.append(canvas);
+  figure.prepend(place);
+  const stacked = figure.dataset.chart === "stacked";
+  const chart = new Chart(canvas, {
+    type: "bar",
+    data: { labels, datasets },
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      color: look.text,
+      interaction: { mode: "index", intersect: false },
+      scales: {
+        x: { stacked, grid: { display: false }, ticks: { color: look.text, maxRotation: 0 } },
+        y: { stacked, beginAtZero: true, grid: { color: look.line }, ticks: { color: look.text, maxTicksLimit: 5 } },
+      },
+      plugins: {
+        legend: { display: datasets.length > 1, labels: { boxWidth: 12 } },
+        tooltip: {
+          callbacks: {
+            label: (item) =>
+              item.datasetIndex < heads.length - 1
+                ? `${item.dataset.label}: ${shown(item.datasetIndex + 1, item.dataIndex)}`
+                : item.dataset.label,
+          },
+        },
+      },
+    },
+  });
+  return { figure, chart, place };
+}
+
+if (window.Chart) {
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  const all = () => [...document.querySelectorAll("figure[data-chart]")].map(draw);
+  let drawn = all();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const each of drawn) {
+      each.chart.destroy();
+      each.place.remove();
+    }
+    drawn = all();
+  });
+}
