@@ -1,5 +1,7 @@
 """Plain URLs for the local stack: `/` is the HTTP API, `/webhooks/waffo` is the webhook function's URL.
 
+`/_local/` is this process's own: see `local/signed_in.py`.
+
 MiniStack starts one worker process for every request it handles at once, and a cold one takes about a second of processor
 time. A limit on what is in flight keeps a burst of requests from starting dozens of them; the rest wait their turn, which
 takes milliseconds once the workers are warm.
@@ -19,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.settings import DEFAULT_IN_FLIGHT_MAX
+from local.signed_in import signed_in_routes
 
 WEBHOOK_PATH = "/webhooks/waffo"
 TIMEOUT_SECONDS = 60.0
@@ -37,14 +40,26 @@ class Behind:
     function_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the front needs to open pages signed in: a key that may do everything, and where people find the stack."""
+
+    api_key: str
+    url: str
+
+
 def create_front(
     behind: Behind,
     on_ready: Callable[[], None],
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     in_flight_max: int = DEFAULT_IN_FLIGHT_MAX,
+    opened: Opened | None = None,
 ) -> Starlette:
-    """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests."""
+    """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests.
+
+    With `opened` it has the addresses that open pages signed in.
+    """
     api = f"{behind.endpoint_url}/_aws/execute-api/{behind.api_id}/$default"
     url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
     webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
@@ -68,8 +83,13 @@ def create_front(
             on_ready()
             yield
 
+    own = signed_in_routes(client, api, opened.api_key, opened.url) if opened is not None else []
     return Starlette(
-        routes=[Route(WEBHOOK_PATH, to_webhook, methods=METHODS), Route("/{path:path}", to_api, methods=METHODS)],
+        routes=[
+            Route(WEBHOOK_PATH, to_webhook, methods=METHODS),
+            *own,
+            Route("/{path:path}", to_api, methods=METHODS),
+        ],
         # No pattern of Starlette's takes a line break; API Gateway answers such a path too.
         exception_handlers={HTTPStatus.NOT_FOUND: to_api_as_well},
         lifespan=lifespan,
