@@ -33,7 +33,7 @@ def _runs(name: str, days_before: int, runs: int, requests: int) -> Customer:
 
 # Those with the most to show come first: a small demo has only them.
 CAST = (
-    _tokens("north-robotics", "Pro", 18, 43_000),
+    _tokens("north-robotics", "Pro", 18, 54_000),
     _runs("atlas-freight", 6, 14, 900),
     _tokens("birch-studio", None, 0, 320),
     _tokens("harbor-legal", "Starter", 11, 3_200),

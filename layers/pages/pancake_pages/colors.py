@@ -9,7 +9,11 @@ from typing import Final
 LEAST_CONTRAST: Final = 4.5
 LIGHT: Final = "#ffffff"
 DARK: Final = "#14161b"
-"""What pages stand on; ``static/pages.css`` has the same."""
+"""What pages stand on, and the text on the seller's colour; ``static/pages.css`` has the same."""
+
+LIGHT_HARDEST: Final = "#f4f5f7"
+DARK_HARDEST: Final = "#23272f"
+"""What is hardest to read on, of all that a page has: what is read here is read on the page and on its cards too."""
 
 _STEPS: Final = 100
 _LINEAR_TO: Final = 0.04045
@@ -19,7 +23,7 @@ Rgb = tuple[float, float, float]
 
 def brand_style(color: str) -> str:
     """Return a style sheet that names the seller's colour (``#rrggbb``) for both kinds of page."""
-    light, dark = readable(color, LIGHT), readable(color, DARK)
+    light, dark = readable(color, LIGHT_HARDEST), readable(color, DARK_HARDEST)
     return (
         f":root{{--brand:{light};--on-brand:{text_on(light)}}}\n"
         f"@media (prefers-color-scheme:dark){{:root{{--brand:{dark};--on-brand:{text_on(dark)}}}}}\n"
@@ -35,7 +39,7 @@ def readable(color: str, ground: str) -> str:
         found = _hex(colorsys.hls_to_rgb(hue, moved, saturation))
         if contrast(found, ground) >= LEAST_CONTRAST:
             return found
-    return DARK if ground == LIGHT else LIGHT
+    return LIGHT if goes_up else DARK
 
 
 def text_on(color: str) -> str:
