@@ -33,7 +33,7 @@ def main() -> int:
     """Take the pictures; return the exit status."""
     ready_file = read_settings(os.environ).state_folder / READY_FILE
     if not ready_file.exists():
-        print("no local stack runs: `make demo` in another terminal, and try again", file=sys.stderr)
+        sys.stderr.write("no local stack runs: `make demo` in another terminal, and try again\n")
         return 1
     ready = json.loads(ready_file.read_text(encoding="ascii"))
     pages = {page["name"]: page for page in pages_of(ready)}
@@ -45,7 +45,7 @@ def main() -> int:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
     taken = run_node(SHOOT, {"chromium": chromium, "folder": str(FOLDER), "shots": shots}, SECONDS_MAX)["files"]
     total = sum(taken.values())
-    print(f"{len(taken)} pictures, {total:,} bytes, in {FOLDER}")
+    sys.stdout.write(f"{len(taken)} pictures, {total:,} bytes, in {FOLDER}\n")
     return 0 if total <= BYTES_MAX else 1
 
 

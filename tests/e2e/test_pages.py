@@ -10,10 +10,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Stack
 from tests.e2e.pages_list import CUSTOMERS, pages_of
-from tests.e2e.test_browser import chromium
 from tests.support.node import run_node
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
@@ -53,7 +50,7 @@ def test_the_demo_month_leaves_something_of_each_kind(demo_stack: Stack) -> None
     assert [each["meter"] for each in owed] == ["tokens"]
 
 
-def test_issue_16_no_page_has_a_fault_in_any_size_scheme_or_language(demo_stack: Stack, chromium: str) -> None:  # noqa: F811
+def test_issue_16_no_page_has_a_fault_in_any_size_scheme_or_language(demo_stack: Stack, chromium: str) -> None:
     pages = pages_of(demo_stack.ready)
     asked = {"chromium": chromium, "bytes_max": BYTES_MAX, "pages": pages}
     seen = run_node(CHECKS, asked, CHECKS_SECONDS_MAX)
