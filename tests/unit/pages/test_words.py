@@ -1,7 +1,8 @@
 """Issue 16, point 4: texts are in one place for each language, and say the same in each."""
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -21,7 +22,8 @@ FIRST, *OTHERS = LANGUAGES
 FILLED_IN = frozenset({"count", "shown"})
 """What decides a plural form, and how it is written: a form may have no place for it."""
 
-Used = Mapping[str, frozenset[str]]
+SEPARATOR = "\x00"
+WORD = re.compile(r"[^\W\d_]{2}")
 
 
 def places(text: Text) -> set[str]:
@@ -161,30 +163,15 @@ def test_templates_say_nothing_in_words_of_their_own() -> None:
 
 
 def literal_texts(path: Path) -> Iterator[str]:
+    """Yield what a template says itself. What is in ``<code>`` is typed into a machine, and the same in each language."""
     parsed = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
-    in_tag = False
     # A page's kind is an attribute of the frame that it extends.
-    kinds = {
-        id(data)
-        for block in parsed.find_all(nodes.Block)
-        if block.name == "kind"
-        for data in block.find_all(nodes.TemplateData)
-    }
-    for data in parsed.find_all(nodes.TemplateData):
-        if id(data) in kinds:
-            continue
-        # A tag may begin in one piece and end in another: what stands between is attributes.
-        said = []
-        for char in data.data:
-            if char == "<":
-                in_tag = True
-            elif char == ">":
-                in_tag = False
-            elif not in_tag:
-                said.append(char)
-        text = "".join(said).strip()
-        if any(char.isalpha() for char in text):
-            yield text
+    kinds = [block for block in parsed.find_all(nodes.Block) if block.name == "kind"]
+    passed_over = {id(data) for block in kinds for data in block.find_all(nodes.TemplateData)}
+    # A tag may begin in one piece and end in another: what is put in between stands for itself.
+    pieces = [data.data for data in parsed.find_all(nodes.TemplateData) if id(data) not in passed_over]
+    spoken = re.sub(r"<(code|pre)\b.*?</\1>|<[^<>]*>|&\w+;", SEPARATOR, SEPARATOR.join(pieces), flags=re.DOTALL)
+    yield from (text for text in map(str.strip, spoken.split(SEPARATOR)) if WORD.search(text))
 
 
 def test_a_text_is_written_with_its_number_and_its_plural_form() -> None:
