@@ -97,18 +97,26 @@ def create_front(
 
 
 async def _forward(client: httpx.AsyncClient, request: Request, url: str) -> Response:
-    """Send the request on as it came, and the answer back."""
+    """Send the request on as it came, and the answer back: compressed, where it came so."""
     headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in _HOP_BY_HOP]
     query = f"?{request.url.query}" if request.url.query else ""
+    asked = client.build_request(request.method, url + query, headers=headers, content=await request.body())
+    if "accept-encoding" not in request.headers:
+        # httpx would ask for what it can decode, and the caller may not be able to.
+        asked.headers["accept-encoding"] = "identity"
     try:
-        answer = await client.request(request.method, url + query, headers=headers, content=await request.body())
+        answer = await client.send(asked, stream=True)
+        try:
+            content = b"".join([part async for part in answer.aiter_raw()])
+        finally:
+            await answer.aclose()
     except httpx.HTTPError as error:
         return JSONResponse({"title": "The local stack did not answer", "detail": type(error).__name__}, 502)
-    response = Response(answer.content, answer.status_code)
-    # What httpx has decoded must not be called encoded any more; the date is the one that our own server adds.
-    dropped = _HOP_BY_HOP | {"content-encoding", "date"}
+    response = Response(content, answer.status_code)
+    # The date is the one that our own server adds.
+    dropped = _HOP_BY_HOP | {"date"}
     response.raw_headers = [
         (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode("latin-1") not in dropped
     ]
-    response.raw_headers.append((b"content-length", str(len(answer.content)).encode("ascii")))
+    response.raw_headers.append((b"content-length", str(len(content)).encode("ascii")))
     return response

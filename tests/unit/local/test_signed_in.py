@@ -11,6 +11,7 @@ import pytest
 
 from local.front import Behind, Opened, create_front
 from pancake_meter.http.access.routes import ROUTES
+from tests.unit.local.test_front import streamed
 
 BEHIND = Behind("http://127.0.0.1:4566", "api1", "https://0123.lambda-url.us-east-1.on.aws/")
 OPENED = Opened("pm_test_key", "http://127.0.0.1:8000")
@@ -29,7 +30,7 @@ def ask(
 
     def keep(request: httpx.Request) -> httpx.Response:
         got.append(request)
-        return handler(request)
+        return streamed(handler(request))
 
     async def send() -> httpx.Response:
         front = create_front(BEHIND, lambda: None, httpx.MockTransport(keep), opened=opened)
