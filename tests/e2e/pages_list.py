@@ -126,7 +126,7 @@ def _facts(ready: Mapping[str, Any]) -> dict[str, str]:
             "hero_order": hero["orders"][0]["order_id"],
             "parked_delivery": parked["delivery_id"],
             "payment": get("/v1/payments")["payments"][0]["payment_id"],
-            "alert": get("/v1/alerts")["alerts"][0]["alert_id"],
+            "alert": get("/v1/alerts")["alerts"][0]["id"],
             "pack_link": _token(refused["purchase_url"]),
             "plan_link": _token(refused["upgrade_url"]),
         }
