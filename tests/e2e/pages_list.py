@@ -75,7 +75,7 @@ PAGES = (
     _console("payment", "/console/payments/{payment}", "{payment}"),
     _console("deliveries", "/console/deliveries", is_shot=True),
     _console("delivery", "/console/deliveries/{parked_delivery}", "subscription.activated"),
-    _console("parked-usage", "/console/parked-usage", "demo-nobody", is_shot=True),
+    _console("parked-usage", "/console/parked-usage", "cannot_measure", is_shot=True),
     _console("alerts", "/console/alerts", HERO),
     _console("alert", "/console/alerts/{alert}", "{alert}"),
     _console("catalog", "/console/catalog", "Starter", "Scale", is_shot=True),

@@ -26,7 +26,6 @@ OTHERS = (
     ("portal-home", {"width": 1280, "scheme": "dark", "language": "zh-Hans"}),
     ("console-overview", {"width": 1280, "scheme": "dark", "language": "en"}),
     ("console-overview", {"width": 360, "scheme": "light", "language": "zh-Hans"}),
-    ("console-customer", {"width": 360, "scheme": "dark", "language": "en"}),
 )
 
 

@@ -30,6 +30,14 @@ def brand_style(color: str) -> str:
     )
 
 
+def brand_icon(color: str) -> str:
+    """Return the picture in a page's tab, in the seller's colour. Without one a browser asks for a file we have not."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+        f'<rect width="32" height="32" rx="8" fill="{color}"/></svg>\n'
+    )
+
+
 def readable(color: str, ground: str) -> str:
     """Return ``color``, or the nearest lighter or darker one that can be read on ``ground``."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_rgb(color))

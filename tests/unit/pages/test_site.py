@@ -118,6 +118,15 @@ def test_no_page_has_scripts_or_styles_in_it() -> None:
         assert not {name for name in attributes if name.startswith("on") or name == "style"}
 
 
+def test_a_page_has_an_icon_in_the_sellers_colour() -> None:
+    site = Site(BRAND)
+    (icon,) = [attributes["href"] for tag, attributes in Tags(page()).tags if attributes.get("rel") == "icon"]
+    assert icon == site.assets.url("icon.svg")
+    asset = site.assets.find(str(icon).removeprefix("/assets/"))
+    assert asset is not None
+    assert BRAND.color.encode() in asset.content
+
+
 def test_a_page_without_a_brand_is_whole() -> None:
     html = Tags(page(Brand()))
     assert "img" not in html.names
