@@ -23,13 +23,19 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean
+.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
+
+demo: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Give the stack that runs here a demo month: 30 customers (starts one where none runs)
+	@exec $(BIN)/python -m local.demo $(ARGS)
+
+screenshots: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Take the pictures of docs/pages.md, of a stack that has had `make demo`
+	PYTHONPATH=layers/shared $(BIN)/python -m tests.e2e.shoot
 
 test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }

@@ -1,7 +1,7 @@
 """The local stack: template.yaml itself, deployed by the SAM CLI into MiniStack, on 127.0.0.1. Never deployed.
 
 `python -m local` (or `make run`) starts it. What runs here is what runs in AWS; the modules of this package only start,
-deploy, mend one gap of the emulator, seed, and say where things are.
+deploy, mend gaps of the emulator, seed, and say where things are. `local/demo/` gives it a month of data.
 """
 
 import sys

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from local import STATE
 from local.deploy import STACK_NAME, built, deploy, read_stack
 from local.errors import LocalStackError
-from local.front import WEBHOOK_PATH, Behind, create_front
+from local.front import WEBHOOK_PATH, Behind, Opened, create_front
 from local.moved_clock import clock_file
 from local.ports import HOST, free_port, listen
 from local.processes import Children
@@ -32,8 +32,10 @@ from local.seed import (
     make_bucket,
     put_secret,
     seed_api_key,
+    write_private,
 )
-from local.settings import Settings, read_settings
+from local.settings import READY_FILE, Settings, read_settings
+from local.signed_in import CONSOLE_PATH, PORTAL_PATH
 from local.stack import MiniStack, start_ministack, wait_for_ministack
 from local.tools_needed import check_tools
 from local.waffo import PRIVATE_KEY_FILE, WaffoConnection, connect_waffo, start_simulator, wait_for_simulator
@@ -113,15 +115,22 @@ def run(settings: Settings, listener: socket.socket) -> None:
             "stack_name": STACK_NAME,
             "litellm_url": settings.litellm.base_url if settings.litellm is not None else None,
             "logs": str(state / "logs"),
+            "portal_url": api_url + PORTAL_PATH,
+            "console_url": api_url + CONSOLE_PATH,
         }
 
         def announce() -> None:
             listener.listen(BACKLOG)
+            write_private(state / READY_FILE, json.dumps(answer))
             print(f"ready {json.dumps(answer)}", flush=True)
 
         behind = Behind(ministack.endpoint_url, stack.outputs["HttpApiId"], stack.outputs["WebhookUrl"])
-        front = create_front(behind, announce, in_flight_max=settings.in_flight_max)
-        asyncio.run(_serve(front, listener, children, lambda is_wanted: warm(ministack, stack, is_wanted)))
+        opened = Opened(api_key, api_url)
+        front = create_front(behind, announce, in_flight_max=settings.in_flight_max, opened=opened)
+        try:
+            asyncio.run(_serve(front, listener, children, lambda is_wanted: warm(ministack, stack, is_wanted)))
+        finally:
+            (state / READY_FILE).unlink(missing_ok=True)
         _tell("stopping")
 
 

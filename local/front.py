@@ -1,5 +1,7 @@
 """Plain URLs for the local stack: `/` is the HTTP API, `/webhooks/waffo` is the webhook function's URL.
 
+`/_local/` is this process's own: see `local/signed_in.py`.
+
 MiniStack starts one worker process for every request it handles at once, and a cold one takes about a second of processor
 time. A limit on what is in flight keeps a burst of requests from starting dozens of them; the rest wait their turn, which
 takes milliseconds once the workers are warm.
@@ -19,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.settings import DEFAULT_IN_FLIGHT_MAX
+from local.signed_in import signed_in_routes
 
 WEBHOOK_PATH = "/webhooks/waffo"
 TIMEOUT_SECONDS = 60.0
@@ -37,14 +40,26 @@ class Behind:
     function_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the front needs to open pages signed in: a key that may do everything, and where people find the stack."""
+
+    api_key: str
+    url: str
+
+
 def create_front(
     behind: Behind,
     on_ready: Callable[[], None],
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     in_flight_max: int = DEFAULT_IN_FLIGHT_MAX,
+    opened: Opened | None = None,
 ) -> Starlette:
-    """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests."""
+    """Return the reverse proxy; it calls `on_ready` once it can answer. `transport` stands in for the network in tests.
+
+    With `opened` it has the addresses that open pages signed in.
+    """
     api = f"{behind.endpoint_url}/_aws/execute-api/{behind.api_id}/$default"
     url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
     webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
@@ -68,8 +83,13 @@ def create_front(
             on_ready()
             yield
 
+    own = signed_in_routes(client, api, opened.api_key, opened.url) if opened is not None else []
     return Starlette(
-        routes=[Route(WEBHOOK_PATH, to_webhook, methods=METHODS), Route("/{path:path}", to_api, methods=METHODS)],
+        routes=[
+            Route(WEBHOOK_PATH, to_webhook, methods=METHODS),
+            *own,
+            Route("/{path:path}", to_api, methods=METHODS),
+        ],
         # No pattern of Starlette's takes a line break; API Gateway answers such a path too.
         exception_handlers={HTTPStatus.NOT_FOUND: to_api_as_well},
         lifespan=lifespan,
@@ -77,18 +97,26 @@ def create_front(
 
 
 async def _forward(client: httpx.AsyncClient, request: Request, url: str) -> Response:
-    """Send the request on as it came, and the answer back."""
+    """Send the request on as it came, and the answer back: compressed, where it came so."""
     headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in _HOP_BY_HOP]
     query = f"?{request.url.query}" if request.url.query else ""
+    asked = client.build_request(request.method, url + query, headers=headers, content=await request.body())
+    if "accept-encoding" not in request.headers:
+        # httpx would ask for what it can decode, and the caller may not be able to.
+        asked.headers["accept-encoding"] = "identity"
     try:
-        answer = await client.request(request.method, url + query, headers=headers, content=await request.body())
+        answer = await client.send(asked, stream=True)
+        try:
+            content = b"".join([part async for part in answer.aiter_raw()])
+        finally:
+            await answer.aclose()
     except httpx.HTTPError as error:
         return JSONResponse({"title": "The local stack did not answer", "detail": type(error).__name__}, 502)
-    response = Response(answer.content, answer.status_code)
-    # What httpx has decoded must not be called encoded any more; the date is the one that our own server adds.
-    dropped = _HOP_BY_HOP | {"content-encoding", "date"}
+    response = Response(content, answer.status_code)
+    # The date is the one that our own server adds.
+    dropped = _HOP_BY_HOP | {"date"}
     response.raw_headers = [
         (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode("latin-1") not in dropped
     ]
-    response.raw_headers.append((b"content-length", str(len(answer.content)).encode("ascii")))
+    response.raw_headers.append((b"content-length", str(len(content)).encode("ascii")))
     return response

@@ -1,8 +1,9 @@
-"""MiniStack with two gaps mended. Run as ``python -m local.ministack``.
+"""MiniStack with three gaps mended. Run as ``python -m local.ministack``.
 
 It unpacks each layer once and not anew for each worker: a layer is some 2,300 files and 14 MB. Lambda unpacks none for
-each environment either. And it routes OPTIONS requests of an API without a CORS configuration, as API Gateway does: by
-itself it refuses them.
+each environment either. It routes OPTIONS requests of an API without a CORS configuration, as API Gateway does: by itself
+it refuses them. And it tells a function the cookies of a request as API Gateway does, in a list of their own: by itself it
+leaves them among the headers.
 """
 
 import hashlib
@@ -82,6 +83,11 @@ def _standing_for(folder: Path) -> bytes:
 
 _ANSWERS_EVERY_PREFLIGHT = 'if method == "OPTIONS":'
 _ANSWERS_ITS_OWN_PREFLIGHT = 'if method == "OPTIONS" and cors_cfg:'
+_COOKIES_AMONG_HEADERS = '"headers": dict(headers),'
+_COOKIES_IN_A_LIST = (
+    '"headers": {name: value for name, value in headers.items() if name.lower() != "cookie"},'
+    ' **({"cookies": headers["cookie"].split("; ")} if headers.get("cookie") else {}),'
+)
 
 
 def route_preflights() -> None:
@@ -89,16 +95,29 @@ def route_preflights() -> None:
 
     Raises `LocalStackError` when this MiniStack is another than the one that was read for it.
     """
-    source = inspect.getsource(apigateway._handle_execute_in_scope)  # noqa: SLF001 - it has no other handle
-    if source.count(_ANSWERS_EVERY_PREFLIGHT) != 1:
-        raise LocalStackError("MiniStack answers preflights in another way now: see local/ministack.py")
-    mended = source.replace(_ANSWERS_EVERY_PREFLIGHT, _ANSWERS_ITS_OWN_PREFLIGHT)
-    exec(compile(mended, apigateway.__file__, "exec"), vars(apigateway))  # noqa: S102 - its own code, but for a condition
+    _mend("_handle_execute_in_scope", _ANSWERS_EVERY_PREFLIGHT, _ANSWERS_ITS_OWN_PREFLIGHT, "answers preflights")
+
+
+def list_cookies() -> None:
+    """Have MiniStack put the cookies of a request into the list `cookies` of the event, and not among the headers.
+
+    Raises `LocalStackError` when this MiniStack is another than the one that was read for it.
+    """
+    _mend("_invoke_lambda_proxy", _COOKIES_AMONG_HEADERS, _COOKIES_IN_A_LIST, "tells of cookies")
+
+
+def _mend(function: str, old: str, new: str, does: str) -> None:
+    source = inspect.getsource(getattr(apigateway, function))
+    if source.count(old) != 1:
+        raise LocalStackError(f"MiniStack {does} in another way now: see local/ministack.py")
+    mended = source.replace(old, new)
+    exec(compile(mended, apigateway.__file__, "exec"), vars(apigateway))  # noqa: S102 - its own code, but for a line
 
 
 if __name__ == "__main__":
     read_in_c()
     route_preflights()
+    list_cookies()
     zipfile.ZipFile = _ZipFile  # type: ignore[misc]
     _resolve = lambda_svc._resolve_layer_zip  # noqa: SLF001 - it has no other handle
     lambda_svc._resolve_layer_zip = unpack_once(_resolve, Path(tempfile.gettempdir()))  # noqa: SLF001

@@ -8,6 +8,9 @@ from pathlib import Path
 from local import ROOT, STATE
 from local.errors import LocalStackError
 
+READY_FILE = "ready.json"
+"""File in the state folder that has, while a stack runs, what its `ready` line says."""
+
 DEFAULT_PORT = 8000
 PORT_MAX = 65535
 DEFAULT_IN_FLIGHT_MAX = 4

@@ -1,6 +1,7 @@
 """Assets: style sheets, scripts and pictures, each under a name with its content's hash, so that it is kept for good."""
 
 import gzip
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _HASH_LENGTH: Final = 16
+_GZIP: Final = re.compile(r"gzip(;(?!q=0(\.0*)?$).*)?")
+"""``gzip``, unless it is said to be unwanted."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Assets:
 
 def answer_of(asset: Asset, accepted_encodings: str) -> Response[bytes]:
     """Return the answer with an asset, compressed where the browser takes that."""
-    takes_gzip = any(each.partition(";")[0].strip() == "gzip" for each in accepted_encodings.lower().split(","))
+    accepted = ["".join(each.split()) for each in accepted_encodings.lower().split(",")]
+    takes_gzip = any(_GZIP.fullmatch(each) for each in accepted)
     headers: dict[str, str | list[str]] = {
         "Cache-Control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",

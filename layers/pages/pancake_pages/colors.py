@@ -9,7 +9,11 @@ from typing import Final
 LEAST_CONTRAST: Final = 4.5
 LIGHT: Final = "#ffffff"
 DARK: Final = "#14161b"
-"""What pages stand on; ``static/pages.css`` has the same."""
+"""What pages stand on, and the text on the seller's colour; ``static/pages.css`` has the same."""
+
+LIGHT_HARDEST: Final = "#f4f5f7"
+DARK_HARDEST: Final = "#23272f"
+"""What is hardest to read on, of all that a page has: what is read here is read on the page and on its cards too."""
 
 _STEPS: Final = 100
 _LINEAR_TO: Final = 0.04045
@@ -19,10 +23,18 @@ Rgb = tuple[float, float, float]
 
 def brand_style(color: str) -> str:
     """Return a style sheet that names the seller's colour (``#rrggbb``) for both kinds of page."""
-    light, dark = readable(color, LIGHT), readable(color, DARK)
+    light, dark = readable(color, LIGHT_HARDEST), readable(color, DARK_HARDEST)
     return (
         f":root{{--brand:{light};--on-brand:{text_on(light)}}}\n"
         f"@media (prefers-color-scheme:dark){{:root{{--brand:{dark};--on-brand:{text_on(dark)}}}}}\n"
+    )
+
+
+def brand_icon(color: str) -> str:
+    """Return the picture in a page's tab, in the seller's colour. Without one a browser asks for a file we have not."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+        f'<rect width="32" height="32" rx="8" fill="{color}"/></svg>\n'
     )
 
 
@@ -35,7 +47,7 @@ def readable(color: str, ground: str) -> str:
         found = _hex(colorsys.hls_to_rgb(hue, moved, saturation))
         if contrast(found, ground) >= LEAST_CONTRAST:
             return found
-    return DARK if ground == LIGHT else LIGHT
+    return LIGHT if goes_up else DARK
 
 
 def text_on(color: str) -> str:

@@ -11,7 +11,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from pancake_meter.catalog.brand import LANGUAGES
-from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.money import Money, currency_exponent
 from pancake_pages.wording import Wording, wording_of
 
 COOKIE: Final = "lang"
@@ -46,8 +46,12 @@ class Language:
         return format_percent(share, locale=self.locale)
 
     def money(self, money: Money) -> str:
-        """Return an amount with its currency."""
-        return format_currency(Decimal(money.display), money.currency, locale=self.locale)
+        """Return an amount with its currency, to the last place: CLDR rounds some currencies to what cash there is."""
+        places = "0" * currency_exponent(money.currency)
+        pattern = str(self.locale.currency_formats["standard"].pattern).replace(
+            "0.00", f"0.{places}" if places else "0"
+        )
+        return format_currency(money.amount, money.currency, pattern, locale=self.locale, currency_digits=False)
 
     def day(self, day: date) -> str:
         """Return a day with its year."""
@@ -84,7 +88,7 @@ def _accepted(header: str) -> Sequence[str]:
     """Return the languages of ``Accept-Language``, the most wanted first. Any Chinese is served with Simplified Chinese."""
     weighed: list[tuple[float, str]] = []
     for each in header.split(","):
-        tag, _, quality = each.strip().partition(";q=")
+        tag, _, quality = "".join(each.split()).partition(";q=")
         try:
             weight = float(quality) if quality else 1.0
         except ValueError:

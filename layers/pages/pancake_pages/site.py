@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pancake_meter.catalog.brand import LANGUAGES, Brand
 from pancake_pages.assets import Assets
-from pancake_pages.colors import brand_style
+from pancake_pages.colors import brand_icon, brand_style
 from pancake_pages.headers import PageHeaders
 from pancake_pages.language import COOKIE, PARAMETER, Language, choose_language
 from pancake_pages.wording import wording_of
@@ -35,7 +35,8 @@ class Site:
     @cached_property
     def assets(self) -> Assets:
         """Style sheets, scripts and pictures."""
-        return Assets({"brand.css": brand_style(self.brand.color).encode()})
+        color = self.brand.color
+        return Assets({"brand.css": brand_style(color).encode(), "icon.svg": brand_icon(color).encode()})
 
     @cached_property
     def templates(self) -> Environment:

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import Callable
 
 import httpx
@@ -12,13 +13,18 @@ BEHIND = Behind(
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
+def streamed(answer: httpx.Response) -> httpx.Response:
+    """An answer as it comes over the network: not read yet, and compressed where it says so."""
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
+
+
 def ask(handler: Handler, method: str, path: str, **options: object) -> tuple[httpx.Response, httpx.Request]:
     """Send one request through the front; return the answer, and the request as the emulator got it."""
     got: list[httpx.Request] = []
 
     def keep(request: httpx.Request) -> httpx.Response:
         got.append(request)
-        return handler(request)
+        return streamed(handler(request))
 
     async def send() -> httpx.Response:
         front = create_front(BEHIND, lambda: None, httpx.MockTransport(keep))
@@ -70,6 +76,39 @@ def test_status_headers_and_body_come_back_as_they_are() -> None:
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
+def test_a_compressed_answer_stays_compressed() -> None:
+    # Given
+    packed = gzip.compress(b"body{}")
+
+    def compressed(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, content=packed)
+
+    # When
+    answer, got = ask(compressed, "GET", "/assets/pages.css", headers={"accept-encoding": "gzip, br"})
+    # Then
+    assert got.headers["accept-encoding"] == "gzip, br"
+    assert (answer.headers["content-encoding"], answer.headers["content-length"]) == ("gzip", str(len(packed)))
+    assert answer.text == "body{}"
+
+
+def test_who_takes_no_compressed_answer_is_asked_for_none() -> None:
+    async def send() -> None:
+        front = create_front(BEHIND, lambda: None, httpx.MockTransport(keep))
+        transport = httpx.ASGITransport(front)
+        request = httpx.Request("GET", "http://front/assets/pages.css")
+        assert "accept-encoding" not in request.headers
+        await transport.handle_async_request(request)
+
+    got: list[httpx.Request] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        got.append(request)
+        return streamed(httpx.Response(200))
+
+    asyncio.run(send())
+    assert got[0].headers["accept-encoding"] == "identity"
+
+
 def test_a_redirect_is_for_the_caller_to_follow() -> None:
     # Given
     def elsewhere(_request: httpx.Request) -> httpx.Response:
@@ -103,7 +142,7 @@ def test_a_burst_waits_its_turn() -> None:
         most = max(most, in_flight)
         await asyncio.sleep(0.005)
         in_flight -= 1
-        return httpx.Response(200)
+        return streamed(httpx.Response(200))
 
     async def burst() -> list[int]:
         front = create_front(BEHIND, lambda: None, httpx.MockTransport(slow))

@@ -4,6 +4,7 @@ import asyncio
 import io
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from ministack.services import apigateway
 
 from local.errors import LocalStackError
-from local.ministack import _ZipFile, route_preflights, unpack_once
+from local.ministack import _ZipFile, list_cookies, route_preflights, unpack_once
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:shared:{}"
 
@@ -111,10 +112,50 @@ def test_a_preflight_is_routed_where_the_api_has_no_cors_configuration(monkeypat
     assert options({"apiId": "api", "corsConfiguration": {"allowOrigins": ["*"]}}, monkeypatch)[0] == 204
 
 
-def test_another_ministack_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def event_of(headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The event with which MiniStack calls the function that answers a request."""
+    from ministack.services import lambda_svc  # noqa: PLC0415 - it begins with a worker's threads
+
+    seen: list[dict[str, Any]] = []
+
+    def called(_record: object, event: dict[str, Any]) -> dict[str, Any]:
+        seen.append(event)
+        return {"body": {"statusCode": 204}}
+
+    monkeypatch.setattr(lambda_svc, "_get_func_record_for_ref_in_scope", lambda *_, **__: ({}, {}, "name"))
+    monkeypatch.setattr(lambda_svc, "_execution_record_for_config", lambda *_: {})
+    monkeypatch.setattr(lambda_svc, "_execute_function_with_config_scope", called)
+    integration = {
+        "integrationUri": "arn:aws:lambda:us-east-1:000000000000:function:name",
+        "payloadFormatVersion": "2.0",
+    }
+    asyncio.run(apigateway._invoke_lambda_proxy(integration, "api", "$default", "/portal", "GET", headers, b"", {}))
+    return seen[0]
+
+
+def test_a_function_is_told_of_cookies_in_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given MiniStack as it is: cookies are a header
+    original = apigateway._invoke_lambda_proxy
+    monkeypatch.setattr(apigateway, "_invoke_lambda_proxy", original)
+    headers = {"cookie": "lang=en; session=a=b", "accept": "*/*"}
+    assert "cookies" not in event_of(headers, monkeypatch)
+    # When it is mended
+    list_cookies()
+    # Then they are a list, as API Gateway has them
+    event = event_of(headers, monkeypatch)
+    assert (event["cookies"], event["headers"]) == (["lang=en", "session=a=b"], {"accept": "*/*"})
+    assert "cookies" not in event_of({"accept": "*/*"}, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"), [("_handle_execute_in_scope", route_preflights), ("_invoke_lambda_proxy", list_cookies)]
+)
+def test_another_ministack_stops_the_start(
+    name: str, mend: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def other() -> None:
         """Answer nothing."""
 
-    monkeypatch.setattr(apigateway, "_handle_execute_in_scope", other)
+    monkeypatch.setattr(apigateway, name, other)
     with pytest.raises(LocalStackError):
-        route_preflights()
+        mend()

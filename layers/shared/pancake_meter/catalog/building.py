@@ -72,6 +72,8 @@ _OUR_METADATA = _PLAN_NAMES | {
 _OUR_PREFIXES = ("allowance_", "top_up_")
 """Names that an order of ours may carry: to call every order that has one not ours would drop what was sold."""
 
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_HOST = re.compile(r"[a-z0-9.-]+")
 _MAIL = re.compile(r"mailto:[^@\s?&<>\"']+@[A-Za-z0-9.-]+")
 _PAST_DUE_SETTING = {"reduce": "fraction", "throttle": "rate_per_minute", "block": "grace_hours"}
 
@@ -491,6 +493,15 @@ def _brand(file: BrandFile, report: _Report) -> Brand:
     for name in ("logo_url", "home_url", "support_url"):
         url = getattr(file, name)
         is_mail = name == "support_url" and url is not None and _MAIL.fullmatch(url) is not None
-        if url is not None and not is_mail and split_https(url) is None and not is_loopback_url(url):
+        if url is not None and not is_mail and not _is_plain_https(url) and not is_loopback_url(url):
             report.add(f"brand.{name}", "must be an https URL" + (", or mailto:" if name == "support_url" else ""))
-    return Brand(file.name, file.logo_url, file.color, file.language, file.home_url, file.support_url)
+    color = file.color.lower()
+    if _COLOR.fullmatch(color) is None:
+        report.add("brand.color", "must be a colour of six hexadecimal digits, such as #2f5bea")
+    return Brand(file.name, file.logo_url, color, file.language, file.home_url, file.support_url)
+
+
+def _is_plain_https(url: str) -> bool:
+    """Whether a URL is https and names a plain host: that of a logo becomes a word of a page's policy."""
+    parts = split_https(url)
+    return parts is not None and _HOST.fullmatch(parts.hostname or "") is not None

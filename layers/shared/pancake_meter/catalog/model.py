@@ -305,7 +305,7 @@ class BrandFile(_Strict):
 
     name: Name | None = None
     logo_url: str | None = None
-    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")] = DEFAULT_COLOR
+    color: str = DEFAULT_COLOR
     language: Literal["en", "zh-Hans"] = "en"
     home_url: str | None = None
     support_url: str | None = None
