@@ -80,7 +80,7 @@ def test_scenario_86_a_customer_of_the_highest_plan_is_told_so_and_led_back(shop
     ("status", "title", "text"),
     [
         ("past_due", "You already have the highest plan", "its last payment is overdue"),
-        ("canceling", "You have cancelled your plan", "it ends on 10 April 2026, "),
+        ("canceling", "You have cancelled your plan", "it ends on Apr 10, 2026, "),
     ],
 )
 def test_a_customer_of_the_highest_plan_is_told_what_becomes_of_it(
