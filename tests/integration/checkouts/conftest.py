@@ -62,7 +62,7 @@ class Shop:
         return self.call(api_event("buy_link", path=path, query=query or None))
 
     def press(self, path: str, page: Answer | None = None) -> Answer:
-        """Press the button of a page, or of the one that the link shows now. A page without a button is the answer itself."""
+        """Press the button of a page, or of the one that the link shows now. A page without a button is the answer."""
         page = page or self.see(path)
         seen = re.search(r'name="seen" value="([^"]+)"', page.body)
         if seen is None:

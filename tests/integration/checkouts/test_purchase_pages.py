@@ -157,7 +157,7 @@ def test_a_press_twice_opens_one_session_and_the_page_says_that_it_is_open(shop:
     first, again = shop.press(link(), page), shop.press(link(), page)
     assert (first.status, again.status, len(shop.waffo.sessions)) == (303, 303, 1)
     assert first.headers["Location"].partition("#")[0] == again.headers["Location"].partition("#")[0]
-    assert "Continue your open payment" in shop.see(link()).body
+    assert "Continue your payment" in shop.see(link()).body
 
 
 @pytest.mark.parametrize(
