@@ -166,7 +166,7 @@ ROUTES: Final[Mapping[str, Described]] = {
         query=None,
         description=(
             "For people, as the page itself. Pressing it again leads to the same payment while that is open. The form's"
-            " field seen is what the page has shown; where that is no longer what is sold, the answer is the page as it is now"
+            " field seen is what the page has shown; where that is no longer what is sold, the answer is the page anew"
             " (409), and nothing is opened. Without the field, what is for sale now is opened."
         ),
     ),
@@ -198,8 +198,8 @@ ROUTES: Final[Mapping[str, Described]] = {
         query=None,
         description=(
             "For people: every answer of the stack is a page. It changes nothing, so a preview of the link opens no"
-            " checkout. 404: the link is not ours, or was changed. 410: its time is over. 409: there is nothing to pay, or it"
-            " is not for sale. 503: try again."
+            " checkout. 404: the link is not ours, or was changed. 410: its time is over. 409: there is nothing to pay, or"
+            " it is not for sale. 503: try again."
         ),
     ),
 }
