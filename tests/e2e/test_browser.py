@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 CREDENTIALS: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 BUY = Path(__file__).parent / "browser" / "buy.mjs"
 WANTED = {"meter": "tokens", "quantity": 20_000, "id": "call-1"}
+BROWSER_SECONDS_MAX = 120
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -62,7 +63,7 @@ def test_promise_9_the_link_of_a_refusal_leads_to_a_payment_and_the_next_hold_su
 
     # When they open the link, press the button, and pay on the page that it leads to; with and without JavaScript
     asked = {"chromium": chromium, "link": link, "shop": SHOP, "email": "buyer@example.com", "script": script}
-    seen = run_node(BUY, asked)
+    seen = run_node(BUY, asked, BROWSER_SECONDS_MAX)
     assert "Buy 100,000 tokens" in seen["offer_text"]
     assert "$4.00" in seen["offer_text"]
     assert seen["buttons"] == 1
