@@ -71,7 +71,10 @@ LAYER: Final = Lock(
     "layers/shared/requirements.txt", ("project",), _OURS, (PYPROJECT.name, "--constraints", EVERYTHING.file)
 )
 PAGES_LAYER: Final = Lock(
-    "layers/pages/requirements.txt", ("pages",), ("pages", "dev"), ("--group", "pages", "--constraints", EVERYTHING.file)
+    "layers/pages/requirements.txt",
+    ("pages",),
+    ("pages", "dev"),
+    ("--group", "pages", "--constraints", EVERYTHING.file),
 )
 LOCKS: Final = (
     EVERYTHING,

@@ -22,7 +22,9 @@ def catalog_products(path: Path, mode: Mode) -> list[Product]:
         for product in catalog.products
         if mode in product.product_ids
     ]
-    usage = catalog.usage_product
-    if usage and mode in usage.product_ids:
-        products.append(Product(usage.product_ids[mode], usage.name, "onetime", metadata=usage.metadata))
+    products += [
+        Product(usage.product_ids[mode], usage.name, "onetime", metadata=usage.metadata)
+        for usage in catalog.one_time_products
+        if mode in usage.product_ids
+    ]
     return products

@@ -73,8 +73,8 @@ def is_example(product_id: str | None) -> bool:
 
 
 def products_of(catalog: Catalog) -> list[Product]:
-    """Return the catalog's products with the one that carries usage."""
-    return [*catalog.products, *([catalog.usage_product] if catalog.usage_product else [])]
+    """Return the catalog's products, those that carry usage among them."""
+    return list(catalog.all_products)
 
 
 def differences(catalog: Catalog, store: Store, environment: Environment) -> Iterator[Difference]:

@@ -224,4 +224,5 @@ def _kind(product: Product) -> str:
 
 def _product_tables(document: Mapping[str, Any]) -> list[Any]:
     usage_product = document.get("usage_product")
-    return [*document.get("products", ()), *([usage_product] if usage_product is not None else [])]
+    narrow = document.get("usage_products", ())
+    return [*document.get("products", ()), *narrow, *([usage_product] if usage_product is not None else [])]

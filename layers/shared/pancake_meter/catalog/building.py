@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import get_args
 
 from pancake_meter.catalog.brand import Brand
-from pancake_meter.catalog.catalog import Catalog, MetadataMark, Meter, NotOurs, Product, TopUp, same_name
+from pancake_meter.catalog.catalog import Catalog, MetadataMark, Meter, NotOurs, Product, TopUp, UsageProduct, same_name
 from pancake_meter.catalog.checkout import CheckoutSettings, split_https
 from pancake_meter.catalog.errors import CatalogError, CatalogProblem
 from pancake_meter.catalog.model import (
@@ -18,6 +18,7 @@ from pancake_meter.catalog.model import (
     CheckoutFile,
     LiteLlmFile,
     MeterFile,
+    NarrowUsageProductFile,
     NotOursFile,
     OpenMeterFile,
     PackageFile,
@@ -30,6 +31,7 @@ from pancake_meter.catalog.model import (
     TokenWeightsFile,
     WeightsFile,
 )
+from pancake_meter.domain.selling.checkout import UsageKind
 from pancake_meter.domain.selling.loopback import is_loopback_url
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS, InvalidMoney, Money
 from pancake_meter.domain.selling.plan import (
@@ -110,6 +112,9 @@ def build_catalog(file: CatalogFile, version: str) -> Catalog:
         default_plan_key=file.default_plan,
         products=products,
         usage_product=_usage_product(file, report),
+        usage_products=tuple(
+            _narrow_usage_product(index, product, file, report) for index, product in enumerate(file.usage_products)
+        ),
         checkout=checkout,
         minimum_charges=_amounts("minimum_charge", file.minimum_charge, report),
         llm_calls=_llm_calls(file.litellm, meters, report),
@@ -371,6 +376,20 @@ def _usage_product(catalog: CatalogFile, report: _Report) -> Product | None:
     return Product(file.name, product_ids, tax=file.tax or catalog.checkout.tax)
 
 
+def _narrow_usage_product(
+    index: int, file: NarrowUsageProductFile, catalog: CatalogFile, report: _Report
+) -> UsageProduct:
+    path = f"usage_products[{index}]"
+    if not file.meters and not file.kinds:
+        report.add(path, "needs meters, kinds, or both: what sells everything else is usage_product")
+    for place, meter in enumerate(file.meters):
+        if meter not in catalog.meters:
+            report.add(f"{path}.meters[{place}]", _unknown("meter", meter, catalog.meters))
+    product_ids = _product_ids(f"{path}.product_id", file.product_id, report)
+    product = Product(file.name, product_ids, tax=file.tax or catalog.checkout.tax)
+    return UsageProduct(product, frozenset(file.meters), frozenset(file.kinds))
+
+
 def _not_ours(file: NotOursFile) -> NotOurs:
     return NotOurs(
         frozenset(same_name(name) for name in file.product_names),
@@ -380,7 +399,7 @@ def _not_ours(file: NotOursFile) -> NotOurs:
 
 def _check_not_ours(catalog: Catalog, file: NotOursFile, report: _Report) -> None:
     """What is ours must not be called not ours: its events would be ignored, and its money with them."""
-    ours = [*catalog.products, *([catalog.usage_product] if catalog.usage_product else [])]
+    ours = catalog.all_products
     names = {same_name(each.name) for each in ours} | {same_name(plan.name) for plan in catalog.plans.values()}
     for index, name in enumerate(file.product_names):
         if not same_name(name):
@@ -443,7 +462,11 @@ def _check_names(catalog: Catalog, report: _Report) -> None:
             report.add(
                 f"plans.{key}.name", f"{plan.name!r} is also the name of plan {plan_of_name[same_name(plan.name)]}"
             )
-    taken: set[str] = {same_name(catalog.usage_product.name)} if catalog.usage_product else set()
+    taken: set[str] = set()
+    for path, product in _one_time_products(catalog):
+        if same_name(product.name) in taken:
+            report.add(f"{path}.name", f"{product.name!r} is the name of another product")
+        taken.add(same_name(product.name))
     for index, product in enumerate(catalog.products):
         name = same_name(product.name)
         if name in taken:
@@ -455,8 +478,7 @@ def _check_names(catalog: Catalog, report: _Report) -> None:
 
 def _check_product_ids(catalog: Catalog, report: _Report) -> None:
     named = [(f"products[{index}]", product) for index, product in enumerate(catalog.products)]
-    if catalog.usage_product:
-        named.append(("usage_product", catalog.usage_product))
+    named += _one_time_products(catalog)
     for environment in get_args(Environment):
         taken: dict[str, str] = {}
         for path, product in named:
@@ -477,11 +499,36 @@ def _check_top_ups(catalog: Catalog, report: _Report) -> None:
             )
 
 
+def _one_time_products(catalog: Catalog) -> list[tuple[str, Product]]:
+    """Return the products that carry overage and top-ups, each with its place in the file."""
+    general = [("usage_product", catalog.usage_product)] if catalog.usage_product else []
+    narrow = [(f"usage_products[{index}]", each.product) for index, each in enumerate(catalog.usage_products)]
+    return [*general, *narrow]
+
+
 def _check_usage_product(catalog: Catalog, report: _Report) -> None:
-    allowances = (allowance for plan in catalog.plans.values() for allowance in plan.allowances.values())
-    is_sold = any(allowance.prices for allowance in allowances)
-    if catalog.usage_product is None and (is_sold or any(meter.top_up for meter in catalog.meters.values())):
+    """Whatever units are sold have a product, and one alone that fits best."""
+    sold = [(meter, kind) for meter in catalog.meters for kind in _kinds_sold(catalog, meter)]
+    if sold and not catalog.usage_product and not catalog.usage_products:
         report.add("usage_product", "is missing: overage and top-ups are sold as this one-time product")
+    elif not catalog.usage_product:
+        for meter, kind in sold:
+            if not any(each.sells(meter, kind) for each in catalog.usage_products):
+                report.add("usage_product", f"is missing: none of usage_products sells {kind} of {meter}")
+    for meter, kind in ((meter, kind) for meter in catalog.meters for kind in get_args(UsageKind)):
+        best: dict[tuple[bool, bool], int] = {}
+        for index, each in enumerate(catalog.usage_products):
+            if each.sells(meter, kind) and best.setdefault(each.precision, index) != index:
+                other = best[each.precision]
+                report.add(f"usage_products[{index}]", f"sells {kind} of {meter} too, as does usage_products[{other}]")
+
+
+def _kinds_sold(catalog: Catalog, meter: str) -> list[UsageKind]:
+    """Return how units of a meter are sold: a price of a plan sells both what was used and what is bought ahead."""
+    allowances = (plan.allowances.get(meter) for plan in catalog.plans.values())
+    if any(allowance is not None and allowance.prices for allowance in allowances):
+        return list(get_args(UsageKind))
+    return ["top_up"] if catalog.meters[meter].top_up else []
 
 
 def _unknown(kind: str, key: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from pancake_meter.catalog.brand import Brand
 from pancake_meter.catalog.checkout import CheckoutSettings
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
-from pancake_meter.domain.selling.checkout import Tax
+from pancake_meter.domain.selling.checkout import Tax, UsageKind
 from pancake_meter.domain.selling.money import DEFAULT_MINIMUM_CHARGES, Money, currency_exponent
 from pancake_meter.domain.selling.plan import Environment, MeterAllowance, Plan
 from pancake_meter.domain.selling.pricing import Price
@@ -53,7 +53,7 @@ class Meter:
 class Product:
     """A product in Waffo, by the name that its events carry.
 
-    ``plan`` is the plan it sells by subscription; the usage product, a one-time product priced at each checkout, has
+    ``plan`` is the plan it sells by subscription; a usage product, a one-time product priced at each checkout, has
     neither plan nor billing period. ``prices`` are what Waffo charges, kept here for display and for the simulator. ``tax``
     says whether it is inside them.
     """
@@ -71,6 +71,24 @@ class Product:
         """The product metadata to set in Waffo, so that its events name the plan whatever the product is called."""
         trial = {"trialDays": str(self.trial_days)} if self.trial_days else {}
         return {"plan": self.plan, **trial} if self.plan else {"kind": "usage"}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageProduct:
+    """A one-time product that sells units of some ``meters`` or ``kinds`` alone; an empty set is all of them."""
+
+    product: Product
+    meters: frozenset[str] = frozenset()
+    kinds: frozenset[UsageKind] = frozenset()
+
+    def sells(self, meter: str, kind: UsageKind) -> bool:
+        """Whether units of a meter are sold as this product."""
+        return (not self.meters or meter in self.meters) and (not self.kinds or kind in self.kinds)
+
+    @property
+    def precision(self) -> tuple[bool, bool]:
+        """How narrow it is: a meter says more than a kind, and both say more than one."""
+        return bool(self.meters), bool(self.kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +135,7 @@ class Catalog:
     """The seller's meters, plans and prices. ``version`` is the SHA-256 of the file, in hex.
 
     ``closed_period_grace`` is how long after a period has closed usage that happened in it is still counted to it.
+    Units are sold as the narrowest of the ``usage_products`` that fits, else as the ``usage_product``.
     ``llm_calls`` says how model calls are counted, ``None``: not at all; ``event_mappings`` which events feed which meters.
     """
 
@@ -133,6 +152,27 @@ class Catalog:
     event_mappings: tuple[EventMapping, ...] = ()
     not_ours: NotOurs = NotOurs()
     brand: Brand = field(default_factory=Brand)
+    usage_products: tuple[UsageProduct, ...] = ()
+
+    @property
+    def one_time_products(self) -> tuple[Product, ...]:
+        """The products that carry overage and top-ups."""
+        return (*(each.product for each in self.usage_products), *filter(None, (self.usage_product,)))
+
+    @property
+    def all_products(self) -> tuple[Product, ...]:
+        """Every product: those of plans, and those of overage and top-ups."""
+        return (*self.products, *self.one_time_products)
+
+    def usage_product_of(self, meter: str, kind: UsageKind, environment: Environment) -> Product | None:
+        """Return the product that sells units of a meter in an environment; ``None``: they are not sold there."""
+        fitting = [
+            each for each in self.usage_products if each.sells(meter, kind) and environment in each.product.product_ids
+        ]
+        if fitting:
+            return max(fitting, key=lambda each: each.precision).product
+        product = self.usage_product
+        return product if product is not None and environment in product.product_ids else None
 
     @property
     def sells_plans_in_several_currencies(self) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 
 from pancake_meter.catalog.brand import DEFAULT_COLOR
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
-from pancake_meter.domain.selling.checkout import Tax
+from pancake_meter.domain.selling.checkout import Tax, UsageKind
 from pancake_meter.domain.selling.money import CURRENCIES_MAX
 from pancake_meter.domain.selling.plan import Cadence, QuotaChangePolicy
 from pancake_meter.domain.selling.pricing import MAX_TIERS, InvalidPrice, check_rate
@@ -29,6 +29,7 @@ meters and the longest numbers, the plans of 20 orders fit.
 """
 
 PRODUCTS_MAX = 300
+USAGE_PRODUCTS_MAX = 100
 THRESHOLDS_MAX = 10
 MODELS_MAX = 200
 EVENTS_MAX = 200
@@ -240,11 +241,18 @@ class ProductFile(_Strict):
 
 
 class UsageProductFile(_Strict):
-    """``[usage_product]``: the one-time product that carries overage and top-ups."""
+    """``[usage_product]``: the one-time product that carries overage and top-ups that no other does."""
 
     name: Name
     product_id: ProductIdsFile
     tax: Tax | None = None
+
+
+class NarrowUsageProductFile(UsageProductFile):
+    """``[[usage_products]]``: a one-time product for some meters, some kinds, or both."""
+
+    meters: list[MeterKey] = Field(default=[], max_length=METERS_MAX)
+    kinds: list[UsageKind] = Field(default=[], max_length=2)
 
 
 class CheckoutFile(_Strict):
@@ -322,6 +330,7 @@ class CatalogFile(_Strict):
     plans: dict[PlanKey, PlanFile] = Field(min_length=1, max_length=PLANS_MAX)
     products: list[ProductFile] = Field(default=[], max_length=PRODUCTS_MAX)
     usage_product: UsageProductFile | None = None
+    usage_products: list[NarrowUsageProductFile] = Field(default=[], max_length=USAGE_PRODUCTS_MAX)
     litellm: LiteLlmFile | None = None
     openmeter: OpenMeterFile | None = None
     not_ours: NotOursFile = NotOursFile()

@@ -25,6 +25,11 @@ def catalog_warnings(catalog: Catalog) -> list[CatalogProblem]:
             for warning in _of_product(f"products[{index}]", product)
         ),
         *(_missing_ids("usage_product", catalog.usage_product) if catalog.usage_product else ()),
+        *(
+            warning
+            for index, each in enumerate(catalog.usage_products)
+            for warning in _missing_ids(f"usage_products[{index}]", each.product)
+        ),
     ]
 
 

@@ -105,9 +105,8 @@ def _products(catalog: Catalog) -> list[Json]:
         }
         for product in catalog.products
     ]
-    usage_product = catalog.usage_product
-    if usage_product is not None:
-        shown.append({"name": usage_product.name, "plan": None, "product_ids": dict(usage_product.product_ids)})
+    for product in catalog.one_time_products:
+        shown.append({"name": product.name, "plan": None, "product_ids": dict(product.product_ids)})
     return shown
 
 

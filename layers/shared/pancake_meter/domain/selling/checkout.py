@@ -13,6 +13,9 @@ from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine, exact_sum
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
+UsageKind = Literal["overage", "top_up"]
+"""Kinds that sell units of a meter."""
+
 WantedKind = CheckoutKind | Literal["plan"]
 """What may be asked for. ``plan``: a subscription or a plan change, by the customer's orders at the time of the sale."""
 

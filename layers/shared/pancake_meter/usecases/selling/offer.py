@@ -11,6 +11,7 @@ from pancake_meter.domain.balance.adjust import can_carry
 from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.quota import alert_threshold
+from pancake_meter.domain.selling.checkout import UsageKind
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 
@@ -82,15 +83,20 @@ class Offers:
     def _units(self, balance: Balance, now: datetime) -> LinkKind | None:
         """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
         catalog, meter = self.catalog, balance.meter
-        if catalog.usage_product is None or self.environment not in catalog.usage_product.product_ids:
-            return None
         plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
         currency = catalog.checkout.currency
-        has_pack = bool(catalog.top_up_price(meter, plan, currency)) and self._can_carry_pack(balance, now)
-        owes = balance.overage_due + balance.current_overage > ZERO
+        has_pack = (
+            self._has_product(meter, "top_up")
+            and bool(catalog.top_up_price(meter, plan, currency))
+            and self._can_carry_pack(balance, now)
+        )
+        owes = balance.overage_due + balance.current_overage > ZERO and self._has_product(meter, "overage")
         if owes and plan and catalog.overage_price(meter, plan, currency):
             return "overage" if balance.overage_limit or not has_pack else "top_up"
         return "top_up" if has_pack else None
+
+    def _has_product(self, meter: str, kind: UsageKind) -> bool:
+        return self.catalog.usage_product_of(meter, kind, self.environment) is not None
 
     def _can_carry_pack(self, balance: Balance, now: datetime) -> bool:
         """Return whether a pack is sold of the meter, and the balance can carry it."""

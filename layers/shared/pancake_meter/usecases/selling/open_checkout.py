@@ -4,8 +4,8 @@ The checkout is written before Waffo is called, and its id is the idempotency ke
 any point, finds the checkout, and Waffo answers it with the same session.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from uuid import uuid4
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.access.once import IdempotencyConflict, Once
 from pancake_meter.domain.balance.adjust import can_carry
+from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.errors import (
     AlreadySubscribed,
@@ -28,6 +29,7 @@ from pancake_meter.domain.errors import (
 from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.loopback import is_loopback_url
+from pancake_meter.domain.selling.overage import LineKey, sale_of
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.domain.standing.held_order import HeldOrder, held_by
 from pancake_meter.domain.standing.standing import plan_at
@@ -42,7 +44,7 @@ from pancake_meter.usecases.balance.operate import read_access
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
 from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
-from pancake_meter.usecases.selling.waffo_orders import WaffoOrders
+from pancake_meter.usecases.selling.waffo_orders import WaffoOrders, not_changeable
 from pancake_meter.waffo.checkout import (
     CreateSession,
     NewPurchase,
@@ -126,6 +128,41 @@ class OpenedCheckout:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """What a checkout would sell now, and what that was found from.
+
+    ``held`` is the order that a plan change moves. ``balance`` is that of the meter whose units are bought ahead.
+    ``period_ends`` are the ends of the periods whose overage is sold.
+    """
+
+    quote: Quote
+    held: HeldOrder | None = None
+    balance: Balance | None = None
+    period_ends: Mapping[LineKey, datetime] = field(default_factory=dict)
+
+
+class OfferChanged(Exception):
+    """What would be sold now is not what the customer has seen; nothing was opened. ``quoted`` is what would be sold."""
+
+    def __init__(self, quoted: Quoted) -> None:
+        """Keep what would be sold."""
+        super().__init__("the offer has changed")
+        self.quoted = quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """How a person comes to a checkout: by a page that showed an offer, and back to a page of ours.
+
+    ``seen`` is the offer that was shown, as ``Quote.seen`` has it; ``None`` where none was. ``landing`` returns where the
+    customer is sent after paying a checkout; it is the same each time.
+    """
+
+    seen: str | None
+    landing: Callable[[Checkout], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Product:
     """What a session sells beside what its checkout says: a product, at its own price or at the checkout's."""
 
@@ -144,10 +181,12 @@ def open_checkout(
     success_url: str | None,
     now: datetime,
     once: Once | None = None,
+    visit: Visit | None = None,
 ) -> OpenedCheckout:
     """Open a checkout for what is asked, or find the open one that sells just that; with ``once``, the same one again.
 
     Raises:
+        OfferChanged: a ``visit`` has seen another offer.
         IdempotencyConflict: the request's key was used for another request, or for a checkout that is over.
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, SuccessUrlNotAllowed,
         AlreadySubscribed, PlanNotChangeable, CustomerBlocked: see their classes.
@@ -162,16 +201,36 @@ def open_checkout(
     if once is not None and (before := _opened_before(selling, customer_id, once, landing, now)) is not None:
         return before
 
-    def sell(quote: Quote, held: HeldOrder | None = None) -> OpenedCheckout:
-        checkout, is_new = _take_slot(selling, customer_id, quote, held, now, once)
-        return _with_session(selling, checkout, _Product.of(quote), landing, is_new=is_new)
+    def sell(quoted: Quoted) -> OpenedCheckout:
+        if visit is not None and visit.seen not in (None, quoted.quote.seen):
+            raise OfferChanged(quoted)
+        checkout, is_new = _take_slot(selling, customer_id, quoted.quote, quoted.held, now, once)
+        lands_at = landing if visit is None else visit.landing(checkout)
+        return _with_session(selling, checkout, _Product.of(quoted.quote), lands_at, is_new=is_new)
 
     if request.kind in UNIT_KINDS:
         return sell(_quote_units(selling, customer_id, request, now))
-    subscription = read_subscription(selling.metering.table, customer_id)
-    held = _held_for(selling, customer_id, request, subscription, now)
-    currencies = selling.currency(customer_id, subscription, request.currency, now)
-    return _sell_plan(selling, customer_id, request, held, currencies, sell)
+    sale = _sale_of_plan(selling, customer_id, request, now)
+    return _sell_plan(sale, _sure_quote(sale) if visit is not None else _quote_plan(sale), sell)
+
+
+def quote_checkout(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> Quoted:
+    """Return what a ``visit`` would be sold by ``open_checkout``. It only reads, and asks Waffo about orders of plans.
+
+    Raises: as ``open_checkout``, what says that nothing is sold.
+    """
+    selling.metering.check_not_erased(customer_id)
+    if request.kind in UNIT_KINDS:
+        return _quote_units(selling, customer_id, request, now, may_merge=False)
+    return _sure_quote(_sale_of_plan(selling, customer_id, request, now))
+
+
+def latest_checkout(selling: Selling, customer_id: str, quote: Quote, now: datetime) -> tuple[Checkout | None, bool]:
+    """Return the latest checkout of what a quote sells, and whether its payment page sells just that and is open."""
+    fresh = _checkout(selling, customer_id, quote, now)
+    latest = read_slot(selling.metering.table, customer_id, fresh.kind, fresh.subject)
+    is_open = latest is not None and latest.session_id is not None and _still_sells(latest, fresh, now)
+    return latest, is_open
 
 
 def _check_usable(selling: Selling, customer_id: str, request: SaleRequest) -> None:
@@ -206,69 +265,100 @@ def _opened_before(
     return OpenedCheckout(checkout, checkout.url, facts["is_new"], is_replay=True)
 
 
-def _held_for(
-    selling: Selling, customer_id: str, request: SaleRequest, subscription: Subscription | None, now: datetime
-) -> HeldOrder | None:
-    """Return the order that a sale of a plan would change. Webhooks may be late: so Waffo is asked before there is none."""
+@dataclass(frozen=True, slots=True)
+class _PlanSale:
+    """The sale of a plan: ``held`` is the order that it would change, as far as we know."""
+
+    selling: Selling
+    customer_id: str
+    request: SaleRequest
+    held: HeldOrder | None
+    currencies: CustomerCurrency
+
+    @property
+    def orders(self) -> WaffoOrders:
+        """What Waffo says of the orders that the sale has to mind."""
+        return self.selling.orders_minded(self.request)
+
+    def as_it_stands(self) -> "_PlanSale":
+        """Return the sale as Waffo has the order now."""
+        if self.held is None or self.held.is_of_waffo:
+            return self
+        return replace(self, held=self.orders.as_it_stands(self.held, self.customer_id))
+
+    def quote(self) -> Quoted:
+        """Quote by what the customer has. Raises as ``quote_plan``."""
+        selling = self.selling
+        quote = quote_plan(selling.catalog, selling.environment, self.request, self.held, self.currencies.of_plan)
+        return Quoted(quote, self.held)
+
+
+def _sale_of_plan(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> _PlanSale:
+    """Begin the sale of a plan. Webhooks may be late: so Waffo is asked before there is no order to change."""
+    subscription = read_subscription(selling.metering.table, customer_id)
+    currencies = selling.currency(customer_id, subscription, request.currency, now)
     wanted = selling.catalog.plans.get(request.plan) if request.plan else None
     meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
-    held = held_by(subscription, wanted, meters, now)
-    if held is None:
-        return selling.orders_minded(request).of_buyer(customer_id)
-    if request.currency is None and held.currency is None and selling.catalog.sells_plans_in_several_currencies:
+    sale = _PlanSale(selling, customer_id, request, held_by(subscription, wanted, meters, now), currencies)
+    if sale.held is None:
+        return replace(sale, held=sale.orders.of_buyer(customer_id))
+    if request.currency is None and sale.held.currency is None and selling.catalog.sells_plans_in_several_currencies:
         # A change keeps the order's currency, which an earlier version did not keep.
-        return selling.orders_minded(request).as_it_stands(held, customer_id)
-    return held
+        return sale.as_it_stands()
+    return sale
 
 
-def _quote_plan(
-    selling: Selling, customer_id: str, request: SaleRequest, held: HeldOrder | None, currencies: CustomerCurrency
-) -> tuple[Quote, HeldOrder | None]:
-    """Quote by what the customer has. Before that is a reason to sell nothing, Waffo is asked whether it is still so."""
+def _quote_plan(sale: _PlanSale) -> Quoted:
+    """Quote by what we know. Before that is a reason to sell nothing, Waffo is asked whether it is still so."""
     try:
-        return quote_plan(selling.catalog, selling.environment, request, held, currencies.of_plan), held
+        return sale.quote()
     except (AlreadySubscribed, HighestPlan):
-        if held is None or held.is_of_waffo:
+        if sale.held is None or sale.held.is_of_waffo:
             raise
-        standing = selling.orders_minded(request).as_it_stands(held, customer_id)
-    return quote_plan(selling.catalog, selling.environment, request, standing, currencies.of_plan), standing
+    return sale.as_it_stands().quote()
 
 
-def _sell_plan(
-    selling: Selling,
-    customer_id: str,
-    request: SaleRequest,
-    known: HeldOrder | None,
-    currencies: CustomerCurrency,
-    sell: Callable[[Quote, HeldOrder | None], OpenedCheckout],
-) -> OpenedCheckout:
-    """Sell a plan by what the customer has now: a change of a live order, or else a subscription.
+def _sure_quote(sale: _PlanSale) -> Quoted:
+    """Quote by what Waffo has, for a person who is shown the offer before it is sold.
+
+    Raises:
+        PlanNotChangeable: Waffo would refuse the change.
+    """
+    quoted = sale.as_it_stands().quote()
+    if quoted.held is not None and quoted.held.is_of_waffo and quoted.held.status != "active":
+        raise not_changeable(quoted.held)
+    return quoted
+
+
+def _sell_plan(sale: _PlanSale, quoted: Quoted, sell: Callable[[Quoted], OpenedCheckout]) -> OpenedCheckout:
+    """Sell a plan: a change of a live order, or else a subscription.
 
     Where Waffo refuses a change, it is asked how the order stands: one that has ended is replaced by a new subscription.
     """
-    quote, held = _quote_plan(selling, customer_id, request, known, currencies)
     try:
-        return sell(quote, held)
+        return sell(quoted)
     except WaffoRejected:
-        if held is None:
+        if quoted.held is None:
             raise
-        instead = selling.orders_minded(request).after_refusal(held, customer_id)
-        again = quote_plan(selling.catalog, selling.environment, request, instead, currencies.of_plan)
-        if again == quote:
+        instead = sale.orders.after_refusal(quoted.held, sale.customer_id)
+        again = replace(sale, held=instead).quote()
+        if again.quote == quoted.quote:
             raise
-    return sell(again, instead)
+    return sell(again)
 
 
-def _quote_units(selling: Selling, customer_id: str, request: SaleRequest, now: datetime) -> Quote:
+def _quote_units(
+    selling: Selling, customer_id: str, request: SaleRequest, now: datetime, *, may_merge: bool = True
+) -> Quoted:
     if request.meter is None:
         raise UnknownMeter("units are sold of a meter: name one", meters=sorted(selling.catalog.meters))
     selling.metering.check_meter(request.meter)
     if request.kind == "top_up":
         return _quote_top_up(selling, customer_id, request, request.meter, now)
-    return _quote_overage(selling, customer_id, request, request.meter, now)
+    return _quote_overage(selling, customer_id, request, request.meter, now, may_merge=may_merge)
 
 
-def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quote:
+def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quoted:
     """Quote units ahead.
 
     Raises:
@@ -281,11 +371,16 @@ def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, mete
     pack = bought_lot("top_up", quote.quantity, quote.priority, now, quote.expires_after)
     if not can_carry(begun.change.balance, pack, now):
         raise TooManyGrants("the customer has as many packs as the balance can carry; use up one first", meter=meter)
-    return quote
+    return Quoted(quote, balance=begun.change.balance)
 
 
-def _quote_overage(selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime) -> Quote:
-    """Quote what is owed. Where it takes more lines than one checkout has to make an amount, lines are merged."""
+def _quote_overage(
+    selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime, *, may_merge: bool
+) -> Quoted:
+    """Quote what is owed. Where it takes more lines than one checkout has to make an amount, lines are merged.
+
+    Where it may not merge, the quote has all the lines: a sale of the merged ones comes to the same.
+    """
     metering, catalog = selling.metering, selling.catalog
     subscription = read_subscription(metering.table, customer_id) if request.currency is None else None
     possible = selling.currency(customer_id, subscription, request.currency, now).of_units(meter)
@@ -297,13 +392,17 @@ def _quote_overage(selling: Selling, customer_id: str, request: SaleRequest, met
     if not owed.lines:
         raise NothingOwed("the customer owes no overage of this meter", meter=meter)
     try:
-        return quote_overage(catalog, selling.environment, meter, owed.sold, currency)
+        return Quoted(
+            quote_overage(catalog, selling.environment, meter, owed.sold, currency), period_ends=owed.period_ends
+        )
     except BelowMinimum:
         if owed.total < catalog.minimum_charge(currency).amount:
             raise
-    merge_owed(metering, customer_id, meter, currency, now)
-    merged = read_owed(metering, customer_id, meter, currency, now)
-    return quote_overage(catalog, selling.environment, meter, merged.sold, currency)
+    if may_merge:
+        merge_owed(metering, customer_id, meter, currency, now)
+        owed = read_owed(metering, customer_id, meter, currency, now)
+    sold = owed.sold if may_merge else sale_of(owed.priced, owed.remainder, currency)
+    return Quoted(quote_overage(catalog, selling.environment, meter, sold, currency), period_ends=owed.period_ends)
 
 
 def _take_slot(

@@ -1,6 +1,6 @@
 """What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.selling.overage import (
     MAX_CHANGED_LINES,
     MAX_SOLD_LINES,
+    LineKey,
     Lines,
     OverageLine,
     PricedLine,
@@ -37,6 +38,11 @@ class Owed:
     lines: tuple[OverageLine, ...]
     currency: str
     remainder: Decimal
+
+    @property
+    def period_ends(self) -> Mapping[LineKey, datetime]:
+        """When the period of each line ended, or will."""
+        return {line.key: line.ends_at for line in self.lines}
 
     @property
     def priced(self) -> tuple[PricedLine, ...]:

@@ -9,7 +9,8 @@ from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale, UnknownPlan
-from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, Tax, WantedKind
+from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, Tax, UsageKind, WantedKind
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import Environment, Plan
@@ -52,6 +53,13 @@ class Quote:
     origin_order_id: str | None = None
     timing: ChangeTiming | None = None
     tax: Tax = "exclusive"
+
+    @property
+    def seen(self) -> str:
+        """What a person who is shown the quote sees: what is sold, how much of it, and for how much."""
+        subject = (self.meter if self.plan is None else self.plan) or ""
+        figures = format_quantity(self.quantity), self.amount.display, self.amount.currency
+        return " ".join((self.kind, subject, *figures, self.tax))
 
     @property
     def sets_price(self) -> bool:
@@ -103,15 +111,14 @@ def quote_top_up(
 def _quote_units(
     catalog: Catalog,
     environment: Environment,
-    kind: CheckoutKind,
+    kind: UsageKind,
     meter: str,
     quantity: Decimal,
     amount: Money,
     lines: tuple[SoldLine, ...] = (),
 ) -> Quote:
-    product = catalog.usage_product
-    product_id = product.product_ids.get(environment) if product else None
-    if product is None or product_id is None:
+    product = catalog.usage_product_of(meter, kind, environment)
+    if product is None:
         raise _no_price(meter, amount.currency)
     minimum = catalog.minimum_charge(amount.currency)
     if amount.amount < minimum.amount:
@@ -124,7 +131,7 @@ def _quote_units(
     top_up = catalog.meters[meter].top_up
     return Quote(
         kind=kind,
-        product_id=product_id,
+        product_id=product.product_ids[environment],
         amount=amount,
         meter=meter,
         quantity=quantity,

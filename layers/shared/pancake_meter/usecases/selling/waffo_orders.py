@@ -112,7 +112,7 @@ class WaffoOrders:
                 return self.of_buyer(customer_id, besides=held.order_id)
             standing = after
         if standing.status != "active":
-            raise _not_changeable(standing)
+            raise not_changeable(standing)
         return standing
 
     def _shown(self, held: HeldOrder) -> tuple[SubscriptionOrderSnapshot | None] | None:
@@ -160,7 +160,8 @@ def _uses_up(order: SubscriptionOrderSnapshot, checkout: Checkout) -> bool:
     return checkout.id in (order.external_id, order.metadata.get("checkout_id"))
 
 
-def _not_changeable(held: HeldOrder) -> PlanNotChangeable:
+def not_changeable(held: HeldOrder) -> PlanNotChangeable:
+    """Return the error that says why the plan of an order cannot be changed as it stands."""
     message = (
         "the last payment of the subscription is overdue; its plan can be changed once it is paid"
         if held.status == "past_due"
