@@ -54,7 +54,7 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class MeterCard:
-    """One meter. ``owed`` is what a checkout would ask for overage; ``minimum`` is the least that one asks, if that is more."""
+    """One meter. ``owed`` is what a checkout would ask for overage; ``minimum`` is the least that one asks, if more."""
 
     meter: Meter
     balance: Balance

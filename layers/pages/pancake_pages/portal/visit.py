@@ -10,6 +10,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 from pancake_meter.http.resolver import Router
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
+from pancake_pages.cookies import cookies_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.forms import read_form
 from pancake_pages.headers import PageHeaders
@@ -65,8 +66,7 @@ def read_visit(router: Router[CustomerPagesDeps], *, to_buy: bool = False) -> Vi
         StoreError: the secret of tokens cannot be read.
     """
     view = portal_view(router)
-    name = f"{_cookie_name(view)}="
-    text = next((each[len(name) :] for each in view.event.get("cookies") or () if each.startswith(name)), "")
+    text = cookies_of(view.event).get(_cookie_name(view), "")
     if not text:
         raise NoSession("no_cookie")
     session = read_session(router.deps.portal.tokens, text, router.deps.clock())
