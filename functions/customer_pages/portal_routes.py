@@ -12,14 +12,12 @@ from pancake_meter.usecases.reports.customer_home import customer_home
 from pancake_meter.usecases.reports.customer_usage import customer_usage
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
-from pancake_pages.portal.meters import meter_cards
-from pancake_pages.portal.standing import notices, payments, subscriptions
+from pancake_pages.portal.home import home_page
+from pancake_pages.portal.standing import payments
 from pancake_pages.portal.visit import Visit, read_visit
 
 router = Router[CustomerPagesDeps]()
 
-DONE: Final = frozenset({"limit_set", "limit_removed", "cancel", "reactivate"})
-_ROWS_AT_HOME: Final = 5
 _CHECKOUTS_MAX: Final = 100
 
 
@@ -30,23 +28,8 @@ def home() -> Response[str]:
     visit, deps = read_visit(router), router.deps
     now, catalog, offers = deps.clock(), deps.shop.selling.catalog, deps.portal.offers
     shown = customer_home(deps.shop.selling.metering, visit.session.customer_id, now)
-    language, base = visit.view.language, _links_base(visit)
-    cards, plans = meter_cards(shown, catalog, offers, base, now), subscriptions(shown, catalog)
-    rows = payments(shown, shown.checkouts, catalog, offers, language, base, now)
     done = router.current_event.query_string_parameters.get("done")
-    return visit.view.page(
-        "portal/home.html",
-        **visit.facts,
-        customer_id=shown.customer_id,
-        done=done if done in DONE else None,
-        notices=notices(shown, plans, language),
-        cards=[card for card in cards if card.is_covered],
-        others=[card for card in cards if not card.is_covered and not card.shop.is_empty],
-        plans=plans,
-        default_plan=catalog.default_plan,
-        rows=rows[:_ROWS_AT_HOME],
-        has_more=len(rows) > _ROWS_AT_HOME,
-    )
+    return home_page(visit, shown, catalog, offers, _links_base(visit), now, done)
 
 
 @router.get("/portal/payments")
