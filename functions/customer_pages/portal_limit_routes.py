@@ -68,7 +68,9 @@ def _form(visit: Visit, meter: str, fault: str | None = None, fields: Mapping[st
     deps = router.deps
     metering = deps.shop.selling.metering
     metering.check_not_erased(visit.session.customer_id)
-    balance = metering.begin_change(visit.session.customer_id, meter, deps.clock()).change.balance
+    begun = metering.begin_change(visit.session.customer_id, meter, deps.clock())
+    balance, orders = begun.change.balance, begun.subscription.live_orders if begun.subscription is not None else ()
+    usual = next((order.currency for order in orders if order.currency), metering.catalog.checkout.currency)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return visit.view.page(
         "portal/limit.html",
@@ -78,7 +80,7 @@ def _form(visit: Visit, meter: str, fault: str | None = None, fields: Mapping[st
         balance=balance,
         cap=balance.limits.spend_cap,
         spent=balance.spent + balance.current_overage,
-        currencies=sorted(balance.policy.prices),
+        currencies=sorted(balance.policy.prices, key=lambda currency: (currency != usual, currency)),
         fault=fault,
         written=_written(balance.limits.spend_cap, fields),
     )

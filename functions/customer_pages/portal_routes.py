@@ -68,6 +68,7 @@ def get_usage(meter: str) -> Response[str]:
         choices=[] if by_day else choices(usage),
         wanted=wanted,
         closed=usage.closed,
+        plans=selling.catalog.plans,
         entries=[entry for entry in usage.entries if entry.movements],
     )
 

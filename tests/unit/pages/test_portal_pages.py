@@ -11,7 +11,7 @@ import pytest
 
 from pancake_meter.catalog.brand import LANGUAGES
 from pancake_meter.domain.access.customer_token import CustomerToken, Scope
-from pancake_meter.domain.balance.balance import Balance, Policy
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.period import Period
@@ -117,7 +117,13 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
     "used up, and it stops": (customer(used=10_000), ("0 left of 10,000", "10,000 used · 100%", "Use stops")),
     "overage": (
         customer(ACTIVE, used=1_200_000, owed={"tokens": Money(Decimal("4.00"), "USD")}),
-        ("Beyond your plan 200,000 units, $4.00", "Up to 500,000 more", "Pay $4.00"),
+        (
+            "0 left of 1,000,000",
+            "1,200,000 used · 120%",
+            "Beyond your plan 200,000 units, $4.00",
+            "Up to 500,000 more",
+            "Pay $4.00",
+        ),
     ),
     "overage below the least charge": (
         customer(ACTIVE, used=1_001_000, owed={"tokens": Money(Decimal("0.02"), "USD")}),
@@ -215,7 +221,8 @@ def a_balance(period: Period, days: dict[str, int], used: int, left: int = 1_000
     grants = (Grant("plan", "plan", Decimal(used + left), Decimal(used + left), 50, period.start),)
     home = customer(ACTIVE).balances[2]
     kept = {day: Decimal(units) for day, units in days.items()}
-    return replace(home, period=period, days=kept, used=Decimal(used), grants=grants)
+    term = Term(None, period.start)
+    return replace(home, term=term, period=period, days=kept, used=Decimal(used), grants=grants)
 
 
 def test_a_chart_has_each_day_up_to_today_and_piles_them_up_to_the_limit() -> None:

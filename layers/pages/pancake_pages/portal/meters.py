@@ -64,7 +64,6 @@ class MeterCard:
     minimum: Money | None
     shop: Shop
     chart: UsageChart | None
-    has_prices: bool
 
     @property
     def used(self) -> Decimal:
@@ -73,13 +72,13 @@ class MeterCard:
 
     @property
     def total(self) -> Decimal:
-        """Units that there are for the period: used, or left."""
-        return self.used + max(ZERO, self.balance.net)
+        """Units that there are for the period: what was used of them, and what is left. Overage is beyond them."""
+        return max(ZERO, self.used + self.balance.net)
 
     @property
     def share(self) -> Decimal:
-        """The share of them that is used: 0 to 1."""
-        return min(_FULL, self.used / self.total) if self.total else _FULL
+        """The use as a share of them: more than 1 where there is overage."""
+        return self.used / self.total if self.total else _FULL
 
     @property
     def tone(self) -> Tone:
@@ -135,7 +134,6 @@ def _card(
         None if is_payable else minimum,
         _shop(home, catalog, offers, balance, base_url, now, is_payable=is_payable),
         None if is_by_day(balance.period) else open_chart(balance, now),
-        bool(balance.policy.prices),
     )
 
 

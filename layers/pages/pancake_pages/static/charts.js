@@ -1,5 +1,5 @@
 // Draws each <figure data-chart> from its table: the first column are labels, each further one is a row of bars.
-// data-limit is a line across, named data-limit-name. data-tone="soft" on a column's head makes its bars stand back. Figures are in data-value; the texts of cells are what people read.
+// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", or "soft" to stand back. Figures are in data-value; the texts of cells are what people read.
 "use strict";
 
 function colors() {
@@ -9,6 +9,7 @@ function colors() {
     bars: [named("--brand"), named("--soft"), named("--warn"), named("--good")],
     limit: named("--bad"),
     line: named("--line"),
+    brand: named("--brand"),
     soft: named("--line"),
     text: named("--soft"),
   };
