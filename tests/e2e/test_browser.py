@@ -1,7 +1,5 @@
 """A refusal sells: what the customer of a seller sees in a browser, from the link in the refusal to the next call."""
 
-import os
-import shutil
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -14,15 +12,6 @@ from tests.support.node import run_node
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 BUY = Path(__file__).parent / "browser" / "buy.mjs"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
-        pytest.fail("Chromium is needed: on Debian, apt-get install chromium; or set CHROMIUM=/path/to/it")
-    return found
 
 
 def test_promise_9_the_link_of_a_refusal_leads_to_a_payment_and_the_next_hold_succeeds_within_a_second(
