@@ -1,6 +1,5 @@
 """Issue 16, point 2: the portal of one customer, from the door to each page, against a table."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ def world(dynamodb: "DynamoDBClient", table: str) -> World:
 
 
 @pytest.fixture
-def browser(world: World) -> Iterator[Browser]:
+def browser(world: World) -> Browser:
     return Browser(portal_deps(world, NOW))
 
 

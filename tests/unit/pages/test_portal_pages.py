@@ -238,7 +238,8 @@ def test_a_chart_has_each_day_up_to_today_and_piles_them_up_to_the_limit() -> No
         (5, 7),
         (12, 0),
     ]
-    assert (chart.used, chart.limit, chart.adds_up) == (12, 1_012, True)
+    assert chart.adds_up
+    assert [chart.used, chart.limit] == [12, 1_012]
 
 
 def test_past_the_limit_it_stays_what_there_was() -> None:
@@ -255,7 +256,19 @@ def test_a_month_of_a_long_period_has_no_limit() -> None:
 def test_an_earlier_chart_has_the_limit_of_its_time() -> None:
     period = Period(START, END)
     closed = ClosedPeriod(
-        period, None, END, END, 2, None, LineKey(START, "pro"), Decimal(100), Decimal(20), *map(Decimal, (90, 10, 0, 0))
+        period,
+        None,
+        END,
+        END,
+        2,
+        None,
+        LineKey(START, "pro"),
+        allowance=Decimal(100),
+        rolled=Decimal(20),
+        gone=Decimal(90),
+        left=Decimal(10),
+        passed=Decimal(0),
+        overage=Decimal(0),
     )
     chart = Chart(period, END, 2, days={"0315": Decimal(90)})
     assert past_chart(chart, [closed]).limit == 120
