@@ -10,6 +10,7 @@ from tests.support.node import run_node
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
+SECONDS_MAX = 150.0
 PORTAL = Path(__file__).parent / "browser" / "portal.mjs"
 
 
@@ -31,7 +32,7 @@ def test_a_customer_looks_limits_cancels_and_takes_it_back(
 
     # When
     link = enter(stack, customer_id, "read", "buy")
-    seen = run_node(PORTAL, {"chromium": chromium, "enter": link, "script": script})
+    seen = run_node(PORTAL, {"chromium": chromium, "enter": link, "script": script}, SECONDS_MAX)
 
     # Then nothing is wrong with a page, and the token is not in the address
     assert seen["faults"] == []
