@@ -150,7 +150,7 @@ def _shop(
     on_sale = offers.on_sale(balance, now)
 
     def link(kind: LinkKind) -> str | None:
-        return offers.link(home.customer_id, kind, balance.meter, base_url, now) if base_url is not None else None
+        return offers.link_if_possible(home.customer_id, kind, balance.meter, base_url, now)
 
     pack = _pack(home, catalog, offers, balance, now) if "top_up" in on_sale else None
     return Shop(

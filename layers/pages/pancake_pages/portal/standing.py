@@ -154,7 +154,7 @@ def payments(
             continue
         kind = _link_kind(home, checkout, catalog, offers) if state == "open" else None
         meter = kind[1] if kind is not None else ""
-        url = offers.link(home.customer_id, kind[0], meter, base_url, now) if kind and base_url is not None else None
+        url = offers.link_if_possible(home.customer_id, kind[0], meter, base_url, now) if kind else None
         reference = checkout.payment_ids[0] if checkout.payment_ids else None
         what = _what(checkout, catalog, language)
         rows.append(PaymentRow(checkout.created_at, what, checkout.amount, state, reference, url))

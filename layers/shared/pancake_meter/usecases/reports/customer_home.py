@@ -55,7 +55,7 @@ def customer_home(metering: Metering, customer_id: str, now: datetime) -> Custom
     written = read_balances(metering.table, customer_id)
     may_owe = any(balance.overage_due > ZERO or balance.current_overage > ZERO for balance in written)
     lines = read_every_line(metering.table, customer_id) if may_owe else {}
-    changes = metering.current_changes(customer_id, written, subscription if known else None, now, lines or {})
+    changes = metering.current_changes(customer_id, written, subscription if known else None, now, lines)
     balances = [change.balance for change in changes]
     checkouts, _ = list_checkouts(metering.table, customer_id, limit=CHECKOUTS_MAX)
     currency = next((order.currency for order in subscription.live_orders if order.currency), None)

@@ -81,6 +81,18 @@ class Offers:
         """Return a link. Raises ``StoreError`` where its secret cannot be read, ``UnusableLinkSecret`` where it is none."""
         return make_link(self.secret(), self.public_base_url or base_url, PurchaseLink(customer_id, kind, meter), now)
 
+    def link_if_possible(
+        self, customer_id: str, kind: LinkKind, meter: str, base_url: str | None, now: datetime
+    ) -> str | None:
+        """Return a link; ``None`` on any trouble, and without a ``base_url``: then whoever asks may not buy."""
+        if base_url is None:
+            return None
+        try:
+            return self.link(customer_id, kind, meter, base_url, now)
+        except Exception as error:  # noqa: BLE001 - see links
+            self.on_trouble(error)
+            return None
+
     def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
         links: Links = {}
         units = self._units(balance, now)
