@@ -23,6 +23,7 @@ from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.access.customer_token import make_token
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
 from pancake_meter.usecases.reports.customer_home import CustomerHome
@@ -192,6 +193,18 @@ def test_a_page_can_be_read_without_seeing_it(state: str) -> None:
     assert not re.findall(r'style="|<style|<script>|onclick', html)
     fields = re.findall(r'<(?:input|select)(?![^>]*hidden)[^>]*id="([^"]*)"', html)
     assert all(f'for="{each}"' in html for each in fields)
+
+
+def test_trouble_in_the_shop_takes_the_buttons_and_not_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise StoreUnavailable("gone")
+
+    reported: list[Exception] = []
+    monkeypatch.setitem(globals(), "OFFERS", replace(OFFERS, secret=gone, on_trouble=reported.append))
+    html = shown(STATES["active"][0])
+    assert "750,000 left of 1,000,000" in read(html)
+    assert "/buy/" not in html
+    assert reported
 
 
 def test_a_reason_for_operators_is_not_shown() -> None:

@@ -7,6 +7,7 @@ from pancake_meter.deps.config import LinkSettings, TokenSettings
 from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, utc_now
+from pancake_meter.deps.telemetry import report_links_unavailable
 from pancake_meter.usecases.access.customer_token import TokenKeys
 from pancake_meter.usecases.selling.act_on_order import Acting
 from pancake_meter.usecases.selling.offer import Offers
@@ -40,9 +41,10 @@ def customer_pages_deps() -> CustomerPagesDeps:
 
 
 def _portal(shop: CheckoutDeps) -> PortalDeps:
-    selling, tokens = shop.selling, TokenSettings.from_environment()
+    selling, tokens, links = shop.selling, TokenSettings.from_environment(), LinkSettings.from_environment()
+    base_url, on_trouble = links.public_base_url, report_links_unavailable
     return PortalDeps(
         TokenKeys(tokens.stack, Secret(tokens.secret_id)),
-        Offers(selling.catalog, selling.environment, shop.link_secret, LinkSettings.from_environment().public_base_url),
+        Offers(selling.catalog, selling.environment, shop.link_secret, base_url, on_trouble),
         Acting(selling.metering.table, stack_erasures(), selling.waffo, selling.environment, selling.store_id),
     )
