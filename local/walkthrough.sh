@@ -36,8 +36,9 @@ echo "$refused" | pick status code detail
 link=$(echo "$refused" | field purchase_url)
 echo "purchase_url: ${link:0:60}..."
 
-step "The link leads to the payment page (open it in a browser); here we pay by hand"
-page=$(curl -s -o /dev/null -w '%{redirect_url}' "$link")
+step "The link shows what it sells (open it in a browser), and its button leads to the payment page; here we pay by hand"
+curl -s -H 'Accept-Language: en' "$link" | grep -oE '<h1>[^<]+' | sed 's/<h1>/page: /'
+page=$(curl -s -o /dev/null -w '%{redirect_url}' --data '' "$link")
 curl -s -o /dev/null -w 'pay: %{http_code}\n' "${page%%#*}" --data-urlencode "token=${page##*#token=}"
 settled
 curl -s "${auth[@]}" "$API/v1/customers/$customer/holds" -d '{"meter": "tokens", "quantity": 1, "id": "call-2"}' | pick hold_id quantity

@@ -1,18 +1,25 @@
-"""Purchase links, clicked by customers: each click opens the checkout and sends the browser to it."""
+"""Purchase links, opened by customers: the page that says what is sold, the way to pay for it, and what it has brought."""
+
+from collections.abc import Callable
+from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
-from pancake_meter.deps.checkout import CheckoutDeps
-from pancake_meter.domain.errors import DomainError
-from pancake_meter.http.resolver import Router, tolerates_query
-from pancake_meter.http.selling import pages
+from pancake_meter.domain.errors import CheckoutNotFound, DomainError
+from pancake_meter.http.request import base_url
+from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.selling.follow_link import follow_purchase_link
-from pancake_meter.usecases.selling.purchase_link import ExpiredLink, InvalidLink, PurchaseLink, read_link
+from pancake_meter.usecases.selling.follow_link import LinkOffer, follow_purchase_link, offer_of, see_purchase_link
+from pancake_meter.usecases.selling.landing import landing_page, offer_again
+from pancake_meter.usecases.selling.open_checkout import OfferChanged, Visit
+from pancake_meter.usecases.selling.purchase_link import ExpiredLink, InvalidLink, read_link, read_paid_token
+from pancake_meter.usecases.selling.see_payment import see_payment
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
+from pancake_pages.buying import RETRY_AFTER, Buying, looks_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
+from pancake_pages.forms import read_form
 
 logger = Logger()
 router = Router[CustomerPagesDeps]()
@@ -20,32 +27,78 @@ router = Router[CustomerPagesDeps]()
 
 @router.get("/buy/<token>")
 @tolerates_query
-def follow_link(token: str) -> Response[str]:
-    """Redirect to the live payment page. Clicking again leads to the same one while it is open."""
-    deps = router.deps.shop
-    try:
-        link = read_link(deps.link_secret(), token, deps.clock())
+def show_offer(token: str) -> Response[str]:
+    """Show what a link sells. It changes nothing: mail scanners and previews open links too."""
+    shop = router.deps.shop
+
+    def page(buying: Buying) -> Response[str]:
+        now = shop.clock()
+        link = read_link(shop.link_secret(), token, now)
         metrics.add(metrics.PURCHASE_LINK_FOLLOWED)
-        return _open(deps, link)
+        return buying.offer(link.customer_id, see_purchase_link(shop.selling, link, now), now)
+
+    return _answer(page, shop.selling.shop_url)
+
+
+@router.post("/buy/<token>")
+@takes_body
+@tolerates_query
+def go_to_payment(token: str) -> Response[str]:
+    """Redirect to the live payment page of what was shown. Pressing again leads to the same one while it is open."""
+    shop = router.deps.shop
+    seen = read_form(router).get("seen")
+
+    def page(buying: Buying) -> Response[str]:
+        now = shop.clock()
+        link = read_link(shop.link_secret(), token, now)
+        visit = Visit(seen, landing_page(shop.selling, shop.link_secret(), _base_url()))
+        try:
+            opened = follow_purchase_link(shop.selling, link, visit, now)
+        except OfferChanged as changed:
+            offer = offer_of(shop.selling, link, LinkOffer(changed.quoted), now)
+            return buying.offer(link.customer_id, offer, now, is_changed=True)
+        if opened.is_new:
+            metrics.add(metrics.CHECKOUT_OPENED)
+        return buying.view.redirect(opened.url)
+
+    return _answer(page, shop.selling.shop_url)
+
+
+@router.get("/buy/<token>/paid")
+@tolerates_query
+def show_payment(token: str) -> Response[str]:
+    """Show what a payment has brought, or that it is waited for."""
+    shop = router.deps.shop
+
+    def page(buying: Buying) -> Response[str]:
+        now, secrets = shop.clock(), shop.link_secret()
+        seen = see_payment(shop.selling, read_paid_token(secrets, token), now)
+        again = offer_again(secrets, _base_url(), seen.checkout, now)
+        return buying.payment(seen, f"/buy/{token}/paid", looks_of(buying.view), again)
+
+    return _answer(page, shop.selling.success_url or shop.selling.shop_url)
+
+
+def _base_url() -> str:
+    return router.deps.shop.public_base_url or base_url(router)
+
+
+def _answer(page: Callable[[Buying], Response[str]], back_url: str | None) -> Response[str]:
+    """Return a page, or the page that says why there is none."""
+    deps = router.deps
+    buying = Buying.of(deps.site.view(router.current_event.raw_event), deps.shop.selling.catalog, back_url)
+    try:
+        return page(buying)
     except InvalidLink:
-        return pages.INVALID.response()
-    except ExpiredLink:
-        return pages.EXPIRED.response()
-    except StoreError as error:
+        return buying.message("invalid", HTTPStatus.NOT_FOUND)
+    except (ExpiredLink, CheckoutNotFound):
+        return buying.message("expired", HTTPStatus.GONE)
+    except (DomainError, InvalidRequest) as error:
+        logger.info("nothing to sell behind a purchase link", extra={"reason": repr(error)})
+        return buying.refusal(error)
+    except (StoreError, WaffoApiError) as error:
         logger.warning("purchase link not opened", extra={"reason": repr(error)})
     except Exception:  # People get a page, whatever fails; the metric has the alarm
         logger.exception("purchase link failed")
         metrics.add(metrics.PURCHASE_LINK_FAILED)
-    return pages.TRY_AGAIN.response()
-
-
-def _open(deps: CheckoutDeps, link: PurchaseLink) -> Response[str]:
-    try:
-        opened = follow_purchase_link(deps.selling, link, deps.clock())
-    except (DomainError, InvalidRequest) as error:
-        logger.info("nothing to sell behind a purchase link", extra={"reason": repr(error)})
-        return pages.page_of_refusal(error).response(deps.selling.shop_url)
-    except (StoreError, WaffoApiError) as error:
-        logger.warning("purchase link not opened", extra={"reason": repr(error)})
-        return pages.TRY_AGAIN.response(deps.selling.shop_url)
-    return pages.redirect(opened.url)
+    return buying.message("closed", HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)

@@ -77,7 +77,7 @@ def test_issue_14_12_the_fastapi_example_answers_until_it_refuses_with_a_link(
         assert [status for status, _ in answered] == [200, 200, 200, 402]
         refusal = httpx.Response(402, content=answered[-1][1]).json()
         assert refusal["code"] == "quota_exhausted"
-        assert httpx.get(refusal["purchase_url"], timeout=60).status_code == HTTPStatus.SEE_OTHER
+        assert httpx.post(refusal["purchase_url"], timeout=60).status_code == HTTPStatus.SEE_OTHER
 
     # And what was used is counted, and nothing stays held
     left = stack.quota(customer_id)

@@ -1,5 +1,7 @@
 """A customer's whole life over real HTTP: subscribe, spend, be refused with a link, pay, spend again, renew."""
 
+import html
+import re
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -27,9 +29,13 @@ def settle(stack: Stack, customer_id: str, placed: httpx.Response, quantity: int
 
 
 def click_and_pay(purchase_url: str) -> httpx.Response:
-    """Do what a browser does: follow the link, and pay on the page that it leads to."""
+    """Do what a browser does: open the link, press its button, and pay on the page that it leads to."""
     with httpx.Client(timeout=30) as browser:
-        link = browser.get(purchase_url)
+        page = browser.get(purchase_url)
+        assert page.status_code == HTTPStatus.OK, page.text
+        seen = re.search(r'name="seen" value="([^"]+)"', page.text)
+        assert seen is not None
+        link = browser.post(purchase_url, data={"seen": html.unescape(seen[1])})
     assert link.status_code == HTTPStatus.SEE_OTHER, link.text
     return pay_page(link.headers["location"])
 

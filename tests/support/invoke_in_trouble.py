@@ -1,4 +1,4 @@
-"""`PYTHONPATH=layers/shared python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function in trouble.
+"""`PYTHONPATH=... python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function in trouble.
 
 It is started as Lambda starts it, with its own collaborators, while everything that it calls behaves so. Prints `result` and
 JSON for each event.

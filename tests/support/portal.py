@@ -13,14 +13,13 @@ from pancake_meter.catalog.brand import Brand
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.access.customer_token import Scope
 from pancake_meter.usecases.access.customer_token import make_token
-from pancake_meter.usecases.selling.act_on_order import Acting
-from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.signing import RequestSigner
-from pancake_pages.deps.customer_pages import CustomerPagesDeps, PortalDeps
+from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.site import Site
 from tests.support.api import LambdaContext
+from tests.support.pages import pages_deps
 from tests.support.token_keys import TOKEN_KEYS
 from tests.support.waffo_simulator import MERCHANT_ID
 from tests.support.waffo_webhooks import platform_key
@@ -39,19 +38,10 @@ def portal_deps(
     world: World, now: datetime, waffo: WaffoClient | None = None, brand: Brand | None = None, *origins: str
 ) -> CustomerPagesDeps:
     """The collaborators of the function, on the table of a world; by default with a Waffo that does not answer."""
-    assert world.erasures is not None
     client = waffo or WaffoClient(RequestSigner(MERCHANT_ID, platform_key()), api_url="http://127.0.0.1:9")
     selling = Selling(world.metering, client, "test", "https://app.example.com/billing", STORE_ID)
-    return CustomerPagesDeps(
-        CheckoutDeps(selling, lambda: LINK_SECRET, lambda: now),
-        Site(brand or world.catalog.brand, origins),
-        lambda: now,
-        portal=PortalDeps(
-            TOKEN_KEYS,
-            Offers(world.catalog, "test", lambda: LINK_SECRET, f"https://{HOST}"),
-            Acting(world.table, world.erasures, client, "test", STORE_ID),
-        ),
-    )
+    shop = CheckoutDeps(selling, lambda: LINK_SECRET, lambda: now)
+    return pages_deps(shop, Site(brand or world.catalog.brand, origins), lambda: now)
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,12 @@ _HEADERS: Final[Mapping[str, Schema]] = {
     "Next-Cursor": {"description": "Of a page as CSV that is not the last.", "schema": {"type": "string"}},
     "Location": {"description": "The payment page.", "schema": {"type": "string", "format": "uri"}},
     "Cache-Control": {"description": "Nobody may keep the answer.", "schema": {"const": "no-store"}},
-    "Content-Security-Policy": {"description": "The page loads nothing.", "schema": {"type": "string"}},
+    "Content-Security-Policy": {"description": "What the page may load.", "schema": {"type": "string"}},
     "Cross-Origin-Opener-Policy": {
         "description": "No other page keeps hold of it.",
         "schema": {"const": "same-origin"},
     },
+    "Permissions-Policy": {"description": "What of the device the page may use.", "schema": {"type": "string"}},
     "Referrer-Policy": {"description": "The link is not passed on.", "schema": {"const": "no-referrer"}},
     "Strict-Transport-Security": {
         "description": "The browser comes back by HTTPS alone.",

@@ -1,14 +1,18 @@
-"""The overage checkout handler with a fake Waffo behind it."""
+"""The handlers that sell, with a fake Waffo behind them: checkouts for programs, and purchase links for people."""
 
+import html
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
-from overage_checkout import handler
+import customer_pages
+import overage_checkout
 from pancake_meter.catalog import load_catalog
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.usage.usage_event import usage_event
@@ -16,8 +20,10 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.open_checkout import Selling
+from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
+from tests.support.pages import pages_deps
 from tests.support.webhook_world import STORE_ID
 
 if TYPE_CHECKING:
@@ -45,8 +51,27 @@ class Shop:
         return CheckoutDeps(selling, lambda: SECRET, lambda: self.now)
 
     def call(self, event: dict[str, Any]) -> Answer:
-        """Send one request."""
-        return read_answer(handler(event, LambdaContext(), self.deps()))
+        """Send one request to the function that has its route."""
+        if "/buy/" in event["routeKey"]:
+            deps = pages_deps(self.deps(), Site(self.metering.catalog.brand), lambda: self.now)
+            return read_answer(customer_pages.handler(event, LambdaContext(), deps))
+        return read_answer(overage_checkout.handler(event, LambdaContext(), self.deps()))
+
+    def see(self, path: str, **query: str) -> Answer:
+        """Open the page of a link."""
+        return self.call(api_event("buy_link", path=path, query=query or None))
+
+    def press(self, path: str, page: Answer | None = None) -> Answer:
+        """Press the button of a page, or of the one that the link shows now. A page without a button is the answer."""
+        page = page or self.see(path)
+        seen = re.search(r'name="seen" value="([^"]+)"', page.body)
+        if seen is None:
+            return page
+        return self.call(api_event("buy_press", path=path, body=urlencode({"seen": html.unescape(seen[1])})))
+
+    def paid(self, path: str, **query: str) -> Answer:
+        """Open the page after a payment."""
+        return self.call(api_event("buy_paid", path=path, query=query or None))
 
     def checkout(self, **body: object) -> Answer:
         """Ask for a checkout."""

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
+import customer_pages
 from overage_checkout import handler
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_ledger
@@ -15,8 +16,10 @@ from pancake_meter.usecases.selling.open_checkout import open_checkout
 from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.waffo.errors import WaffoInFlight
+from pancake_pages.site import Site
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import LambdaContext, api_event, read_answer
+from tests.support.pages import pages_deps
 from tests.support.webhook_world import World, lifecycle
 
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
@@ -197,7 +200,7 @@ def changed(path: str) -> str:
 
 
 def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Shop) -> None:
-    first, again = (shop.call(api_event("buy_link", path=link())) for _ in range(2))
+    first, again = (shop.press(link()) for _ in range(2))
     assert (first.status, again.status) == (HTTPStatus.SEE_OTHER, HTTPStatus.SEE_OTHER)
     assert first.headers["Location"].partition("#")[0] == again.headers["Location"].partition("#")[0]
     assert first.headers["Cache-Control"] == "no-store"
@@ -206,16 +209,17 @@ def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Sho
 
 def test_forty_clicks_of_one_link_ask_waffo_for_one_token_and_one_session(shop: Shop) -> None:
     each = shop.deps()
-    warm = replace(each, selling=replace(each.selling, waffo=shop.waffo.client(clock=lambda: NOW)))
-    event = api_event("buy_link", path=link())
-    clicks = [read_answer(handler(event, LambdaContext(), warm)) for _ in range(40)]
+    selling = replace(each.selling, waffo=shop.waffo.client(clock=lambda: NOW))
+    warm = pages_deps(replace(each, selling=selling), Site(CATALOG.brand), lambda: NOW)
+    event = api_event("buy_press", path=link())
+    clicks = [read_answer(customer_pages.handler(event, LambdaContext(), warm)) for _ in range(40)]
     assert {click.status for click in clicks} == {HTTPStatus.SEE_OTHER}
     assert {click.headers["Location"].partition("#")[2] for click in clicks} == {"token=token-1"}
     assert (len(shop.waffo.tokens), len(shop.waffo.sessions)) == (1, 1)
 
 
 def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
-    assert shop.call(api_event("buy_link", path=link("subscription"))).status == HTTPStatus.SEE_OTHER
+    assert shop.press(link("subscription")).status == HTTPStatus.SEE_OTHER
     assert shop.waffo.sessions[0]["metadata"]["plan"] == "starter"
 
 
@@ -229,7 +233,7 @@ def test_a_link_to_the_next_plan_up_sells_it(shop: Shop) -> None:
     ],
 )
 def test_a_link_that_leads_nowhere_shows_a_page_for_people(shop: Shop, path: str, status: int) -> None:
-    answer = shop.call(api_event("buy_link", path=path))
+    answer = shop.see(path)
     assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
     assert "<h1>" in answer.body
     assert shop.waffo.sessions == []
@@ -237,7 +241,7 @@ def test_a_link_that_leads_nowhere_shows_a_page_for_people(shop: Shop, path: str
 
 def test_a_link_expires(shop: Shop) -> None:
     shop.wait(LINK_LIFETIME)
-    assert shop.call(api_event("buy_link", path=link())).status == HTTPStatus.GONE
+    assert shop.see(link()).status == HTTPStatus.GONE
 
 
 def test_overage_can_be_forgiven_once_and_is_no_longer_sold(shop: Shop) -> None:
@@ -330,7 +334,7 @@ def test_promise_9_a_link_to_overage_that_cannot_be_charged_sells_a_pack(shop: S
     # Given a link to what was owed, followed when it is too little to charge, and when nothing is owed any more
     shop.use(10_350)
     for _ in range(2):
-        followed = shop.call(api_event("buy_link", path=link("overage")))
+        followed = shop.press(link("overage"))
         assert followed.status == HTTPStatus.SEE_OTHER
 
     # Then it sells a pack, once: the customer can go on
@@ -370,7 +374,7 @@ def test_a_plan_change_says_when(shop: Shop) -> None:
 
 def test_an_upgrade_link_of_a_subscriber_changes_the_plan(shop: Shop) -> None:
     World(shop.metering.table, NOW).take(lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10"))
-    assert shop.call(api_event("buy_link", path=link("plan_change"))).status == HTTPStatus.SEE_OTHER
+    assert shop.press(link("plan_change")).status == HTTPStatus.SEE_OTHER
     (session,) = shop.waffo.sessions
     assert (session["originOrderId"], session["metadata"]["plan"]) == (ORDER, "pro")
 
@@ -406,7 +410,7 @@ def test_issue_13_point_8_every_answer_to_a_link_is_sealed_against_frames_and_do
 ) -> None:
     if is_late:
         shop.wait(LINK_LIFETIME)
-    headers = shop.call(api_event("buy_link", path=path)).headers
+    headers = shop.see(path).headers
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["Strict-Transport-Security"] == "max-age=31536000"

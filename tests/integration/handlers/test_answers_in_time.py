@@ -108,8 +108,9 @@ EVENTS = {
         *("grant_give", "grants_list", "grant_void", "customer_block", "customer_unblock", "limits_get", "limits_set"),
     ),
     "customer_data": ("customer_export", "customer_erase"),
+    "customer_pages": ("buy_link", "buy_press", "buy_paid"),
     "customers": ("customers_list", "customer_read"),
-    "overage_checkout": ("checkouts_subscription", "buy_link", "overage_forgive", "checkouts_list"),
+    "overage_checkout": ("checkouts_subscription", "overage_forgive", "checkouts_list"),
     "payments": ("payments_flagged", "payment_read", "payment_resolve_units"),
     "quota_check": ("quota_one_meter", "holds_place", "holds_settle", "holds_release", "ledger_first_page"),
     "reconciliation": ("reconciliation_on_demand", "reconciliation_schedule"),
@@ -152,7 +153,7 @@ SIDE_BY_SIDE = {
 
 def _invoke(function: str, behaviour: str) -> list[dict[str, Any]]:
     command = (sys.executable, "-m", "tests.support.invoke_in_trouble", function, behaviour, *EVENTS[function])
-    paths = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "shared")))
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "shared"), str(ROOT / "layers" / "pages")))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     results = [line.removeprefix(RESULT) for line in done.stdout.splitlines() if line.startswith(RESULT)]
@@ -171,7 +172,7 @@ def _check(function: str, result: dict[str, Any]) -> None:
         assert outcome["batchItemFailures"], where
     else:
         assert outcome["statusCode"] == 503, where
-        kind = "text/html" if event == "buy_link" else "application/problem+json"
+        kind = "text/html" if function == "customer_pages" else "application/problem+json"
         assert outcome["headers"]["Content-Type"].startswith(kind), where
         assert int(outcome["headers"]["Retry-After"]) >= 1, where
         assert kind == "text/html" or json.loads(outcome["body"])["code"] in {"busy", "unavailable"}, where

@@ -72,7 +72,7 @@ def call(shop: Shop) -> Callable[..., Answer]:
 
     def send(name: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> Answer:
         event = api_event(name, path=path, body=body, query=query)
-        if name.startswith("checkouts") or name in {"overage_forgive", "buy_link"}:
+        if name.startswith("checkouts") or name in {"overage_forgive", "buy_press"}:
             return shop.call(event)
         if name.startswith("usage_batch"):
             counting = MeteringDeps(shop.metering, lambda: shop.now)
@@ -112,7 +112,7 @@ def test_scenario_106_an_id_as_sellers_have_it_works_on_every_route(
     refused = call("holds_place", f"{customer}/holds", {"meter": "tokens", "quantity": 1, "id": "h2"})
     assert refused.status == HTTPStatus.PAYMENT_REQUIRED
     token = refused.body["purchase_url"].rpartition("/")[2]
-    assert call("buy_link", f"/buy/{token}").status == HTTPStatus.SEE_OTHER
+    assert call("buy_press", f"/buy/{token}", "").status == HTTPStatus.SEE_OTHER
     assert {bought["buyerIdentity"] for bought in shop.waffo.tokens} == {customer_id}
     opened = call(
         "checkouts_top_up", f"{customer}/checkouts", {"kind": "top_up", "meter": "tokens", "quantity": 50_000}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.domain.access.api_key import generate_api_key
-from pancake_meter.domain.access.masking import masked
+from pancake_meter.domain.access.masking import masked, masked_id
 from pancake_meter.invocation import lambda_handler
 from tests.support.api import LambdaContext
 
@@ -117,3 +117,17 @@ def test_every_line_of_a_function_is_masked(
     assert "jane@" not in printed.out + printed.err
     lines = [json.loads(line) for line in printed.out.splitlines() if "example.com" in line]
     assert [line["message"] for line in lines] == ["refused", "trouble", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "shown"),
+    [
+        ("acct_1001", "ac***01"),
+        ("ada@example.com", "a***@example.com"),
+        ("ada", "a***"),
+        ("auth0|5f7c1d2e", "au***2e"),
+        ("日本", "日***"),
+    ],
+)
+def test_a_customer_knows_the_own_account_and_nobody_else_does(customer_id: str, shown: str) -> None:
+    assert masked_id(customer_id) == shown

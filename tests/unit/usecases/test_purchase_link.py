@@ -13,7 +13,9 @@ from pancake_meter.usecases.selling.purchase_link import (
     PurchaseLink,
     UnusableLinkSecret,
     make_link,
+    paid_token,
     read_link,
+    read_paid_token,
 )
 from tests.support.webhook_world import utc
 
@@ -83,3 +85,21 @@ def test_without_a_secret_that_cannot_be_guessed_there_are_no_links() -> None:
         for out in (token(OLD), first_format(OLD)):
             with pytest.raises(UnusableLinkSecret):
                 read_link(secrets, out, NOW)
+
+
+def test_issue_16_point_1_the_token_of_a_payment_s_page_is_the_same_each_time_and_names_its_checkout_alone() -> None:
+    made = paid_token(OLD, "chk_1")
+    assert made == paid_token(OLD, "chk_1"), "Waffo is sent the same address when a request is repeated"
+    assert read_paid_token(f"{NEW}\n{OLD}", made) == "chk_1", "a rotated secret still opens it"
+    for wrong in (made.replace("chk_1", "chk_2"), f"{made}A", "chk_1", "chk_1.", "", made.replace("chk", "ch\u212a")):
+        with pytest.raises(InvalidLink):
+            read_paid_token(OLD, wrong)
+    with pytest.raises(InvalidLink):
+        read_paid_token(OTHER, made)
+
+
+def test_issue_16_point_1_neither_token_opens_the_other_page() -> None:
+    with pytest.raises(InvalidLink):
+        read_link(OLD, paid_token(OLD, "chk_1"), NOW)
+    with pytest.raises(InvalidLink):
+        read_paid_token(OLD, token(OLD))

@@ -156,13 +156,19 @@ ROUTES: Final[Mapping[str, Described]] = {
         "The button of that page: opens the checkout and redirects to the payment page",
         {
             HTTPStatus.SEE_OTHER: Answer(None, ("Location", *_PAGE)),
+            HTTPStatus.BAD_REQUEST: Answer(str, _PAGE, _HTML),
             HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
             HTTPStatus.CONFLICT: Answer(str, _PAGE, _HTML),
             HTTPStatus.GONE: Answer(str, _PAGE, _HTML),
+            HTTPStatus.UNPROCESSABLE_ENTITY: Answer(str, _PAGE, _HTML),
             HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
         },
         query=None,
-        description="For people, as the page itself. Pressing it again leads to the same payment while that is open.",
+        description=(
+            "For people, as the page itself. Pressing it again leads to the same payment while that is open. The form's"
+            " field seen is what the page has shown; where that is no longer what is sold, the answer is the page as it is now"
+            " (409), and nothing is opened. Without the field, what is for sale now is opened."
+        ),
     ),
     "GET /buy/{token}/paid": Described(
         "see_purchase",
@@ -174,7 +180,10 @@ ROUTES: Final[Mapping[str, Described]] = {
             HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
         },
         query=None,
-        description="For people.",
+        description=(
+            "For people: the customer lands here after paying what a link sold. The token is signed, and is for one"
+            " checkout. The page looks again by itself until the payment's webhook has been applied."
+        ),
     ),
     "GET /buy/{token}": Described(
         "follow_purchase_link",
@@ -188,8 +197,9 @@ ROUTES: Final[Mapping[str, Described]] = {
         },
         query=None,
         description=(
-            "For people: every answer of the stack is a page. It changes nothing, so a preview of the link opens no checkout. 404: the link is not ours, or was changed. 410: its time is"
-            " over. 409: there is nothing to pay, or it is not for sale. 503: try again."
+            "For people: every answer of the stack is a page. It changes nothing, so a preview of the link opens no"
+            " checkout. 404: the link is not ours, or was changed. 410: its time is over. 409: there is nothing to pay, or it"
+            " is not for sale. 503: try again."
         ),
     ),
 }

@@ -167,9 +167,7 @@ class Catalog:
     def usage_product_of(self, meter: str, kind: UsageKind, environment: Environment) -> Product | None:
         """Return the product that sells units of a meter in an environment; ``None``: they are not sold there."""
         fitting = [
-            each
-            for each in self.usage_products
-            if each.sells(meter, kind) and environment in each.product.product_ids
+            each for each in self.usage_products if each.sells(meter, kind) and environment in each.product.product_ids
         ]
         if fitting:
             return max(fitting, key=lambda each: each.precision).product

@@ -14,11 +14,12 @@ from pancake_meter.usecases.selling.open_checkout import Selling
 
 @dataclass(frozen=True, slots=True)
 class CheckoutDeps:
-    """The sale, the secret of purchase links and the clock."""
+    """The sale, the secret of purchase links and the clock. ``public_base_url`` replaces the host asked."""
 
     selling: Selling
     link_secret: Callable[[], str]
     clock: Clock = utc_now
+    public_base_url: str | None = None
 
 
 def checkout_deps() -> CheckoutDeps:
@@ -33,4 +34,4 @@ def checkout_deps() -> CheckoutDeps:
         settings.is_local,
         on_lookup_failure=report_lookup_failed,
     )
-    return CheckoutDeps(selling, Secret(links.secret_id))
+    return CheckoutDeps(selling, Secret(links.secret_id), public_base_url=links.public_base_url)

@@ -34,6 +34,7 @@ _TOKEN_ENCODED: Final = re.compile(
 )
 _BEARER: Final = re.compile(rf"(Bearer(?:\s+|\+|{_encoded('20')}))[^\s\"'\\,]+", re.IGNORECASE)
 _JWT: Final = re.compile(rf"{_START}(eyJ)[0-9A-Za-z_-]{{8,}}\.[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]*)?")
+_ENDS_SHOWN: Final = 2
 _AT_SIGN: Final = re.compile(_AT)
 
 
@@ -48,6 +49,18 @@ def masked(text: str) -> str:
         return text
     text = _EMAIL.sub(_masked_word, text)
     return _QUOTED_ENCODED.sub(r"\1***\1\2", _QUOTED.sub(r"\1***\1\2", text))
+
+
+def masked_id(customer_id: str) -> str:
+    """Return so much of a customer id that the customer knows it, and nobody else does: ``ac***01``.
+
+    An id that is an e-mail address is masked as one.
+    """
+    shown = masked(customer_id)
+    if shown != customer_id:
+        return shown
+    ends = _ENDS_SHOWN if len(customer_id) >= _ENDS_SHOWN * 4 else 0
+    return f"{customer_id[: ends or 1]}***{customer_id[len(customer_id) - ends :]}"
 
 
 def _masked_word(word: re.Match[str]) -> str:

@@ -30,6 +30,7 @@ TOKEN_LENGTH_MAX: Final = 4096
 
 _SECRET_LENGTH_MIN: Final = 32
 _SALT: Final = b"pancake-meter purchase link, version 2"
+_PAID_SALT: Final = b"pancake-meter paid checkout, version 1"
 _FIRST_SALT: Final = "pancake-meter purchase link, version 1"
 _KINDS: Final[dict[str, LinkKind]] = {
     "overage": "overage",
@@ -86,6 +87,35 @@ def read_link(secrets: str, token: str, now: datetime) -> PurchaseLink:
     if datetime.fromtimestamp(expires_at, UTC) <= now:
         raise ExpiredLink
     return PurchaseLink(customer_id, _KINDS[kind], meter)
+
+
+def paid_token(secrets: str, checkout_id: str) -> str:
+    """Return the token of the page that a customer comes to after paying a checkout: the same one each time.
+
+    It is signed, not sealed: a checkout's id says nothing. Whoever has it sees what the payment brought.
+    """
+    return f"{checkout_id}.{_seals(secrets, checkout_id)[0]}"
+
+
+def read_paid_token(secrets: str, token: str) -> str:
+    """Return the id of the checkout that a token of ``paid_token`` is for.
+
+    Raises:
+        InvalidLink: no secret has signed it.
+    """
+    checkout_id, _, seal = token.partition(".")
+    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+        raise InvalidLink
+    if not any(hmac.compare_digest(seal, each) for each in _seals(secrets, checkout_id)):
+        raise InvalidLink
+    return checkout_id
+
+
+def _seals(secrets: str, checkout_id: str) -> list[str]:
+    """Return the signatures under a checkout's id, one of each secret."""
+    keys = (hmac.digest(line.encode(), _PAID_SALT, "sha256") for line in _lines(secrets))
+    digests = (hmac.digest(key, checkout_id.encode(), "sha256") for key in keys)
+    return [urlsafe_b64encode(digest).decode().rstrip("=") for digest in digests]
 
 
 def _sealed(secrets: str, token: str) -> tuple[Any, ...]:

@@ -1,0 +1,267 @@
+"""Issue 16, point 1: a person sees what a link sells before anything is opened, and what the payment has brought."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from http import HTTPStatus
+
+import pytest
+
+from pancake_meter.catalog import UsageProduct
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.store.selling.checkouts import list_checkouts, settled_write
+from pancake_meter.usecases.selling import waffo_orders
+from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link, paid_token
+from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
+from tests.support.webhook_world import World, event, lifecycle
+
+BASE = "https://api.example.com"
+ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
+PERIOD = ("2026-03-10", "2026-04-10")
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
+
+
+def link(kind: LinkKind = "top_up", customer_id: str = "acct_1001") -> str:
+    return make_link(SECRET, BASE, PurchaseLink(customer_id, kind, "tokens"), NOW).removeprefix(BASE)
+
+
+def text_of(body: str) -> str:
+    """Return what a person reads of a page."""
+    main = body[body.index("<main") : body.index("</main>")]
+    return " ".join(re.sub(r"<[^>]+>", " ", main).split())
+
+
+def checkouts(shop: Shop) -> list[Checkout]:
+    return list_checkouts(shop.metering.table, "acct_1001", limit=10)[0]
+
+
+def subscribe(shop: Shop, plan: str, status: str | None = None) -> None:
+    world = World(shop.metering.table, NOW)
+    for kind, at in (("activated", "2026-03-10"), *([(status, "2026-03-11")] if status else [])):
+        world.take(lifecycle(kind, ORDER, at, *PERIOD, plan=plan, currency="USD"))
+    shop.waffo.order(ORDER, plan, status=status or "active")
+
+
+@pytest.mark.parametrize("kind", ["top_up", "overage", "plan"])
+def test_a_get_opens_nothing_and_writes_nothing(shop: Shop, kind: LinkKind) -> None:
+    # Given a customer who is 20,350 tokens over
+    shop.use(30_350)
+    asked: list[str] = []
+    client = shop.metering.table._client
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+
+    # When programs preview the link
+    seen = [shop.see(link(kind)) for _ in range(3)]
+
+    # Then each saw the page, and nothing has happened
+    assert {page.status for page in seen} == {HTTPStatus.OK}
+    assert asked
+    assert not WRITES & set(asked)
+    assert (shop.waffo.sessions, shop.waffo.tokens, checkouts(shop)) == ([], [], [])
+
+
+def test_the_page_says_what_is_bought_for_whom_and_for_how_much(shop: Shop) -> None:
+    page = shop.see(link())
+    assert page.headers["Content-Security-Policy"].count("form-action 'self' https:") == 1
+    text = text_of(page.body)
+    for part in ("Buy 100,000 tokens", "$4.00", "plus tax", "365 days", "until Mar 10, 2027", "For account ac***01"):
+        assert part in text
+    assert page.body.count("<button") == 1
+    assert "acct_1001" not in page.body
+    assert "20,350" not in text
+
+
+def test_the_page_says_what_a_pack_pays_of_what_is_owed(shop: Shop) -> None:
+    shop.use(30_350)
+    assert "20,350 tokens pay for what you have used beyond your plan" in text_of(shop.see(link()).body)
+
+
+def test_the_page_of_overage_has_its_periods_units_and_amounts(shop: Shop) -> None:
+    shop.use(30_350)
+    shop.wait(timedelta(days=40))
+    shop.use(30_350, "e2")
+    made = make_link(SECRET, BASE, PurchaseLink("acct_1001", "overage", "tokens"), shop.now).removeprefix(BASE)
+    page = shop.see(made)
+    text = text_of(page.body)
+    for part in (
+        "Pay for 40,700 tokens beyond your plan",
+        "Mar 10, 2026 \N{EN DASH} Apr 10, 2026",
+        "20,350 $0.84",
+        "Total 40,700 $1.68",
+    ):
+        assert part in text, text
+    assert shop.press(made, page).status == HTTPStatus.SEE_OTHER
+    assert shop.waffo.sessions[0]["priceSnapshot"]["amount"] == "1.68"
+
+
+def test_the_page_of_a_plan_compares_it_with_the_current_one_and_says_when(shop: Shop) -> None:
+    text = text_of(shop.see(link("plan")).body)
+    for part in ("Subscribe to Starter", "$9.00 per month", "What changes", "as soon as your payment has arrived"):
+        assert part in text, text
+    subscribe(shop, "starter")
+    page = shop.see(link("plan"))
+    for part in ("Change from Starter to Pro", "$29.00 per month", "Now (Starter):"):
+        assert part in text_of(page.body)
+    assert shop.press(link("plan"), page).status == HTTPStatus.SEE_OTHER
+
+
+def test_pages_speak_the_language_of_the_browser(shop: Shop) -> None:
+    page = shop.see(link("plan"), lang="zh-Hans")
+    assert '<html lang="zh-Hans">' in page.body
+    assert "订阅 Starter" in text_of(page.body)
+
+
+def test_what_the_person_saw_counts(shop: Shop) -> None:
+    # Given a page whose price has changed since
+    page = shop.see(link())
+    meters = dict(CATALOG.meters)
+    top_up = meters["tokens"].top_up
+    assert top_up is not None
+    meters["tokens"] = replace(meters["tokens"], top_up=replace(top_up, quantity=Decimal(50_000)))
+    shop.metering = replace(shop.metering, catalog=replace(CATALOG, meters=meters))
+
+    # When its button is pressed
+    again = shop.press(link(), page)
+
+    # Then nothing is opened, and the page is shown as it is now, with a notice
+    assert (again.status, shop.waffo.sessions, checkouts(shop)) == (HTTPStatus.CONFLICT, [], [])
+    assert "This offer has changed" in text_of(again.body)
+    assert "Buy 50,000 tokens" in text_of(again.body)
+
+    # And its own button sells just that
+    assert shop.press(link(), again).status == HTTPStatus.SEE_OTHER
+    assert shop.waffo.sessions[0]["metadata"]["quantity"] == "50000"
+
+
+def test_what_waffo_turns_out_to_have_is_shown_before_it_is_sold(
+    shop: Shop,
+) -> None:
+    # Given an order that has ended at Waffo, no webhook of it, and a page that was shown while Waffo did not answer
+    subscribe(shop, "starter")
+    shop.waffo.graphql_fails = True
+    page = shop.see(link("plan"))
+    assert "Change from Starter to Pro" in text_of(page.body)
+    shop.waffo.graphql_fails = False
+    shop.waffo.orders[0]["status"] = "canceled"
+
+    # When the button is pressed, and then that of the page that it leads to
+    changed = shop.press(link("plan"), page)
+    assert (changed.status, shop.waffo.sessions) == (HTTPStatus.CONFLICT, [])
+    assert "Subscribe to Starter" in text_of(changed.body)
+    assert shop.press(link("plan"), changed).status == HTTPStatus.SEE_OTHER
+
+
+def test_a_press_twice_opens_one_session_and_the_page_says_that_it_is_open(shop: Shop) -> None:
+    page = shop.see(link())
+    first, again = shop.press(link(), page), shop.press(link(), page)
+    assert (first.status, again.status, len(shop.waffo.sessions)) == (303, 303, 1)
+    assert first.headers["Location"].partition("#")[0] == again.headers["Location"].partition("#")[0]
+    assert "Continue your payment" in shop.see(link()).body
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [("past_due", "is overdue"), ("canceling", "You have cancelled your plan")]
+)
+def test_a_plan_that_cannot_be_changed_is_explained_before_a_button_is_pressed(
+    shop: Shop, status: str, title: str
+) -> None:
+    subscribe(shop, "starter", status)
+    page = shop.see(link("plan"))
+    assert (page.status, title in page.body, "<button" in page.body) == (HTTPStatus.CONFLICT, True, False)
+
+
+def test_the_page_is_shown_in_time_while_waffo_hangs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waffo_orders, "LOOKUP_SECONDS_MAX", 0.05)
+    subscribe(shop, "starter")
+    shop.waffo.graphql_seconds = 0.5
+    assert "Change from Starter to Pro" in text_of(shop.see(link("plan")).body)
+    assert len(shop.failed_lookups) == 1
+
+
+def test_where_waffo_makes_no_session_the_button_says_to_try_again(shop: Shop) -> None:
+    page = shop.see(link())
+    shop.waffo.refuse = True
+    closed = shop.press(link(), page)
+    assert (closed.status, closed.headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "5")
+    assert "Nothing has been charged" in closed.body
+
+
+def test_after_paying_the_customer_lands_on_a_page_that_waits_and_then_says_what_was_added(shop: Shop) -> None:
+    # Given a pack on its way to be paid
+    shop.press(link())
+    landing = shop.waffo.sessions[0]["successUrl"]
+    assert landing.startswith("https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/buy/chk_")
+    path = landing.removeprefix("https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com")
+
+    # When the webhook is not there yet
+    waiting = shop.paid(path)
+    assert "Waiting for your payment" in text_of(waiting.body)
+    assert f'hx-get="{path}?look=1" hx-trigger="load delay:2s"' in waiting.body
+    assert f'<noscript><meta http-equiv="refresh" content="2; url={path}?look=1"></noscript>' in waiting.body
+    assert 'href="https://app.example.com/billing"' in waiting.body
+
+    # Nor after two minutes
+    tired = shop.paid(path, look="20")
+    assert "We have not heard of your payment yet" in text_of(tired.body)
+    assert "hx-get" not in tired.body
+    assert "http-equiv" not in tired.body
+    assert "/buy/gAAAA" in tired.body, "back to the offer"
+
+    # And when it is
+    (checkout,) = checkouts(shop)
+    money = {"listPrice": {"total": "4.00", "subtotal": "4.00"}, "chargedAmount": "4.00", "amount": "4.00"}
+    facts = {"paymentId": "PAY_1", "productMetadata": {"kind": "usage"}, "orderMerchantExternalId": checkout.id}
+    World(shop.metering.table, NOW).take(event("order.completed", ORDER, "2026-03-10", "PAY_1", **money, **facts))
+    done = shop.paid(path, look="1")
+    assert "100,000 tokens added" in text_of(done.body)
+    assert "You have now 110,000 tokens" in text_of(done.body)
+    assert 'href="https://app.example.com/billing"' in done.body
+    assert "hx-get" not in done.body
+
+    # Then the link itself reminds of it
+    assert "You have bought this already: 100,000 tokens for $4.00" in text_of(shop.see(link()).body)
+
+
+def test_after_a_plan_is_paid_the_page_names_it_and_what_it_includes(shop: Shop) -> None:
+    shop.press(link("plan"))
+    (checkout,) = checkouts(shop)
+    path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    activated = lifecycle("activated", ORDER, "2026-03-10", *PERIOD, orderMerchantExternalId=checkout.id)
+    World(shop.metering.table, NOW).take(activated)
+    text = text_of(shop.paid(path).body)
+    assert "You are on Starter now" in text
+    assert "tokens per billing period" in text
+
+
+def test_a_payment_that_never_came_and_one_of_other_money_are_said_so(shop: Shop) -> None:
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    shop.wait(timedelta(hours=2))
+    lapsed = shop.paid(path)
+    assert "No payment has arrived" in text_of(lapsed.body)
+    assert "/buy/gAAAA" in lapsed.body
+    flagged = replace(checkout, status="flagged", flag="amount_differs", payment_ids=("PAY_1",))
+    shop.metering.table.transact([settled_write(checkout, flagged)])
+    assert "needs a look" in text_of(shop.paid(path).body)
+
+
+def test_the_page_after_a_payment_is_for_its_own_token_and_time(shop: Shop) -> None:
+    assert shop.paid("/buy/chk_1.nonsense/paid").status == HTTPStatus.NOT_FOUND
+    assert shop.paid(f"{link()}/paid").status == HTTPStatus.NOT_FOUND
+    assert shop.paid(f"/buy/{paid_token(SECRET, 'chk_unknown')}/paid").status == HTTPStatus.GONE
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    shop.wait(timedelta(days=9))
+    assert shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid").status == HTTPStatus.GONE
+
+
+def test_a_product_of_its_own_sells_a_meter_s_packs(shop: Shop) -> None:
+    general = CATALOG.usage_product
+    assert general is not None
+    own = replace(general, name="Tokens", product_ids={"test": "PROD_8tTokensOneTime0000001"})
+    narrow = UsageProduct(own, frozenset({"tokens"}), frozenset({"top_up"}))
+    shop.metering = replace(shop.metering, catalog=replace(CATALOG, usage_products=(narrow,)))
+    shop.press(link())
+    assert shop.waffo.sessions[0]["productId"] == "PROD_8tTokensOneTime0000001"
