@@ -67,7 +67,7 @@ def get_usage(meter: str) -> Response[str]:
         chart=past_chart(past, usage.closed) if past is not None else today,
         choices=[] if by_day else choices(usage),
         wanted=wanted,
-        closed=usage.closed,
+        closed=[each for each in usage.closed if not by_day or each.gone or each.overage],
         plans=selling.catalog.plans,
         entries=[entry for entry in usage.entries if entry.movements],
     )

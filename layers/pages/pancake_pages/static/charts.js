@@ -82,6 +82,7 @@ if (window.Chart) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const all = () => [...document.querySelectorAll("figure[data-chart]")].map(draw);
   let drawn = all();
+  for (const { figure } of drawn) figure.querySelector("details")?.removeAttribute("open");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const each of drawn) {
       each.chart.destroy();
