@@ -5,17 +5,11 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.quota import QuotaDeps
-from pancake_meter.http.balance.readback import (
-    LedgerQuery,
-    UsageQuery,
-    latest_charts,
-    latest_periods,
-    ledger_body,
-    usage_body,
-)
+from pancake_meter.http.balance.readback import LedgerQuery, UsageQuery, ledger_body, usage_body
 from pancake_meter.http.request import answer
 from pancake_meter.http.resolver import Router
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_ledger
+from pancake_meter.usecases.reports.customer_usage import latest_charts, latest_periods
 
 router = Router[QuotaDeps]()
 

@@ -138,6 +138,8 @@ KEYS = {
     ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*"},
     ("customer_controls", "table"): METERING,
+    ("customer_pages", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*", "ORDER#*"},
+    ("customer_pages", "listing"): {"CHECKOUTS#*"},
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,
     ("webhook_deliveries", "table"): APPLYING,
@@ -215,7 +217,7 @@ def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
 
 
 def test_the_private_key_is_only_referred_to() -> None:
-    holders = {"OverageCheckoutFunction", "ReconciliationFunction", "WaffoActionsFunction"}
+    holders = {"OverageCheckoutFunction", "ReconciliationFunction", "WaffoActionsFunction", "CustomerPagesFunction"}
     for name, properties in FUNCTIONS.items():
         given = properties["Environment"]["Variables"].get("WAFFO_PRIVATE_KEY_SECRET_ID")
         assert given == ({"Ref": "WaffoPrivateKeySecretArn"} if name in holders else None)
@@ -226,7 +228,7 @@ def test_the_private_key_is_only_referred_to() -> None:
 
 
 def test_the_secret_of_customer_tokens_is_only_referred_to() -> None:
-    holders = {"ApiKeyAuthorizerFunction", "AccessFunction"}
+    holders = {"ApiKeyAuthorizerFunction", "AccessFunction", "CustomerPagesFunction"}
     for name, properties in FUNCTIONS.items():
         given = properties["Environment"]["Variables"].get("CUSTOMER_TOKEN_SECRET_ID")
         assert given == ({"Fn::GetAtt": ["CustomerTokenSecret", "Id"]} if name in holders else None)

@@ -20,10 +20,10 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.open_checkout import Selling
-from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
+from tests.support.pages import pages_deps
 from tests.support.webhook_world import STORE_ID
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Shop:
     def call(self, event: dict[str, Any]) -> Answer:
         """Send one request to the function that has its route."""
         if "/buy/" in event["routeKey"]:
-            deps = CustomerPagesDeps(self.deps(), Site(self.metering.catalog.brand), lambda: self.now)
+            deps = pages_deps(self.deps(), Site(self.metering.catalog.brand), lambda: self.now)
             return read_answer(customer_pages.handler(event, LambdaContext(), deps))
         return read_answer(overage_checkout.handler(event, LambdaContext(), self.deps()))
 

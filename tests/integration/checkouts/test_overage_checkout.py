@@ -16,10 +16,10 @@ from pancake_meter.usecases.selling.open_checkout import open_checkout
 from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.waffo.errors import WaffoInFlight
-from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.site import Site
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import LambdaContext, api_event, read_answer
+from tests.support.pages import pages_deps
 from tests.support.webhook_world import World, lifecycle
 
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
@@ -210,7 +210,7 @@ def test_promise_9_a_purchase_link_leads_to_the_live_session_each_time(shop: Sho
 def test_forty_clicks_of_one_link_ask_waffo_for_one_token_and_one_session(shop: Shop) -> None:
     each = shop.deps()
     selling = replace(each.selling, waffo=shop.waffo.client(clock=lambda: NOW))
-    warm = CustomerPagesDeps(replace(each, selling=selling), Site(CATALOG.brand), lambda: NOW)
+    warm = pages_deps(replace(each, selling=selling), Site(CATALOG.brand), lambda: NOW)
     event = api_event("buy_press", path=link())
     clicks = [read_answer(customer_pages.handler(event, LambdaContext(), warm)) for _ in range(40)]
     assert {click.status for click in clicks} == {HTTPStatus.SEE_OTHER}

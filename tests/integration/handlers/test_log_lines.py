@@ -31,10 +31,10 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.usecases.webhooks.take import Intake
-from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
+from tests.support.pages import pages_deps
 from tests.support.waffo_webhooks import encode, platform_key, sign_webhook
 from tests.support.webhook_world import CATALOG, STORE_ID, Document, lifecycle, payment, utc
 
@@ -120,7 +120,7 @@ def test_no_line_shows_a_key_a_token_a_signature_an_address_or_a_body(stack: Sta
     )
     assert refused.status == 402
     link = refused.body["purchase_url"].partition("/buy/")[2]
-    pages = CustomerPagesDeps(stack.shop, Site(stack.metering.catalog.brand), lambda: NOW)
+    pages = pages_deps(stack.shop, Site(stack.metering.catalog.brand), lambda: NOW)
     assert stack.call(customer_pages, "buy_link", pages, path=f"/buy/{link}").status == 200
     bought = stack.call(customer_pages, "buy_press", pages, path=f"/buy/{link}", body="")
     assert bought.status == 303

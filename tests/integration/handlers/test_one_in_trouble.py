@@ -44,12 +44,12 @@ from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.signing import RequestSigner
-from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_openmeter import FakeOpenMeter
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.fixed_key import FixedKey
+from tests.support.pages import pages_deps
 from tests.support.sqs import MemoryQueue
 from tests.support.trouble_server import Behaviour, drips, drips_body, fails, hangs, limits, resets, server
 from tests.support.webhook_world import STORE_ID
@@ -114,7 +114,7 @@ class Stack:
         deps = CheckoutDeps(self.selling(url), secret or (lambda: LINK_SECRET), lambda: NOW)
         with in_time() as context:
             if "/buy/" in event["routeKey"]:
-                pages = CustomerPagesDeps(deps, Site(CATALOG.brand), lambda: NOW)
+                pages = pages_deps(deps, Site(CATALOG.brand), lambda: NOW)
                 return read_answer(customer_pages.handler(event, context, pages))
             return read_answer(overage_checkout.handler(event, context, deps))
 
@@ -323,7 +323,7 @@ def test_scenario_99_a_route_that_needs_no_waffo_key_reads_none(secrets_read: li
     for name in ("checkouts_list", "checkouts_read", "overage_forgive", "buy_link", "checkouts_top_up"):
         secrets_read.clear()
         if name == "buy_link":
-            customer_pages.handler(api_event(name), LambdaContext(), CustomerPagesDeps(made, Site(CATALOG.brand)))
+            customer_pages.handler(api_event(name), LambdaContext(), pages_deps(made, Site(CATALOG.brand)))
         else:
             overage_checkout.handler(api_event(name), LambdaContext(), made)
         read[name] = set(secrets_read)

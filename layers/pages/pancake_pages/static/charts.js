@@ -1,5 +1,5 @@
 // Draws each <figure data-chart> from its table: the first column are labels, each further one is a row of bars.
-// data-limit is a line across, named data-limit-name. Figures are in data-value; the texts of cells are what people read.
+// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", or "soft" to stand back. Figures are in data-value; the texts of cells are what people read.
 "use strict";
 
 function colors() {
@@ -9,13 +9,16 @@ function colors() {
     bars: [named("--brand"), named("--soft"), named("--warn"), named("--good")],
     limit: named("--bad"),
     line: named("--line"),
+    brand: named("--brand"),
+    soft: named("--line"),
     text: named("--soft"),
   };
 }
 
 function draw(figure) {
   const table = figure.querySelector("table");
-  const heads = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+  const headCells = [...table.querySelectorAll("thead th")];
+  const heads = headCells.map((cell) => cell.textContent.trim());
   const rows = [...table.querySelectorAll("tbody tr")].map((row) => [...row.children]);
   const look = colors();
   const labels = rows.map((cells) => cells[0].textContent.trim());
@@ -23,7 +26,7 @@ function draw(figure) {
   const datasets = heads.slice(1).map((label, index) => ({
     label,
     data: rows.map((cells) => Number(cells[index + 1].dataset.value)),
-    backgroundColor: look.bars[index % look.bars.length],
+    backgroundColor: look[headCells[index + 1].dataset.tone] ?? look.bars[index % look.bars.length],
     borderRadius: 3,
     maxBarThickness: 28,
   }));
@@ -79,6 +82,7 @@ if (window.Chart) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const all = () => [...document.querySelectorAll("figure[data-chart]")].map(draw);
   let drawn = all();
+  for (const { figure } of drawn) figure.querySelector("details")?.removeAttribute("open");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const each of drawn) {
       each.chart.destroy();

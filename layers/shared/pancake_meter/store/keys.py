@@ -15,6 +15,9 @@ from pancake_meter.domain.selling.overage import LineKey
 REPORT_SHARDS = 4
 """Partitions of one month of a report: each takes some 1,000 write units a second."""
 
+OVERAGE_LINES = "OVERAGE#"
+"""Sort-key prefix of all overage lines of a customer; the meter follows."""
+
 _DUE_SHARDS = 8
 _CUSTOMER = "CUSTOMER#"
 
@@ -81,7 +84,7 @@ def summary_prefix(meter: str) -> str:
 
 def overage_line_prefix(meter: str) -> str:
     """Sort-key prefix of a balance's overage lines."""
-    return f"OVERAGE#{meter}#"
+    return f"{OVERAGE_LINES}{meter}#"
 
 
 def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:

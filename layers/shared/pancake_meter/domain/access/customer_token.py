@@ -13,7 +13,7 @@ SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 SCOPE_MEANING: Final[Mapping[Scope, str]] = {
     "read": "read the customer's quota, limits, usage, ledger and checkouts, and what is for sale",
-    "buy": "open a checkout, and set the customer's own spend cap",
+    "buy": "open a checkout, set the customer's own spend cap, and in the portal cancel a subscription",
     "hold": "place, settle and release holds",
 }
 

@@ -1,9 +1,8 @@
 """Reading back: usage by period and day, and the ledger, on the wire."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -115,18 +114,6 @@ def usage_body(balance: Balance, charts: Sequence[Chart], closed: Sequence[Close
         "periods": [opened, *shown],
         "closed": [_closed_period(period) for period in closed],
     }
-
-
-def latest_charts(written: Iterable[Chart], closing: Iterable[Chart], limit: int) -> list[Chart]:
-    """Return the latest charts, newest first: those ``written``, and those ``closing`` that are not written yet."""
-    every = {(chart.span.start, chart.segment): chart for chart in (*closing, *islice(written, limit))}
-    return [every[key] for key in sorted(every, reverse=True)[:limit]]
-
-
-def latest_periods(written: Iterable[ClosedPeriod], closing: Iterable[ClosedPeriod], limit: int) -> list[ClosedPeriod]:
-    """Return the latest closed periods, newest first: those ``written``, and those ``closing`` that are not written yet."""
-    every = {(period.counts_from, period.segment): period for period in (*closing, *islice(written, limit))}
-    return [every[key] for key in sorted(every, reverse=True)[:limit]]
 
 
 def ledger_body(

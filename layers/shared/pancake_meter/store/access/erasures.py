@@ -57,6 +57,10 @@ class Erasures:
         """Return the demand that a customer has not been erased."""
         return Check(_key(self.pseudonym(customer_id)), "attribute_not_exists(PK)")
 
+    def mark_key(self, customer_id: str) -> Key:
+        """Return the key of the mark of a customer who was erased, for who reads more in the same request."""
+        return _key(self.pseudonym(customer_id))
+
     def is_erased(self, customer_id: str) -> bool:
         """Return whether a customer was erased, or is being erased: one read."""
         return self.table.get(_key(self.pseudonym(customer_id))) is not None

@@ -14,12 +14,19 @@ from typing import Any, Final
 from pancake_meter.domain.errors import TooManyLines
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
-from pancake_meter.store.keys import customer_partition, overage_line_key, overage_line_prefix, remainder_key
+from pancake_meter.store.keys import (
+    OVERAGE_LINES,
+    customer_partition,
+    overage_line_key,
+    overage_line_prefix,
+    remainder_key,
+)
 from pancake_meter.store.selling.plan_item import price_from_item, price_item
 from pancake_meter.store.table import Item, Table, Update
 
 _PAGE: Final = 100
 _PAGES_MAX: Final = 100
+_EVERY_MAX: Final = 1_000
 _NONE: Final = Decimal(0)
 
 
@@ -86,6 +93,22 @@ def read_due_lines(
     return dict(sorted(lines.items(), key=lambda item: item[0].order))
 
 
+def read_every_line(table: Table, customer_id: str) -> dict[str, dict[LineKey, OverageLine]] | None:
+    """Return all lines of a customer by meter, oldest first: one query, and ``None`` where it does not return all."""
+    items, following = table.query(
+        "PK = :partition AND begins_with(SK, :prefix)",
+        {":partition": customer_partition(customer_id), ":prefix": OVERAGE_LINES},
+        limit=_EVERY_MAX,
+    )
+    if following is not None:
+        return None
+    lines: dict[str, dict[LineKey, OverageLine]] = {}
+    for item in items:
+        line = _line(item)
+        lines.setdefault(str(item["SK"]).split("#", 2)[1], {})[line.key] = line
+    return {meter: dict(sorted(each.items(), key=lambda pair: pair[0].order)) for meter, each in lines.items()}
+
+
 def read_lines(table: Table, customer_id: str, meter: str, keys: Collection[LineKey]) -> dict[LineKey, OverageLine]:
     """Return the lines with these keys, at most 100, as far as they are there: one request."""
     if not keys:
@@ -96,8 +119,12 @@ def read_lines(table: Table, customer_id: str, meter: str, keys: Collection[Line
 
 def read_remainder(table: Table, customer_id: str, meter: str, currency: str) -> Decimal:
     """Return what the exact prices of all that was sold exceed the amounts by, in one currency: one read."""
-    item = table.get(remainder_key(customer_id, meter)) or {}
-    return Decimal(item.get(currency, 0))
+    return remainder_of(table.get(remainder_key(customer_id, meter)), currency)
+
+
+def remainder_of(item: Item | None, currency: str) -> Decimal:
+    """Return the remainder in one currency that an item of ``remainder_key`` has; zero where there is no item."""
+    return Decimal((item or {}).get(currency, 0))
 
 
 def remainder_write(customer_id: str, meter: str, currency: str, more: Decimal) -> Update:

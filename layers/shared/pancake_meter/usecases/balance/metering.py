@@ -1,6 +1,6 @@
 """What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.errors import UnknownMeter
+from pancake_meter.domain.selling.overage import Lines
 from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
@@ -123,9 +124,25 @@ class Metering:
         missing = [meter for meter in self.catalog.meters if meter not in written]
         needs_orders = missing or any(_may_lapse(balance, now) for balance in written.values())
         subscription = read_subscription(self.table, customer_id) if needs_orders else None
-        opened = [self._opening(subscription, customer_id, meter, now).balance for meter in missing]
-        current = [self._advanced(balance, now, subscription).change.balance for balance in written.values()]
-        return sorted([*current, *opened], key=lambda balance: balance.meter)
+        changes = self.current_changes(customer_id, list(written.values()), subscription, now)
+        return [change.balance for change in changes]
+
+    def current_changes(
+        self,
+        customer_id: str,
+        written: Collection[Balance],
+        subscription: Subscription | None,
+        now: datetime,
+        lines: Mapping[str, Lines] | None = None,
+    ) -> list[Change]:
+        """Return the changes that make balances what they are now: of each meter of the catalog, and each one ``written``.
+
+        To look at, not to write. ``lines`` are the customer's overage lines by meter; where they are given, nothing is read.
+        """
+        missing = self.catalog.meters.keys() - {balance.meter for balance in written}
+        opened = [self._opening(subscription, customer_id, meter, now) for meter in missing]
+        current = [self._advanced(balance, now, subscription, lines).change for balance in written]
+        return sorted([*current, *opened], key=lambda change: change.balance.meter)
 
     def opening(self, customer_id: str, meter: str, now: datetime) -> "Begun":
         """Return the change that opens a balance under the customer's coverage, to be written by ``write_opening``."""
@@ -165,7 +182,13 @@ class Metering:
         write_change(self.table, advanced.change, _cause(advanced.change), None, now, demands=advanced.demands)
         return True
 
-    def _advanced(self, balance: Balance, now: datetime, subscription: Subscription | None = None) -> "_Advanced":
+    def _advanced(
+        self,
+        balance: Balance,
+        now: datetime,
+        subscription: Subscription | None = None,
+        lines: Mapping[str, Lines] | None = None,
+    ) -> "_Advanced":
         """Return the balance as time alone makes it, whatever has been written.
 
         Where a paid term has lapsed, another order may govern from then on: the subscription is read and followed.
@@ -174,17 +197,21 @@ class Metering:
         demands: tuple[Write, ...] = ()
         if balance.term.order_id is not None and change.balance.term.order_id is None:
             known = subscription or read_subscription(self.table, balance.customer_id)
-            change, demands = self._after_lapse(change, known, now)
+            change, demands = self._after_lapse(change, known, now, lines)
         return _Advanced(drop_expired_holds(change, now), demands)
 
     def _after_lapse(
-        self, change: Change, known: Subscription | None, now: datetime
+        self, change: Change, known: Subscription | None, now: datetime, lines: Mapping[str, Lines] | None
     ) -> tuple[Change, tuple[Write, ...]]:
         if known is None:
             return change, ()
         customer_id, meter = change.balance.customer_id, change.balance.meter
-        lines = read_due_lines(self.table, customer_id, meter, change.before.overage_due)
-        change, learned = follow(change, known, known, self.fallback(meter), lines, now)
+        due = (
+            {key: line for key, line in lines.get(meter, {}).items() if line.due > ZERO}
+            if lines is not None
+            else read_due_lines(self.table, customer_id, meter, change.before.overage_due)
+        )
+        change, learned = follow(change, known, known, self.fallback(meter), due, now)
         is_filed = learned != known
         return change, (subscription_write(learned) if is_filed else subscription_unchanged(customer_id, known),)
 

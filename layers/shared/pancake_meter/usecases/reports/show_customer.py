@@ -80,14 +80,15 @@ def show_customer(metering: Metering, customer_id: str, now: datetime) -> ShownC
     return ShownCustomer(
         customer_id,
         balances,
-        _orders(subscription, balances, now),
+        shown_orders(subscription, balances, now),
         sorted(bought_twice(subscription)),
         [_owed(metering, balance, subscription, now) for balance in balances if _owes(balance)],
         [each for each in checkouts if each.status_at(now) == "open" or each.flag is not None],
     )
 
 
-def _orders(subscription: Subscription, balances: Sequence[Balance], now: datetime) -> list[ShownOrder]:
+def shown_orders(subscription: Subscription, balances: Sequence[Balance], now: datetime) -> list[ShownOrder]:
+    """Return the orders that were paid for or are on trial, and how each stands."""
     governing = {balance.meter: subscription.governing(balance.meter, now) for balance in balances}
     return [
         ShownOrder(

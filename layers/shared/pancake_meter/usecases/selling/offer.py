@@ -12,7 +12,7 @@ from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.quota import alert_threshold
 from pancake_meter.domain.selling.checkout import UsageKind
-from pancake_meter.domain.selling.plan import Environment
+from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 
 
@@ -68,13 +68,38 @@ class Offers:
             self.on_trouble(error)
             return {}
 
+    def on_sale(self, balance: Balance, now: datetime) -> frozenset[LinkKind]:
+        """Return what a link could sell to a customer now: overage that is owed, a pack ahead, the next plan up."""
+        upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
+        found: dict[LinkKind, bool] = {
+            "overage": self._sells_overage(balance),
+            "top_up": self._sells_pack(balance, now),
+            "plan": upgrade is not None,
+        }
+        return frozenset(kind for kind, is_sold in found.items() if is_sold)
+
+    def link(self, customer_id: str, kind: LinkKind, meter: str, base_url: str, now: datetime) -> str:
+        """Return a link. Raises ``StoreError`` where its secret cannot be read, ``UnusableLinkSecret`` where it is none."""
+        return make_link(self.secret(), self.public_base_url or base_url, PurchaseLink(customer_id, kind, meter), now)
+
+    def link_if_possible(
+        self, customer_id: str, kind: LinkKind, meter: str, base_url: str | None, now: datetime
+    ) -> str | None:
+        """Return a link; ``None`` on any trouble, and without a ``base_url``: then whoever asks may not buy."""
+        if base_url is None:
+            return None
+        try:
+            return self.link(customer_id, kind, meter, base_url, now)
+        except Exception as error:  # noqa: BLE001 - see links
+            self.on_trouble(error)
+            return None
+
     def _links(self, balance: Balance, base_url: str, now: datetime) -> Links:
         links: Links = {}
         units = self._units(balance, now)
         upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
         if units is not None:
-            link = PurchaseLink(balance.customer_id, units, balance.meter)
-            links["purchase_url"] = make_link(self.secret(), self.public_base_url or base_url, link, now)
+            links["purchase_url"] = self.link(balance.customer_id, units, balance.meter, base_url, now)
         if upgrade is not None:
             links["upgrade_url"] = self._plan_link(balance.customer_id, balance.meter, base_url, now)
             links.setdefault("purchase_url", links["upgrade_url"])
@@ -82,18 +107,23 @@ class Offers:
 
     def _units(self, balance: Balance, now: datetime) -> LinkKind | None:
         """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""
-        catalog, meter = self.catalog, balance.meter
-        plan = catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
-        currency = catalog.checkout.currency
-        has_pack = (
-            self._has_product(meter, "top_up")
-            and bool(catalog.top_up_price(meter, plan, currency))
-            and self._can_carry_pack(balance, now)
-        )
-        owes = balance.overage_due + balance.current_overage > ZERO and self._has_product(meter, "overage")
-        if owes and plan and catalog.overage_price(meter, plan, currency):
+        has_pack = self._sells_pack(balance, now)
+        if self._sells_overage(balance):
             return "overage" if balance.overage_limit or not has_pack else "top_up"
         return "top_up" if has_pack else None
+
+    def _sells_overage(self, balance: Balance) -> bool:
+        plan = self._plan(balance)
+        owes = balance.overage_due + balance.current_overage > ZERO and self._has_product(balance.meter, "overage")
+        price = self.catalog.overage_price(balance.meter, plan, self.catalog.checkout.currency) if plan else None
+        return owes and price is not None
+
+    def _sells_pack(self, balance: Balance, now: datetime) -> bool:
+        price = self.catalog.top_up_price(balance.meter, self._plan(balance), self.catalog.checkout.currency)
+        return price is not None and self._has_product(balance.meter, "top_up") and self._can_carry_pack(balance, now)
+
+    def _plan(self, balance: Balance) -> Plan | None:
+        return self.catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
 
     def _has_product(self, meter: str, kind: UsageKind) -> bool:
         return self.catalog.usage_product_of(meter, kind, self.environment) is not None
@@ -107,5 +137,4 @@ class Offers:
         return can_carry(balance, lot, now)
 
     def _plan_link(self, customer_id: str, meter: str, base_url: str, now: datetime) -> str:
-        link = PurchaseLink(customer_id, "plan", meter)
-        return make_link(self.secret(), self.public_base_url or base_url, link, now)
+        return self.link(customer_id, "plan", meter, base_url, now)

@@ -220,6 +220,7 @@ def quote_checkout(selling: Selling, customer_id: str, request: SaleRequest, now
     Raises: as ``open_checkout``, what says that nothing is sold.
     """
     selling.metering.check_not_erased(customer_id)
+    _check_usable(selling, customer_id, request)
     if request.kind in UNIT_KINDS:
         return _quote_units(selling, customer_id, request, now, may_merge=False)
     return _sure_quote(_sale_of_plan(selling, customer_id, request, now))

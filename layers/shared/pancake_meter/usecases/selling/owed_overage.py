@@ -22,10 +22,11 @@ from pancake_meter.domain.selling.overage import (
     sale_of,
     worth_most,
 )
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines, read_remainder
-from pancake_meter.usecases.balance.metering import Begun, Metering
+from pancake_meter.usecases.balance.metering import Metering
 
 _MERGES_MAX: Final = 12
 """Transactions of one request that merge lines, each of 70: the same request goes on where they were not enough."""
@@ -73,12 +74,23 @@ def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, n
         **read_due_lines(metering.table, customer_id, meter, begun.due),
         **read_lines(metering.table, customer_id, meter, {balance.line, *change.lines}),
     }
+    lines = lines_owed(metering, change, begun.subscription, stored)
+    remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
+    return Owed(lines, currency, remainder)
+
+
+def lines_owed(
+    metering: Metering, change: Change, subscription: Subscription | None, stored: Lines
+) -> tuple[OverageLine, ...]:
+    """Return the lines with units owed, oldest first, as if the open period's overage were due already.
+
+    ``stored`` are the lines that have units due, that of the open period, and those that ``change`` adds to.
+    """
+    balance = change.balance
     if balance.current_overage:
         open_line = OverageLine(balance.line, balance.period.end, balance.current_overage, prices=balance.policy.prices)
         change = change.line_moved(open_line)
-    lines = _due(metering, begun, change, stored)
-    remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
-    return Owed(lines, currency, remainder)
+    return _due(metering, change, subscription, stored)
 
 
 def merge_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> None:
@@ -92,7 +104,7 @@ def merge_owed(metering: Metering, customer_id: str, meter: str, currency: str, 
     for _ in range(_MERGES_MAX):
         begun = metering.begin_change(customer_id, meter, now)
         stored = read_due_lines(metering.table, customer_id, meter, begun.due)
-        lines = _due(metering, begun, begun.change, stored)
+        lines = _due(metering, begun.change, begun.subscription, stored)
         closed = [line for line in lines if line.key != begun.change.balance.line and currency in (line.prices or {})]
         alike = max(_alike(closed), key=len, default=[])
         has_twins = len(alike) > 1
@@ -103,11 +115,13 @@ def merge_owed(metering: Metering, customer_id: str, meter: str, currency: str, 
     raise StoreBusy("the customer owes more lines than one request can merge")
 
 
-def _due(metering: Metering, begun: Begun, change: Change, stored: Lines) -> tuple[OverageLine, ...]:
+def _due(
+    metering: Metering, change: Change, subscription: Subscription | None, stored: Lines
+) -> tuple[OverageLine, ...]:
     """Return the lines with units due, with prices: a line of earlier code may have none, and has its plan's of today."""
     meter = change.balance.meter
     return tuple(
-        replace(line, prices=line.prices or metering.prices(begun.subscription, line.key.plan, meter))
+        replace(line, prices=line.prices or metering.prices(subscription, line.key.plan, meter))
         for line in change.lines_over(stored).values()
         if line.due > ZERO
     )

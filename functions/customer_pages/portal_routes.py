@@ -1,0 +1,78 @@
+"""The portal: what a customer has, uses and pays."""
+
+from http import HTTPStatus
+from typing import Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter.http.request import base_url
+from pancake_meter.http.resolver import Router, tolerates_query
+from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.usecases.reports.customer_home import customer_home
+from pancake_meter.usecases.reports.customer_usage import customer_usage
+from pancake_pages.deps.customer_pages import CustomerPagesDeps
+from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
+from pancake_pages.portal.home import home_page
+from pancake_pages.portal.standing import payments
+from pancake_pages.portal.visit import Visit, read_visit
+
+router = Router[CustomerPagesDeps]()
+
+_CHECKOUTS_MAX: Final = 100
+
+
+@router.get("/portal")
+@tolerates_query
+def home() -> Response[str]:
+    """Each meter, the plan, what is to be known, and the latest payments: four requests at most."""
+    visit, deps = read_visit(router), router.deps
+    now, catalog, offers = deps.clock(), deps.shop.selling.catalog, deps.portal.offers
+    shown = customer_home(deps.shop.selling.metering, visit.session.customer_id, now)
+    done = router.current_event.query_string_parameters.get("done")
+    return home_page(visit, shown, catalog, offers, _links_base(visit), now, done)
+
+
+@router.get("/portal/payments")
+@tolerates_query
+def get_payments() -> Response[str]:
+    """Charges of subscriptions and checkouts, newest first: as many as are remembered, and the latest 100."""
+    visit, deps = read_visit(router), router.deps
+    now, selling = deps.clock(), deps.shop.selling
+    shown = customer_home(selling.metering, visit.session.customer_id, now)
+    checkouts, _ = list_checkouts(selling.metering.table, shown.customer_id, limit=_CHECKOUTS_MAX)
+    language, base = visit.view.language, _links_base(visit)
+    rows = payments(shown, checkouts, selling.catalog, deps.portal.offers, language, base, now)
+    return visit.view.page("portal/payments.html", **visit.facts, rows=rows)
+
+
+@router.get("/portal/usage/<meter>")
+@tolerates_query
+def get_usage(meter: str) -> Response[str]:
+    """One meter by day, in the open period or the one that ``period`` names, and what moved."""
+    visit, deps = read_visit(router), router.deps
+    now, selling = deps.clock(), deps.shop.selling
+    if meter not in selling.catalog.meters:
+        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url="/portal")
+    usage = customer_usage(selling.metering, visit.session.customer_id, meter, now)
+    wanted = router.current_event.query_string_parameters.get("period", "")
+    past = next((chart for chart in usage.charts if chart_key(chart) == wanted), None)
+    if wanted and past is None:
+        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url="/portal")
+    by_day = is_by_day(usage.balance.period)
+    today = days_side_by_side(usage) if by_day else open_chart(usage.balance, now)
+    return visit.view.page(
+        "portal/usage.html",
+        **visit.facts,
+        meter=selling.catalog.meters[meter],
+        chart=past_chart(past, usage.closed) if past is not None else today,
+        choices=[] if by_day else choices(usage),
+        wanted=wanted,
+        closed=[each for each in usage.closed if not by_day or each.gone or each.overage],
+        plans=selling.catalog.plans,
+        entries=[entry for entry in usage.entries if entry.movements],
+    )
+
+
+def _links_base(visit: Visit) -> str | None:
+    """Return the address that purchase links begin with; ``None`` where the session may not buy."""
+    return base_url(router) if visit.session.may_buy else None

@@ -1,0 +1,67 @@
+"""A customer's subscription, cancelled and kept after all. Waffo does it, and its webhook changes the standing here."""
+
+from http import HTTPStatus
+from typing import Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter.domain.errors import OrderNotFound, WrongOrderStatus
+from pancake_meter.http.resolver import Router, takes_body, tolerates_query
+from pancake_meter.store.selling.order_actions import Action
+from pancake_meter.usecases.reports.customer_home import customer_home
+from pancake_meter.usecases.selling.act_on_order import Wish, act_on_order
+from pancake_meter.waffo.errors import WaffoApiError
+from pancake_pages.deps.customer_pages import CustomerPagesDeps
+from pancake_pages.portal.standing import SubscriptionCard, subscriptions
+from pancake_pages.portal.visit import PORTAL, Visit, read_visit, read_visit_with_form
+
+logger = Logger()
+router = Router[CustomerPagesDeps]()
+
+BY: Final = "customer"
+"""Whom the ledger of actions names: no API key, but the customer in the portal."""
+
+_ACTIONS: Final[dict[str, Action]] = {"cancel": "cancel", "reactivate": "reactivate"}
+
+
+@router.get("/portal/subscriptions/<order_id>/<action>")
+@tolerates_query
+def confirm(order_id: str, action: str) -> Response[str]:
+    """Say what will happen, and ask."""
+    visit = read_visit(router, to_buy=True)
+    card = _card(visit, order_id)
+    if action not in _ACTIONS or card is None:
+        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+    if card.action != action:
+        return visit.view.message("portal.not_possible", HTTPStatus.CONFLICT, back_url=PORTAL)
+    return visit.view.page("portal/confirm.html", **visit.facts, card=card, action=action)
+
+
+@router.post("/portal/subscriptions/<order_id>/<action>")
+@takes_body
+def act(order_id: str, action: str) -> Response[str]:
+    """Have Waffo do it. A second press finds it done."""
+    visit, _ = read_visit_with_form(router, to_buy=True)
+    if action not in _ACTIONS:
+        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+    deps, customer_id = router.deps, visit.session.customer_id
+    deps.shop.selling.metering.check_not_erased(customer_id)
+    try:
+        acted = act_on_order(deps.portal.acting, customer_id, order_id, Wish(_ACTIONS[action], by=BY), deps.clock())
+    except OrderNotFound:
+        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+    except WrongOrderStatus as error:
+        logger.info("Waffo does not act as the order stands", extra={"order": order_id, **error.details})
+        return visit.view.message("portal.not_possible", HTTPStatus.CONFLICT, back_url=PORTAL)
+    except WaffoApiError as error:
+        logger.warning("Waffo did not act", extra={"operation": error.operation, "reason": str(error)})
+        return visit.view.message("shared.try_again", HTTPStatus.SERVICE_UNAVAILABLE, back_url=PORTAL)
+    logger.info("order acted on", order=order_id, action=action, status=acted.action.status)
+    return visit.view.redirect(f"{PORTAL}?done={action}")
+
+
+def _card(visit: Visit, order_id: str) -> SubscriptionCard | None:
+    selling = router.deps.shop.selling
+    home = customer_home(selling.metering, visit.session.customer_id, router.deps.clock())
+    return next((card for card in subscriptions(home, selling.catalog) if card.order_id == order_id), None)

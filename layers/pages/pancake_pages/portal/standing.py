@@ -1,0 +1,197 @@
+"""How a customer stands, on the portal: notices, subscriptions, and what was paid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from pancake_meter.catalog import Catalog
+from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.store.selling.order_actions import Action
+from pancake_meter.usecases.reports.customer_home import CustomerHome
+from pancake_meter.usecases.reports.show_customer import OrderState, ShownOrder
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.purchase_link import LinkKind
+from pancake_pages.language import Language
+
+STANDING: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due", "canceling"})
+_CANCELABLE: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due"})
+Tone = Literal["good", "warn", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a customer should know before all else."""
+
+    tone: Tone
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCard:
+    """An order that stands. ``action`` is what the customer may have done about it."""
+
+    shown: ShownOrder
+    plan_name: str
+    price: Money | None
+    ends_at: datetime
+    is_trial: bool
+    next_plan_name: str | None
+
+    @property
+    def order_id(self) -> str:
+        """Waffo's id of it."""
+        return self.shown.order.order_id
+
+    @property
+    def action(self) -> Action | None:
+        """What may be asked for, as the order stands here."""
+        if self.shown.state in _CANCELABLE:
+            return "cancel"
+        return "reactivate" if self.shown.state == "canceling" else None
+
+
+PaymentState = Literal["paid", "refunded", "partly_refunded", "open", "expired", "superseded", "flagged"]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """A charge of a subscription, or a checkout. ``reference`` is what Waffo's receipt has too."""
+
+    at: datetime
+    what: str
+    amount: Money
+    state: PaymentState
+    reference: str | None
+    pay_url: str | None = None
+
+
+def subscriptions(home: CustomerHome, catalog: Catalog) -> list[SubscriptionCard]:
+    """Return the orders that stand, newest first."""
+    cards: list[SubscriptionCard] = []
+    for shown in home.orders:
+        paid = shown.order.paid
+        if paid is None or shown.state not in STANDING:
+            continue
+        price = paid.list_price
+        currency = shown.order.currency
+        change = shown.change
+        next_plan = catalog.plans.get(change.plan_key or "") if change is not None else None
+        cards.append(
+            SubscriptionCard(
+                shown,
+                paid.plan.name,
+                round_half_up(price, currency) if price is not None and currency is not None else None,
+                paid.period.ends_at,
+                paid.is_trial,
+                next_plan.name if next_plan is not None and next_plan.key != paid.plan.key else None,
+            )
+        )
+    return cards
+
+
+def notices(home: CustomerHome, cards: Sequence[SubscriptionCard], language: Language) -> list[Notice]:
+    """Return what a customer should know: cut off, overdue, ending, on trial, about to change."""
+    words = language.words
+    found: list[Notice] = []
+    if any(balance.blocked is not None for balance in home.balances):
+        found.append(Notice("bad", words("portal.blocked.title"), words("portal.blocked.text")))
+    for card in cards:
+        found += _of_order(card, home, language)
+    if any(balance.refund_debt > ZERO for balance in home.balances):
+        found.append(Notice("warn", words("portal.refund_debt.title"), words("portal.refund_debt.text")))
+    return found
+
+
+def _of_order(card: SubscriptionCard, home: CustomerHome, language: Language) -> list[Notice]:
+    words, order, paid = language.words, card.shown.order, card.shown.order.paid
+    plan, day = card.plan_name, language.day(card.ends_at.date())
+    found: list[Notice] = []
+    if card.shown.state == "past_due" and paid is not None:
+        lapses_at = order.term(paid).lapses_at
+        is_stopped = any(balance.policy.is_unpaid and balance.policy.plan == paid.plan.key for balance in home.balances)
+        key = "stopped" if is_stopped else "until" if lapses_at is not None else "text"
+        until = language.instant(lapses_at) if lapses_at is not None else ""
+        found.append(
+            Notice("bad", words("portal.past_due.title"), words(f"portal.past_due.{key}", plan=plan, until=until))
+        )
+    elif card.shown.state == "canceling":
+        found.append(
+            Notice(
+                "warn",
+                words("portal.ending.title", plan=plan, day=day),
+                words("portal.ending.text", plan=plan, day=day),
+            )
+        )
+    elif card.is_trial:
+        found.append(
+            Notice("good", words("portal.trial.title", day=day), words("portal.trial.text", plan=plan, day=day))
+        )
+    if card.next_plan_name is not None:
+        next_plan = card.next_plan_name
+        title = words("portal.change.title", plan=next_plan)
+        found.append(Notice("good", title, words("portal.change.text", now=plan, plan=next_plan, day=day)))
+    return found
+
+
+def payments(
+    home: CustomerHome,
+    checkouts: Sequence[Checkout],
+    catalog: Catalog,
+    offers: Offers,
+    language: Language,
+    base_url: str | None,
+    now: datetime,
+) -> list[PaymentRow]:
+    """Return what was paid or may be, newest first. A plan's own checkout is left out once its charge is there."""
+    rows = [*_charges(home, language)]
+    for checkout in checkouts:
+        state = checkout.status_at(now)
+        if state == "paid" and checkout.plan is not None:
+            continue
+        kind = _link_kind(home, checkout, catalog, offers) if state == "open" else None
+        meter = kind[1] if kind is not None else ""
+        url = offers.link_if_possible(home.customer_id, kind[0], meter, base_url, now) if kind else None
+        reference = checkout.payment_ids[0] if checkout.payment_ids else None
+        what = _what(checkout, catalog, language)
+        rows.append(PaymentRow(checkout.created_at, what, checkout.amount, state, reference, url))
+    return sorted(rows, key=lambda row: row.at, reverse=True)
+
+
+def _charges(home: CustomerHome, language: Language) -> list[PaymentRow]:
+    rows: list[PaymentRow] = []
+    for order in home.subscription.orders:
+        name = order.paid.plan.name if order.paid is not None else ""
+        if order.currency is None:
+            continue
+        plans = {paid.plan.key: paid.plan.name for paid in order.all_periods}
+        for payment_id, charge in order.charges.items():
+            what = language.words("portal.payments.subscription", plan=plans.get(charge.plan or "", name))
+            state: PaymentState = "refunded" if not charge.left else "partly_refunded" if charge.refunded else "paid"
+            amount = round_half_up(charge.charged, order.currency)
+            rows.append(PaymentRow(charge.paid_at, what, amount, state, payment_id))
+    return rows
+
+
+def _what(checkout: Checkout, catalog: Catalog, language: Language) -> str:
+    words = language.words
+    if checkout.plan is not None:
+        plan = catalog.plans.get(checkout.plan)
+        return words("portal.payments.plan", plan=plan.name if plan is not None else checkout.plan)
+    meter = catalog.meters.get(checkout.meter or "")
+    name = meter.name if meter is not None else checkout.meter
+    return words(f"portal.payments.{checkout.kind}", meter=name, quantity=language.number(checkout.quantity))
+
+
+def _link_kind(home: CustomerHome, checkout: Checkout, catalog: Catalog, offers: Offers) -> tuple[LinkKind, str] | None:
+    """Return the link that leads to an open checkout: a plan's does where the plan is the next one up of a meter."""
+    if checkout.kind in ("overage", "top_up"):
+        return (checkout.kind, checkout.meter or "")
+    for balance in home.balances:
+        upgrade = catalog.upgrade_of(balance.policy.plan, balance.meter, offers.environment)
+        if upgrade is not None and upgrade.key == checkout.plan:
+            return ("plan", balance.meter)
+    return None

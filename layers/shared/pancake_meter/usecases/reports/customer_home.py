@@ -1,0 +1,101 @@
+"""One customer as the customer sees it: four requests at most, whatever there is of meters, orders and checkouts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from pancake_meter.domain.balance.balance import ZERO, Balance
+from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.errors import CustomerErased
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.domain.selling.overage import Lines
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.balance.balances import read_balances
+from pancake_meter.store.keys import Key, remainder_key, subscription_key
+from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.selling.overage_lines import read_every_line, remainder_of
+from pancake_meter.store.standing.subscriptions import subscription_from_item
+from pancake_meter.store.table import Item
+from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.usecases.reports.show_customer import ShownOrder, shown_orders
+from pancake_meter.usecases.selling.owed_overage import Owed, lines_owed
+
+CHECKOUTS_MAX: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerHome:
+    """``owed`` has what a checkout would ask for the overage of a meter, in ``currency`` or another that it has a price in.
+
+    ``currency`` is that of the customer's newest order, else the catalog's. A meter with overage that is not in ``owed`` has
+    no price, or too many lines to look through here.
+    """
+
+    customer_id: str
+    balances: Sequence[Balance]
+    subscription: Subscription
+    orders: Sequence[ShownOrder]
+    checkouts: Sequence[Checkout]
+    currency: str
+    owed: Mapping[str, Money]
+
+
+def customer_home(metering: Metering, customer_id: str, now: datetime) -> CustomerHome:
+    """Return what there is of a customer: one read of many keys, and up to three queries.
+
+    Raises:
+        CustomerErased: the customer was erased.
+    """
+    items = _read_items(metering, customer_id)
+    known = items.get(subscription_key(customer_id)["SK"])
+    subscription = subscription_from_item(known) if known is not None else Subscription(customer_id)
+    written = read_balances(metering.table, customer_id)
+    may_owe = any(balance.overage_due > ZERO or balance.current_overage > ZERO for balance in written)
+    lines = read_every_line(metering.table, customer_id) if may_owe else {}
+    changes = metering.current_changes(customer_id, written, subscription if known else None, now, lines)
+    balances = [change.balance for change in changes]
+    checkouts, _ = list_checkouts(metering.table, customer_id, limit=CHECKOUTS_MAX)
+    currency = next((order.currency for order in subscription.live_orders if order.currency), None)
+    home_currency = currency or metering.catalog.checkout.currency
+    owed: dict[str, Money] = {}
+    for change in changes if lines is not None else ():
+        meter, stored = change.balance.meter, (lines or {}).get(change.balance.meter, {})
+        money = _owed(metering, change, subscription, stored, items, home_currency)
+        if money is not None:
+            owed[meter] = money
+    orders = shown_orders(subscription, balances, now)
+    return CustomerHome(customer_id, balances, subscription, orders, checkouts, home_currency, owed)
+
+
+def _read_items(metering: Metering, customer_id: str) -> Mapping[str, Item]:
+    """Return the subscription and the remainders by their sort keys: one request, which also says who was erased."""
+    keys: list[Key] = [subscription_key(customer_id)]
+    keys += [remainder_key(customer_id, meter) for meter in metering.catalog.meters]
+    mark = metering.erasures.mark_key(customer_id) if metering.erasures is not None else None
+    items = {item["SK"]: item for item in metering.table.get_all([*keys, mark] if mark is not None else keys)}
+    if mark is not None and mark["SK"] in items:
+        raise CustomerErased("the customer was erased")
+    return items
+
+
+def _owed(
+    metering: Metering,
+    change: Change,
+    subscription: Subscription,
+    stored: Lines,
+    items: Mapping[str, Item],
+    currency: str,
+) -> Money | None:
+    balance = change.balance
+    if balance.overage_due + balance.current_overage == ZERO:
+        return None
+    lines = lines_owed(metering, change, subscription, stored)
+    priced = {each for line in lines for each in line.prices or {}}
+    if not priced:
+        return None
+    chosen = currency if currency in priced else min(priced)
+    remainder = remainder_of(items.get(remainder_key(balance.customer_id, balance.meter)["SK"]), chosen)
+    return round_half_up(max(Decimal(0), Owed(lines, chosen, remainder).total), chosen)

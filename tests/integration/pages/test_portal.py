@@ -1,0 +1,431 @@
+"""Issue 16, point 2: the portal of one customer, from the door to each page, against a table."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pancake_meter.domain.balance.limits import Limits, SpendCap
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.table import Table
+from pancake_meter.usecases.access.erase import erase_customer
+from pancake_meter.usecases.balance.limits import LimitsWanted, limit
+from pancake_meter.usecases.balance.operate import block_customer
+from pancake_meter.usecases.selling.owed_overage import read_owed
+from pancake_meter.usecases.selling.purchase_link import read_link
+from tests.support.metered_dynamodb import metered
+from tests.support.portal import BUY, HOST, LINK_SECRET, READ, Browser, Page, portal_deps
+from tests.support.webhook_world import CUSTOMER, World, lifecycle, payment, utc
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = utc("2026-03-20T12:00:00")
+ORDER = "ORD_1aB2cD3eF4gH5iJ6kL7mN8"
+CAP = frozenset({"spend_cap"})
+
+
+@pytest.fixture
+def world(dynamodb: "DynamoDBClient", table: str) -> World:
+    ours = Table(dynamodb, table, sleep=lambda _: None)
+    return World(ours, NOW, erasures=Erasures(ours, lambda: "a key of the tests"))
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    return Browser(portal_deps(world, NOW))
+
+
+def subscribe(world: World, plan: str = "pro", amount: str = "29.00") -> None:
+    begun = lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10", plan=plan, amount=amount)
+    assert world.take(begun).verdict == "applied"
+    paid = payment(ORDER, "PAY_1", "2026-03-10", amount=amount, productMetadata={"plan": plan})
+    assert world.take(paid).verdict == "applied"
+
+
+def use(world: World, units: int, day: int = 15) -> None:
+    world.use(units, now=utc(f"2026-03-{day:02}T09:00:00"))
+
+
+# --- The door ------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_becomes_a_session_that_lasts_as_long_as_the_token(browser: Browser) -> None:
+    page = browser.enter(life=timedelta(minutes=15))
+    assert (page.status, page.headers["Location"]) == (303, "/portal")
+    (cookie,) = page.cookies
+    assert cookie.startswith("__Host-portal=")
+    assert cookie.split("; ")[1:] == ["Path=/", "Max-Age=900", "HttpOnly", "Secure", "SameSite=Lax"]
+    assert browser.get("/portal").status == 200
+
+
+def test_a_token_may_come_in_the_query_with_a_language(world: World, browser: Browser) -> None:
+    browser.enter()
+    token = browser.cookies["__Host-portal"]
+    page = Browser(portal_deps(world, NOW)).get(f"/portal/enter?token={token}&lang=zh-Hans")
+    assert (page.status, page.headers["Location"]) == (303, "/portal?lang=zh-Hans")
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 5000])
+def test_what_is_no_token_opens_nothing(browser: Browser, token: str) -> None:
+    page = browser.get(f"/portal/enter/{token}")
+    assert (page.status, page.cookies) == (401, [])
+    assert "open this page again" in page.text
+
+
+@pytest.mark.parametrize("path", ["/portal", "/portal/payments", "/portal/usage/tokens", "/portal/limits/tokens"])
+def test_without_a_session_each_page_says_how_to_come_back(browser: Browser, path: str) -> None:
+    page = browser.get(path)
+    assert page.status == 401
+    assert "Go back to where you came from" in page.text
+
+
+def test_a_session_that_is_over_shows_nothing(world: World, browser: Browser) -> None:
+    browser.enter(life=timedelta(minutes=15))
+    later = Browser(portal_deps(world, NOW + timedelta(minutes=15)), cookies=browser.cookies)
+    assert later.get("/portal").status == 401
+
+
+def test_a_token_that_may_not_read_opens_nothing(browser: Browser) -> None:
+    assert browser.enter(frozenset({"buy"})).status == 401
+
+
+def test_an_erased_customer_is_refused_at_the_door_and_inside(world: World, browser: Browser) -> None:
+    use(world, 10)
+    browser.enter()
+    assert world.erasures is not None
+    erase_customer(world.erasures, CUSTOMER, NOW, may_go_on=lambda: True)
+    for path in ("/portal", "/portal/payments", "/portal/usage/tokens", "/portal/limits/tokens"):
+        assert browser.get(path).status == 401
+    assert Browser(portal_deps(world, NOW)).enter().status == 401
+
+
+def test_signing_out_takes_the_session_away(browser: Browser) -> None:
+    browser.enter()
+    page = browser.fill("/portal", "/portal/leave")
+    assert page.status == 200
+    assert "Max-Age=0" in page.cookies[0]
+    assert browser.get("/portal").status == 401
+
+
+def test_a_page_of_the_seller_may_frame_the_portal_and_no_other(world: World) -> None:
+    framed = Browser(portal_deps(world, NOW, None, None, "https://app.example.com"))
+    page = framed.enter(sec_fetch_dest="iframe")
+    assert "SameSite=None; Partitioned" in page.cookies[0]
+    home = framed.get("/portal", sec_fetch_dest="iframe")
+    assert "frame-ancestors 'self' https://app.example.com;" in home.headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in home.headers
+    # Opened by itself its cookie does not cross sites.
+    assert "SameSite=Lax" in framed.enter(sec_fetch_dest="document").cookies[0]
+    # Without origins nobody frames it.
+    alone = Browser(portal_deps(world, NOW))
+    assert "SameSite=Lax" in alone.enter(sec_fetch_dest="iframe").cookies[0]
+    assert alone.get("/portal").headers["X-Frame-Options"] == "DENY"
+
+
+# --- Home ----------------------------------------------------------------------------------------------------------
+
+
+def test_home_takes_four_requests_whatever_there_is(world: World, browser: Browser, dynamodb: "DynamoDBClient") -> None:
+    # Given a customer with overage of two periods, a plan, a pack, a trial elsewhere, checkouts
+    subscribe(world)
+    use(world, 1_200_000)
+    world.take(lifecycle("renewed", ORDER, "2026-04-10", "2026-04-10", "2026-05-10", plan="pro", number=2))
+    later = utc("2026-04-20T12:00:00")
+    world.use(1_100_000, now=utc("2026-04-18T09:00:00"))
+    late = Browser(portal_deps(world, later))
+    late.enter()
+    # When
+    with metered(dynamodb) as asked:
+        page = late.get("/portal")
+    # Then
+    assert page.status == 200
+    assert len(asked.operations) <= 4, asked.operations
+    assert sorted(asked.operations) == ["BatchGetItem", "Query", "Query", "Query"]
+    # And what is owed is what a checkout would ask for
+    owed = read_owed(world.metering, CUSTOMER, "tokens", "USD", later)
+    assert f"Pay ${owed.total.quantize(Decimal('0.01'))}" in page.text
+
+
+def test_home_takes_four_requests_where_a_paid_term_has_lapsed_with_overage(
+    world: World, browser: Browser, dynamodb: "DynamoDBClient"
+) -> None:
+    subscribe(world)
+    use(world, 1_200_000)
+    late = Browser(portal_deps(world, utc("2026-06-20T12:00:00")))
+    late.enter()
+    with metered(dynamodb) as asked:
+        page = late.get("/portal")
+    assert page.status == 200
+    assert len(asked.operations) <= 4, asked.operations
+    assert "Beyond your plan 200,000 units, $4.00" in page.text
+
+
+def test_home_of_a_stranger_shows_the_free_plan_and_writes_nothing(
+    world: World, browser: Browser, dynamodb: "DynamoDBClient"
+) -> None:
+    browser.enter()
+    with metered(dynamodb) as asked:
+        page = browser.get("/portal")
+    assert set(asked.operations) <= {"BatchGetItem", "Query"}
+    assert "10,000 left of 10,000" in page.text
+    assert "You have no subscription" in page.text
+    assert world.meters() == []
+
+
+def test_home_shows_what_is_left_and_when_it_starts_afresh(world: World, browser: Browser) -> None:
+    subscribe(world)
+    use(world, 250_000)
+    browser.enter()
+    page = browser.get("/portal")
+    assert "750,000 left of 1,000,000" in page.text
+    assert "250,000 used · 25%" in page.text
+    assert "Starts afresh on Apr 10, 2026" in page.text
+    assert 'value="250000"' in page.html
+    assert 'data-limit="1000000"' in page.html
+    # The day is in the table that the chart is drawn from.
+    assert (
+        '<th scope="row">Mar 15</th><td class="number" data-value="0">0</td><td class="number" data-value="250000">'
+        in (page.html)
+    )
+    assert "Pro Active Renews on Apr 10, 2026" in page.text
+    assert "Pro, subscription PAY_1 $29.00 Paid" in page.text
+    assert "Scale: 10,000,000 per billing period · $199.00 a month" in page.text
+
+
+def test_links_to_buy_are_made_for_this_customer(world: World, browser: Browser) -> None:
+    subscribe(world)
+    browser.enter()
+    page = browser.get("/portal")
+    links = {
+        (link.customer_id, link.kind, link.meter)
+        for link in (
+            read_link(LINK_SECRET, part.partition('"')[0], NOW)
+            for part in page.html.split(f'href="https://{HOST}/buy/')[1:]
+        )
+    }
+    assert links == {
+        (CUSTOMER, "top_up", "tokens"),
+        (CUSTOMER, "plan", "tokens"),
+        (CUSTOMER, "top_up", "agent_runs"),
+    }
+
+
+def test_a_token_that_only_reads_sees_no_button_and_does_nothing(world: World, browser: Browser) -> None:
+    subscribe(world)
+    browser.enter(BUY)
+    marked = browser.get("/portal").form("/portal/leave")
+    browser.enter(READ)
+    page = browser.get("/portal")
+    assert page.status == 200
+    assert "/buy/" not in page.html
+    assert "/portal/limits" not in page.html
+    assert "/portal/subscriptions" not in page.html
+    marked = page.form("/portal/leave")
+    cancel = f"/portal/subscriptions/{ORDER}/cancel"
+    for asked in (
+        browser.get("/portal/limits/tokens"),
+        browser.get(cancel),
+        browser.post("/portal/limits/tokens", {**marked, "amount": "5", "of": "USD"}),
+        browser.post(cancel, marked),
+    ):
+        assert asked.status == 403
+    assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+def test_a_customer_sees_nothing_of_another(world: World, browser: Browser) -> None:
+    subscribe(world)
+    use(world, 250_000)
+    browser.enter(customer_id="acct_2002")
+    home = browser.get("/portal")
+    assert CUSTOMER not in home.text
+    assert "10,000 left of 10,000" in home.text
+    assert "PAY_1" not in browser.get("/portal/payments").text
+    assert "250,000" not in browser.get("/portal/usage/tokens").text
+    assert browser.get(f"/portal/subscriptions/{ORDER}/cancel").status == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        ("past_due", {}, "Payment overdue"),
+        ("canceling", {}, "Pro ends on Apr 10, 2026"),
+    ],
+)
+def test_home_says_how_the_subscription_stands(
+    world: World, browser: Browser, kind: str, data: dict[str, Any], said: str
+) -> None:
+    subscribe(world)
+    world.take(lifecycle(kind, ORDER, "2026-03-18", "2026-03-10", "2026-04-10", plan="pro", **data))
+    browser.enter()
+    assert said in browser.get("/portal").text
+
+
+# --- Usage and payments --------------------------------------------------------------------------------------------
+
+
+def test_earlier_periods_are_chosen_by_the_address(world: World) -> None:
+    subscribe(world)
+    use(world, 300_000)
+    world.take(lifecycle("renewed", ORDER, "2026-04-10", "2026-04-10", "2026-05-10", plan="pro", number=2))
+    later = utc("2026-04-20T12:00:00")
+    world.use(70_000, now=utc("2026-04-18T09:00:00"))
+    browser = Browser(portal_deps(world, later))
+    browser.enter()
+    now = browser.get("/portal/usage/tokens")
+    assert "70,000 used" in now.text
+    (_, earlier) = [each.partition('"')[0] for each in now.html.split('<option value="')[1:]]
+    before = browser.get(f"/portal/usage/tokens?period={earlier}")
+    assert "Apr 10, 2026 300,000 used" in before.text
+    assert 'data-limit="1000000"' in before.html
+    assert "300,000 used" in before.text.partition("What happened")[2]
+    for unknown in ("/portal/usage/tokens?period=2020-01-01T00:00:00.000Z.1", "/portal/usage/coffee"):
+        assert browser.get(unknown).status == 404
+
+
+def test_payments_have_states_and_open_ones_can_be_paid(world: World, browser: Browser) -> None:
+    subscribe(world)
+    browser.enter()
+    page = browser.get("/portal/payments")
+    assert "Mar 10, 2026 Pro, subscription PAY_1 $29.00 Paid" in page.text
+    assert list_checkouts(world.table, CUSTOMER, limit=1) == ([], None)
+
+
+# --- The customer's own limit --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "cap", "shown"),
+    [
+        ({"amount": "20", "of": "USD"}, SpendCap(Decimal(1_000_000), Money(Decimal(20), "USD")), "$20.00 a period"),
+        ({"amount": "5000", "of": "units"}, SpendCap(Decimal(5_000)), "5,000 units a period"),
+    ],
+)
+def test_a_customer_sets_and_removes_a_limit(
+    world: World, browser: Browser, fields: dict[str, str], cap: SpendCap, shown: str
+) -> None:
+    subscribe(world)
+    browser.enter()
+    where = "/portal/limits/tokens"
+    page = browser.fill(where, where, fields)
+    assert (page.status, page.headers["Location"]) == (303, "/portal?done=limit_set")
+    assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap == cap
+    assert shown in browser.get("/portal?done=limit_set").text
+    removed = browser.fill(where, where, {"do": "remove"})
+    assert removed.headers["Location"] == "/portal?done=limit_removed"
+    assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount": "", "of": "USD"},
+        {"amount": "lots", "of": "USD"},
+        {"amount": "20.505", "of": "USD"},
+        {"amount": "-1", "of": "units"},
+        {"amount": "9" * 30, "of": "units"},
+        {"amount": "20", "of": "XXX"},
+        {"amount": "20", "of": "EUR"},
+    ],
+)
+def test_what_is_no_limit_is_said_beside_the_field_and_sets_none(
+    world: World, browser: Browser, fields: dict[str, str]
+) -> None:
+    subscribe(world)
+    browser.enter()
+    page = browser.fill("/portal/limits/tokens", "/portal/limits/tokens", fields)
+    assert page.status == 422
+    assert 'role="alert"' in page.html
+    assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+def test_the_operator_s_limits_stay_where_a_customer_sets_one(world: World, browser: Browser) -> None:
+    subscribe(world)
+    own = LimitsWanted(Limits(overage_cap=Decimal(7)), frozenset({"overage_cap"}))
+    limit(world.metering, CUSTOMER, "tokens", own, NOW, by="operator")
+    browser.enter()
+    browser.fill("/portal/limits/tokens", "/portal/limits/tokens", {"amount": "5", "of": "USD"})
+    limits = world.metering.current_balance(CUSTOMER, "tokens", NOW).limits
+    assert limits.overage_cap == Decimal(7)
+    assert limits.spend_cap is not None
+
+
+# --- Forms of others -----------------------------------------------------------------------------------------------
+
+
+def attempts(browser: Browser) -> list[Page]:
+    where = "/portal/limits/tokens"
+    fields = {**browser.get(where).form(where), "amount": "5", "of": "USD"}
+    other = Browser(browser.deps)
+    other.enter()
+    foreign = other.get(where).form(where)["form"]
+    bare = {name: value for name, value in fields.items() if name != "form"}
+    return [
+        browser.post(where, bare),
+        browser.post(where, {**fields, "form": "0" * 64}),
+        browser.post(where, {**fields, "form": foreign}),
+        browser.post(where, fields, sec_fetch_site="cross-site"),
+        browser.post(where, fields, sec_fetch_site="same-site"),
+        browser.post(where, fields, sec_fetch_site="none"),
+    ]
+
+
+def test_a_form_that_no_page_of_the_session_has_sent_changes_nothing(world: World, browser: Browser) -> None:
+    subscribe(world)
+    browser.enter(life=timedelta(minutes=59))
+    for page in attempts(browser):
+        assert page.status == 403
+    assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+def test_an_old_browser_is_believed_by_its_origin(world: World, browser: Browser) -> None:
+    subscribe(world)
+    browser.enter()
+    where = "/portal/limits/tokens"
+    fields = {**browser.get(where).form(where), "amount": "5", "of": "USD"}
+
+    def sent(**headers: str) -> int:
+        return browser._ask(
+            "POST", where, "&".join(f"{name}={value}" for name, value in fields.items()), headers
+        ).status
+
+    assert (sent(), sent(origin="https://evil.example"), sent(origin="null")) == (403, 403, 403)
+    assert sent(origin=f"https://{HOST}") == 303
+
+
+def test_reading_changes_nothing(world: World, browser: Browser, dynamodb: "DynamoDBClient") -> None:
+    subscribe(world)
+    browser.enter()
+    with metered(dynamodb) as asked:
+        for path in (
+            "/portal",
+            "/portal/payments",
+            "/portal/usage/tokens",
+            "/portal/limits/tokens",
+            f"/portal/subscriptions/{ORDER}/cancel",
+        ):
+            assert browser.get(path).status == 200
+    assert set(asked.operations) <= {"GetItem", "BatchGetItem", "Query"}
+
+
+def test_pages_speak_chinese(world: World) -> None:
+    subscribe(world)
+    use(world, 250_000)
+    browser = Browser(portal_deps(world, NOW), "zh-CN")
+    browser.enter()
+    page = browser.get("/portal")
+    assert 'lang="zh-Hans"' in page.html
+    assert "750,000 剩余" in page.text
+    assert "续订日期 2026年4月10日" in page.text
+
+
+def test_a_blocked_customer_is_told(world: World, browser: Browser) -> None:
+    use(world, 10)
+    block_customer(world.metering, CUSTOMER, "fraud check", NOW, by="operator")
+    browser.enter()
+    page = browser.get("/portal")
+    assert "Access is paused" in page.text
+    assert "fraud check" not in page.text

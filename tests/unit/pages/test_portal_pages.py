@@ -1,0 +1,343 @@
+"""Issue 16, point 2: what the portal shows of each state of a customer, and the rules of its cookie."""
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+
+import pytest
+
+from pancake_meter.catalog.brand import LANGUAGES
+from pancake_meter.domain.access.customer_token import CustomerToken, Scope
+from pancake_meter.domain.balance.balance import Balance, Policy, Term
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.period import Period
+from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.standing.follow import open_following
+from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
+from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.access.portal_session import PortalSession, read_session
+from pancake_meter.usecases.reports.customer_home import CustomerHome
+from pancake_meter.usecases.reports.show_customer import shown_orders
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_pages.cookies import cookies_of
+from pancake_pages.portal.charts import open_chart, past_chart
+from pancake_pages.portal.home import home_page
+from pancake_pages.portal.visit import Visit, session_cookie
+from pancake_pages.site import Site
+from tests.support.pure_subscription import CATALOG
+from tests.support.token_keys import TOKEN_KEYS
+from tests.support.webhook_world import utc
+
+NOW = utc("2026-03-20T12:00:00")
+START, END = utc("2026-03-10T00:00:00"), utc("2026-04-10T00:00:00")
+CUSTOMER = "acct_1001"
+ORDER = "ORD_1aB2cD3eF4gH5iJ6kL7mN8"
+BASE = "https://pay.example.com"
+SITE = Site(CATALOG.brand)
+OFFERS = Offers(CATALOG, "test", lambda: "a secret of purchase links that is long enough")
+
+
+def event(kind: LifecycleKind, day: int, plan: str = "pro", **more: Any) -> LifecycleEvent:
+    period = StatedPeriod(Bound(START), Bound(END), 1)
+    at = utc(f"2026-03-{day:02}T15:00:00")
+    fields: dict[str, Any] = {"billing_period": "monthly", "price": Decimal("29.00"), "currency": "USD", **more}
+    return LifecycleEvent(kind, ORDER, at, period, CATALOG.plans[plan], **fields)
+
+
+def customer(*events: LifecycleEvent, used: int = 0, **changed: Any) -> CustomerHome:
+    """A customer with these events and that much use of tokens."""
+    subscription = Subscription(CUSTOMER)
+    for each in events:
+        subscription = subscription.learn(OrderFacts.of(each))
+    balances = [
+        open_following(CUSTOMER, meter, subscription, Policy.of(CATALOG.default_plan, meter), NOW, NOW).balance
+        for meter in sorted(CATALOG.meters)
+    ]
+    if used:
+        balances = [record_usage(each, Decimal(used), NOW) if each.meter == "tokens" else each for each in balances]
+    orders = shown_orders(subscription, balances, NOW)
+    home = CustomerHome(CUSTOMER, balances, subscription, orders, [], "USD", {})
+    return replace(home, **changed)
+
+
+def with_tokens(home: CustomerHome, **changed: Any) -> CustomerHome:
+    balances = [replace(each, **changed) if each.meter == "tokens" else each for each in home.balances]
+    return replace(home, balances=balances)
+
+
+def shown(home: CustomerHome, *, may_buy: bool = True, language: str = "en", done: str | None = None) -> str:
+    """The page's HTML."""
+    scopes = frozenset[Scope]({"read", "buy"} if may_buy else {"read"})
+    session = PortalSession(CustomerToken(CUSTOMER, scopes, NOW + timedelta(hours=1), "t"), "mark-of-the-session")
+    view = SITE.view({"rawPath": "/portal", "headers": {"accept-language": language}})
+    page = home_page(Visit(view, session), home, CATALOG, OFFERS, BASE if may_buy else None, NOW, done)
+    return page.body or ""
+
+
+def read(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+PACK = Grant("lot:top_up", "top_up", Decimal(100_000), Decimal(60_000), 90, START, utc("2027-03-10T00:00:00"))
+GIFT = Grant("gift:x", "promotion", Decimal(5_000), Decimal(5_000), 30, START)
+
+
+def a_checkout(**changed: Any) -> Checkout:
+    fields: dict[str, Any] = {
+        "id": "chk_1",
+        "customer_id": CUSTOMER,
+        "kind": "top_up",
+        "meter": "tokens",
+        "plan": None,
+        "quantity": Decimal(100_000),
+        "amount": Money(Decimal("2.00"), "USD"),
+        "status": "open",
+        "created_at": NOW - timedelta(minutes=5),
+        "expires_at": NOW + timedelta(minutes=40),
+    }
+    return Checkout(**{**fields, **changed})
+
+
+ACTIVE = event("activated", 10)
+STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
+    "nothing bought": (customer(), ("10,000 left of 10,000", "You have no subscription", "Upgrade to Starter")),
+    "active": (
+        customer(ACTIVE, used=250_000),
+        ("750,000 left of 1,000,000", "$29.00 a month", "Renews on Apr 10, 2026"),
+    ),
+    "used up, and it stops": (customer(used=10_000), ("0 left of 10,000", "10,000 used · 100%", "Use stops")),
+    "overage": (
+        customer(ACTIVE, used=1_200_000, owed={"tokens": Money(Decimal("4.00"), "USD")}),
+        (
+            "0 left of 1,000,000",
+            "1,200,000 used · 120%",
+            "Beyond your plan 200,000 units, $4.00",
+            "Up to 500,000 more",
+            "Pay $4.00",
+        ),
+    ),
+    "overage below the least charge": (
+        customer(ACTIVE, used=1_001_000, owed={"tokens": Money(Decimal("0.02"), "USD")}),
+        ("1,000 units, $0.02", "Charged once it comes to $0.50 or more."),
+    ),
+    "overage without a limit": (
+        customer(event("activated", 10, "scale"), used=11_000_000),
+        ("Use goes on, charged afterwards", "Beyond your plan 1,000,000 units"),
+    ),
+    "packs and gifts": (
+        with_tokens(customer(ACTIVE), grants=(*customer(ACTIVE).balances[2].grants, PACK, GIFT)),
+        ("Bought in advance 60,000 left, until Mar 10, 2027", "A gift 5,000 left, with no end"),
+    ),
+    "blocked": (with_tokens(customer(ACTIVE), blocked="fraud check"), ("Access is paused", "Paused")),
+    "past due": (
+        customer(ACTIVE, event("past_due", 12)),
+        ("Payment overdue", "will be tried again", "Cancel subscription"),
+    ),
+    "canceling": (
+        customer(ACTIVE, event("canceling", 12)),
+        ("Pro ends on Apr 10, 2026", "Ends on Apr 10, 2026", "Keep my subscription"),
+    ),
+    "trial": (customer(event("activated", 10, is_trial=True)), ("Your trial ends on Apr 10, 2026", "Trial")),
+    "to change": (
+        customer(ACTIVE, replace(event("plan_change_scheduled", 12, "starter"), period=None)),
+        ("You change to Starter",),
+    ),
+    "refund debt": (with_tokens(customer(ACTIVE), refund_debt=Decimal(5)), ("Refunded units were used already",)),
+    "in flight": (
+        customer(ACTIVE, checkouts=[a_checkout()]),
+        ("Tokens: 100,000 in advance", "$2.00", "Not paid yet", "Pay now"),
+    ),
+    "paid": (
+        customer(ACTIVE, checkouts=[a_checkout(status="paid", payment_ids=("PAY_7",))]),
+        ("PAY_7", "Paid"),
+    ),
+    "given up": (customer(ACTIVE, checkouts=[a_checkout(expires_at=NOW)]), ("Expired",)),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_home_tells_of_each_state(state: str) -> None:
+    home, told = STATES[state]
+    text = read(shown(home))
+    for each in told:
+        assert each in text, text
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_only_reads_has_no_way_to_buy_or_to_end_anything(state: str, language: str) -> None:
+    html = shown(STATES[state][0], may_buy=False, language=language)
+    assert f'lang="{language}"' in html
+    assert "/buy/" not in html
+    assert "/portal/limits" not in html
+    assert "/portal/subscriptions" not in html
+    assert "{" not in read(html)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_can_be_read_without_seeing_it(state: str) -> None:
+    html = shown(STATES[state][0])
+    assert html.count("<h1") == 1
+    assert len(re.findall("<table", html)) == len(re.findall("<caption", html))
+    assert all("aria-label" in each for each in re.findall("<progress[^>]*>", html))
+    assert not re.findall(r'style="|<style|<script>|onclick', html)
+    fields = re.findall(r'<(?:input|select)(?![^>]*hidden)[^>]*id="([^"]*)"', html)
+    assert all(f'for="{each}"' in html for each in fields)
+
+
+def test_trouble_in_the_shop_takes_the_buttons_and_not_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise StoreUnavailable("gone")
+
+    reported: list[Exception] = []
+    monkeypatch.setitem(globals(), "OFFERS", replace(OFFERS, secret=gone, on_trouble=reported.append))
+    html = shown(STATES["active"][0])
+    assert "750,000 left of 1,000,000" in read(html)
+    assert "/buy/" not in html
+    assert reported
+
+
+def test_a_reason_for_operators_is_not_shown() -> None:
+    assert "fraud check" not in shown(STATES["blocked"][0])
+
+
+def test_a_customer_s_id_is_escaped() -> None:
+    home = replace(customer(), customer_id="<script>alert(1)</script>")
+    assert "<script>alert" not in shown(home)
+
+
+def test_an_address_says_no_more_than_what_was_done() -> None:
+    assert "Your limit is set" in shown(customer(), done="limit_set")
+    assert 'role="status"' not in shown(customer(), done="<b>You won</b>")
+
+
+def test_a_plan_s_own_checkout_is_left_out_once_it_is_paid() -> None:
+    plan = a_checkout(kind="subscription", meter=None, plan="pro", quantity=Decimal(0))
+    assert "Pro, change of plan" in read(shown(customer(checkouts=[plan])))
+    assert "Pro, change of plan" not in read(shown(customer(checkouts=[replace(plan, status="paid")])))
+
+
+# --- Charts --------------------------------------------------------------------------------------------------------
+
+
+def a_balance(period: Period, days: dict[str, int], used: int, left: int = 1_000) -> Balance:
+    grants = (Grant("plan", "plan", Decimal(used + left), Decimal(used + left), 50, period.start),)
+    home = customer(ACTIVE).balances[2]
+    kept = {day: Decimal(units) for day, units in days.items()}
+    term = Term(None, period.start)
+    return replace(home, term=term, period=period, days=kept, used=Decimal(used), grants=grants)
+
+
+def test_a_chart_has_each_day_up_to_today_and_piles_them_up_to_the_limit() -> None:
+    period = Period(utc("2026-12-28T09:00:00"), utc("2027-01-28T09:00:00"))
+    chart = open_chart(a_balance(period, {"1229": 5, "0102": 7}, 12), utc("2027-01-03T12:00:00"))
+    assert [bar.day.isoformat() for bar in chart.bars][::6] == ["2026-12-28", "2027-01-03"]
+    assert [(int(bar.before), int(bar.used)) for bar in chart.bars] == [
+        (0, 0),
+        (0, 5),
+        (5, 0),
+        (5, 0),
+        (5, 0),
+        (5, 7),
+        (12, 0),
+    ]
+    assert chart.adds_up
+    assert [chart.used, chart.limit] == [12, 1_012]
+
+
+def test_past_the_limit_it_stays_what_there_was() -> None:
+    period = Period(START, END)
+    chart = open_chart(a_balance(period, {"0315": 1_500}, 1_500, -500), NOW)
+    assert chart.limit == 1_000
+
+
+def test_a_month_of_a_long_period_has_no_limit() -> None:
+    year = Period(START, utc("2027-03-10T00:00:00"))
+    assert open_chart(a_balance(year, {"0315": 5}, 5), NOW).limit is None
+
+
+def test_an_earlier_chart_has_the_limit_of_its_time() -> None:
+    period = Period(START, END)
+    closed = ClosedPeriod(
+        period,
+        None,
+        END,
+        END,
+        2,
+        None,
+        LineKey(START, "pro"),
+        allowance=Decimal(100),
+        rolled=Decimal(20),
+        gone=Decimal(90),
+        left=Decimal(10),
+        passed=Decimal(0),
+        overage=Decimal(0),
+    )
+    chart = Chart(period, END, 2, days={"0315": Decimal(90)})
+    assert past_chart(chart, [closed]).limit == 120
+    assert past_chart(chart, []).limit is None
+
+
+# --- The session ---------------------------------------------------------------------------------------------------
+
+
+def a_view(site: Site, destination: str) -> Any:
+    return site.view({"headers": {"Sec-Fetch-Dest": destination}})
+
+
+@pytest.mark.parametrize(
+    ("site", "destination", "cookie"),
+    [
+        (Site(CATALOG.brand), "document", "__Host-portal=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"),
+        (Site(CATALOG.brand), "iframe", "__Host-portal=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"),
+        (
+            Site(CATALOG.brand, ["https://a.example"]),
+            "iframe",
+            "__Host-portal=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=None; Partitioned",
+        ),
+        (
+            Site(CATALOG.brand, [], is_local=True),
+            "document",
+            "portal=x; Path=/portal; Max-Age=60; HttpOnly; SameSite=Lax",
+        ),
+    ],
+)
+def test_a_cookie_crosses_sites_only_in_a_frame_that_is_allowed(site: Site, destination: str, cookie: str) -> None:
+    assert str(session_cookie(a_view(site, destination), "x", 60)) == cookie
+
+
+def test_each_session_has_a_mark_of_its_own() -> None:
+    def session(at: datetime) -> PortalSession:
+        text, _ = make_token(TOKEN_KEYS, CUSTOMER, frozenset({"read"}), timedelta(hours=1), at)
+        found = read_session(TOKEN_KEYS, text, NOW)
+        assert isinstance(found, PortalSession)
+        return found
+
+    one, other = session(NOW), session(NOW)
+    assert one.made(one.form_mark)
+    assert not one.made(other.form_mark)
+    assert not one.made("")
+    assert not one.made("é")
+    assert read_session(TOKEN_KEYS, "x" * 5_000, NOW) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"cookies": ["a=1", "portal=x=y"]},
+        {"headers": {"Cookie": "a=1; portal=x=y"}},
+        {"cookies": ["portal=x=y", "portal=z"]},
+    ],
+)
+def test_cookies_are_read_from_where_they_are(event: dict[str, Any]) -> None:
+    assert cookies_of(event)["portal"] == "x=y"
