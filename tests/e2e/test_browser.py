@@ -67,7 +67,9 @@ def test_promise_9_the_link_of_a_refusal_leads_to_a_payment_and_the_next_hold_su
 
     # And the same hold succeeds within a second
     deadline = time.monotonic() + 1
-    while (placed := stack.api.post(f"/v1/customers/{customer_id}/holds", json=WANTED)).status_code != HTTPStatus.CREATED:
+    while (
+        placed := stack.api.post(f"/v1/customers/{customer_id}/holds", json=WANTED)
+    ).status_code != HTTPStatus.CREATED:
         assert time.monotonic() < deadline, placed.text
         time.sleep(0.05)
 

@@ -15,7 +15,8 @@ from pancake_pages.site import Site
 from tests.support.api import LambdaContext
 
 SITE = Site(Brand(color="#0a7d55"))
-DEPS = CustomerPagesDeps(None, SITE, lambda: datetime(2026, 3, 10, tzinfo=UTC))  # type: ignore[arg-type] # no shop is asked
+NOBODY: Any = None  # no shop and no portal is asked
+DEPS = CustomerPagesDeps(NOBODY, SITE, lambda: datetime(2026, 3, 10, tzinfo=UTC), portal=NOBODY)
 
 
 def get(path: str, accepted: str | None = "gzip, deflate, br", query: dict[str, str] | None = None) -> dict[str, Any]:

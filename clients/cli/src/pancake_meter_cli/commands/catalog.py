@@ -105,9 +105,11 @@ def _products(catalog: Catalog) -> list[Json]:
         }
         for product in catalog.products
     ]
-    for product in catalog.one_time_products:
-        shown.append({"name": product.name, "plan": None, "product_ids": dict(product.product_ids)})
-    return shown
+    usage = (
+        {"name": product.name, "plan": None, "product_ids": dict(product.product_ids)}
+        for product in catalog.one_time_products
+    )
+    return [*shown, *usage]
 
 
 def _shown(answer: Json) -> RenderableType:
