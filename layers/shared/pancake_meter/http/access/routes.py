@@ -11,7 +11,6 @@ from typing import Final, Literal
 from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
 
-
 Door = Literal["bearer", "link", "portal", "console", "browser"]
 
 

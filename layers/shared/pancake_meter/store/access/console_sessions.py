@@ -14,9 +14,7 @@ def read_session(table: Table, session_id: str) -> ConsoleSession | None:
     item = table.get(_key(session_id))
     if item is None:
         return None
-    return ConsoleSession(
-        session_id, item["key_id"], item["mode"], from_ms(item["began_at"]), from_ms(item["seen_at"])
-    )
+    return ConsoleSession(session_id, item["key_id"], item["mode"], from_ms(item["began_at"]), from_ms(item["seen_at"]))
 
 
 def write_session(table: Table, session: ConsoleSession) -> None:
