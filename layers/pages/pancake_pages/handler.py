@@ -41,8 +41,8 @@ def page_handler(
     """Return ``handler(event, context, deps=production)``, which answers requests of people with pages.
 
     A domain error that no route takes is a page that says so; passing trouble asks to try again; any other error is a bug,
-    which is a page too, and rings the alarm on errors by its log. ``answer_more`` sets how errors that are one function's own
-    are answered.
+    which is a page too, and rings the alarm on errors by its log. ``answer_more`` sets how errors of one
+    function alone are answered.
     """
     site = production.site
 

@@ -15,7 +15,6 @@ from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Pr
 from pancake_meter.http.reports.live import DayBody
 from pancake_pages.language import Language
 
-
 NOTHING: Final = "\N{EN DASH}"
 
 

@@ -20,8 +20,8 @@ class Route:
 
     ``door`` says what opens it. Through ``bearer``, a key with any of the ``roles`` does, and so does a customer token with
     the ``scope`` for its own customer: the authorizer decides. The other doors are open to all who come, and their functions
-    read what is shown there: a sealed ``link``, a session of the ``portal`` or the ``console``. ``throttle`` is the parameter of the template that limits its requests a second, where it has
-    a limit of its own.
+    read what is shown there: a sealed ``link``, a session of the ``portal`` or the ``console``. ``throttle`` is the
+    template's parameter that limits its requests a second, where it has a limit of its own.
     """
 
     method: str
