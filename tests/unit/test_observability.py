@@ -58,7 +58,7 @@ OF_THE_LAYER = {
     "CUSTOMER_UNPROVISIONED": {"quota_check", "usage_recording", "usage_batch", "usage_healing"},
     "HOLD_REFUSED": {"quota_check"},
     "LINK_SECRET_UNAVAILABLE": {"quota_check", "renewal_reset", "stream_reader"},
-    "ORDER_LOOKUP_FAILED": {"overage_checkout"},
+    "ORDER_LOOKUP_FAILED": {"customer_pages", "overage_checkout"},
 }
 """Metrics that code of the layer writes for some functions only."""
 

@@ -110,6 +110,8 @@ def test_each_route_reads_the_query_that_the_document_describes(monkeypatch: pyt
             function = functions[0] if isinstance(functions, list) else functions
             read[key] = resolver.query_model(function)
     assert len(read) > 30
+    of_the_api = {route.key for route in ROUTES if route.is_of_the_api}
+    read = {key: query for key, query in read.items() if key in of_the_api}
     assert {key: DESCRIBED[key].query for key in read} == read
 
 

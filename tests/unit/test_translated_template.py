@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pancake_meter.http.access.routes import ROUTES
 from tests.support.translated import resources_of, translated
 from tools.build import RUNTIMES
 from tools.cfn_template import TEMPLATE_PATH
@@ -178,9 +179,11 @@ def test_strangers_are_held_back_where_the_operator_says_so() -> None:
     functions = of_type("AWS::Lambda::Function", **EVERYTHING_ON)
     assert functions["QuotaCheckFunction"]["ReservedConcurrentExecutions"] == {"Ref": "GateReservedConcurrency"}
     assert functions["WebhookIntakeFunction"]["ReservedConcurrentExecutions"] == {"Ref": "WebhookReservedConcurrency"}
-    (throttle,) = resources()["HttpApiApiGatewayDefaultStage"]["Properties"]["RouteSettings"].items()
+    throttles = resources()["HttpApiApiGatewayDefaultStage"]["Properties"]["RouteSettings"]
     limit = {"Ref": "BuyThrottlingRateLimit"}
-    assert throttle == ("GET /buy/{token}", {"ThrottlingBurstLimit": limit, "ThrottlingRateLimit": limit})
+    limited = [route.key for route in ROUTES if route.throttle == "BuyThrottlingRateLimit"]
+    assert throttles == {key: {"ThrottlingBurstLimit": limit, "ThrottlingRateLimit": limit} for key in limited}
+    assert {"GET /buy/{token}", "POST /buy/{token}"} <= set(limited)
 
 
 @pytest.mark.parametrize(("given", "made"), [({}, 2), ({"BulkConcurrency": "9"}, {"Ref": "BulkConcurrency"})])
