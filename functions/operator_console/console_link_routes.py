@@ -45,7 +45,7 @@ def post_portal_link(customer_id: str) -> Response[str]:
     deps.access.erasures.check_not_erased(customer_id)
     scopes = scopes_of(desk.operator.key.roles) & {"read", "buy"}
     token, _ = make_token(deps.access.tokens, customer_id, frozenset(scopes), LIFE_MAX, desk.now)
-    return _link(form, customer_id, "portal", f"{_base()}/portal?token={token}")
+    return _link(form, customer_id, "portal", f"{_base()}/portal/enter/{token}")
 
 
 def _base() -> str:

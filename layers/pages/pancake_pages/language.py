@@ -12,6 +12,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 
 from pancake_meter.catalog.brand import LANGUAGES
 from pancake_meter.domain.selling.money import Money
+from pancake_pages.cookies import cookies_of
 from pancake_pages.wording import Wording, wording_of
 
 COOKIE: Final = "lang"
@@ -72,8 +73,7 @@ def choose_language(event: Mapping[str, Any], preferred: str) -> Language:
     """Return the language of a request: the one asked for, the one chosen before, the browser's, or the seller's own."""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     wanted = (event.get("queryStringParameters") or {}).get(PARAMETER)
-    kept = next((each.partition("=")[2] for each in event.get("cookies") or () if each.startswith(f"{COOKIE}=")), None)
-    for tag in (wanted, kept):
+    for tag in (wanted, cookies_of(event).get(COOKIE)):
         if tag in LANGUAGES:
             return Language(tag)
     accepted = _accepted(str(headers.get("accept-language", "")))

@@ -24,6 +24,7 @@ from pancake_meter.http.access.routes import ROUTE_OF_KEY
 from pancake_meter.http.resolver import Router
 from pancake_meter.usecases.access.console_session import Operator, resume
 from pancake_pages.console.shown import Shown
+from pancake_pages.cookies import cookies_of
 from pancake_pages.deps.operator_console import OperatorConsoleDeps
 from pancake_pages.forms import read_form
 from pancake_pages.site import View
@@ -214,8 +215,7 @@ class ConsoleRouter(Router[OperatorConsoleDeps]):
     @property
     def secret(self) -> str:
         """The secret of the session that the browser has, or nothing."""
-        cookies = self.current_event.raw_event.get("cookies") or ()
-        return next((each.partition("=")[2] for each in cookies if each.startswith(f"{COOKIE}=")), "")
+        return cookies_of(self.current_event.raw_event).get(COOKIE, "")
 
 
 def session_cookie(view: View, secret: str | None) -> Cookie:
