@@ -34,9 +34,12 @@ class _Forms(HTMLParser):
             self.forms[-1].fields[given["name"]] = given.get("value", "")
         elif tag == "select" and self.forms:
             self._select = given["name"]
-        elif tag == "option" and self._select is not None:
-            if "selected" in given or self._select not in self.forms[-1].fields:
-                self.forms[-1].fields[self._select] = given.get("value", "")
+        elif (
+            tag == "option"
+            and self._select is not None
+            and ("selected" in given or self._select not in self.forms[-1].fields)
+        ):
+            self.forms[-1].fields[self._select] = given.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "select":

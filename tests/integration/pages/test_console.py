@@ -221,6 +221,7 @@ def test_a_grant_happens_once_however_often_the_button_is_pressed_and_the_ledger
 
 def test_access_is_cut_off_and_opened_with_the_key_s_name(seller: Seller) -> None:
     seller.subscribe()
+    seller.world.use(10)
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/block"), meter="", reason="card reported as stolen")
     assert "card reported as stolen" in page.text
