@@ -43,10 +43,7 @@ def get_customers() -> Response[str]:
         limit=query.limit,
         after=pages.place(query.cursor, query.read_place),
     )
-    plans = {key: plan.name for key, plan in desk.deps.metering.catalog.plans.items()}
-    return desk.page(
-        "console/customers.html", "customers", page=customer_list(lines, place, pages), query=query, plans=plans
-    )
+    return desk.page("console/customers.html", "customers", page=customer_list(lines, place, pages), query=query)
 
 
 @router.get("/console/customers/<customer_id>")
@@ -69,8 +66,6 @@ def get_customer(customer_id: str) -> Response[str]:
         payments=[payment_body(each) for each in history.payments],
         deliveries=delivery_page(Page(list(history.deliveries), None), Pages(()))["deliveries"],
         meter=meter,
-        meters={key: each.name for key, each in metering.catalog.meters.items()},
-        plans={key: plan.name for key, plan in metering.catalog.plans.items()},
         is_erased=is_pseudonym(customer_id),
         **(_of_meter(desk, customer_id, meter) if meter is not None else {"usage": None, "ledger": None}),
     )

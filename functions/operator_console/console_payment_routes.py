@@ -37,5 +37,4 @@ def get_payment(payment_id: str) -> Response[str]:
     payment = read_payment(desk.deps.table, payment_id)
     if payment is None:
         raise PaymentNotFound("no payment has that id")
-    meters = {key: each.name for key, each in desk.deps.metering.catalog.meters.items()}
-    return desk.page("console/payment.html", "payments", payment=payment_body(payment), meters=meters)
+    return desk.page("console/payment.html", "payments", payment=payment_body(payment))

@@ -87,7 +87,7 @@ class Desk:
     def page(self, template: str, section: str, status: HTTPStatus = HTTPStatus.OK, **facts: Any) -> Response[str]:
         """Return a page of the console; ``section`` is its place in the navigation."""
         shown = Shown(self.view.language)
-        words = self.view.language.words
+        words, catalog = self.view.language.words, self.deps.metering.catalog
         done = f"console.done.{self.parameters.get('done', '')}"
         return self.view.page(
             template,
@@ -95,6 +95,8 @@ class Desk:
             section=section,
             operator=self.operator,
             may=self.may,
+            meters={key: meter.name for key, meter in catalog.meters.items()},
+            plans={key: plan.name for key, plan in catalog.plans.items()},
             shown=shown,
             said=shown.said,
             when=shown.when,

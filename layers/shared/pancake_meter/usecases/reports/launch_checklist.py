@@ -37,7 +37,6 @@ State = Literal["ok", "fault", "warning", "open", "not_checked"]
 """``open``: a step of the launch that has not been taken yet. ``not_checked``: the stack cannot say; it may be wrong."""
 
 _LATEST: Final = 50
-_COUNTED_MAX: Final = 100
 _DAYS: Final = 31
 _PLAN_CHANGES: Final = frozenset({"subscription.plan_changed"})
 
@@ -154,10 +153,10 @@ def _overage(table: Table, now: datetime) -> Finding:
 
 def _undecided(table: Table) -> Finding:
     waiting = {
-        "deliveries": sum(count_deliveries(table, each, limit=_COUNTED_MAX) for each in ("parked", "failed")),
-        "usage": count_parked(table, limit=_COUNTED_MAX),
+        "deliveries": any(count_deliveries(table, each, limit=1) for each in ("parked", "failed")),
+        "parked-usage": count_parked(table, limit=1) > 0,
     }
-    found = [f"{count}" for count in waiting.values() if count]
+    found = [name for name, is_there in waiting.items() if is_there]
     return Finding("undecided", "fault", about=found) if found else Finding("undecided", "ok")
 
 
