@@ -3,8 +3,10 @@
 import json
 from typing import Final, get_args
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
+from pancake_meter import metrics
 from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.resolver import takes_body, tolerates_query
@@ -20,6 +22,7 @@ from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery, kept_delivery
 from pancake_pages.console.desk import ConsoleRouter, Form, address
 
+logger = Logger()
 router = ConsoleRouter()
 
 _PAGE: Final = 25
@@ -79,7 +82,9 @@ def post_dismiss(delivery_id: str) -> Response[str]:
     form = router.form("POST /v1/deliveries/{delivery_id}/dismiss")
     desk = form.desk
     reason = form.read(DismissRequest, "reason").reason
-    dismiss_delivery(desk.deps.metering, delivery_id, reason, desk.now, by=desk.operator.name)
+    kept = dismiss_delivery(desk.deps.metering, delivery_id, reason, desk.now, by=desk.operator.name)
+    metrics.add(metrics.DELIVERY_DISMISSED)
+    logger.info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
     return desk.done(address("deliveries", delivery_id), "dismissed")
 
 

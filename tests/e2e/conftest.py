@@ -5,6 +5,7 @@ PANCAKE_METER_STACK holds the JSON of a running stack's ``ready`` line.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from tests.support.dynoxide import free_port
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "https://app.example.com/billing"
 """Where customers are sent after paying: an address that the catalog allows."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 STOP_SECONDS_MAX = 180.0
 """Long for a slow disk: what the workers unpacked is removed."""
@@ -147,6 +150,15 @@ def _clock_put_right(request: pytest.FixtureRequest) -> Iterator[None]:
     started = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
     if isinstance(started, Stack):
         started.simulate("clock", {"now": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.fail("Chromium is needed: on Debian, apt-get install chromium; or set CHROMIUM=/path/to/it")
+    return found
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.client import BaseClient
 
 import operator_console
 from pancake_meter.deps.access import AccessDeps
@@ -50,7 +51,9 @@ class Seller:
         self.world = World(table, NOW, erasures=erasures)
         waffo = FakeWaffo().client(lambda: self.now)
         selling = Selling(self.world.metering, waffo, "test", None, STORE_ID)
-        endpoints = Endpoints(table, SigningKeys(lambda: json.dumps({"current": "1", "1": "k" * 64})), Addresses())
+        endpoints = Endpoints(
+            table, SigningKeys(lambda: json.dumps({"current": "1", "1": "k" * 64})), Addresses(is_local=True)
+        )
 
         def clock() -> datetime:
             return self.now
@@ -84,6 +87,23 @@ class Seller:
 
     def ledger(self) -> list[tuple[str, str | None]]:
         return [(each.cause, each.by) for each in read_ledger(self.table, CUSTOMER, "tokens", limit=20)]
+
+
+class Counted(list[str]):
+    """Requests to DynamoDB, by operation."""
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    asked = Counted()
+    send = vars(BaseClient)["_make_api_call"]
+
+    def noted(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:
+        asked.append(operation)
+        return send(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    return asked
 
 
 @pytest.fixture
@@ -328,3 +348,54 @@ def test_every_page_is_shown_in_both_languages(seller: Seller) -> None:
             assert page.status == 200, (path, language, page.text)
     assert browser.get("/console/customers/nobody").status == 422
     assert browser.get("/console/nothing").status == 404
+
+
+def test_an_endpoint_of_alerts_is_made_once_with_its_secret_tested_and_disabled(seller: Seller) -> None:
+    browser = seller.signed_in()
+    form = browser.get("/console/alerts").form("/alert-endpoints")
+    first, again = (browser.send(form, url="http://127.0.0.1:9/alerts") for _ in range(2))
+    secret = next(each for each in first.body.split('"') if each.startswith("whsec_"))
+    assert (first.status, secret in again.body) == (201, True)
+    listed = browser.get("/console/alerts")
+    assert (secret in listed.body, listed.body.count("http://127.0.0.1:9/alerts")) == (False, 1)
+    rung = browser.send(listed.form("/test"))
+    assert rung.path.startswith("/console/alerts/alrt_")
+    assert "A test is on its way." in rung.text
+    assert "The endpoint is disabled." in browser.send(listed.form("/enabled")).text
+    assert "The endpoint is gone." in browser.send(browser.get("/console/alerts").form("/delete")).text
+
+
+def test_overage_is_forgiven_and_payments_and_parked_usage_are_decided_about(seller: Seller) -> None:
+    seller.world.take(lifecycle("activated", "ORD_1", "2026-03-02", "2026-03-01", "2026-04-01", plan="scale"))
+    seller.world.use(10_000_500)
+    browser = seller.signed_in()
+    page = browser.get(HOME)
+    assert "Owes 500 of Tokens" in page.text
+    page = browser.send(page.form("/tokens/forgive"))
+    assert "The overage was forgiven." in page.text
+    assert seller.ledger()[0] == ("forgiven", "ada at the desk")
+
+
+def test_what_waffo_does_not_do_is_a_page_and_no_error(seller: Seller) -> None:
+    seller.subscribe()
+    browser = seller.signed_in()
+    page = browser.send(browser.get(HOME).form("/cancel"))
+    assert page.status in (200, 422, 502)
+    assert HOME in page.body or page.path.startswith(HOME)
+
+
+def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, counted: Counted) -> None:
+    seller.subscribe()
+    seller.world.use(10)
+    browser = seller.signed_in()
+    counted.clear()
+    assert browser.get("/console/customers").status == 200
+    # The session, its key, and the page of the list.
+    assert len(counted) <= 4, counted
+    counted.clear()
+    assert browser.get(HOME).status == 200
+    assert len(counted) <= 30, counted
+    counted.clear()
+    assert browser.get("/console").status == 200
+    # Mostly shards of the reports: four for each meter and day of the live figures, and for each month of revenue.
+    assert len(counted) <= 100, counted
