@@ -113,7 +113,8 @@ def test_issue_13_point_4_only_who_applies_webhooks_reads_their_bodies(function:
     reads = [Touch("GetItem", TABLE, "DELIVERY#0"), Touch("Query", "listing", "DELIVERIES#applied")]
     can_read = any(is_allowed(function, touch) for touch in reads)
     assert can_read == (
-        function in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data"}
+        function
+        in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data", "operator_console"}
     )
 
 

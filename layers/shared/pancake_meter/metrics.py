@@ -61,7 +61,7 @@ ALERT_NOT_SENT: Final = Metric("AlertNotSent", ("alert_sender",))
 CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout", "customer_pages"))
 PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("customer_pages",))
 PURCHASE_LINK_FAILED: Final = Metric("PurchaseLinkFailed", ("customer_pages",))
-ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("overage_checkout", "customer_pages"))
+ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("customer_pages", "operator_console", "overage_checkout"))
 
 # Webhooks
 DELIVERY_APPLIED: Final = Metric("DeliveryApplied", ("webhook_intake",))
