@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pancake_meter.http.webhooks import trying
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.http.webhooks import trying
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.grants import give_units
