@@ -7,7 +7,6 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
 from pancake_meter.deps.metering import MeteringDeps
-from pancake_meter.domain.errors import DeliveryOfAnotherCustomer
 from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.request import answer, body
@@ -19,9 +18,10 @@ from pancake_meter.http.webhooks.deliveries import (
     delivery_page,
     replay_body,
 )
+from pancake_meter.http.webhooks.trying import try_again
 from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order, latest_deliveries
 from pancake_meter.usecases.webhooks.decision import Told
-from pancake_meter.usecases.webhooks.judge import Outcome, dismiss_delivery, kept_delivery, replay_delivery
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery, kept_delivery
 
 logger = Logger()
 router = Router[MeteringDeps]()
@@ -53,8 +53,8 @@ def get_delivery(delivery_id: str) -> Response[str]:
 def post_replay(delivery_id: str) -> Response[str]:
     """Apply a delivery again, by the code that took it. Effects that it has had are not repeated."""
     deps = router.deps
-    outcome = replay_delivery(deps.metering, delivery_id, deps.clock(), told=Told(by=router.key_name))
-    return _tried("delivery replayed", deps, outcome)
+    outcome, kept = try_again(deps.metering, delivery_id, deps.clock(), Told(by=router.key_name))
+    return answer(HTTPStatus.OK, replay_body(outcome, kept))
 
 
 @router.post("/v1/deliveries/<delivery_id>/assign")
@@ -62,13 +62,9 @@ def post_replay(delivery_id: str) -> Response[str]:
 def post_assign(delivery_id: str) -> Response[str]:
     """Assign the event to a customer, and apply it."""
     deps = router.deps
-    owner = AssignRequest.model_validate(body(router)).customer_id
-    outcome = replay_delivery(
-        deps.metering, delivery_id, deps.clock(), told=Told(customer_id=owner, by=router.key_name)
-    )
-    if outcome.verdict == "duplicate" and outcome.customer_id != owner:
-        raise DeliveryOfAnotherCustomer("the delivery is already done, and its customer is not this one")
-    return _tried("delivery assigned", deps, outcome)
+    told = Told(customer_id=AssignRequest.model_validate(body(router)).customer_id, by=router.key_name)
+    outcome, kept = try_again(deps.metering, delivery_id, deps.clock(), told)
+    return answer(HTTPStatus.OK, replay_body(outcome, kept))
 
 
 @router.post("/v1/deliveries/<delivery_id>/dismiss")
@@ -81,13 +77,3 @@ def post_dismiss(delivery_id: str) -> Response[str]:
     metrics.add(metrics.DELIVERY_DISMISSED)
     logger.info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
     return answer(HTTPStatus.OK, delivery_body(kept))
-
-
-def _tried(message: str, deps: MeteringDeps, outcome: Outcome) -> Response[str]:
-    kept = kept_delivery(deps.metering, outcome.digest)
-    metrics.add(metrics.DELIVERY_REPLAYED)
-    metrics.add(metrics.DELIVERY_UNPARKED, outcome.unparked)
-    # A flag is money that a person has to look at: paid twice, or another amount.
-    metrics.add(metrics.PAYMENT_FLAGGED, len(outcome.flags))
-    logger.info(message, delivery=kept.digest, verdict=outcome.verdict, reason=outcome.reason, flags=outcome.flags)
-    return answer(HTTPStatus.OK, replay_body(outcome, kept))

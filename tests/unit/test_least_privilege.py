@@ -12,7 +12,9 @@ MONEY = ("CHECKOUT#chk_1", "ORDER#ORD_1", "PAYMENT#PAY_1", "REPORT#REVENUE#2026-
 @pytest.mark.parametrize("action", ["GetItem", "PutItem", "UpdateItem", "DeleteItem"])
 def test_only_who_guards_api_keys_touches_them_and_only_an_erasure_deletes_anything(function: str, action: str) -> None:
     allowed = {("api_key_authorizer", "GetItem"), ("api_key_authorizer", "UpdateItem")}
-    allowed |= {("access", verb) for verb in ("GetItem", "PutItem", "UpdateItem")}
+    allowed |= {
+        (keeper, verb) for keeper in ("access", "operator_console") for verb in ("GetItem", "PutItem", "UpdateItem")
+    }
     assert is_allowed("access", Touch("ConditionCheckItem", TABLE, "APIKEY#0"))
     assert not is_allowed("api_key_authorizer", Touch("ConditionCheckItem", TABLE, "APIKEY#0"))
     if function != "customer_data":
@@ -111,7 +113,8 @@ def test_issue_13_point_4_only_who_applies_webhooks_reads_their_bodies(function:
     reads = [Touch("GetItem", TABLE, "DELIVERY#0"), Touch("Query", "listing", "DELIVERIES#applied")]
     can_read = any(is_allowed(function, touch) for touch in reads)
     assert can_read == (
-        function in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data"}
+        function
+        in {"webhook_intake", "webhook_deliveries", "payments", "reconciliation", "customer_data", "operator_console"}
     )
 
 

@@ -56,9 +56,13 @@ DECLARED = {name: each for name, each in vars(metrics).items() if isinstance(eac
 OF_THE_LAYER = {
     "CHECK_REFUSED": {"quota_check"},
     "CUSTOMER_UNPROVISIONED": {"quota_check", "usage_recording", "usage_batch", "usage_healing"},
+    # A delivery is tried again for the API and for the console alike.
+    "DELIVERY_REPLAYED": {"webhook_deliveries", "operator_console"},
+    "DELIVERY_UNPARKED": {"webhook_deliveries", "operator_console"},
     "HOLD_REFUSED": {"quota_check"},
     "LINK_SECRET_UNAVAILABLE": {"quota_check", "renewal_reset", "stream_reader"},
-    "ORDER_LOOKUP_FAILED": {"customer_pages", "overage_checkout"},
+    "ORDER_LOOKUP_FAILED": {"customer_pages", "operator_console", "overage_checkout"},
+    "PAYMENT_FLAGGED": {"webhook_deliveries", "operator_console"},
 }
 """Metrics that code of the layer writes for some functions only."""
 

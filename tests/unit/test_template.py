@@ -88,12 +88,17 @@ def test_a_policy_names_single_verbs_and_single_resources(function: str) -> None
         assert "*" not in str(statement["Resource"])
 
 
-# The authorizer notes the day of a key's use.
+# The authorizer and the console's sign-in note the day of a key's use.
 KEEPERS = {
+    "OperatorConsoleFunction": ("ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"),
     "ApiKeyAuthorizerFunction": ("GetItem", "UpdateItem"),
     "AccessFunction": ("ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"),
 }
-KEPT = {"ApiKeyAuthorizerFunction": ["APIKEY#*"], "AccessFunction": ["APIKEY#*", "IDEMPOTENCY#*"]}
+KEPT = {
+    "ApiKeyAuthorizerFunction": ["APIKEY#*"],
+    "AccessFunction": ["APIKEY#*", "IDEMPOTENCY#*"],
+    "OperatorConsoleFunction": ["APIKEY#*", "IDEMPOTENCY#*"],
+}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -113,6 +118,9 @@ def test_only_who_guards_api_keys_touches_them(function: str) -> None:
         keys = condition["dynamodb:LeadingKeys"]
         if function == "AccessFunction" and keys == ["ERASED#*"]:
             assert statement["Action"] == ["dynamodb:GetItem"]
+        elif function == "OperatorConsoleFunction" and "APIKEY#*" not in keys:
+            # It does for people what many functions do for programs.
+            assert not [key for key in keys if key.startswith(("APIKEY", "*"))]
         elif function in KEEPERS:
             assert (operator, keys) == ("ForAllValues:StringLike", KEPT[function])
             assert statement["Action"] == [f"dynamodb:{verb}" for verb in KEEPERS[function]]
@@ -156,6 +164,20 @@ KEYS = {
     ("customers", "table"): {"CHECKOUT#*", "CUSTOMER#*", "ERASED#*"},
     ("customers", "listing"): {"CUSTOMERS", "CUSTOMERS#*"},
     ("alerts", "table"): {"ALERT#*", "ALERTS", "ALERT_ENDPOINTS", "CUSTOMER#*", "IDEMPOTENCY#*"},
+    ("operator_console", "table"): APPLYING
+    | {"ALERT#*", "ALERTS", "ALERT_ENDPOINTS", "APIKEY#*", "IDEMPOTENCY#*", "PARKED#*", "SESSION#*", "USAGE#*"},
+    ("operator_console", "listing"): {
+        "ALERTS",
+        "ALERTS#*",
+        "APIKEYS",
+        "CHECKOUTS#*",
+        "CUSTOMERS",
+        "CUSTOMERS#*",
+        "DELIVERIES#*",
+        "PARKED_USAGE",
+        "PARKED_USAGE_DISMISSED",
+        "PAYMENTS#*",
+    },
     ("alert_sender", "table"): {"ALERT#*", "ALERTS", "ALERT_ENDPOINTS", "CUSTOMER#*"},
     ("alerts", "listing"): {"ALERTS", "ALERTS#*"},
     ("stream_reader", "table"): {
@@ -217,7 +239,13 @@ def test_a_function_logs_json_to_a_group_that_forgets(function: str) -> None:
 
 
 def test_the_private_key_is_only_referred_to() -> None:
-    holders = {"OverageCheckoutFunction", "ReconciliationFunction", "WaffoActionsFunction", "CustomerPagesFunction"}
+    holders = {
+        "CustomerPagesFunction",
+        "OperatorConsoleFunction",
+        "OverageCheckoutFunction",
+        "ReconciliationFunction",
+        "WaffoActionsFunction",
+    }
     for name, properties in FUNCTIONS.items():
         given = properties["Environment"]["Variables"].get("WAFFO_PRIVATE_KEY_SECRET_ID")
         assert given == ({"Ref": "WaffoPrivateKeySecretArn"} if name in holders else None)
@@ -228,7 +256,7 @@ def test_the_private_key_is_only_referred_to() -> None:
 
 
 def test_the_secret_of_customer_tokens_is_only_referred_to() -> None:
-    holders = {"ApiKeyAuthorizerFunction", "AccessFunction", "CustomerPagesFunction"}
+    holders = {"ApiKeyAuthorizerFunction", "AccessFunction", "CustomerPagesFunction", "OperatorConsoleFunction"}
     for name, properties in FUNCTIONS.items():
         given = properties["Environment"]["Variables"].get("CUSTOMER_TOKEN_SECRET_ID")
         assert given == ({"Fn::GetAtt": ["CustomerTokenSecret", "Id"]} if name in holders else None)

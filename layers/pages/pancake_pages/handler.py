@@ -1,6 +1,6 @@
 """A function that answers people: its routes, and pages in place of the problems that programs get."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
@@ -33,11 +33,16 @@ class PageDeps(Protocol):
 D = TypeVar("D", bound=PageDeps)
 
 
-def page_handler(production: D, *routers: Router[D]) -> Handler:
+def page_handler(
+    production: D,
+    *routers: Router[D],
+    answer_more: Callable[[APIGatewayHttpResolver, Site], None] | None = None,
+) -> Handler:
     """Return ``handler(event, context, deps=production)``, which answers requests of people with pages.
 
     A domain error that no route takes is a page that says so; passing trouble asks to try again; any other error is a bug,
-    which is a page too, and rings the alarm on errors by its log.
+    which is a page too, and rings the alarm on errors by its log. ``answer_more`` sets how errors of one
+    function alone are answered.
     """
     site = production.site
 
@@ -47,6 +52,8 @@ def page_handler(production: D, *routers: Router[D]) -> Handler:
 
     def answer_errors(app: APIGatewayHttpResolver) -> None:
         _answer_errors(app, site)
+        if answer_more is not None:
+            answer_more(app, site)
 
     return http_handler(production, *routers, on_trouble=answer_trouble, answer_errors=answer_errors)
 

@@ -61,7 +61,7 @@ ALERT_NOT_SENT: Final = Metric("AlertNotSent", ("alert_sender",))
 CHECKOUT_OPENED: Final = Metric("CheckoutOpened", ("overage_checkout", "customer_pages"))
 PURCHASE_LINK_FOLLOWED: Final = Metric("PurchaseLinkFollowed", ("customer_pages",))
 PURCHASE_LINK_FAILED: Final = Metric("PurchaseLinkFailed", ("customer_pages",))
-ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("overage_checkout", "customer_pages"))
+ORDER_LOOKUP_FAILED: Final = Metric("OrderLookupFailed", ("customer_pages", "operator_console", "overage_checkout"))
 
 # Webhooks
 DELIVERY_APPLIED: Final = Metric("DeliveryApplied", ("webhook_intake",))
@@ -69,14 +69,16 @@ DELIVERY_IGNORED: Final = Metric("DeliveryIgnored", ("webhook_intake",))
 DELIVERY_DUPLICATE: Final = Metric("DeliveryDuplicate", ("webhook_intake",))
 DELIVERY_PARKED: Final = Metric("DeliveryParked", ("webhook_intake", "reconciliation"))
 DELIVERY_FAILED: Final = Metric("DeliveryFailed", ("webhook_intake",))
-DELIVERY_DISMISSED: Final = Metric("DeliveryDismissed", ("webhook_intake", "webhook_deliveries"))
+DELIVERY_DISMISSED: Final = Metric("DeliveryDismissed", ("webhook_intake", "webhook_deliveries", "operator_console"))
 DELIVERY_REJECTED: Final = Metric("DeliveryRejected", ("webhook_intake",))
 DELIVERY_UNVERIFIABLE: Final = Metric("DeliveryUnverifiable", ("webhook_intake",))
 DELIVERY_FOREIGN: Final = Metric("DeliveryForeign", ("webhook_intake",))
 DELIVERY_UNAVAILABLE: Final = Metric("DeliveryUnavailable", ("webhook_intake",))
-DELIVERY_REPLAYED: Final = Metric("DeliveryReplayed", ("webhook_deliveries",))
-DELIVERY_UNPARKED: Final = Metric("DeliveryUnparked", ("webhook_intake", "webhook_deliveries"))
-PAYMENT_FLAGGED: Final = Metric("PaymentFlagged", ("webhook_intake", "webhook_deliveries", "reconciliation"))
+DELIVERY_REPLAYED: Final = Metric("DeliveryReplayed", ("webhook_deliveries", "operator_console"))
+DELIVERY_UNPARKED: Final = Metric("DeliveryUnparked", ("webhook_intake", "webhook_deliveries", "operator_console"))
+PAYMENT_FLAGGED: Final = Metric(
+    "PaymentFlagged", ("webhook_intake", "webhook_deliveries", "operator_console", "reconciliation")
+)
 
 DELIVERY_OF_VERDICT: Final[Mapping[str, Metric]] = {
     "applied": DELIVERY_APPLIED,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import delivery_routes
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.http.webhooks import trying
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.grants import give_units
@@ -85,7 +85,7 @@ def test_a_replay_that_applies_a_flagged_payment_rings(
 ) -> None:
     kept = world.take(stranger())
     applied = replace(kept, verdict="applied", reason=reason)
-    monkeypatch.setattr(delivery_routes, "replay_delivery", lambda *_, **__: applied)
+    monkeypatch.setattr(trying, "replay_delivery", lambda *_, **__: applied)
     assert replay(world, kept.digest).status == 200
     (blob,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert blob["PaymentFlagged"] == [flagged]

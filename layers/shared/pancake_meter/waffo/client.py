@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 
@@ -79,6 +79,7 @@ ATTEMPT_SECONDS_MIN = 1.5
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_PAGE_SIZE = 100
 MAX_OFFSET = 1_000_000
+_PRODUCT_PAGES_MAX = 10
 
 T = TypeVar("T")
 
@@ -306,6 +307,23 @@ class WaffoClient:
         """The payments of every order made with this ``orderMerchantExternalId``: there may be several."""
         data = self._query(queries.PAYMENTS_BY_EXTERNAL_ID, {"ref": external_id})
         return self._page(data, "payments", read_payment).items
+
+    def products(self, store_id: str) -> tuple[Sequence[dict[str, Any]], Sequence[dict[str, Any]]]:
+        """A store's products as GraphQL has them: subscriptions, then one-time ones. At most 1,000 of each."""
+        subscriptions = self._listed("subscriptionProducts", queries.SUBSCRIPTION_PRODUCTS, store_id)
+        return subscriptions, self._listed("onetimeProducts", queries.ONETIME_PRODUCTS, store_id)
+
+    def _listed(self, name: str, query: str, store_id: str) -> Sequence[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for page in range(_PRODUCT_PAGES_MAX):
+            data = self._query(query, {"storeId": store_id, **_window(MAX_PAGE_SIZE, page * MAX_PAGE_SIZE)})
+            entries = data.values.get(name)
+            if not isinstance(entries, list) or not all(is_object(entry) for entry in entries):
+                raise WaffoUnreadable(GRAPHQL, f"{name} is not a list of objects")
+            found += [dict(entry) for entry in entries]
+            if len(entries) < MAX_PAGE_SIZE:
+                break
+        return found
 
     def _awaited(self, pending: "Future[T]") -> T:
         left = self._deadline().within(self._retry.total_seconds_max).seconds_left()

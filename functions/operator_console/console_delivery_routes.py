@@ -1,0 +1,103 @@
+"""Webhook deliveries: what Waffo said, what became of it, and deciding about what could not be applied."""
+
+import json
+from typing import Final, get_args
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter import metrics
+from pancake_meter.http.cursors import read_dated
+from pancake_meter.http.fields import DismissRequest
+from pancake_meter.http.resolver import takes_body, tolerates_query
+from pancake_meter.http.webhooks.deliveries import AssignRequest, DeliveriesQuery, delivery_body, delivery_page
+from pancake_meter.http.webhooks.trying import try_again
+from pancake_meter.store.webhooks.deliveries import (
+    Verdict,
+    deliveries_by_verdict,
+    deliveries_of_order,
+    latest_deliveries,
+)
+from pancake_meter.usecases.webhooks.decision import Told
+from pancake_meter.usecases.webhooks.judge import dismiss_delivery, kept_delivery
+from pancake_pages.console.desk import ConsoleRouter, Form, address
+
+logger = Logger()
+router = ConsoleRouter()
+
+_PAGE: Final = 25
+
+
+@router.get("/console/deliveries")
+@tolerates_query
+def get_deliveries() -> Response[str]:
+    """Deliveries, the latest received first; all, with a verdict, or of an order."""
+    desk = router.desk("GET /v1/deliveries")
+    query = desk.query(DeliveriesQuery, limit=str(_PAGE))
+    table, pages = desk.deps.table, query.pages()
+    after = pages.place(query.cursor, read_dated)
+    if query.verdict is not None:
+        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
+    elif query.order_id is not None:
+        page = deliveries_of_order(table, query.order_id, limit=query.limit, after=after)
+    else:
+        page = latest_deliveries(table, limit=query.limit, after=after)
+    shown = delivery_page(page, pages)
+    return desk.page("console/deliveries.html", "deliveries", page=shown, query=query, verdicts=get_args(Verdict))
+
+
+@router.get("/console/deliveries/<delivery_id>")
+@tolerates_query
+def get_delivery(delivery_id: str) -> Response[str]:
+    """One delivery with its body, and what may be done with it."""
+    desk = router.desk("GET /v1/deliveries/{delivery_id}")
+    delivery = delivery_body(kept_delivery(desk.deps.metering, delivery_id))
+    return desk.page("console/delivery.html", "deliveries", delivery=delivery, body=_indented(delivery["body"]))
+
+
+@router.post("/console/deliveries/<delivery_id>/replay")
+@tolerates_query
+@takes_body
+def post_replay(delivery_id: str) -> Response[str]:
+    """Apply a delivery again. Effects that it has had are not repeated."""
+    form = router.form("POST /v1/deliveries/{delivery_id}/replay")
+    return _tried(form, delivery_id, Told(by=form.desk.operator.name))
+
+
+@router.post("/console/deliveries/<delivery_id>/assign")
+@tolerates_query
+@takes_body
+def post_assign(delivery_id: str) -> Response[str]:
+    """Say whose the event is, and apply it."""
+    form = router.form("POST /v1/deliveries/{delivery_id}/assign")
+    owner = form.read(AssignRequest, "customer_id").customer_id
+    return _tried(form, delivery_id, Told(customer_id=owner, by=form.desk.operator.name))
+
+
+@router.post("/console/deliveries/<delivery_id>/dismiss")
+@tolerates_query
+@takes_body
+def post_dismiss(delivery_id: str) -> Response[str]:
+    """Take an open delivery off the lists of open ones, with a reason."""
+    form = router.form("POST /v1/deliveries/{delivery_id}/dismiss")
+    desk = form.desk
+    reason = form.read(DismissRequest, "reason").reason
+    kept = dismiss_delivery(desk.deps.metering, delivery_id, reason, desk.now, by=desk.operator.name)
+    metrics.add(metrics.DELIVERY_DISMISSED)
+    logger.info("delivery dismissed", delivery=kept.digest, reason=kept.reason)
+    return desk.done(address("deliveries", delivery_id), "dismissed")
+
+
+def _tried(form: Form, delivery_id: str, told: Told) -> Response[str]:
+    desk = form.desk
+    outcome, kept = try_again(desk.deps.metering, delivery_id, desk.now, told)
+    what = "repeated" if outcome.verdict == "duplicate" else f"now_{kept.verdict}"
+    return desk.done(address("deliveries", delivery_id), what)
+
+
+def _indented(body: str) -> str:
+    """Return JSON so that people can read it; any other text as it is."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body

@@ -1,0 +1,56 @@
+"""Links that an operator passes on to one customer."""
+
+from typing import Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter.domain.access.customer_token import LIFE_MAX
+from pancake_meter.domain.access.pseudonym import check_live_customer_id
+from pancake_meter.http.access.routes import scopes_of
+from pancake_meter.http.request import base_url
+from pancake_meter.http.resolver import takes_body, tolerates_query
+from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
+from pancake_pages.console.desk import ConsoleRouter, Form, WrongField
+
+router = ConsoleRouter()
+
+_KINDS: Final[dict[str, LinkKind]] = {"overage": "overage", "top_up": "top_up", "plan": "plan"}
+
+
+@router.post("/console/customers/<customer_id>/purchase-link")
+@tolerates_query
+@takes_body
+def post_purchase_link(customer_id: str) -> Response[str]:
+    """Show a link to pass on to the customer. It says what is wanted; nothing is sold before it is clicked."""
+    form = router.form("POST /v1/customers/{customer_id}/checkouts")
+    check_live_customer_id(customer_id)
+    deps, kind, meter = form.desk.deps, form.fields.get("kind", ""), form.fields.get("meter", "")
+    if kind not in _KINDS:
+        raise WrongField("kind")
+    deps.metering.check_meter(meter)
+    deps.access.erasures.check_not_erased(customer_id)
+    link = PurchaseLink(customer_id, _KINDS[kind], meter)
+    return _link(form, customer_id, "purchase", make_link(deps.shop.link_secret(), _base(), link, form.desk.now))
+
+
+@router.post("/console/customers/<customer_id>/portal-link")
+@tolerates_query
+@takes_body
+def post_portal_link(customer_id: str) -> Response[str]:
+    """Show a link that opens the customer's portal for an hour: it bears a token with what the operator's key may give."""
+    form = router.form("POST /v1/customers/{customer_id}/tokens")
+    check_live_customer_id(customer_id)
+    desk, deps = form.desk, form.desk.deps
+    deps.access.erasures.check_not_erased(customer_id)
+    scopes = scopes_of(desk.operator.key.roles) & {"read", "buy"}
+    token, _ = make_token(deps.access.tokens, customer_id, frozenset(scopes), LIFE_MAX, desk.now)
+    return _link(form, customer_id, "portal", f"{_base()}/portal/enter/{token}")
+
+
+def _base() -> str:
+    return router.deps.public_base_url or base_url(router)
+
+
+def _link(form: Form, customer_id: str, kind: str, url: str) -> Response[str]:
+    return form.desk.page("console/link.html", "customers", customer_id=customer_id, kind=kind, url=url)

@@ -1,0 +1,100 @@
+"""What the console answers where something is not done: a page that says why, with a way back to where it was asked."""
+
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from pydantic import ValidationError
+
+from pancake_meter.domain.errors import DomainError
+from pancake_meter.faults import faults
+from pancake_meter.http.cursors import ForeignCursor
+from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
+from pancake_pages.console.desk import HOME, SIGN_IN, ForeignForm, NotAllowed, SignedOut, WrongField, session_cookie
+from pancake_pages.forms import UnreadableForm
+from pancake_pages.site import Site, View
+
+_WITH_A_PAGE_EACH: Final = frozenset({"alerts", "customers", "deliveries", "payments"})
+"""Sections in which each thing has a page; an action on one leads back there."""
+
+
+def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
+    """Have a resolver answer what is not done, by kind: each is a page, and nothing was changed."""
+
+    def view() -> View:
+        return site.view(app.current_event.raw_event)
+
+    @app.exception_handler(SignedOut)
+    def _(_: SignedOut) -> Response[str]:
+        return to_sign_in(view())
+
+    @app.exception_handler(NotAllowed)
+    def _(_: NotAllowed) -> Response[str]:
+        return refused(view(), "not_allowed", HTTPStatus.FORBIDDEN)
+
+    @app.exception_handler(ForeignForm)
+    def _(_: ForeignForm) -> Response[str]:
+        Logger().warning("form of another site or session refused")
+        return refused(view(), "foreign_form", HTTPStatus.FORBIDDEN)
+
+    @app.exception_handler(WrongField)
+    def _(error: WrongField) -> Response[str]:
+        return refused(view(), "wrong_fields", faults=[{"field": str(error), "fault": "must be a whole number"}])
+
+    @app.exception_handler(ValidationError)
+    def _(error: ValidationError) -> Response[str]:
+        return refused(view(), "wrong_fields", faults=faults(error))
+
+    @app.exception_handler([UnreadableForm, ForeignCursor])
+    def _(_: Exception) -> Response[str]:
+        return refused(view(), "unreadable", HTTPStatus.BAD_REQUEST)
+
+    @app.exception_handler(DomainError)
+    def _(error: DomainError) -> Response[str]:
+        return refused(view(), "not_done", reason=str(error), code=error.code)
+
+    @app.exception_handler([WaffoApiError, InvalidRequest])
+    def _(error: WaffoApiError | InvalidRequest) -> Response[str]:
+        operation = error.operation if isinstance(error, WaffoApiError) else None
+        Logger().warning("Waffo did not act", extra={"operation": operation, "reason": str(error)})
+        return refused(view(), "waffo", HTTPStatus.BAD_GATEWAY)
+
+
+def to_sign_in(view: View) -> Response[str]:
+    """Lead to the sign-in, and from there back to the page that was asked for. A form has to be sent again by hand."""
+    event = view.event
+    is_page = event.get("requestContext", {}).get("http", {}).get("method") == "GET"
+    query = event.get("rawQueryString") or ""
+    asked = _written(str(event.get("rawPath", HOME))) + (f"?{query}" if query else "") if is_page else way_back(view)
+    return view.redirect(f"{SIGN_IN}?{urlencode({'to': asked})}", [session_cookie(view, None)])
+
+
+def refused(view: View, why: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY, **values: Any) -> Response[str]:
+    """Return the page that says why something was not done."""
+    words = view.language.words
+    listed = values.pop("faults", ())
+    return view.page(
+        "console/refused.html",
+        status,
+        title=words(f"console.refused.{why}.title"),
+        text=words(f"console.refused.{why}.text", **values),
+        faults=listed,
+        back_url=way_back(view),
+    )
+
+
+def way_back(view: View) -> str:
+    """Return the page that an action was asked on: its path leads through it."""
+    segments = [each for each in str(view.event.get("rawPath", HOME)).split("/") if each][1:]
+    if not segments:
+        return HOME
+    kept = segments[:2] if segments[0] in _WITH_A_PAGE_EACH else segments[:1]
+    is_page_itself = kept == segments
+    return HOME if is_page_itself else _written("/".join((HOME, *kept)))
+
+
+def _written(path: str) -> str:
+    """Return a path as a link has it: API Gateway has decoded it, its local emulator has not."""
+    return quote(unquote(path), safe="/~")

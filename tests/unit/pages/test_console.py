@@ -1,0 +1,145 @@
+"""The console's own rules: whose words are there, which routes it names, where it leads (issue 16, point 3)."""
+
+import re
+from collections.abc import Iterable
+from typing import get_args
+
+import pytest
+
+from pancake_meter.domain.access.api_key import Status
+from pancake_meter.domain.access.console_session import form_token, is_form_token, new_secret, session_id
+from pancake_meter.domain.access.role import ROLES
+from pancake_meter.domain.alerts.alert import ALERT_TYPES
+from pancake_meter.domain.alerts.endpoint import DisabledBecause
+from pancake_meter.domain.alerts.sending import SendingStatus
+from pancake_meter.domain.balance.grant import GrantKind
+from pancake_meter.domain.balance.ledger import MovementKind
+from pancake_meter.domain.selling.checkout import CheckoutKind, CheckoutStatus, Flag
+from pancake_meter.domain.selling.payment import PAYMENT_STATUSES, SoldKind
+from pancake_meter.domain.selling.plan import Cadence
+from pancake_meter.domain.selling.refund_request import RefundState
+from pancake_meter.domain.selling.resolution import ResolvedAs
+from pancake_meter.domain.standing.directory import CUSTOMER_STATUSES
+from pancake_meter.domain.standing.lifecycle import BillingPeriod, ToldBy
+from pancake_meter.http.access.routes import ROUTE_OF_KEY
+from pancake_meter.store.webhooks.deliveries import Verdict
+from pancake_meter.usecases.reports.launch_checklist import State, Step
+from pancake_meter.usecases.reports.show_customer import CustomerFlag, OrderState
+from pancake_pages.console.desk import address, own_path
+from pancake_pages.console.shown import NOTHING, Shown
+from pancake_pages.language import Language
+from pancake_pages.site import TEMPLATES
+from pancake_pages.wording import wording_of
+from tools.cfn_template import ROOT
+
+FUNCTION = ROOT / "functions" / "operator_console"
+VALUES: dict[str, Iterable[str]] = {
+    "alert_type": ALERT_TYPES,
+    "billing": get_args(BillingPeriod),
+    "cadence": get_args(Cadence),
+    "checkout": (*get_args(CheckoutKind), "plan"),
+    "checkout_status": get_args(CheckoutStatus),
+    "customer_flag": get_args(CustomerFlag),
+    "customer_status": CUSTOMER_STATUSES,
+    "disabled_because": get_args(DisabledBecause),
+    "finding": get_args(State),
+    "flag": get_args(Flag),
+    "grant": get_args(GrantKind),
+    "key_status": get_args(Status),
+    "launch.step": get_args(Step),
+    "movement": get_args(MovementKind),
+    "payment_status": PAYMENT_STATUSES,
+    "refund": get_args(RefundState),
+    "resolution": get_args(ResolvedAs),
+    "role": ROLES,
+    "sending": get_args(SendingStatus),
+    "sold": get_args(SoldKind),
+    "state": get_args(OrderState),
+    "told_by": get_args(ToldBy),
+    "verdict": get_args(Verdict),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+@pytest.mark.parametrize("kind", VALUES)
+def test_each_value_of_the_api_that_a_page_shows_has_a_word(kind: str, language: str) -> None:
+    words = wording_of(language)
+    lacking = [value for value in VALUES[kind] if not words.has(f"console.{kind}.{value.replace('.', '_')}")]
+    assert lacking == []
+
+
+def test_every_page_and_action_names_a_route_of_the_api_that_opens_it() -> None:
+    """So a key may do at the console what it may do by the API, and nothing else: only the sign-in asks for no role."""
+    asks = re.compile(r'router\.(?:desk|form)\(\s*(?:f?"([^"]*)")?')
+    for path in FUNCTION.glob("console_*_routes.py"):
+        source = path.read_text()
+        routes = source.count("\n@router.")
+        named = [found.group(1) for found in asks.finditer(source)]
+        helpers = source.count("return _act(")
+        assert len(named) + max(0, helpers - 1) >= routes or path.stem == "console_sign_in_routes", path.stem
+        for name in filter(None, named):
+            for action in ("cancel", "reactivate"):
+                assert name.replace("{{", "{").replace("}}", "}").replace("{action}", action) in ROUTE_OF_KEY
+    for template in (TEMPLATES / "console").glob("*.html"):
+        for name in re.findall(r'may\("([^"]+)"\)', template.read_text()):
+            assert name in ROUTE_OF_KEY, template.name
+
+
+def test_every_form_of_the_console_carries_the_session_s_token() -> None:
+    for template in (TEMPLATES / "console").glob("*.html"):
+        if template.name == "sign_in.html":
+            continue
+        for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(), re.DOTALL):
+            assert re.search(r"\{\{ (ui\.)?(hidden|token)\(\) \}\}", form), template.name
+
+
+def test_a_token_of_forms_is_of_one_session_and_does_not_tell_its_secret() -> None:
+    one, other = new_secret(), new_secret()
+    assert is_form_token(one, form_token(one))
+    assert not is_form_token(one, form_token(other))
+    assert not is_form_token(one, "")
+    assert len({one, session_id(one), form_token(one)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("stated", "path"),
+    [
+        (None, "/console"),
+        ("/console/keys?cursor=x", "/console/keys?cursor=x"),
+        ("/console", "/console"),
+        ("/console/sign-in", "/console"),
+        ("/consoles", "/console"),
+        ("/console/../v1", "/console"),
+        ("//evil.example/console", "/console"),
+        ("https://evil.example/console", "/console"),
+        ("/console/\r\nx: y", "/console"),
+        ("javascript:alert(1)", "/console"),
+    ],
+)
+def test_a_sign_in_leads_to_pages_of_the_console_alone(stated: str | None, path: str) -> None:
+    assert own_path(stated) == path
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "path"),
+    [
+        ("acct_1001", "/console/customers/acct_1001"),
+        ("ada@example.com", "/console/customers/ada%40example.com"),
+        ("a b", "/console/customers/a%20b"),
+        ("50%", "/console/customers/~b64.NTAl"),
+        ("who?", "/console/customers/~b64.d2hvPw"),
+    ],
+)
+def test_any_customer_s_page_has_an_address_that_arrives_whole(customer_id: str, path: str) -> None:
+    assert address("customers", customer_id) == path
+
+
+def test_values_are_written_in_the_language_of_the_page() -> None:
+    english, chinese = Shown(Language("en")), Shown(Language("zh-Hans"))
+    assert english.when("2026-03-10T12:30:00.000Z") == "Mar 10, 2026, 12:30 UTC"
+    assert chinese.when("2026-03-10T12:30:00.000Z") == "2026年3月10日 12:30 UTC"
+    assert (english.amount("1234.50", "USD"), english.amount("4500", "JPY")) == ("$1,234.50", "¥4,500")
+    assert english.amount("0.00012", "USD") == "$0.00012"
+    assert english.when(None) == english.amount(None, None) == english.said("state", None) == NOTHING
+    assert english.said("state", "past_due") == "past due"
+    assert english.said("cause", "something.new") == "something.new"
