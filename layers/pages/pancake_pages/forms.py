@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
-from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.request import Routes, text_body
 
 FORM_BYTES_MAX: Final = 64_000
 _FIELDS_MAX: Final = 50
 
 
-class UnreadableForm(DomainError):
+class UnreadableForm(Exception):
     """What was sent is no form of ours."""
-
-    code = "unreadable_form"
 
 
 def read_form(app: Routes) -> Mapping[str, str]:

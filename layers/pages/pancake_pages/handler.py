@@ -16,6 +16,7 @@ from pancake_meter.http.request import Routes, lambda_answer
 from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import Handler
 from pancake_meter.store.errors import StoreError
+from pancake_pages.forms import UnreadableForm
 from pancake_pages.site import Site, View
 
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "5"}
@@ -76,7 +77,7 @@ def _answer_errors(app: APIGatewayHttpResolver, site: Site) -> None:
     def _(error: DomainError) -> Response[str]:
         return view(app).message("shared.not_done", HTTPStatus.UNPROCESSABLE_ENTITY, reason=str(error), code=error.code)
 
-    @app.exception_handler([ValidationError, MalformedJson, BodyTooLarge])
+    @app.exception_handler([ValidationError, MalformedJson, BodyTooLarge, UnreadableForm])
     def _(error: Exception) -> Response[str]:
         Logger().info("unreadable request of a page", extra={"reason": type(error).__name__})
         return view(app).message("shared.unreadable", HTTPStatus.BAD_REQUEST)
