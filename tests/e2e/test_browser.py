@@ -1,6 +1,7 @@
 """A refusal sells: what the customer of a seller sees in a browser, from the link in the refusal to the next call."""
 
 import time
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,9 @@ def waffo_sessions(stack: Stack) -> int:
 def kept(stack: Stack) -> set[tuple[str, str]]:
     """Return the keys of all items of the table."""
     client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=stack.ready["dynamodb_url"], **CREDENTIALS)
-    pages = client.get_paginator("scan").paginate(TableName=stack.ready["table"])
-    return {(item["PK"]["S"], item["SK"]["S"]) for page in pages for item in page["Items"]}
+    with closing(client):
+        pages = client.get_paginator("scan").paginate(TableName=stack.ready["table"])
+        return {(item["PK"]["S"], item["SK"]["S"]) for page in pages for item in page["Items"]}
 
 
 def refused(stack: Stack, customer_id: str) -> dict[str, Any]:
