@@ -15,7 +15,13 @@ from pancake_meter.domain.alerts.delivery import delivery_alert
 from pancake_meter.domain.alerts.payload import identified_payload, payload_of
 from pancake_meter.domain.alerts.quota import grant_alert, quota_alerts, refused_alert, used_share
 from pancake_meter.domain.alerts.reminder import Reminder, end_reminders, grant_reminders, trial_reminders
-from pancake_meter.domain.alerts.subscription import ended_alert, subscription_alerts, trial_alert, trial_end
+from pancake_meter.domain.alerts.subscription import (
+    ended_alert,
+    meter_to_sell,
+    subscription_alerts,
+    trial_alert,
+    trial_end,
+)
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.advance import advance, open_balance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
@@ -569,3 +575,26 @@ def test_a_delivery_rings_once_for_each_verdict() -> None:
     assert (parked.type, failed.type) == ("delivery.parked", "delivery.failed")
     assert parked.meaning != failed.meaning
     assert parked.data == {"delivery_id": "d" * 64, **about}
+
+
+def test_a_link_after_an_end_sells_a_meter_of_the_plan_that_ended() -> None:
+    ended = replace(sold("A", "2026-03-10", "activated"), ended_at=NOW)
+    customer = Subscription("ada", (sold("B", "2026-03-10", "activated"), ended))
+    (over,) = [each for each in [ended_alert(Subscription("ada", (ended,)), "A", NOW)] if each is not None]
+    (overdue,) = subscription_alerts(None, Subscription("ada", (order("past_due"),)), NOW)
+    assert ended.paid is not None
+    assert meter_to_sell(customer, over) == min(ended.paid.plan.allowances)
+    # Not where another plan stands in its place, nothing is known of the order, or nothing has ended
+    assert meter_to_sell(Subscription("ada"), over) is None
+    assert meter_to_sell(Subscription("ada", (replace(order("active"), order_id="A"),)), over) is None
+    assert meter_to_sell(Subscription("ada", (replace(ended, order_id="ORD_1"),)), overdue) is None
+
+
+def test_an_order_that_was_over_before_or_is_replaced_says_nothing_of_its_payment() -> None:
+    over = replace(order("past_due"), ended_at=NOW)
+    assert told(over, over) == []
+    replaced = sold("A", "2026-03-10", "activated", "past_due")
+    newer = replace(sold("B", "2026-03-12", "plan_changed"), replaces=frozenset({"A"}))
+    before = Subscription("ada").learn(sold("A", "2026-03-10", "activated")).learn(newer)
+    after = Subscription("ada").learn(replaced).learn(newer)
+    assert [each.type for each in subscription_alerts(before, after, NOW)] == []

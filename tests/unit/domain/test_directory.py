@@ -110,3 +110,11 @@ def test_a_line_says_which_plans_what_is_owed_and_why_access_is_off_by_meter() -
 )
 def test_a_customer_is_on_each_list_that_it_belongs_to(line: DirectoryLine, lists: set[str]) -> None:
     assert line.statuses == lists
+
+
+def test_who_is_on_no_plan_is_on_the_default_plan_where_there_is_one() -> None:
+    nobody = Subscription("ada", version=3)
+    assert OrdersFacts.of(nobody, "free") == OrdersFacts(3, default="free")
+    assert replace(LINE, orders=OrdersFacts.of(nobody, "free")).plans == {"free"}
+    assert replace(LINE, orders=OrdersFacts.of(nobody)).plans == frozenset()
+    assert replace(LINE, orders=OrdersFacts(1, frozenset({"pro"}), default="free")).plans == {"pro"}

@@ -258,3 +258,17 @@ def test_where_no_event_states_the_price_of_a_subscription_its_latest_charge_doe
     row = f"{'USD' if amount else '-'}#monthly#pro"
     expected = {(row, "count"): 1, (row, "amount"): Decimal(amount or 0), (row, "by_charge"): by_charge}
     assert recurring == {cell: value for cell, value in expected.items() if value}
+
+
+def test_a_new_customer_is_of_the_month_in_which_the_order_began() -> None:
+    began = (utc("2026-02-27T00:00:00"), utc("2026-03-05T00:00:00"))
+    assert Cell("CHURN", "2026-02#pro", "new") in cells(replace(pro("activated"), began=began))
+
+
+def test_of_two_charges_at_one_moment_the_one_that_is_told_of_first_says_the_price() -> None:
+    told = {
+        "P1": Charged(Decimal(20), Decimal(0), START, price=Decimal(24)),
+        "P2": Charged(Decimal(20), Decimal(0), START, price=Decimal(25)),
+    }
+    found = cells(replace(pro("activated", price=None), charges=told))
+    assert found == {**NEW, **stands("active"), **recurring(24, by_charge=True)}
