@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx
@@ -64,7 +65,9 @@ def create_front(
     url_id = (urlsplit(behind.function_url).hostname or "").split(".")[0]
     webhook = f"{behind.endpoint_url}/_aws/lambda-url/{url_id}"
     in_flight = asyncio.Semaphore(in_flight_max)
-    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport)
+    # Cookies are the callers' own: one that the client kept would sign every caller in.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport, cookies=no_cookies)
 
     async def to_api(request: Request) -> Response:
         async with in_flight:

@@ -35,11 +35,11 @@ def main() -> int:
     )
     wanted = parser.parse_args()
     try:
-        state = read_settings(os.environ).state_folder
         if wanted.ready:
             ready = json.loads(wanted.ready)
             fill(ready, wanted.customers, wanted.journal or Path(ready["logs"]).parent / "data" / JOURNAL_FILE)
             return 0
+        state = read_settings(os.environ).state_folder
         with _running(state) as (ready, is_ours):
             fill(ready, wanted.customers, wanted.journal or state / "data" / JOURNAL_FILE)
             _say(f"portal  {ready['portal_url']}")

@@ -263,7 +263,8 @@ def test_an_unpaid_subscription_ends_with_its_grace(sim: RunningSimulator) -> No
     sim.sim("clock", now="2026-04-14T00:00:00Z")
     # Then
     last = sim.events()[-1]
-    assert (last["eventType"], last["timestamp"][:19]) == ("subscription.canceled", "2026-04-13T15:14:30")
+    # The simulator's clock goes on while the test runs: to the minute
+    assert (last["eventType"], last["timestamp"][:16]) == ("subscription.canceled", "2026-04-13T15:14")
 
 
 def test_the_field_reports_can_be_had_on_request(sim: RunningSimulator) -> None:

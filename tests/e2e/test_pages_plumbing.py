@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,9 +14,10 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def visitor(stack: Stack) -> httpx.Client:
+def visitor(stack: Stack) -> Iterator[httpx.Client]:
     """A browser that knows nothing yet."""
-    return httpx.Client(base_url=stack.ready["api_url"], timeout=60, trust_env=False)
+    with httpx.Client(base_url=stack.ready["api_url"], timeout=60, trust_env=False) as client:
+        yield client
 
 
 def test_a_cookie_that_a_page_sets_comes_back_to_it(visitor: httpx.Client) -> None:

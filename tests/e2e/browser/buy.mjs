@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const TIMEOUT = { timeout: 20_000 };
+const TIMEOUT = { timeout: 90_000 };
 const { chromium: executablePath, link, shop, email, script = true } = JSON.parse(readFileSync(0, "utf8"));
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-quic"] });

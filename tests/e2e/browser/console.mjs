@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 90_000 };
 const { chromium: executablePath, api, key, customer } = JSON.parse(readFileSync(0, "utf8"));
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-quic"] });
@@ -15,7 +15,7 @@ try {
         if (message.text().includes("Content Security Policy")) refused.push(message.text());
     });
     await page.goto(`${api}/console/customers`, TIMEOUT);
-    await page.getByLabel("API key").fill(key);
+    await page.getByLabel("API key").fill(key, TIMEOUT);
     await page.getByRole("button", { name: "Sign in" }).click(TIMEOUT);
     await page.getByLabel("Id begins with").fill(customer.slice(0, 6));
     await page.getByRole("button", { name: "Search" }).click(TIMEOUT);

@@ -345,4 +345,10 @@ def test_scenario_99_no_other_function_can_read_a_waffo_key() -> None:
         for resource in load_template()["Resources"].values()
         if "WAFFO_PRIVATE_KEY_SECRET_ID" in resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
     }
-    assert with_key == {"overage_checkout", "reconciliation", "waffo_actions"}
+    assert with_key == {
+        "customer_pages",
+        "operator_console",
+        "overage_checkout",
+        "reconciliation",
+        "waffo_actions",
+    }

@@ -155,3 +155,23 @@ def test_a_burst_waits_its_turn() -> None:
     # Then
     assert statuses == [200] * 5 * DEFAULT_IN_FLIGHT_MAX
     assert most == DEFAULT_IN_FLIGHT_MAX
+
+
+def test_a_cookie_of_one_caller_is_not_sent_for_another() -> None:
+    seen: list[str | None] = []
+
+    def signs_in(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie"))
+        return streamed(httpx.Response(200, headers={"Set-Cookie": "session=secret; Path=/"}))
+
+    async def send() -> list[str]:
+        front = create_front(BEHIND, lambda: None, httpx.MockTransport(signs_in))
+        answers = []
+        for headers in ({}, {}, {"Cookie": "own=1"}):
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://127.0.0.1") as caller:
+                answers.append((await caller.get("/console", headers=headers)).headers["set-cookie"])
+        return answers
+
+    # Each caller gets the cookie, and sends its own alone
+    assert asyncio.run(send()) == ["session=secret; Path=/"] * 3
+    assert seen == [None, None, "own=1"]

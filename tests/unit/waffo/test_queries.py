@@ -27,4 +27,4 @@ def test_every_query_only_reads_and_stays_within_waffos_depth(text: str) -> None
 
 
 def test_there_are_queries() -> None:
-    assert len(ALL) == 9
+    assert len(ALL) == 11

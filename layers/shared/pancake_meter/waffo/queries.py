@@ -92,10 +92,10 @@ _PRODUCT_FIELDS = (
     "id name status metadata hasProdVersion prices { currency priceInfo { amount taxCategory trialAmount } }"
 )
 
-SUBSCRIPTION_PRODUCTS = f"""query ($storeId: String!, $limit: Int, $offset: Int) {{
+SUBSCRIPTION_PRODUCTS = f"""query SubscriptionProducts($storeId: String!, $limit: Int, $offset: Int) {{
   subscriptionProducts(storeId: $storeId, limit: $limit, offset: $offset) {{ {_PRODUCT_FIELDS} billingPeriod }}
 }}"""
 
-ONETIME_PRODUCTS = f"""query ($storeId: String!, $limit: Int, $offset: Int) {{
+ONETIME_PRODUCTS = f"""query OnetimeProducts($storeId: String!, $limit: Int, $offset: Int) {{
   onetimeProducts(storeId: $storeId, limit: $limit, offset: $offset) {{ {_PRODUCT_FIELDS} }}
 }}"""
