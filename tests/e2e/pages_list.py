@@ -76,7 +76,7 @@ PAGES = (
     _console("deliveries", "/console/deliveries", is_shot=True),
     _console("delivery", "/console/deliveries/{parked_delivery}", "subscription.activated"),
     _console("parked-usage", "/console/parked-usage", "cannot_measure", is_shot=True),
-    _console("alerts", "/console/alerts", HERO),
+    _console("alerts", "/console/alerts"),
     _console("alert", "/console/alerts/{alert}", "{alert}"),
     _console("catalog", "/console/catalog", "Starter", "Scale", is_shot=True),
     _console("launch", "/console/launch", is_shot=True),

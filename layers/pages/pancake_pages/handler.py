@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.http.request import Routes, lambda_answer
-from pancake_meter.http.resolver import Router, http_handler, tolerates_query
+from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import Handler
 from pancake_meter.store.errors import StoreError
 from pancake_pages.forms import UnreadableForm
@@ -83,6 +83,5 @@ def _answer_errors(app: APIGatewayHttpResolver, site: Site) -> None:
         return view(app).message("shared.unreadable", HTTPStatus.BAD_REQUEST)
 
     @app.not_found
-    @tolerates_query
     def _(_: NotFoundError) -> Response[str]:
         return view(app).message("shared.not_found", HTTPStatus.NOT_FOUND)

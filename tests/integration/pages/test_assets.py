@@ -90,3 +90,8 @@ def test_another_name_is_a_page_that_says_so_and_is_kept_by_nobody(name: str) ->
     assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert answer["headers"]["Cache-Control"] == "no-store"
     assert "There is no such page" in answer["body"]
+
+
+@pytest.mark.parametrize("query", [None, {"lang": "en"}, {"utm_source": "x"}])
+def test_a_page_that_there_is_not_is_a_404_with_a_query_too(query: dict[str, str] | None) -> None:
+    assert get("/portal/no/such/page", query=query)["statusCode"] == 404
