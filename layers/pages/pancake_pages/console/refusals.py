@@ -9,15 +9,27 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.faults import faults
 from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
-from pancake_pages.console.desk import HOME, SIGN_IN, ForeignForm, NotAllowed, SignedOut, WrongField, session_cookie
+from pancake_pages.console.desk import (
+    HOME,
+    ONCE,
+    SIGN_IN,
+    ForeignForm,
+    NotAllowed,
+    SignedOut,
+    WrongFields,
+    session_cookie,
+)
 from pancake_pages.forms import UnreadableForm
+from pancake_pages.refusals import faults_of, reason_of
 from pancake_pages.site import Site, View
 
 _WITH_A_PAGE_EACH: Final = frozenset({"alerts", "customers", "deliveries", "payments"})
 """Sections in which each thing has a page; an action on one leads back there."""
+
+_TYPES: Final = {"expires_at": "datetime-local", "starts_at": "datetime-local", "url": "url"}
+"""Fields that are no plain text."""
 
 
 def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
@@ -39,13 +51,13 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
         Logger().warning("form of another site or session refused")
         return refused(view(), "foreign_form", HTTPStatus.FORBIDDEN)
 
-    @app.exception_handler(WrongField)
-    def _(error: WrongField) -> Response[str]:
-        return refused(view(), "wrong_fields", faults=[{"field": str(error), "fault": "must be a whole number"}])
+    @app.exception_handler(WrongFields)
+    def _(error: WrongFields) -> Response[str]:
+        return to_correct(error)
 
     @app.exception_handler(ValidationError)
     def _(error: ValidationError) -> Response[str]:
-        return refused(view(), "wrong_fields", faults=faults(error))
+        return refused(view(), "wrong_address", faults=faults_of(error, view().language))
 
     @app.exception_handler([UnreadableForm, ForeignCursor])
     def _(_: Exception) -> Response[str]:
@@ -53,7 +65,7 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
-        return refused(view(), "not_done", reason=str(error), code=error.code)
+        return refused(view(), "not_done", reason=reason_of(error, view().language), code=error.code)
 
     @app.exception_handler([WaffoApiError, InvalidRequest])
     def _(error: WaffoApiError | InvalidRequest) -> Response[str]:
@@ -69,6 +81,25 @@ def to_sign_in(view: View) -> Response[str]:
     query = event.get("rawQueryString") or ""
     asked = _written(str(event.get("rawPath", HOME))) + (f"?{query}" if query else "") if is_page else way_back(view)
     return view.redirect(f"{SIGN_IN}?{urlencode({'to': asked})}", [session_cookie(view, None)])
+
+
+def to_correct(error: WrongFields) -> Response[str]:
+    """Return the page on which the wrong fields of a form are mended. What was right in it is kept."""
+    form, view = error.form, error.form.desk.view
+    faults = {each["field"]: each["fault"] for each in error.faults}
+    asked_again = {name: fault for name, fault in faults.items() if view.language.words.has(f"console.field.{name}")}
+    return form.desk.page(
+        "console/correct.html",
+        way_back(view).removeprefix(f"{HOME}/").partition("/")[0],
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        action=_written(str(view.event.get("rawPath", HOME))),
+        form=form,
+        once_name=ONCE,
+        asked_again=asked_again,
+        other_faults={name: fault for name, fault in faults.items() if name not in asked_again},
+        types=_TYPES,
+        back_url=way_back(view),
+    )
 
 
 def refused(view: View, why: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY, **values: Any) -> Response[str]:
