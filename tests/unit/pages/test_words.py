@@ -103,7 +103,8 @@ def test_every_language_says_why_a_request_is_not_granted_and_what_is_wrong_with
     for module in walk_packages(pancake_meter.__path__, "pancake_meter."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    codes = {error.code for error in (DomainError, *all_below(DomainError))}
+    every: list[type[DomainError]] = [DomainError, *all_below(DomainError)]
+    codes = {error.code for error in every}
     texts = {key.removeprefix(ENGLISH) for key in wording_of(language).texts if key.startswith(ENGLISH)}
     assert {key.removeprefix("code.") for key in texts if key.startswith("code.")} == codes
     assert {key.removeprefix("fault.") for key in texts if key.startswith("fault.")} == {*SENTENCES, "unknown"}
