@@ -15,6 +15,9 @@ from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Pr
 from pancake_meter.http.reports.live import DayBody
 from pancake_pages.language import Language
 
+_IN_KEYS: Final = str.maketrans(".:", "__")
+"""A key of the words has neither dots nor colons in its parts."""
+
 NOTHING: Final = "\N{EN DASH}"
 
 
@@ -42,8 +45,19 @@ class Shown:
         """Return the word for a value of the API, such as ``("state", "past_due")``; what has none is written as it is."""
         if value is None:
             return NOTHING
-        key = f"console.{kind}.{value.replace('.', '_')}"
+        key = self._key(kind, value)
         return self.language.words(key) if self.language.words.has(key) else value
+
+    @staticmethod
+    def _key(kind: str, value: str) -> str:
+        return f"console.{kind}.{value.translate(_IN_KEYS)}"
+
+    def cause(self, cause: str) -> str:
+        """Return the words for the cause of a ledger entry; an event that no webhook told of says so."""
+        words, (found_by, _, event) = self.language.words, cause.rpartition(":")
+        if found_by and words.has(self._key("cause", event)):
+            return words("console.found_by.reconciliation", what=self.said("cause", event))
+        return self.said("cause", cause)
 
     def month(self, month: str) -> str:
         """Return a month, such as ``2026-03``."""
