@@ -11,6 +11,7 @@ import pytest
 
 from pancake_meter.catalog.brand import LANGUAGES
 from pancake_meter.domain.access.customer_token import CustomerToken, Scope
+from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.grant import Grant
@@ -19,7 +20,7 @@ from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey
-from pancake_meter.domain.standing.follow import open_following
+from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
@@ -27,10 +28,11 @@ from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.access.customer_token import make_token
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
 from pancake_meter.usecases.reports.customer_home import CustomerHome
+from pancake_meter.usecases.reports.customer_usage import CustomerUsage
 from pancake_meter.usecases.reports.show_customer import shown_orders
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_pages.cookies import cookies_of
-from pancake_pages.portal.charts import open_chart, past_chart
+from pancake_pages.portal.charts import choices, earlier_charts, open_chart, past_chart
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.visit import Visit, session_cookie
 from pancake_pages.site import Site
@@ -259,6 +261,51 @@ def test_past_the_limit_it_stays_what_there_was() -> None:
     period = Period(START, END)
     chart = open_chart(a_balance(period, {"0315": 1_500}, 1_500, -500), NOW)
     assert chart.limit == 1_000
+
+
+def after_a_plan(*uses: tuple[int, int]) -> tuple[Balance, list[ClosedPeriod]]:
+    """Tokens of a customer whose plan ended on the 15th, and what closed: units used by day of March."""
+    subscription = Subscription(CUSTOMER).learn(OrderFacts.of(ACTIVE))
+    ended = subscription.learn(OrderFacts.of(event("canceled", 15)))
+    default = Policy.of(CATALOG.default_plan, "tokens")
+    change = open_following(CUSTOMER, "tokens", subscription, default, START, START)
+    used = [(utc(f"2026-03-{day:02}T09:00:00"), Decimal(units)) for day, units in uses]
+    balance = change.balance
+    for at, units in (each for each in used if each[0].day < 15):
+        balance = record_usage(balance, units, at)
+    at = utc("2026-03-15T15:00:00")
+    change, _ = follow(advance(balance, at, default), subscription, ended, default, {}, at)
+    balance = change.balance
+    for at, units in (each for each in used if each[0].day > 15):
+        balance = record_usage(balance, units, at)
+    return balance, list(change.closed)
+
+
+def test_what_was_used_under_a_plan_that_has_ended_is_not_on_the_chart_of_the_next() -> None:
+    balance, _ = after_a_plan((12, 250_000), (17, 600))
+    chart = open_chart(balance, NOW)
+    assert (balance.used_of_plan, chart.used, chart.limit) == (600, 600, 10_000)
+    assert chart.bars[0].day.isoformat() == "2026-03-15"
+    # Nor where nothing was used since
+    chart = open_chart(after_a_plan((12, 250_000))[0], NOW)
+    assert (chart.used, chart.limit) == (0, 10_000)
+
+
+def test_the_days_before_belong_to_the_plan_that_has_ended() -> None:
+    balance, closed = after_a_plan((12, 250_000), (17, 600))
+    usage = CustomerUsage(balance, [], closed, [])
+    assert [each.span.start.day for each in choices(usage)] == [15, 10]
+    (before,) = earlier_charts(usage)
+    chart = past_chart(before, closed)
+    assert (chart.used, chart.limit, chart.adds_up) == (250_000, 1_000_000, True)
+    assert [bar.day.day for bar in chart.bars] == [10, 11, 12, 13, 14, 15]
+
+
+def test_what_is_gone_of_a_plan_without_a_day_of_its_own_is_where_the_pile_begins() -> None:
+    balance = replace(a_balance(Period(START, END), {"0315": 5}, 5), used_before=Decimal(-7))
+    chart = open_chart(balance, NOW)
+    assert chart.bars[0].before == 7
+    assert chart.used == balance.used_of_plan == 12
 
 
 def test_a_month_of_a_long_period_has_no_limit() -> None:
