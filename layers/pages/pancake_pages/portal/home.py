@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.catalog import Catalog
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
-from pancake_pages.portal.meters import meter_cards
+from pancake_pages.portal.meters import EXTRAS_SHOWN, meter_cards
 from pancake_pages.portal.standing import notices, payments, subscriptions
 from pancake_pages.portal.visit import Visit
 
@@ -29,7 +29,8 @@ def home_page(
 ) -> Response[str]:
     """Return the page. Without a ``base_url`` the session may not buy."""
     language = visit.view.language
-    cards, plans = meter_cards(home, catalog, offers, base_url, now), subscriptions(home, catalog)
+    cards = meter_cards(home, catalog, offers, language, base_url, now)
+    plans = subscriptions(home, catalog)
     rows = payments(home, home.checkouts, catalog, offers, language, base_url, now)
     return visit.view.page(
         "portal/home.html",
@@ -39,6 +40,7 @@ def home_page(
         notices=notices(home, plans, language),
         cards=[card for card in cards if card.is_covered],
         others=[card for card in cards if not card.is_covered and not card.shop.is_empty],
+        extras_shown=EXTRAS_SHOWN,
         plans=plans,
         default_plan=catalog.default_plan,
         rows=rows[:_ROWS],
