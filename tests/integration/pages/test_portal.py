@@ -1,11 +1,15 @@
 """Issue 16, point 2: the portal of one customer, from the door to each page, against a table."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pancake_meter.catalog import Catalog
+from pancake_meter.catalog.model import METERS_MAX
 from pancake_meter.domain.balance.limits import Limits, SpendCap
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.store.access.erasures import Erasures
@@ -16,6 +20,7 @@ from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_meter.usecases.balance.operate import block_customer
 from pancake_meter.usecases.selling.owed_overage import read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
+from pancake_pages.portal.meters import CHARTS_MAX
 from tests.support.metered_dynamodb import metered
 from tests.support.portal import BUY, HOST, LINK_SECRET, READ, Browser, Page, portal_deps
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, payment, utc
@@ -162,6 +167,58 @@ def test_home_takes_four_requests_where_a_paid_term_has_lapsed_with_overage(
     assert page.status == 200
     assert len(asked.operations) <= 4, asked.operations
     assert "Beyond your plan 200,000 units, $4.00" in page.text
+
+
+BYTES_MAX = 150_000
+METERS = [f"meter_{number:02}" for number in range(METERS_MAX)]
+
+
+def with_many_meters(catalog: Catalog) -> Catalog:
+    """As many meters as a catalog may have, all of them in Pro."""
+    meters = {key: replace(catalog.meters["tokens"], key=key, name=f"{key}: prompts and answers") for key in METERS}
+    pro = catalog.plans["pro"]
+    allowances = {key: replace(pro.allowances["tokens"], meter=key) for key in METERS}
+    plans = {
+        "pro": replace(pro, allowances=allowances),
+        "scale": replace(catalog.plans["scale"], allowances=allowances),
+    }
+    return replace(catalog, meters=meters, plans=plans, default_plan_key=None, llm_calls=None, event_mappings=())
+
+
+def test_home_with_as_many_meters_as_there_may_be_keeps_its_budgets(world: World, dynamodb: "DynamoDBClient") -> None:
+    # Given fifty meters, each of them used, one beyond its plan
+    many = replace(world, catalog=with_many_meters(world.catalog))
+    subscribe(many)
+    for number, meter in enumerate(METERS):
+        many.use(1_200_000 if number == 0 else 123_456, meter, now=utc("2026-03-15T09:00:00"))
+    late = Browser(portal_deps(many, utc("2026-04-09T12:00:00")))
+    late.enter()
+    # When
+    with metered(dynamodb) as asked:
+        page = late.get("/portal", accept_encoding="gzip, br")
+    # Then
+    assert (page.status, page.headers["Content-Encoding"]) == (200, "gzip")
+    assert page.text.count("123,456 used") == METERS_MAX - 1
+    assert sorted(asked.operations) == ["BatchGetItem", "Query", "Query", "Query"]
+    assets = late.deps.site.assets
+    named = [assets.find(name) for name in re.findall(r'(?:src|href)="/assets/([^"]*)"', page.html)]
+    loaded = sum(len(asset.compressed) for asset in named if asset is not None)
+    assert page.size + loaded < BYTES_MAX
+    # And it is small for one who takes no gzip: a chart of each meter is behind its own page
+    assert page.html.count("data-chart") == CHARTS_MAX
+    assert late.get("/portal").size < BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"), [("gzip", True), ("br;q=1, gzip;q=0.5", True), ("gzip;q=0", False), ("br", False)]
+)
+def test_a_page_is_compressed_where_the_browser_takes_that(
+    browser: Browser, accepted: str, *, is_compressed: bool
+) -> None:
+    browser.enter()
+    page = browser.get("/portal", accept_encoding=accepted)
+    assert ("Content-Encoding" in page.headers) == is_compressed
+    assert "10,000 left of 10,000" in page.text
 
 
 def test_home_of_a_stranger_shows_the_free_plan_and_writes_nothing(

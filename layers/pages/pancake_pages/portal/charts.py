@@ -51,7 +51,7 @@ def given(balance: Balance) -> Decimal:
 
 
 def open_chart(balance: Balance, now: datetime) -> UsageChart:
-    """Return the chart of the open period, up to today, of what counts in it. Its limit are the units that there are for it."""
+    """Return the chart of the open period, up to today, of what counts in it. Its limit are the units that there are."""
     covers_all = balance.chart == balance.period
     limit = given(balance) if covers_all else ZERO
     span = balance.chart
