@@ -41,8 +41,11 @@ def post_limit(meter: str) -> Response[str]:
     if meter not in router.deps.shop.selling.catalog.meters:
         return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
     is_removed = fields.get("do") == "remove"
+    amount, of = visit.view.language.plain(fields.get("amount", "")), fields.get("of", "")
+    if not (of or is_removed):
+        return _form(visit, meter, "of", fields)
     try:
-        cap = None if is_removed else _cap(fields.get("amount", ""), fields.get("of", UNITS))
+        cap = None if is_removed else _cap(amount, of)
         _limit(visit, meter, cap)
     except (InvalidMoney, InvalidQuantity, UnknownCurrency):
         return _form(visit, meter, "amount", fields)

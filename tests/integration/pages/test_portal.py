@@ -359,6 +359,8 @@ def test_payments_have_states_and_open_ones_can_be_paid(world: World, browser: B
     [
         ({"amount": "20", "of": "USD"}, SpendCap(Decimal(1_000_000), Money(Decimal(20), "USD")), "$20.00 a period"),
         ({"amount": "5000", "of": "units"}, SpendCap(Decimal(5_000)), "5,000 units a period"),
+        ({"amount": "\uff15,000", "of": "units"}, SpendCap(Decimal(5_000)), "5,000 units a period"),
+        ({"amount": "1", "of": "units"}, SpendCap(Decimal(1)), "1 token a period"),
     ],
 )
 def test_a_customer_sets_and_removes_a_limit(
@@ -386,6 +388,9 @@ def test_a_customer_sets_and_removes_a_limit(
         {"amount": "9" * 30, "of": "units"},
         {"amount": "20", "of": "XXX"},
         {"amount": "20", "of": "EUR"},
+        {"amount": "20", "of": ""},
+        {"amount": "20"},
+        {"amount": "1,5", "of": "USD"},
     ],
 )
 def test_what_is_no_limit_is_said_beside_the_field_and_sets_none(
