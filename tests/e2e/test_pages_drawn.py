@@ -1,4 +1,4 @@
-"""Issue 16, point 4: what a phone makes of pages, from their HTML and assets alone: no name widens one, each limit is drawn."""
+"""Issue 16, point 4: a phone shows pages from their HTML and assets alone: no name widens one, each limit is drawn."""
 
 from dataclasses import replace
 from datetime import datetime

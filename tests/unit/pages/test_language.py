@@ -152,6 +152,8 @@ def test_a_number_is_read_as_people_write_it(language: str, written: str, meant:
     assert Language(language).plain(written) == meant
 
 
-@pytest.mark.parametrize("written", ["1,5", "1,00", "1000,000", "1.000,50", "1,000,00", ",100", "20.", "-1", "", "1 000", "\u0661"])
+@pytest.mark.parametrize(
+    "written", ["1,5", "1,00", "1000,000", "1.000,50", "1,000,00", ",100", "20.", "-1", "", "1 000", "\u0661"]
+)
 def test_what_could_be_another_number_is_left_as_it_is(written: str) -> None:
     assert Language("en").plain(written) == written
