@@ -72,8 +72,8 @@ def _form(visit: Visit, meter: str, fault: str | None = None, fields: Mapping[st
     metering = deps.shop.selling.metering
     metering.check_not_erased(visit.session.customer_id)
     begun = metering.begin_change(visit.session.customer_id, meter, deps.clock())
-    balance, orders = begun.change.balance, begun.subscription.live_orders if begun.subscription is not None else ()
-    usual = next((order.currency for order in orders if order.currency), metering.catalog.checkout.currency)
+    balance = begun.change.balance
+    usual, *_ = deps.shop.selling.currency(None, begun.subscription, None, deps.clock()).of_units(meter)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return visit.view.page(
         "portal/limit.html",

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,8 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_meter.usecases.balance.operate import block_customer
-from pancake_meter.usecases.selling.owed_overage import read_owed
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.owed_overage import due_lines, read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
 from pancake_pages.portal.meters import CHARTS_MAX
 from tests.support.metered_dynamodb import metered
@@ -221,6 +223,30 @@ def test_a_page_is_compressed_where_the_browser_takes_that(
     assert "10,000 left of 10,000" in page.text
 
 
+def test_what_is_owed_of_a_plan_that_has_ended_is_paid_from_home_and_from_a_refusal(
+    world: World, browser: Browser
+) -> None:
+    # Given an agent who used 100 runs beyond the plan, and then ended it
+    bought = lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10", plan="agent", amount="99.00")
+    assert world.take(bought).verdict == "applied"
+    world.use(600, "agent_runs", now=utc("2026-03-15T09:00:00"))
+    world.take(lifecycle("canceled", ORDER, "2026-03-18", "2026-03-10", "2026-04-10", plan="agent"))
+    # When
+    browser.enter()
+    page = browser.get("/portal")
+    # Then
+    assert "Beyond your plan 100 units, $25.00" in page.text
+    assert "Pay $25.00" in page.text
+    # And a refusal sells it too, where there is no pack to sell
+    balance = world.metering.current_balance(CUSTOMER, "agent_runs", NOW)
+    catalog = replace(
+        world.catalog, meters={key: replace(each, top_up=None) for key, each in world.catalog.meters.items()}
+    )
+    offers = Offers(catalog, "test", lambda: LINK_SECRET, due_lines=partial(due_lines, world.table))
+    sold = offers.links(balance, f"https://{HOST}", NOW)["purchase_url"]
+    assert read_link(LINK_SECRET, sold.rpartition("/")[2], NOW).kind == "overage"
+
+
 def test_home_of_a_stranger_shows_the_free_plan_and_writes_nothing(
     world: World, browser: Browser, dynamodb: "DynamoDBClient"
 ) -> None:
@@ -402,6 +428,15 @@ def test_what_is_no_limit_is_said_beside_the_field_and_sets_none(
     assert page.status == 422
     assert 'role="alert"' in page.html
     assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+def test_a_limit_is_counted_in_the_currency_of_the_order_that_governs_the_meter(world: World, browser: Browser) -> None:
+    subscribe(world)
+    bought = lifecycle("activated", "ORD_2", "2026-03-12", "2026-03-12", "2026-04-12", plan="agent", currency="JPY")
+    world.take(bought)
+    browser.enter()
+    for meter, currency in (("tokens", "USD"), ("agent_runs", "JPY")):
+        assert f'<option value="{currency}" selected>' in browser.get(f"/portal/limits/{meter}").html
 
 
 def test_the_operator_s_limits_stay_where_a_customer_sets_one(world: World, browser: Browser) -> None:

@@ -38,7 +38,7 @@ from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import read_link
 from pancake_pages.cookies import cookies_of
 from pancake_pages.language import Language
-from pancake_pages.portal.charts import choices, earlier_charts, open_chart, past_chart
+from pancake_pages.portal.charts import choices, days_side_by_side, earlier_charts, open_chart, past_chart
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.meters import MeterCard, meter_cards
 from pancake_pages.portal.prices import price_texts
@@ -367,6 +367,7 @@ def test_units_without_a_plan_have_a_bar_and_the_plan_gives_nothing() -> None:
     text = section(with_tokens(customer(), policy=Policy("agent"), grants=(PACK,)))
     assert "60,000 left of 60,000" in text
     assert "Your plan gives Nothing" in text
+    assert "Starts afresh" not in text
 
 
 def test_packs_that_end_on_one_day_are_one_line_and_many_lines_are_folded() -> None:
@@ -517,6 +518,16 @@ def test_what_is_gone_of_a_plan_without_a_day_of_its_own_is_where_the_pile_begin
     chart = open_chart(balance, NOW)
     assert chart.bars[0].before == 7
     assert chart.used == balance.used_of_plan == 12
+
+
+@pytest.mark.parametrize(("plan", "limit"), [("agent", 5_000), ("older", None)])
+def test_days_side_by_side_have_a_limit_where_one_plan_gave_it(plan: str, limit: int | None) -> None:
+    home = customer(event("activated", 10, "agent"))
+    requests = next(each for each in home.balances if each.meter == "requests")
+    yesterday = Period(requests.period.start - timedelta(days=1), requests.period.start)
+    chart = Chart(yesterday, yesterday.end, 2, days={"0319": Decimal(7)}, plan=plan)
+    side_by_side = days_side_by_side(CustomerUsage(requests, [chart], [], []))
+    assert side_by_side.limit == limit
 
 
 def test_a_month_of_a_long_period_has_no_limit() -> None:

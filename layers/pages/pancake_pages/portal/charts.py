@@ -102,7 +102,9 @@ def days_side_by_side(usage: CustomerUsage) -> UsageChart:
             days[day] = days.get(day, ZERO) + quantity
     start = min((chart.span.start for chart in usage.charts), default=balance.period.start)
     span = Period(start, balance.period.end)
-    limit = balance.allowance if balance.allowance > ZERO else None
+    # Days of another plan had another limit.
+    is_of_one_plan = all(chart.plan in (None, balance.policy.plan) for chart in usage.charts)
+    limit = balance.allowance if balance.allowance > ZERO and is_of_one_plan else None
     return UsageChart(span, _bars(days, span, balance.period.start), limit, adds_up=False)
 
 

@@ -1,8 +1,8 @@
 """The collaborators of the quota check: metering, and the offers that a refusal carries."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.metering import stack_metering
@@ -10,11 +10,10 @@ from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.deps.telemetry import report_not_rung
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.spend import Refusal
-from pancake_meter.domain.selling.overage import OverageLine
-from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.owed_overage import due_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,5 @@ class QuotaDeps:
 def quota_deps() -> QuotaDeps:
     """Return the collaborators of this stack. The secret that signs links is read when the first link is made."""
     bell, metering = stack_bell(), stack_metering()
-
-    def due_lines(balance: Balance) -> Iterable[OverageLine]:
-        return read_due_lines(metering.table, balance.customer_id, balance.meter, balance.overage_due).values()
-
-    offers = replace(bell.offers, due_lines=due_lines)
+    offers = replace(bell.offers, due_lines=partial(due_lines, metering.table))
     return QuotaDeps(metering, offers, refusals=RefusalBell(bell, report_not_rung))
