@@ -338,6 +338,12 @@ def test_what_is_left_beyond_the_plan_is_said_and_that_use_has_stopped(
     assert card_of(home).tone == tone
 
 
+@pytest.mark.parametrize("limits", [Limits(), a_cap(50_000)])
+def test_the_way_to_the_limit_stands_apart_from_it(limits: Limits) -> None:
+    html = shown(with_tokens(customer(ACTIVE), limits=limits))
+    assert html.partition('<a href="/portal/limits/tokens"')[0].endswith(" ")
+
+
 def test_what_a_hold_has_reserved_stops_nothing_for_good() -> None:
     home = customer(used=9_000)
     hold = Hold(Decimal(1_000), NOW + timedelta(minutes=5))
