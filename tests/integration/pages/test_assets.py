@@ -85,7 +85,7 @@ def test_a_parameter_that_somebody_has_added_is_passed_over() -> None:
     "name", ["pages.css", "pages.0000000000000000.css", "no-such.js", "..%2Fsite.py", "%2e%2e", ".up-to-date", "%00"]
 )
 def test_another_name_is_a_page_that_says_so_and_is_kept_by_nobody(name: str) -> None:
-    answer = get(f"/assets/{name}")
+    answer = get(f"/assets/{name}", None)
     assert answer["statusCode"] == 404
     assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert answer["headers"]["Cache-Control"] == "no-store"
