@@ -237,8 +237,8 @@ def page() -> str:
 
 All figures are US dollars at AWS's list prices for us-east-1 ({PRICES_NOTED}), without any free tier and without tax.
 Counts of requests, units and bytes are held by tests (`tests/integration/handlers/test_costs.py`,
-`tests/integration/core/test_capacity.py`, `tests/integration/stream/test_costs_behind.py`). Durations are assumptions: see the
-last table, and put in your own.
+`tests/integration/core/test_capacity.py`, `tests/integration/stream/test_costs_behind.py`). Durations are assumptions:
+see the last table, and put in your own.
 
 ## A million of each
 
