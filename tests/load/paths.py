@@ -61,6 +61,10 @@ class Path:
     is_queued: bool = False
     holds: bool = False
 
+    def executions(self, rate: float) -> float:
+        """Return how many executions of functions such a rate keeps busy, at least one."""
+        return max(1.0, rate * self.duration_ms / 1000)
+
 
 _SINGLE: Final = costs.COUNTED["record"].write_units
 _BATCH: Final = costs.COUNTED["batch of 99"].write_units / RECORD_EVENTS_MAX

@@ -11,7 +11,15 @@ from typing import Final
 
 from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX
 from tests.load import hot_item
-from tests.load.aws_rules import API_REQUESTS, HELD_MS_LARGE, HELD_MS_SMALL, RULES, TABLE_WRITES
+from tests.load.aws_rules import (
+    API_REQUESTS,
+    HELD_MS_LARGE,
+    HELD_MS_SMALL,
+    PARTITION_READS,
+    RULES,
+    SCALING,
+    TABLE_WRITES,
+)
 from tests.load.growth import taken
 from tests.load.paths import (
     HELD_CALL_SECONDS,
@@ -25,7 +33,17 @@ from tests.load.paths import (
 )
 from tests.load.plot import Bars, Lines, svg
 from tests.load.settings import GLOBAL_MB, OWN_SHARE, Settings, as_deployed, mapping_of
-from tests.load.storm import AS_BUILT, BEFORE, CUSTOMERS, ENDPOINT_MS, Storm, dollars, resets_a_second, run
+from tests.load.storm import (
+    AS_BUILT,
+    BEFORE,
+    CUSTOMERS,
+    ENDPOINT_MS,
+    Storm,
+    dollars,
+    resets_a_second,
+    resets_of_partitions,
+    run,
+)
 from tools import costs
 from tools.cfn_template import ROOT
 
@@ -53,6 +71,7 @@ def page() -> str:
     resets = CUSTOMERS / (30 * 86_400)
     new_table, warm_table = resets_a_second(as_deployed()), resets_a_second(raised())
     summed = dollars_an_hour(_path("record"), SUMMERS)
+    by_index, by_report = resets_of_partitions()
     first_call_ms = costs.DURATION_MS["balances that were reset"] // costs.BEHIND_BALANCES
     return f"""\
 # Beyond one machine
@@ -64,8 +83,8 @@ requests and units that tests hold ([costs](costs.md)). What AWS does not publis
 [named](#assumptions).
 
 A table says, for each way in which usage comes, at which rate it meets a bound: in events a second, the first one
-**bold**. A bound beyond the rate that is wanted is left out. 503 and 429 have changed nothing, and the same request
-is safe to repeat.
+**bold**. A bound beyond the rate that is wanted is left out. After 503 and 429 the same request is safe to repeat;
+API Gateway's own say nothing of when.
 
 ![What one customer's ways take, and a month's start](scale.svg)
 
@@ -81,7 +100,8 @@ events a second, with what follows behind each call.
 ### With settings raised
 
 `ThrottlingRateLimit={API_REQUESTS.value}`, `BulkConcurrency=100`, and a table that is warm: `WarmThroughput` of
-{TABLE_WRITES.value:,} write units a second, once, `aws dynamodb update-table`. No quota is raised.
+{TABLE_WRITES.value:,} write units a second, once, `aws dynamodb update-table`, which is billed once. No quota is raised.
+Lambda starts {SCALING.value:,} executions of a function in 10 seconds: more than any way needs.
 
 {_bounds_table(raised(), one_customer=False, wanted=MANY)}
 
@@ -92,7 +112,8 @@ A new table that is not warmed {_growth()}.
 ## One customer at {ONE:,} events a second
 
 All events are of one customer and one meter. The balance is one item: DynamoDB refuses the later of two transactions
-on it, and charges for both. Dollars are those of an hour at {ONE:,} events a second, if the way took them.
+on it, and charges for both. Checks are reads, of which it takes {PARTITION_READS.value:,} a second.
+Dollars are those of an hour at {ONE:,} events a second, if the way took them.
 
 {_bounds_table(as_deployed(), one_customer=True, wanted=ONE)}
 
@@ -145,11 +166,12 @@ quarter of an hour.
 
 If all come back at once, each first call is a reset too. Then the table takes {new_table:,.0f} resets a second when
 it is new, {warm_table:,.0f} when it is warm; more are answered 503 `unavailable` and are safe to repeat. Its
-partitions would take more: 4,000 by the index of due times (8 shards), 2,000 by the report of the month (4 shards).
+partitions would take more: {by_index:,.0f} by the index of due times, {by_report:,.0f} by the report of the month.
 
 The sweep was slower until this simulation: it went from balance to balance. Now it advances 8 at once, with a whole
 processor. Alerts are sent by {as_deployed().alert_concurrency} senders at once; those of one customer stay in order.
-Their number is `AlertConcurrency`.
+Their number is
+`AlertConcurrency`. Until all are sent, other alerts wait behind them.
 
 ## The rules
 
@@ -170,9 +192,9 @@ def picture() -> str:
     bars = {**first, f"proposed: {POTS} pots": _pots(POTS)}
     before, now = run(BEFORE, raised()), run(AS_BUILT, raised())
     lines = {
-        "due, one balance after another (before)": before.due,
-        "due, 8 at once on a whole processor": now.due,
-        f"alerts to send, {settings.alert_concurrency} senders": now.unsent,
+        "due, one balance after another (before)": (CUSTOMERS, *before.due),
+        "due, 8 at once on a whole processor": (CUSTOMERS, *now.due),
+        f"alerts to send, {settings.alert_concurrency} senders": (0, *now.unsent),
     }
     return svg(
         [
@@ -203,8 +225,9 @@ def _bounds_table(settings: Settings, *, one_customer: bool, wanted: float) -> s
     rows = [
         (name, *(_cell(met[way.name], name) for way in ways), each.seen, each.moved_by) for name, each in bounds.items()
     ]
+    busy = ("*executions at once*", *(f"{way.executions(wanted):,.0f}" for way in ways), "", "")
     prices = ("*dollars an hour*", *(_money(dollars_an_hour(way, wanted)) for way in ways), "", "")
-    return _table(("bound", *(way.name for way in ways), "what is seen", "what moves it"), [*rows, prices])
+    return _table(("bound", *(way.name for way in ways), "what is seen", "what moves it"), [*rows, busy, prices])
 
 
 def _cell(met: Sequence[Limit], name: str) -> str:
@@ -222,7 +245,8 @@ An event takes {units:.0f} write units, and {followed:.1f} more to follow it: {M
 a second. So one quota of AWS's must be raised, *table-level write throughput*, and the table be warmed to that. Live
 figures, lists and alerts fall behind earlier. They are right again after the peak; what they have not followed after
 {hours} hours is set aside, and rings. For {MANY:,} events a second all day long there would have to be more
-`REPORT_SHARDS`. Customers see nothing of that."""
+`REPORT_SHARDS`. Customers see nothing of that.
+`ParallelizationFactor` of the stream would help too, but it keeps the order of each item only: one alert of a customer could overtake another."""
 
 
 def _stream_hours() -> int:

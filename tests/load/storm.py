@@ -94,8 +94,12 @@ def run(sweep: Sweep, settings: Settings) -> Storm:
 def resets_a_second(settings: Settings) -> float:
     """Return how many resets a second the table takes: by its units, its index of due times, and the report by month."""
     each = (costs.BEHIND[RESET].write_units + costs.BEHIND[FOLLOWED].write_units) / costs.BEHIND_BALANCES
-    return min(
-        min(settings.table_warm, TABLE_WRITES.value) / each,
+    return min(min(settings.table_warm, TABLE_WRITES.value) / each, *resets_of_partitions())
+
+
+def resets_of_partitions() -> tuple[float, float]:
+    """Return how many resets a second two sets of partitions take: of the index of due times, of the month's report."""
+    return (
         len(due_shards()) * PARTITION_WRITES.value / INDEX_MOVE_WRITES.value,
         REPORT_SHARDS * PARTITION_WRITES.value / TRANSACTION_FACTOR.value,
     )
