@@ -246,7 +246,8 @@ a second. So one quota of AWS's must be raised, *table-level write throughput*, 
 figures, lists and alerts fall behind earlier. They are right again after the peak; what they have not followed after
 {hours} hours is set aside, and rings. For {MANY:,} events a second all day long there would have to be more
 `REPORT_SHARDS`. Customers see nothing of that.
-`ParallelizationFactor` of the stream would help too, but it keeps the order of each item only: one alert of a customer could overtake another."""
+`ParallelizationFactor` of the stream would help too, but it keeps the order of each item only:
+one alert of a customer could overtake another."""
 
 
 def _stream_hours() -> int:
