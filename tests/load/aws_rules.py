@@ -1,7 +1,7 @@
-"""AWS's rules as named constants, each with the page that states it. ``ASSUMED`` ones AWS does not publish.
+"""AWS's rules as named constants, each with the page that states it; and what AWS does not publish, which is assumed.
 
-The pages are those of AWS's documentation, as of November 2026. Each was compared with a stored copy, but where ``said``
-says otherwise.
+The pages are of AWS's documentation. Each figure was found in a stored copy of its page, or in a quotation of it, but for
+what ``said`` says was not.
 """
 
 from dataclasses import dataclass
@@ -63,6 +63,12 @@ TRANSACTION_FACTOR: Final = Rule(
     "each write in a transaction: it is prepared, and then committed",
     "DynamoDB, Transactions: how it works (capacity management)",
 )
+ITEM_TRANSACTIONS: Final = Rule(
+    1,
+    "transaction at a time",
+    "one item: the later one is refused (`TransactionConflict`), not queued, and charged",
+    "DynamoDB, Transactions: how it works (conflict handling, capacity management)",
+)
 TRANSACTION_ITEMS: Final = Rule(100, "items", "one transaction", "DynamoDB, Transactions: how it works")
 INDEX_MOVE_WRITES: Final = Rule(
     2,
@@ -120,6 +126,7 @@ RULES: Final = (
     GROWTH_MINUTES,
     TABLE_WRITES,
     TRANSACTION_FACTOR,
+    ITEM_TRANSACTIONS,
     TRANSACTION_ITEMS,
     INDEX_MOVE_WRITES,
     API_REQUESTS,
