@@ -27,6 +27,7 @@ from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
 from pancake_meter.store.table import Put, Update, Write
+from pancake_meter.store.usage.made_of import MADE_OF
 
 _CHARACTERS: Final = string.digits + string.ascii_letters
 
@@ -47,13 +48,17 @@ def structure_writes(change: Change, cause: str, reference: str | None, now: dat
     ]
 
 
-def late_usage_writes(change: Change, reference: str, months: Mapping[str, MonthUsage], now: datetime) -> list[Write]:
+def late_usage_writes(
+    change: Change, reference: str, months: Mapping[str, MonthUsage], made_of: Mapping[str, Any], now: datetime
+) -> list[Write]:
     """Writes that count late usage, which adds ``months`` to what the closed periods came to; the first has the guard.
+
+    ``made_of`` is the balance's attribute that tells the stream what the usage was made of.
 
     The balance's segment guards the closed periods and charts too: nothing amends one without opening a segment.
     """
     return [
-        _update(change.before, change.after, now),
+        _update(change.before, change.after, now, made_of),
         *_beside(change, "late_usage", reference, now),
         *month_usage_writes(change.before.customer_id, change.before.meter, months),
     ]
@@ -76,7 +81,7 @@ def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime
     return Put(item, condition="attribute_not_exists(PK)")
 
 
-def _update(before: Balance, after: Balance, now: datetime) -> Update:
+def _update(before: Balance, after: Balance, now: datetime, made_of: Mapping[str, Any] | None = None) -> Update:
     """Build the update: absolute for what only structure changes write, differences for what hot writes share.
 
     It stays within an expression's 4,096 bytes and 300 operators for a chart of a whole year and ``MAX_HOLDS`` holds that
@@ -93,6 +98,10 @@ def _update(before: Balance, after: Balance, now: datetime) -> Update:
             expression.remove(name)
     if after.policy.holds_per_minute is None:
         expression.remove(MINUTE_HOLDS)
+    if made_of:
+        expression.set(MADE_OF, made_of)
+    else:
+        expression.remove(MADE_OF)
     for hold_id in before.holds.keys() - after.holds.keys():
         # The whole hold is compared: one that was released and placed again under its id has another expiry.
         expression.remove("holds", hold_id)
