@@ -77,7 +77,7 @@ def made_of_days(events: Iterable[UsageEvent]) -> dict[str, MadeOf]:
 
 
 def made_of_by(placed: Iterable[tuple[str, UsageEvent]]) -> dict[str, MadeOf]:
-    """Return what events of one write were made of, by the place of each. Names beyond the bound of a write are ``other``."""
+    """Return what events of one write were made of, by the place of each. Names beyond a write's bound are ``other``."""
     models: dict[tuple[str, str], Decimal] = {}
     sources: dict[tuple[str, str], Decimal] = {}
     for place, event in placed:
