@@ -12,7 +12,7 @@ from pancake_meter.domain.balance.hold import HoldHandle
 from pancake_meter.domain.usage.made_of import NAMED_PARTS_MAX, NAMES_MAX, MadeOf, Parts
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
 from pancake_meter.store.balance.balances import charts_put_away, read_balance
-from pancake_meter.store.usage.made_of import MADE_OF
+from pancake_meter.store.balance.made_of import MADE_OF
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.access.export import Exported, Place, export_customer
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota, release_hold, settle_hold
@@ -204,7 +204,7 @@ def test_an_export_has_it_and_an_erasure_takes_it_away_for_good(
         place = page.following
     kept = [each for each in exported if each.kind == "day_made_of"]
     assert [(each.data["m"], each.data["s"]) for each in kept] == [({"large": 5}, {"api": 5})]
-    assert [each.data["model"] for each in exported if each.kind == "usage" and "model" in each.data] == ["large"]
+    assert [each.data["model"] for each in exported if each.kind == "usage_event"] == ["large"]
     # When
     erase_customer(reads.erasures, "c1", NOW, may_go_on=lambda: True)
     reads.read(records)

@@ -14,9 +14,9 @@ from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.usage.made_of import MadeOf
+from pancake_meter.http.balance.made_of import MadeOfBody, made_of_body
 from pancake_meter.http.cursors import PageQuery, Pages
 from pancake_meter.http.fields import COUNT, Day, MeterName, Timestamp, Units, WireModel
-from pancake_meter.http.usage.made_of import MadeOfBody, made_of_body
 from pancake_meter.usecases.reports.usage_made_of import DatedChart, dated_charts
 
 LEDGER_PAGE_MAX: Final = 100

@@ -28,11 +28,11 @@ from pancake_meter.store.balance.balance_item import (
     hold_item,
     throttle_from_item,
 )
+from pancake_meter.store.balance.made_of import MADE_OF, late_place, made_of_attribute
 from pancake_meter.store.balance.structure import late_usage_writes
 from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
 from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Item, Put, Table, Update, Write
-from pancake_meter.store.usage.made_of import MADE_OF, late_place, made_of_attribute
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""

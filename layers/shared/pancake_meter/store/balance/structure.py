@@ -23,11 +23,11 @@ from pancake_meter.store.balance.balance_item import (
 )
 from pancake_meter.store.balance.closed_period_item import chart_item, closed_period_item
 from pancake_meter.store.balance.ledger_item import ledger_item
+from pancake_meter.store.balance.made_of import MADE_OF
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
 from pancake_meter.store.table import Put, Update, Write
-from pancake_meter.store.usage.made_of import MADE_OF
 
 _CHARACTERS: Final = string.digits + string.ascii_letters
 

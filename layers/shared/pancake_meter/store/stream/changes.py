@@ -20,13 +20,13 @@ from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.alerts.alerts import alert_from_item
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
+from pancake_meter.store.balance.made_of import made_of_from_item
 from pancake_meter.store.errors import NewerFormat
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.keys import Key, customer_of
 from pancake_meter.store.selling.checkouts import checkout_from_item
 from pancake_meter.store.standing.subscriptions import subscription_from_item
 from pancake_meter.store.table import Item
-from pancake_meter.store.usage.made_of import made_of_from_item
 from pancake_meter.store.webhooks.deliveries import Delivery, delivery_from_item
 
 _deserialize = TypeDeserializer().deserialize

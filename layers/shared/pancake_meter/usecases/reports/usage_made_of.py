@@ -10,8 +10,8 @@ from typing import Self
 from pancake_meter.domain.balance.balance import Balance, day_of
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf
+from pancake_meter.store.balance.made_of import read_charts_made_of
 from pancake_meter.store.table import Table
-from pancake_meter.store.usage.made_of import read_charts_made_of
 from pancake_meter.usecases.reports.customer_usage import CustomerUsage
 
 

@@ -16,10 +16,10 @@ from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.domain.balance.balance import day_of
 from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf
 from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.balance.made_of import Day, DayMadeOf, Version, day_write, read_days
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.stream.changes import BalanceChanged, Change, Record
 from pancake_meter.store.table import Table
-from pancake_meter.store.usage.made_of import Day, DayMadeOf, Version, day_write, read_days
 from pancake_meter.usecases.stream.follow import NotFollowed
 
 _ATTEMPTS_MAX: Final = 8
