@@ -19,9 +19,9 @@ _VIEWS: Final[tuple[View, ...]] = ("models", "sources")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Units of one ``name``, or of other names (``other``) or none (``unknown``): by day, and in all."""
+    """Units of one ``name``, or of other names (``others``) or none (``unknown``): by day, and in all."""
 
-    kind: Literal["name", "other", "unknown"]
+    kind: Literal["name", "others", "unknown"]
     name: str
     by_day: Sequence[Decimal]
 
@@ -57,7 +57,7 @@ def _breakdown(chart: UsageChart, view: View, parts: Mapping[date, Parts]) -> Br
         for name in total.largest(NAMES_MAX).named
     ]
     apart = [sum((column.by_day[row] for column in named), ZERO) for row in range(len(of_days))]
-    other = Column("other", "", [each.known - there for (_, each), there in zip(of_days, apart, strict=True)])
+    other = Column("others", "", [each.known - there for (_, each), there in zip(of_days, apart, strict=True)])
     unknown = Column("unknown", "", [used - each.known for used, each in of_days])
     columns = [*named, *(each for each in (other, unknown) if each.units)]
     return Breakdown(view, [bar.day for bar in chart.bars], columns, chart.used)

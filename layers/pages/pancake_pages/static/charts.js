@@ -1,5 +1,5 @@
 // Draws each <figure data-chart> from its table: the first column are labels, each further one is a row of bars.
-// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", "soft" to stand back, "part-1" to "part-5" for parts of a whole, "other" and "unknown" for what is left of it. Figures are in data-value; the texts of cells are what people read.
+// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", "soft" to stand back, "part-1" to "part-5" for parts of a whole, "others" and "unknown" for what is left of it. Figures are in data-value; the texts of cells are what people read.
 "use strict";
 
 function colors() {
@@ -16,7 +16,7 @@ function colors() {
     "part-3": named("--part-3"),
     "part-4": named("--part-4"),
     "part-5": named("--part-5"),
-    other: named("--soft"),
+    others: named("--soft"),
     unknown: named("--line"),
     text: named("--soft"),
   };
