@@ -20,6 +20,7 @@ from pancake_meter.usecases.balance.grants import held_grants
 from pancake_meter.usecases.reports.customer_history import read_history
 from pancake_meter.usecases.reports.customer_usage import latest_charts, latest_periods
 from pancake_meter.usecases.reports.show_customer import show_customer
+from pancake_meter.usecases.reports.usage_made_of import dated_charts, usage_made_of
 from pancake_pages.console.desk import ConsoleRouter, Desk
 
 router = ConsoleRouter()
@@ -86,7 +87,8 @@ def _of_meter(desk: Desk, customer_id: str, meter: str) -> dict[str, Any]:
     query = LedgerQuery(meter=meter, limit=_ENTRIES, cursor=desk.parameters.get("cursor") or None)
     pages = query.pages(customer_id)
     entries = read_ledger(*name, limit=query.limit, before_segment=pages.place(query.cursor, int))
+    made_of = usage_made_of(*name, dated_charts(current.balance, charts))
     return {
-        "usage": usage_body(current.balance, charts, closed),
+        "usage": usage_body(current.balance, charts, closed, made_of),
         "ledger": ledger_body(entries, query.limit, pages),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.domain.balance.hold import HoldHandle
-from pancake_meter.domain.usage.made_of import NAMED_PARTS_MAX, NAMES_MAX, MadeOf, Parts
+from pancake_meter.domain.usage.made_of import NAMES_MAX, NAMES_OF_WRITE_MAX, MadeOf, Parts
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
 from pancake_meter.store.balance.balances import charts_put_away, read_balance
 from pancake_meter.store.balance.made_of import MADE_OF
@@ -157,7 +157,7 @@ def test_a_day_of_more_names_than_its_bound_keeps_the_rest_together(followed: Wo
     for view in (day.models, day.sources):
         assert view.known == 540
         assert view.other
-    assert (len(day.models.named), len(day.sources.named)) == (NAMES_MAX, NAMED_PARTS_MAX)
+    assert (len(day.models.named), len(day.sources.named)) == (NAMES_MAX, NAMES_OF_WRITE_MAX)
     (item,) = [each for each in items_of(reads.client, reads.name) if each["SK"].startswith("MADE_OF#")]
     assert len(str(item)) < 8000
 
@@ -168,7 +168,7 @@ def test_a_hold_takes_away_what_the_write_before_it_has_told(followed: World) ->
     (item,) = [
         each for each in items_of(followed.table._client, followed.table._name) if each["SK"] == "BALANCE#tokens"
     ]
-    assert len(item[MADE_OF]["0310"]["m"]) == 17
+    assert (len(item[MADE_OF]["n"]), item[MADE_OF]["0310"]["m"]) == (16, 14)
     hold_quota(followed.metering, "c1", "tokens", "h", Decimal(40), TTL, NOW)
     (item,) = [
         each for each in items_of(followed.table._client, followed.table._name) if each["SK"] == "BALANCE#tokens"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.domain.usage.made_of import (
-    NAMED_PARTS_MAX,
     NAMES_MAX,
+    NAMES_OF_WRITE_MAX,
     NOTHING_KNOWN,
     MadeOf,
     Parts,
@@ -61,7 +61,7 @@ def test_a_write_tells_all_units_whose_names_are_known_and_names_few(
     for view, at in (("models", 1), ("sources", 2)):
         parts: list[Parts] = [getattr(each, view) for each in days.values()]
         assert sum(each.known for each in parts) == sum(each[0] for each in told if each[at] is not None)
-        assert sum(len(each.named) for each in parts) <= NAMED_PARTS_MAX
+        assert len({name for each in parts for name in each.named}) <= NAMES_OF_WRITE_MAX
     assert NOTHING_KNOWN not in days.values()
 
 
@@ -110,3 +110,10 @@ def test_model_and_source_are_no_part_of_an_events_content() -> None:
     one, other = event(1, 5, "large", "api"), event(1, 5, "azure/large", None)
     assert one == other
     assert one.fingerprint == other.fingerprint
+
+
+def test_a_batch_of_many_days_names_the_same_models_on_each() -> None:
+    # What a seller sends once a week: names are counted over the whole write, not for each of its days
+    days = made_of_days(event(number, 5, f"m{number % 3}", None, days=number // 3) for number in range(90))
+    assert len(days) == 30
+    assert all(len(each.models.named) == 3 and not each.models.other for each in days.values())

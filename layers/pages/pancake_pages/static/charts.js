@@ -22,6 +22,12 @@ function colors() {
   };
 }
 
+// A legend has one line for each name, and a phone has no long ones.
+function short(name) {
+  const characters = [...name];
+  return characters.length > 28 ? `${characters.slice(0, 27).join("")}…` : name;
+}
+
 function draw(figure) {
   const table = figure.querySelector("table");
   const headCells = [...table.querySelectorAll("thead th")];
@@ -31,7 +37,7 @@ function draw(figure) {
   const labels = rows.map((cells) => cells[0].textContent.trim());
   const shown = (column, row) => rows[row][column].textContent.trim();
   const datasets = heads.slice(1).map((label, index) => ({
-    label,
+    label: short(label),
     data: rows.map((cells) => Number(cells[index + 1].dataset.value)),
     backgroundColor: look[headCells[index + 1].dataset.tone] ?? look.bars[index % look.bars.length],
     borderRadius: 3,

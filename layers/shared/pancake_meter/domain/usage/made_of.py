@@ -7,18 +7,16 @@ repeats another one.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO, day_key
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
-_Name = TypeVar("_Name", str, tuple[str, str])
-
 NAMES_MAX: Final = 20
 """Models, and sources, that are kept by name of one day. The units of further ones are kept together."""
 
-NAMED_PARTS_MAX: Final = 16
-"""Models, and sources, of all days of one write that are named in it: the balance, which carries them, stays small."""
+NAMES_OF_WRITE_MAX: Final = 16
+"""Models, and sources, that are kept by name of one write: the balance, which carries them to the stream, stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +76,34 @@ def made_of_days(events: Iterable[UsageEvent]) -> dict[str, MadeOf]:
 
 def made_of_by(placed: Iterable[tuple[str, UsageEvent]]) -> dict[str, MadeOf]:
     """Return what events of one write were made of, by the place of each. Names beyond a write's bound are ``other``."""
-    models: dict[tuple[str, str], Decimal] = {}
-    sources: dict[tuple[str, str], Decimal] = {}
+    models: dict[str, dict[str, Decimal]] = {}
+    sources: dict[str, dict[str, Decimal]] = {}
     for place, event in placed:
         for name, units in ((event.model, models), (event.source, sources)):
             if name is not None and event.quantity > ZERO:
-                units[place, name] = units.get((place, name), ZERO) + event.quantity
-    by_model, by_source = _by_place(models), _by_place(sources)
+                there = units.setdefault(place, {})
+                there[name] = there.get(name, ZERO) + event.quantity
+    by_model, by_source = _bounded(models), _bounded(sources)
     return {
         place: MadeOf(by_model.get(place, Parts()), by_source.get(place, Parts()))
         for place in sorted(by_model.keys() | by_source.keys())
     }
 
 
-def _by_place(units: Mapping[tuple[str, str], Decimal]) -> dict[str, Parts]:
-    places: dict[str, Parts] = {}
-    for rank, ((place, name), quantity) in enumerate(_largest_first(units)):
-        part = Parts({name: quantity}) if rank < NAMED_PARTS_MAX else Parts(other=quantity)
-        places[place] = places.get(place, Parts()).plus(part)
-    return places
+def _bounded(places: Mapping[str, Mapping[str, Decimal]]) -> dict[str, Parts]:
+    """Return the units of each place by name: the largest names of all places together, and the others as one."""
+    total = Parts()
+    for units in places.values():
+        total = total.plus(Parts(units), names_max=None)
+    kept = total.largest(NAMES_OF_WRITE_MAX).named
+    return {
+        place: Parts(
+            {name: units[name] for name in sorted(units) if name in kept},
+            sum((quantity for name, quantity in units.items() if name not in kept), ZERO),
+        )
+        for place, units in places.items()
+    }
 
 
-def _largest_first(units: Mapping[_Name, Decimal]) -> list[tuple[_Name, Decimal]]:
+def _largest_first(units: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
     return sorted(units.items(), key=lambda each: (-each[1], each[0]))

@@ -20,6 +20,7 @@ MADE_OF: Final = "made_of"
 
 _MODELS: Final = "m"
 _SOURCES: Final = "s"
+_NAMES: Final = "n"
 _OTHER: Final = " "
 """Stands for all names that are not kept apart. No name is white space."""
 _PAGE: Final = 500
@@ -54,13 +55,37 @@ def late_place(chart_start: datetime, used_at: datetime) -> str:
 
 
 def made_of_attribute(made_of: Mapping[str, MadeOf]) -> dict[str, Any]:
-    """Return what a write counted as the attribute of the balance."""
-    return {place: _attribute(each) for place, each in made_of.items()}
+    """Return what a write counted as the attribute of the balance: each name once, and by place the units of its number.
+
+    ``m0`` are units of a model that has the first name, ``s0`` of such a source; ``m`` and ``s`` those of all other names.
+    """
+    numbers: dict[str, int] = {}
+    places: dict[str, Any] = {}
+    for place, each in made_of.items():
+        places[place] = units = {}
+        for view, parts in ((_MODELS, each.models), (_SOURCES, each.sources)):
+            for name, quantity in parts.named.items():
+                units[f"{view}{numbers.setdefault(name, len(numbers))}"] = quantity
+            if parts.other:
+                units[view] = parts.other
+    return {_NAMES: list(numbers), **places}
 
 
 def made_of_from_item(item: Item) -> dict[str, MadeOf]:
     """Return what the latest write of a balance counted; nothing where that is not known."""
-    return {place: _made_of(each) for place, each in item.get(MADE_OF, {}).items()}
+    attribute = item.get(MADE_OF, {})
+    names = attribute.get(_NAMES, ())
+    return {
+        place: MadeOf(_told(names, _MODELS, units), _told(names, _SOURCES, units))
+        for place, units in attribute.items()
+        if place != _NAMES
+    }
+
+
+def _told(names: Sequence[str], view: str, units: Mapping[str, Decimal]) -> Parts:
+    numbered = {key.removeprefix(view): quantity for key, quantity in units.items() if key.startswith(view)}
+    other = numbered.pop("", ZERO)
+    return Parts({names[int(number)]: quantity for number, quantity in numbered.items()}, other)
 
 
 def read_days(table: Table, days: Sequence[Day]) -> dict[Day, DayMadeOf]:

@@ -197,7 +197,7 @@ def write_late_events(
     """
     balance = change.before
     months = late_usage_by_month(((event.used_at, event.quantity) for event in events), change.lines)
-    made_of = made_of_attribute(made_of_by((late_place(chart_starts[event], event.used_at), event) for event in events))
+    made_of = made_of_by((late_place(chart_starts[event], event.used_at), event) for event in events)
     writes = late_usage_writes(change, timestamp(min(event.used_at for event in events)), months, made_of, now)
     if len(events) + len(writes) > TRANSACTION_WRITES_MAX:
         raise TooManyWrites(f"{len(events)} late events amend too much for one transaction")
