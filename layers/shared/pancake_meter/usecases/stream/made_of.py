@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
-from pancake_meter.domain.balance.balance import day_of
+from pancake_meter.domain.balance.balance import ZERO, day_of
 from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.made_of import Day, DayMadeOf, Version, day_write, read_days
@@ -84,16 +84,21 @@ class DaysMadeOf:
 
 
 def _counted(change: BalanceChanged) -> Iterable[tuple[Day, _Counted]]:
-    """Yield what a change counted, by day. What a write of earlier code has left on a balance is not counted again."""
+    """Yield what a change counted, by day.
+
+    Earlier code, as it may run beside this one for some minutes, leaves on the balance what a write before it told. So what
+    is told must fit the change: its kind, and how much it counted.
+    """
     before, after = change.before, change.after
-    if before is None:
+    told = sum((max(each.models.known, each.sources.known) for each in change.made_of.values()), ZERO)
+    if before is None or (after.segment == before.segment and told > after.used - before.used):
         return
     version = Decimal(after.segment), after.used
     for place, made_of in change.made_of.items():
         began, is_late, day = place.rpartition("#")
         if is_late and after.segment > before.segment:
             chart_start, on = datetime.fromisoformat(began), date.fromisoformat(day)
-        elif not is_late and after.segment == before.segment and after.used > before.used:
+        elif not is_late and after.segment == before.segment:
             chart_start, on = after.chart.start, day_of(place, after.chart_closes_at)
         else:
             continue
