@@ -12,7 +12,7 @@ from pancake_meter.domain.access.console_session import form_token, is_form_toke
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.domain.alerts.alert import ALERT_TYPES
 from pancake_meter.domain.alerts.endpoint import DisabledBecause
-from pancake_meter.domain.alerts.sending import SendingStatus
+from pancake_meter.domain.alerts.sending import Reason, SendingStatus
 from pancake_meter.domain.balance.grant import GrantKind
 from pancake_meter.domain.balance.ledger import MovementKind, OwnCause
 from pancake_meter.domain.selling.checkout import CheckoutKind, CheckoutStatus, Flag
@@ -58,6 +58,7 @@ VALUES: dict[str, Iterable[str]] = {
     "resolution": get_args(ResolvedAs),
     "role": ROLES,
     "sending": get_args(SendingStatus),
+    "sending_reason": get_args(Reason),
     "sold": get_args(SoldKind),
     "state": get_args(OrderState),
     "told_by": get_args(ToldBy),
