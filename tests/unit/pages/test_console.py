@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 
 from pancake_meter.domain.access.api_key import Status
-from pancake_meter.domain.access.console_session import form_token, is_form_token, new_secret, session_id
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.domain.alerts.alert import ALERT_TYPES
 from pancake_meter.domain.alerts.endpoint import DisabledBecause
@@ -134,14 +133,6 @@ def test_every_form_of_the_console_carries_the_session_s_token() -> None:
             continue
         for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(), re.DOTALL):
             assert re.search(r"\{\{ (ui\.)?(hidden|token)\(\) \}\}", form), template.name
-
-
-def test_a_token_of_forms_is_of_one_session_and_does_not_tell_its_secret() -> None:
-    one, other = new_secret(), new_secret()
-    assert is_form_token(one, form_token(one))
-    assert not is_form_token(one, form_token(other))
-    assert not is_form_token(one, "")
-    assert len({one, session_id(one), form_token(one)}) == 3
 
 
 @pytest.mark.parametrize(
