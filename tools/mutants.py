@@ -2,7 +2,8 @@
 
 ``make mutants`` prints how many of the mutants the unit and property tests kill, by file and room. It fails where that is
 less than ``LEAST_KILLED``, and where what survives is not what ``tests/mutants.toml`` lists with its reasons.
-``ONLY=standing`` takes a room, ``ONLY=balance/adjust`` a file; ``ARGS=--again`` takes the survivors of the last run.
+``ONLY=standing`` takes a room, ``ONLY=balance/adjust`` a file; ``ARGS=--again`` takes the survivors of the last run, and
+``ARGS=--go-on`` what a run that was cut off has left, and the functions that were changed since.
 
 mutmut makes the mutants and runs the tests. It leaves properties alone, and wants its code in a folder ``src``. So it works
 in ``.mutants``, on a copy in which each property asks a method that has its body. Not counted are:
@@ -79,7 +80,7 @@ namespace_packages = true
 pythonpath = [".", "src"]
 addopts = ["--import-mode=importlib", "--allow-unix-socket", "-m", "not load and not exhaustive"]
 markers = ["stack", "load", "exhaustive"]
-timeout = 12
+timeout = 60
 """
 
 
@@ -154,7 +155,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def run(names: Iterable[str], children: int) -> None:
-    """Make the mutants and run the tests on those of these names."""
+    """Make the mutants and run the tests on those of these names; without a name, on those that were not run yet."""
     command = (str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(children), *names)
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, cwd=WORK, env=environment, check=True)
@@ -243,6 +244,14 @@ def _score(what: str, killed: int, every: int) -> str:
     return f"{what:<26} {killed:>4} of {every:>4} killed {killed / every:>7.1%}"
 
 
+def _names(arguments: argparse.Namespace, only: str) -> Iterable[str]:
+    if arguments.go_on:
+        return ()
+    if arguments.again:
+        return [name for name, (_, code) in verdicts(only).items() if code not in {*KILLED, REFUSED_BY_MYPY}]
+    return [f"pancake_meter.domain.{only.replace('/', '.')}{'.' if only else ''}*"]
+
+
 def main() -> int:
     """Run the mutants and report; the exit status is 1 when too many survive, or one that is not listed."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants")
@@ -250,15 +259,14 @@ def main() -> int:
     parser.add_argument(
         "--again", action="store_true", help="only the survivors of the last run, with the tests of now"
     )
+    parser.add_argument("--go-on", action="store_true", help="only what was not run yet, or was changed since")
     parser.add_argument("--report", action="store_true", help="run nothing: report the last run")
     parser.add_argument("--children", type=int, default=2, help="tests that run side by side")
     arguments = parser.parse_args()
     only: str = arguments.only.strip("/")
     if not arguments.report:
-        prepare(anew=not arguments.again)
-        survivors = [name for name, (_, code) in verdicts(only).items() if code not in {*KILLED, REFUSED_BY_MYPY}]
-        part = f"pancake_meter.domain.{only.replace('/', '.')}{'.' if only else ''}*"
-        run(survivors if arguments.again else [part], arguments.children)
+        prepare(anew=not arguments.again and not arguments.go_on)
+        run(_names(arguments, only), arguments.children)
     return report(only)
 
 

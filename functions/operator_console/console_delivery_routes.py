@@ -7,17 +7,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
-from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.resolver import takes_body, tolerates_query
-from pancake_meter.http.webhooks.deliveries import AssignRequest, DeliveriesQuery, delivery_body, delivery_page
+from pancake_meter.http.webhooks.deliveries import AssignRequest, DeliveriesQuery, delivery_body, listed_deliveries
 from pancake_meter.http.webhooks.trying import try_again
-from pancake_meter.store.webhooks.deliveries import (
-    Verdict,
-    deliveries_by_verdict,
-    deliveries_of_order,
-    latest_deliveries,
-)
+from pancake_meter.store.webhooks.deliveries import Verdict
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery, kept_delivery
 from pancake_pages.console.desk import ConsoleRouter, Form, address
@@ -26,6 +20,8 @@ logger = Logger()
 router = ConsoleRouter()
 
 _PAGE: Final = 25
+_BODY_MAX: Final = 16_000
+"""Characters of a body that a page shows: a real event has some 2,000, and a page is to stay light."""
 
 
 @router.get("/console/deliveries")
@@ -34,16 +30,8 @@ def get_deliveries() -> Response[str]:
     """Deliveries, the latest received first; all, with a verdict, or of an order."""
     desk = router.desk("GET /v1/deliveries")
     query = desk.query(DeliveriesQuery, limit=str(_PAGE))
-    table, pages = desk.deps.table, query.pages()
-    after = pages.place(query.cursor, read_dated)
-    if query.verdict is not None:
-        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
-    elif query.order_id is not None:
-        page = deliveries_of_order(table, query.order_id, limit=query.limit, after=after)
-    else:
-        page = latest_deliveries(table, limit=query.limit, after=after)
-    shown = delivery_page(page, pages)
-    return desk.page("console/deliveries.html", "deliveries", page=shown, query=query, verdicts=get_args(Verdict))
+    page = listed_deliveries(desk.deps.table, query)
+    return desk.page("console/deliveries.html", "deliveries", page=page, query=query, verdicts=get_args(Verdict))
 
 
 @router.get("/console/deliveries/<delivery_id>")
@@ -52,7 +40,10 @@ def get_delivery(delivery_id: str) -> Response[str]:
     """One delivery with its body, and what may be done with it."""
     desk = router.desk("GET /v1/deliveries/{delivery_id}")
     delivery = delivery_body(kept_delivery(desk.deps.metering, delivery_id))
-    return desk.page("console/delivery.html", "deliveries", delivery=delivery, body=_indented(delivery["body"]))
+    body = _indented(delivery["body"])
+    return desk.page(
+        "console/delivery.html", "deliveries", delivery=delivery, body=body[:_BODY_MAX], is_cut=len(body) > _BODY_MAX
+    )
 
 
 @router.post("/console/deliveries/<delivery_id>/replay")

@@ -11,7 +11,7 @@ from pancake_meter.http.request import base_url
 from pancake_meter.http.resolver import takes_body, tolerates_query
 from pancake_meter.usecases.access.customer_token import make_token
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
-from pancake_pages.console.desk import ConsoleRouter, Form, WrongField
+from pancake_pages.console.desk import ConsoleRouter, Form
 
 router = ConsoleRouter()
 
@@ -27,7 +27,7 @@ def post_purchase_link(customer_id: str) -> Response[str]:
     check_live_customer_id(customer_id)
     deps, kind, meter = form.desk.deps, form.fields.get("kind", ""), form.fields.get("meter", "")
     if kind not in _KINDS:
-        raise WrongField("kind")
+        raise form.wrong("kind", "unknown")
     deps.metering.check_meter(meter)
     deps.access.erasures.check_not_erased(customer_id)
     link = PurchaseLink(customer_id, _KINDS[kind], meter)

@@ -7,7 +7,6 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
 from pancake_meter.deps.metering import MeteringDeps
-from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.request import answer, body
 from pancake_meter.http.resolver import Router, takes_body
@@ -15,11 +14,10 @@ from pancake_meter.http.webhooks.deliveries import (
     AssignRequest,
     DeliveriesQuery,
     delivery_body,
-    delivery_page,
+    listed_deliveries,
     replay_body,
 )
 from pancake_meter.http.webhooks.trying import try_again
-from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, deliveries_of_order, latest_deliveries
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery, kept_delivery
 
@@ -30,16 +28,7 @@ router = Router[MeteringDeps]()
 @router.get("/v1/deliveries")
 def get_deliveries(query: DeliveriesQuery) -> Response[str]:
     """Deliveries, all or with a verdict, the latest received first; or of an order, the latest event first."""
-    deps = router.deps
-    table, pages = deps.metering.table, query.pages()
-    after = pages.place(query.cursor, read_dated)
-    if query.verdict is not None:
-        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
-    elif query.order_id is not None:
-        page = deliveries_of_order(table, query.order_id, limit=query.limit, after=after)
-    else:
-        page = latest_deliveries(table, limit=query.limit, after=after)
-    return answer(HTTPStatus.OK, delivery_page(page, pages))
+    return answer(HTTPStatus.OK, listed_deliveries(router.deps.metering.table, query))
 
 
 @router.get("/v1/deliveries/<delivery_id>")

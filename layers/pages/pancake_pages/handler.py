@@ -17,6 +17,7 @@ from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import Handler
 from pancake_meter.store.errors import StoreError
 from pancake_pages.forms import UnreadableForm
+from pancake_pages.refusals import reason_of
 from pancake_pages.site import Site, View
 
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "5"}
@@ -75,7 +76,8 @@ def _answer_errors(app: APIGatewayHttpResolver, site: Site) -> None:
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
-        return view(app).message("shared.not_done", HTTPStatus.UNPROCESSABLE_ENTITY, reason=str(error), code=error.code)
+        reason = reason_of(error, view(app).language)
+        return view(app).message("shared.not_done", HTTPStatus.UNPROCESSABLE_ENTITY, reason=reason, code=error.code)
 
     @app.exception_handler([ValidationError, MalformedJson, BodyTooLarge, UnreadableForm])
     def _(error: Exception) -> Response[str]:

@@ -13,6 +13,10 @@ _FIELD_LENGTH_MAX: Final = 128
 _EXPECTED_LENGTH_MAX: Final = 200
 
 
+Told = Callable[[str, Mapping[str, Any]], str]
+"""Makes the sentence of a fault."""
+
+
 class Fault(TypedDict):
     """One fault: the field, with dots between its parts and empty for the body itself, and a sentence about it."""
 
@@ -20,10 +24,13 @@ class Fault(TypedDict):
     fault: str
 
 
-def faults(error: ValidationError) -> list[Fault]:
-    """Return the first 20 faults that pydantic found, without the values that the caller sent."""
-    found = error.errors(include_url=False, include_input=False)[:FAULTS_MAX]
-    return [{"field": field_name(each["loc"]), "fault": sentence(each["type"], each.get("ctx", {}))} for each in found]
+def faults(error: ValidationError, told: Told | None = None) -> list[Fault]:
+    """Return the first 20 faults that pydantic found, without the values that the caller sent.
+
+    ``told`` makes the sentence of each, from pydantic's type of the error and its bounds; ``None`` is ``sentence``.
+    """
+    found, said = error.errors(include_url=False, include_input=False)[:FAULTS_MAX], told or sentence
+    return [{"field": field_name(each["loc"]), "fault": said(each["type"], each.get("ctx", {}))} for each in found]
 
 
 def field_name(location: tuple[int | str, ...]) -> str:
@@ -33,7 +40,7 @@ def field_name(location: tuple[int | str, ...]) -> str:
 
 def sentence(kind: str, context: Mapping[str, Any]) -> str:
     """Return a fault in our words: ``kind`` is pydantic's type of an error, ``context`` its bounds."""
-    told = _SENTENCES.get(kind)
+    told = SENTENCES.get(kind)
     if told is None:
         return "is not valid"
     return told if isinstance(told, str) else told(context)
@@ -47,7 +54,7 @@ def _expected(context: Mapping[str, Any]) -> str:
     return f"must be {context['expected']}"[:_EXPECTED_LENGTH_MAX]
 
 
-_SENTENCES: Final[Mapping[str, str | Callable[[Mapping[str, Any]], str]]] = {
+SENTENCES: Final[Mapping[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "missing": "is missing",
     "extra_forbidden": "is no field that is known here",
     "value_error": lambda context: str(context["error"]),

@@ -11,6 +11,7 @@ from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold, HoldHandle
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import charts_put_away, read_balance, write_change
 from pancake_meter.usecases.balance.hold_quota import (
@@ -113,7 +114,10 @@ def test_point_19_a_sweep_drops_no_hold_that_was_released_and_placed_again(stack
     assert isinstance(hold_quota(stack, CUSTOMER, "tokens", "h1", Decimal(70), TTL, later), HoldPlaced)
 
     # When the sweep writes
-    assert write_change(stack.table, drop_expired_holds(Change.begin(stale), later), "swept", None, later) is None
+    assert (
+        write_change(stack.table, drop_expired_holds(Change.begin(stale), later), EventCause("swept"), None, later)
+        is None
+    )
 
     # Then the hold that is live stays
     assert read(stack).holds == {"h1": Hold(Decimal(70), later + TTL)}

@@ -14,6 +14,7 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.hold import HoldHandle
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.errors import CustomerErased
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
@@ -54,13 +55,15 @@ def busy(request: pytest.FixtureRequest, dynamodb: "DynamoDBClient", table: str)
         policy = Policy("scale", Decimal(10_000_000), "billing", overage, Decimal(1_000_000), (Decimal(1),))
         sold, renewed = (_term(start, start + timedelta(days=31)) for start in (month_before, first_day))
         opened = open_balance(CUSTOMER, "tokens", policy, sold, month_before)
-        assert write_change(begun.table, opened, "subscription.activated", None, month_before)
+        assert write_change(begun.table, opened, EventCause("subscription.activated"), None, month_before)
         _use_every_day(begun, month_before)
         renewal = start_term(Change.begin(_balance(begun)), policy, renewed, first_day)
-        assert write_change(begun.table, renewal, "subscription.renewed", None, first_day)
+        assert write_change(begun.table, renewal, EventCause("subscription.renewed"), None, first_day)
     _use_every_day(begun, first_day)
     top_up = Grant("payment:PAY_8bVc5xZa2sDf6gHj9kLq3W", "top_up", Decimal(50_000), Decimal(50_000), 90, NOW)
-    assert write_change(begun.table, add_grant(Change.begin(_balance(begun)), top_up, NOW), "payment", None, NOW)
+    assert write_change(
+        begun.table, add_grant(Change.begin(_balance(begun)), top_up, NOW), EventCause("payment"), None, NOW
+    )
     for number in range(3):
         hold_quota(begun, CUSTOMER, "tokens", f"0b7c1d2e4f504a6b8c7d00000000000{number}", Decimal(4000), TTL, NOW)
     return begun

@@ -15,6 +15,7 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
@@ -104,7 +105,9 @@ def test_late_usage_takes_what_its_period_had_left_and_the_rest_is_that_period_s
 def test_units_bought_ahead_pay_for_late_usage_before_it_becomes_overage(stack: Metering) -> None:
     balance, _, _ = books(stack)
     pack = Grant("payment:PAY_1", "top_up", Decimal(70), Decimal(70), 90, BEGIN)
-    assert write_change(stack.table, add_grant(Change.begin(balance), pack, CLOSED), "payment", None, CLOSED)
+    assert write_change(
+        stack.table, add_grant(Change.begin(balance), pack, CLOSED), EventCause("payment"), None, CLOSED
+    )
     told(stack, late("e1", 250), SOON_AFTER)
     balance, period, _ = books(stack)
     assert (period.overage, balance.overage_due, balance.available) == units(80, 80, 900)
@@ -265,7 +268,7 @@ LIFE = (
 def _learn(stack: Metering, *events: Step) -> None:
     for event in events:
         books = CustomerBooks.read(stack, CUSTOMER, event.at).learn(event.facts)
-        stack.table.transact(books.writes("order", event.facts.order_id))
+        stack.table.transact(books.writes(EventCause("order"), event.facts.order_id))
 
 
 def test_promise_14_late_usage_of_many_idle_days_is_counted_in_as_many_transactions_as_it_takes(

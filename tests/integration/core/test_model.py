@@ -13,6 +13,7 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term, burn
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.hold import Hold, HoldHandle
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, release_hold, settle_hold
 from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.balance.balances import read_balance, write_change
@@ -96,7 +97,7 @@ def test_the_stored_balance_is_the_pure_one_after_any_commands(
                 assert balance is not None
                 grant = Grant(f"g{number}", "top_up", quantity, quantity, 90, now, now + timedelta(days=1))
                 change = add_grant(advance(balance, now, model.policy), grant, now)
-                assert write_change(stack.table, change, "payment", grant.id, now)
+                assert write_change(stack.table, change, EventCause("payment"), grant.id, now)
                 model.balance = add_grant(advance(model.balance, now, model.policy), grant, now).balance
         _same(stack.current_balance(CUSTOMER, METER, now), _current(model, now))
 

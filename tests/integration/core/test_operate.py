@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pancake_meter.domain.balance.gift import Gift
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.domain.errors import CustomerErased, GiftConflict, InvalidGift, InvalidReason, UnknownMeter
 from pancake_meter.store.access.erasures import Erasure, Erasures
@@ -99,7 +100,7 @@ def test_units_given_after_one_of_two_orders_lapsed_meet_the_other(stack: Meteri
         stack.open(CUSTOMER, meter, pro.at)
     for each in (pro, beside):
         books = CustomerBooks.read(stack, CUSTOMER, each.at).learn(each.facts)
-        stack.table.transact(books.writes("order", each.facts.order_id))
+        stack.table.transact(books.writes(EventCause("order"), each.facts.order_id))
     # When units are given before anything else has met the lapse
     give_units(stack, CUSTOMER, "tokens", "welcome", GIFT, utc("2026-04-15T12:00:00"))
     # Then

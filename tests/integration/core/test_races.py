@@ -13,6 +13,7 @@ from pancake_meter.domain.balance.advance import start_term
 from pancake_meter.domain.balance.balance import ZERO, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.errors import TooManyGrants
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
 from pancake_meter.store.balance.balances import (
@@ -177,7 +178,9 @@ def _grant(shared: Metering, number: int, now: datetime) -> None:
             continue
         grant = Grant(f"g{number}", "top_up", Decimal(10), Decimal(10), 90, now, now + timedelta(hours=7))
         try:
-            if write_change(shared.table, add_grant(Change.begin(balance), grant, now), "payment", grant.id, now):
+            if write_change(
+                shared.table, add_grant(Change.begin(balance), grant, now), EventCause("payment"), grant.id, now
+            ):
                 return
         except TooManyGrants:
             return
@@ -208,7 +211,7 @@ def test_usage_of_today_counted_while_a_renewal_is_written_neither_stops_it_nor_
     record_events(shared, CUSTOMER, "tokens", [usage_event("e2", Decimal(5), None, NOW)], NOW)
 
     # Then the renewal is written, and the usage is in the new period
-    assert write_change(shared.table, renewal, "renewed", None, NOW)
+    assert write_change(shared.table, renewal, EventCause("renewed"), None, NOW)
     renewed = read_balance(shared.table, CUSTOMER, "tokens")
     assert renewed is not None
     assert (renewed.used, renewed.available) == (Decimal(5), Decimal(995))
@@ -231,10 +234,10 @@ def test_usage_of_last_week_counted_while_a_renewal_is_written_makes_it_read_aga
     record_events(shared, CUSTOMER, "tokens", [usage_event("e2", Decimal(5), week_ago, NOW)], NOW)
 
     # Then the renewal starts over, and that day is whole on the chart that it puts away
-    assert write_change(shared.table, renewal, "renewed", None, NOW) is None
+    assert write_change(shared.table, renewal, EventCause("renewed"), None, NOW) is None
     current = read_balance(shared.table, CUSTOMER, "tokens")
     assert current is not None
     again = start_term(Change.begin(current), balance.policy, Term(None, NOW), NOW)
-    assert write_change(shared.table, again, "renewed", None, NOW)
+    assert write_change(shared.table, again, EventCause("renewed"), None, NOW)
     (chart,) = charts_put_away(shared.table, CUSTOMER, "tokens", page=25)
     assert dict(chart.days) == {f"{week_ago:%m%d}": Decimal(15)}

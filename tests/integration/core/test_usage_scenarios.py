@@ -10,6 +10,7 @@ from pancake_meter.domain.balance.advance import start_term
 from pancake_meter.domain.balance.balance import Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.hold import HoldHandle
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.errors import EventTimeOutOfRange, PeriodClosed
 from pancake_meter.domain.usage.usage_event import RETENTION, usage_event
 from pancake_meter.store.balance.balances import read_balance, write_change
@@ -130,7 +131,7 @@ def test_scenario_53_a_hold_over_a_plan_change_is_charged_to_the_plan_it_is_sett
     assert before is not None
     bigger = Policy.of(catalog_of(5000).plans["free"], "tokens")
     change = start_term(Change.begin(before), bigger, Term("order-2", later), later)
-    write_change(stack.table, change, "plan_changed", None, later)
+    write_change(stack.table, change, EventCause("plan_changed"), None, later)
     assert figures(stack, later) == [0, 300, 4700]
 
     # Then what was really used is the new plan's, and the hold's rest goes back to it

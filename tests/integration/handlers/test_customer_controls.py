@@ -17,6 +17,7 @@ from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import MAX_GRANTS
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.balance.balances import read_balance, write_change
 from pancake_meter.store.table import Table
@@ -244,7 +245,9 @@ def test_what_was_paid_for_is_not_voided(world: World) -> None:
     world.use(1)
     begun = world.metering.begin_change(CUSTOMER, "tokens", world.now)
     lot = bought_lot("top_up", Decimal(500), 90, world.now, None)
-    assert write_change(world.metering.table, add_grant(begun.change, lot, world.now), "payment", "PAY_1", world.now)
+    assert write_change(
+        world.metering.table, add_grant(begun.change, lot, world.now), EventCause("payment"), "PAY_1", world.now
+    )
     listed = {each["id"]: each["voidable"] for each in world.call("grants_list").body["grants"]}
     assert listed[lot.id] is False
     refused = world.call("grant_void", path=f"/v1/customers/{CUSTOMER}/grants/{lot.id}/void")
@@ -311,7 +314,7 @@ def test_a_block_survives_a_subscription_that_starts_meanwhile(world: World) -> 
     world.call("customer_block", {"reason": "chargeback"})
     started = step("activated", "ORD_A", "2026-03-10T12:00:00", "2026-03-10T12:00:00", "2026-04-10T12:00:00", "pro", 1)
     books = CustomerBooks.read(world.metering, CUSTOMER, world.now).learn(started.facts)
-    world.metering.table.transact(books.writes("order", "ORD_A"))
+    world.metering.table.transact(books.writes(EventCause("order"), "ORD_A"))
     assert world.hold(1, "h").body["code"] == "blocked"
     assert world.quota()["plan"] == "pro"
 
@@ -382,7 +385,7 @@ def test_limits_survive_a_reset_and_a_change_of_plan(world: World) -> None:
     assert [world.quota()[name] for name in ("available", "overage_limit")] == [400, 20]
     started = step("activated", "ORD_A", "2026-04-19T12:00:00", "2026-04-19T12:00:00", "2026-05-19T12:00:00", "pro", 1)
     books = CustomerBooks.read(world.metering, CUSTOMER, world.now).learn(started.facts)
-    world.metering.table.transact(books.writes("order", "ORD_A"))
+    world.metering.table.transact(books.writes(EventCause("order"), "ORD_A"))
     quota = world.quota()
     assert (quota["plan"], quota["allowance"], quota["available"], quota["overage_limit"]) == ("pro", 400, 400, 20)
     # Once that has lapsed, the default plan counts again, under the same limits

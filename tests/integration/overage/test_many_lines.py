@@ -10,6 +10,7 @@ import pytest
 
 from pancake_meter.catalog.catalog import TopUp
 from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.errors import BelowMinimum, NothingOwed, TooManyGrants
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES, MAX_SOLD_LINES, LineKey, OverageLine
@@ -74,7 +75,7 @@ def owe(billing: Billing, lines: int, units: int, prices: dict[str, Price] | Non
             change = change.line_moved(line)
         due = change.balance.overage_due + units * len(batch)
         change = replace(change, balance=replace(change.balance, overage_due=due))
-        assert write_change(billing.metering.table, change, "closed", None, billing.now)
+        assert write_change(billing.metering.table, change, EventCause("closed"), None, billing.now)
 
 
 def costs(billing: Billing, unit_price: str, key: str = "free") -> None:

@@ -23,6 +23,7 @@ from pancake_meter.domain.balance.balance import ZERO, Policy, Term
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import (
@@ -735,7 +736,7 @@ def test_lines_that_became_due_without_a_price_get_that_of_their_plan() -> None:
 
 def test_the_ledger_entry_says_what_moved_and_what_is_left() -> None:
     change = owing(used=130).burn()
-    entry = change.entry("usage", "e1", NOW)
+    entry = change.entry(EventCause("usage"), "e1", NOW)
     assert (entry.segment, entry.at, entry.cause, entry.reference) == (change.before.segment + 1, NOW, "usage", "e1")
     assert (entry.movements, entry.available, entry.overage) == (change.movements, ZERO, 30)
 

@@ -1,21 +1,21 @@
 """The console's own rules: whose words are there, which routes it names, where it leads (issue 16, point 3)."""
 
+import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import get_args
 
 import pytest
 
 from pancake_meter.domain.access.api_key import Status
-from pancake_meter.domain.access.console_session import form_token, is_form_token, new_secret, session_id
 from pancake_meter.domain.access.role import ROLES
 from pancake_meter.domain.alerts.alert import ALERT_TYPES
 from pancake_meter.domain.alerts.endpoint import DisabledBecause
-from pancake_meter.domain.alerts.sending import SendingStatus
+from pancake_meter.domain.alerts.sending import Reason, SendingStatus
 from pancake_meter.domain.balance.grant import GrantKind
-from pancake_meter.domain.balance.ledger import MovementKind
+from pancake_meter.domain.balance.ledger import MovementKind, OwnCause
 from pancake_meter.domain.selling.checkout import CheckoutKind, CheckoutStatus, Flag
-from pancake_meter.domain.selling.payment import PAYMENT_STATUSES, SoldKind
+from pancake_meter.domain.selling.payment import FITS_NOTHING, PAYMENT_STATUSES, SoldKind
 from pancake_meter.domain.selling.plan import Cadence
 from pancake_meter.domain.selling.refund_request import RefundState
 from pancake_meter.domain.selling.resolution import ResolvedAs
@@ -25,6 +25,8 @@ from pancake_meter.http.access.routes import ROUTE_OF_KEY
 from pancake_meter.store.webhooks.deliveries import Verdict
 from pancake_meter.usecases.reports.launch_checklist import State, Step
 from pancake_meter.usecases.reports.show_customer import CustomerFlag, OrderState
+from pancake_meter.usecases.webhooks.payment import CHARGED_CARD_CHECK, FREE_OF_CHARGE, PURCHASE_UNKNOWN
+from pancake_meter.waffo.events import EventKind
 from pancake_pages.console.desk import address, own_path
 from pancake_pages.console.shown import NOTHING, Shown
 from pancake_pages.language import Language
@@ -32,18 +34,20 @@ from pancake_pages.site import TEMPLATES
 from pancake_pages.wording import wording_of
 from tools.cfn_template import ROOT
 
+SHARED = ROOT / "layers" / "shared" / "pancake_meter"
 FUNCTION = ROOT / "functions" / "operator_console"
 VALUES: dict[str, Iterable[str]] = {
     "alert_type": ALERT_TYPES,
     "billing": get_args(BillingPeriod),
     "cadence": get_args(Cadence),
+    "cause": (*get_args(OwnCause), *EventKind),
     "checkout": (*get_args(CheckoutKind), "plan"),
     "checkout_status": get_args(CheckoutStatus),
     "customer_flag": get_args(CustomerFlag),
     "customer_status": CUSTOMER_STATUSES,
     "disabled_because": get_args(DisabledBecause),
     "finding": get_args(State),
-    "flag": get_args(Flag),
+    "flag": (*get_args(Flag), FITS_NOTHING, CHARGED_CARD_CHECK, FREE_OF_CHARGE, PURCHASE_UNKNOWN),
     "grant": get_args(GrantKind),
     "key_status": get_args(Status),
     "launch.step": get_args(Step),
@@ -53,6 +57,7 @@ VALUES: dict[str, Iterable[str]] = {
     "resolution": get_args(ResolvedAs),
     "role": ROLES,
     "sending": get_args(SendingStatus),
+    "sending_reason": get_args(Reason),
     "sold": get_args(SoldKind),
     "state": get_args(OrderState),
     "told_by": get_args(ToldBy),
@@ -64,8 +69,45 @@ VALUES: dict[str, Iterable[str]] = {
 @pytest.mark.parametrize("kind", VALUES)
 def test_each_value_of_the_api_that_a_page_shows_has_a_word(kind: str, language: str) -> None:
     words = wording_of(language)
-    lacking = [value for value in VALUES[kind] if not words.has(f"console.{kind}.{value.replace('.', '_')}")]
+    lacking = [
+        value for value in VALUES[kind] if not words.has(f"console.{kind}.{value.replace('.', '_').replace(':', '_')}")
+    ]
     assert lacking == []
+
+
+def reasons() -> Iterator[str]:
+    """Yield each code that a delivery may have as its reason: what the judging of events names in its verdicts."""
+    for path in (SHARED / "usecases" / "webhooks").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="Effects" | "Parked" | "Ignored" | "Unread"), args=args):
+                    yield from codes_in(*args)
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() as value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant() as value)
+                ) if name.isupper() and name != "CAUSE":
+                    yield from codes_in(value)
+                case ast.FunctionDef(name="_why_nothing_moved" | "_unfit", body=body):
+                    yield from codes_in(
+                        *(each.value for each in ast.walk(ast.Module(body, [])) if isinstance(each, ast.Return))
+                    )
+
+
+def codes_in(*nodes: ast.AST | None) -> Iterator[str]:
+    for each in (inner for node in nodes if node is not None for inner in ast.walk(node)):
+        if (
+            isinstance(each, ast.Constant)
+            and isinstance(each.value, str)
+            and re.fullmatch("[a-z]+(_[a-z]+)+", each.value)
+        ):
+            yield each.value
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+def test_each_reason_of_a_delivery_has_a_word(language: str) -> None:
+    known = {*reasons(), *get_args(Flag)}
+    assert {"amount_unknown", "out_of_date", "wrong_mode", "refund_of_no_period", "too_many_refunds"} <= known
+    assert [each for each in sorted(known) if not wording_of(language).has(f"console.delivery_reason.{each}")] == []
 
 
 def test_every_page_and_action_names_a_route_of_the_api_that_opens_it() -> None:
@@ -91,14 +133,6 @@ def test_every_form_of_the_console_carries_the_session_s_token() -> None:
             continue
         for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(), re.DOTALL):
             assert re.search(r"\{\{ (ui\.)?(hidden|token)\(\) \}\}", form), template.name
-
-
-def test_a_token_of_forms_is_of_one_session_and_does_not_tell_its_secret() -> None:
-    one, other = new_secret(), new_secret()
-    assert is_form_token(one, form_token(one))
-    assert not is_form_token(one, form_token(other))
-    assert not is_form_token(one, "")
-    assert len({one, session_id(one), form_token(one)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -143,3 +177,5 @@ def test_values_are_written_in_the_language_of_the_page() -> None:
     assert english.when(None) == english.amount(None, None) == english.said("state", None) == NOTHING
     assert english.said("state", "past_due") == "past due"
     assert english.said("cause", "something.new") == "something.new"
+    assert english.cause("reconciliation:subscription.renewed") == "subscription renewed (found by reconciliation)"
+    assert english.cause("late_usage") == "late usage"

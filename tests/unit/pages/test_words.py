@@ -4,14 +4,20 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from string import Formatter
+from typing import Any
 
 import pytest
 from babel import Locale
 from jinja2 import Environment, nodes
 
+import pancake_meter
 from pancake_meter.catalog.brand import LANGUAGES
+from pancake_meter.domain.errors import DomainError
+from pancake_meter.faults import SENTENCES
 from pancake_pages.site import TEMPLATES
 from pancake_pages.wording import Text, wording_of
 
@@ -24,6 +30,10 @@ FILLED_IN = frozenset({"count", "shown"})
 
 SEPARATOR = "\x00"
 WORD = re.compile(r"[^\W\d_]{2}")
+
+
+ENGLISH = "problem."
+"""What the API says in English itself: other languages have it under these keys."""
 
 
 def places(text: Text) -> set[str]:
@@ -84,7 +94,36 @@ def is_named(key: str) -> bool:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_language_has_the_same_keys(language: str) -> None:
-    assert wording_of(language).texts.keys() == wording_of(FIRST).texts.keys()
+    keys = {key for key in wording_of(language).texts if not key.startswith(ENGLISH)}
+    assert keys == wording_of(FIRST).texts.keys()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_says_why_a_request_is_not_granted_and_what_is_wrong_with_a_field(language: str) -> None:
+    for module in walk_packages(pancake_meter.__path__, "pancake_meter."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    every: list[type[DomainError]] = [DomainError, *all_below(DomainError)]
+    codes = {error.code for error in every}
+    texts = {key.removeprefix(ENGLISH) for key in wording_of(language).texts if key.startswith(ENGLISH)}
+    assert {key.removeprefix("code.") for key in texts if key.startswith("code.")} == codes
+    assert {key.removeprefix("fault.") for key in texts if key.startswith("fault.")} == {*SENTENCES, "unknown"}
+
+
+def all_below(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from all_below(each)
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_bound_that_was_passed_is_in_the_sentence(language: str, kind: str) -> None:
+    words: dict[str, Any] = {"expected": "'a' or 'b'", "error": "no such day", "pattern": "[a-z]"}
+    bounds: dict[str, Any] = dict.fromkeys(("min_length", "max_length", "gt", "ge", "lt", "le"), 1234)
+    text = wording_of(language)(f"problem.fault.{kind}", **words, **bounds)
+    told = any(each in text for each in (*words.values(), "1234", "1,234"))
+    assert told is not isinstance(SENTENCES[kind], str)
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -5,21 +5,22 @@ once, in ``http/access/routes.py``.
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.shared.cookies import Cookie, SameSite
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from pancake_meter.domain.access.console_session import LIFE
 from pancake_meter.domain.access.once import Once
 from pancake_meter.domain.customer import ENCODED_ID_PREFIX
+from pancake_meter.faults import Fault
 from pancake_meter.http.access.routes import ROUTE_OF_KEY
 from pancake_meter.http.resolver import Router
 from pancake_meter.usecases.access.console_session import Operator, resume
@@ -27,9 +28,11 @@ from pancake_pages.console.shown import Shown
 from pancake_pages.cookies import cookies_of
 from pancake_pages.deps.operator_console import OperatorConsoleDeps
 from pancake_pages.forms import read_form
+from pancake_pages.refusals import faults_of
 from pancake_pages.site import View
 
 HOME: Final = "/console"
+LIVE: Final = f"{HOME}/live"
 SIGN_IN: Final = f"{HOME}/sign-in"
 COOKIE: Final = "pancake_console"
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
@@ -50,10 +53,6 @@ class NotAllowed(Exception):
 
 class ForeignForm(Exception):
     """A form was sent by another site, or belongs to another session."""
-
-
-class WrongField(Exception):
-    """A field of a form has a value that it cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ class Desk:
     def following(self, cursor: str) -> str:
         """Return the address of the next page of the list in hand."""
         kept = {name: text for name, text in self.parameters.items() if text and name != "done"}
-        return f"{self.view.event.get('rawPath', HOME)}?{urlencode({**kept, 'cursor': cursor})}"
+        return f"{written(str(self.view.event.get('rawPath', HOME)))}?{urlencode({**kept, 'cursor': cursor})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +133,17 @@ class Form:
     route: str = field(repr=False)
 
     def whole(self, name: str) -> int | None:
-        """Return a whole number; ``None`` where the field is empty. Raises ``WrongField``."""
+        """Return a whole number; ``None`` where the field is empty. Raises ``WrongFields``."""
         stated = self.fields.get(name)
         if stated is None:
             return None
         if not stated.isascii() or not stated.isdigit() or len(stated) > _DIGITS_MAX:
-            raise WrongField(name)
+            raise self.wrong(name, "whole_number")
         return int(stated)
+
+    def wrong(self, name: str, fault: str) -> "WrongFields":
+        """Return the error of one field: ``console.fault.<fault>`` says what is wrong with it."""
+        return WrongFields(self, [{"field": name, "fault": self.desk.view.language.words(f"console.fault.{fault}")}])
 
     def instant(self, name: str) -> str | None:
         """Return an instant that a field for a date and a time (UTC) has; ``None`` where it is empty."""
@@ -151,15 +154,29 @@ class Form:
         """Return the body that the form makes for the API: these fields, where they are not empty, and what is given.
 
         Raises:
-            ValidationError: a field has a wrong value.
+            WrongFields: a field has a wrong value.
         """
         stated = {name: self.fields[name] for name in names if name in self.fields}
-        return model.model_validate({**stated, **{name: value for name, value in given.items() if value is not None}})
+        try:
+            return model.model_validate(
+                {**stated, **{name: value for name, value in given.items() if value is not None}}
+            )
+        except ValidationError as error:
+            raise WrongFields(self, faults_of(error, self.desk.view.language)) from error
 
     def once_of(self, subject: str = "") -> Once:
         """Return what makes the request happen once; ``subject`` is what its path names."""
         content = urlencode(sorted(self.fields.items()))
         return Once.of(f"console {self.route}", subject, self.once, content)
+
+
+class WrongFields(Exception):
+    """Fields of a form have values that they cannot have. Nothing has happened."""
+
+    def __init__(self, form: Form, faults: Sequence[Fault]) -> None:
+        """Take the form as it was sent, and what is wrong with it in the language of the page."""
+        super().__init__(form.route)
+        self.form, self.faults = form, faults
 
 
 class ConsoleRouter(Router[OperatorConsoleDeps]):
@@ -247,6 +264,11 @@ def own_path(stated: str | None) -> str:
     is_ours = not parts.scheme and not parts.netloc and (parts.path == HOME or parts.path.startswith(f"{HOME}/"))
     is_plain = not any(char <= " " or char in "\\\x7f" for char in stated) and ".." not in parts.path
     return stated if is_ours and is_plain and parts.path != SIGN_IN else HOME
+
+
+def written(path: str) -> str:
+    """Return a path as a link has it: API Gateway has decoded it, its local emulator has not."""
+    return quote(unquote(path), safe="/~")
 
 
 def _segment(text: str) -> str:

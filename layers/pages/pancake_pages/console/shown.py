@@ -15,6 +15,9 @@ from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Pr
 from pancake_meter.http.reports.live import DayBody
 from pancake_pages.language import Language
 
+_IN_KEYS: Final = str.maketrans(".:", "__")
+"""A key of the words has neither dots nor colons in its parts."""
+
 NOTHING: Final = "\N{EN DASH}"
 
 
@@ -42,8 +45,24 @@ class Shown:
         """Return the word for a value of the API, such as ``("state", "past_due")``; what has none is written as it is."""
         if value is None:
             return NOTHING
-        key = f"console.{kind}.{value.replace('.', '_')}"
+        key = self._key(kind, value)
         return self.language.words(key) if self.language.words.has(key) else value
+
+    @staticmethod
+    def _key(kind: str, value: str) -> str:
+        return f"console.{kind}.{value.translate(_IN_KEYS)}"
+
+    def cause(self, cause: str) -> str:
+        """Return the words for the cause of a ledger entry; an event that no webhook told of says so."""
+        words, (found_by, _, event) = self.language.words, cause.rpartition(":")
+        if found_by and words.has(self._key("cause", event)):
+            return words("console.found_by.reconciliation", what=self.said("cause", event))
+        return self.said("cause", cause)
+
+    def problem(self, code: str) -> str:
+        """Return why the API refuses something, given its stable code: the code itself where the API says it in English."""
+        key = f"problem.code.{code}"
+        return self.language.words(key) if self.language.words.has(key) else code
 
     def month(self, month: str) -> str:
         """Return a month, such as ``2026-03``."""
@@ -90,7 +109,12 @@ class Shown:
                 return words("console.catalog.price_per", price=unit, units=self.language.number(1))
             case Graduated() | Volume():
                 lowest = min(tier.unit_price for tier in price.tiers)
-                return words("console.catalog.price_from", price=self.amount(f"{lowest.normalize():f}", currency))
+                key = (
+                    "console.catalog.price_graduated"
+                    if isinstance(price, Graduated)
+                    else "console.catalog.price_volume"
+                )
+                return words(key, price=self.amount(f"{lowest.normalize():f}", currency))
 
     @staticmethod
     def plain(quantity: Decimal) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
+from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, ObsoleteEventShape
@@ -189,10 +190,10 @@ class WaffoEvent:
     told_by: ToldBy = "webhook"
 
     @property
-    def cause(self) -> str:
+    def cause(self) -> EventCause:
         """What the ledger calls it: the type's present name, and that it was healed where no webhook told us."""
         name = self.event_type if isinstance(self.facts, Unrecognised) else self.facts.kind.value
-        return name if self.told_by == "webhook" else f"{self.told_by}:{name}"
+        return EventCause(name if self.told_by == "webhook" else f"{self.told_by}:{name}")
 
     @property
     def order_id(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, burn
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
-from pancake_meter.domain.balance.ledger import LedgerEntry, Movement, MovementKind
+from pancake_meter.domain.balance.ledger import Cause, LedgerEntry, Movement, MovementKind
 from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
 from pancake_meter.domain.selling.pricing import Price
 
@@ -83,7 +83,7 @@ class Change:
             lines[key] = lines[key].plus(more) if key in lines else more
         return dict(sorted(lines.items(), key=lambda item: item[0].order))
 
-    def entry(self, cause: str, reference: str | None, at: datetime) -> LedgerEntry:
+    def entry(self, cause: Cause, reference: str | None, at: datetime) -> LedgerEntry:
         """Return the ledger entry of this change. ``segment`` is the number of the segment that it opens."""
         return LedgerEntry(
             segment=self.before.segment + 1,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NewType
 
 MovementKind = Literal[
     "granted",  # units given
@@ -21,6 +21,32 @@ MovementKind = Literal[
     "overage_resumed",  # due units of a period that is open again
     "hold_expired",  # a hold that nobody settled: its units are available again
 ]
+
+OwnCause = Literal[
+    "opened",  # the balance was begun
+    "reset",  # a period ended, and the next one began
+    "lapsed",  # a paid term ended without a successor
+    "grants_changed",  # a grant ended, or began
+    "holds_expired",  # holds ended that nobody settled
+    "chart_put_away",  # the days of an earlier month went to an item of their own
+    "lines_merged",  # due units of several periods became one line
+    "late_usage",  # usage of a closed period was told
+    "given",  # the operator gave units
+    "voided",  # the operator took such units back
+    "forgiven",  # the operator let due units go
+    "blocked",  # the operator cut off access
+    "unblocked",  # the operator opened it
+    "limited",  # the operator set a limit
+    "limited_by_customer",  # the customer set one
+    "reconciliation:orders_confirmed",  # Waffo's orders were read, and nothing was amiss that a webhook should have told
+    "payment_resolved",  # the operator said what a payment is
+]
+"""Causes that are no event of Waffo."""
+
+EventCause = NewType("EventCause", str)
+"""A cause that is an event of Waffo: its type, after ``reconciliation:`` where no webhook told of it."""
+
+Cause = OwnCause | EventCause
 
 GIFT_PREFIX: Final = "gift:"
 """Begins the id of a grant that an operator gave; the operator's own id of the gift follows."""

@@ -8,9 +8,19 @@ from typing_extensions import TypedDict
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.standing.lifecycle import ToldBy
-from pancake_meter.http.cursors import PageQuery, Pages, dated
+from pancake_meter.http.cursors import PageQuery, Pages, dated, read_dated
 from pancake_meter.http.fields import COUNT, CustomerId, Digest, Timestamp, WireModel
-from pancake_meter.store.webhooks.deliveries import BodyEncoding, Delivery, Listed, Page, Verdict
+from pancake_meter.store.table import Table
+from pancake_meter.store.webhooks.deliveries import (
+    BodyEncoding,
+    Delivery,
+    Listed,
+    Page,
+    Verdict,
+    deliveries_by_verdict,
+    deliveries_of_order,
+    latest_deliveries,
+)
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.fields import MAX_ID_LENGTH
 from pancake_meter.waffo.redaction import buyer_of
@@ -145,6 +155,24 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         "dismissed_reason": delivery.dismissal.reason if delivery.dismissal else None,
         "decided_by": delivery.decided_by,
     }
+
+
+def listed_deliveries(table: Table, query: DeliveriesQuery) -> DeliveryPage:
+    """Return the page that a query asks for: the latest received first, or of an order the latest event.
+
+    Raises:
+        ForeignCursor: the cursor is not one of such a list.
+        StoreError: the deliveries cannot be read.
+    """
+    pages = query.pages()
+    after = pages.place(query.cursor, read_dated)
+    if query.verdict is not None:
+        page = deliveries_by_verdict(table, query.verdict, limit=query.limit, after=after)
+    elif query.order_id is not None:
+        page = deliveries_of_order(table, query.order_id, limit=query.limit, after=after)
+    else:
+        page = latest_deliveries(table, limit=query.limit, after=after)
+    return delivery_page(page, pages)
 
 
 def delivery_page(page: Page, pages: Pages) -> DeliveryPage:

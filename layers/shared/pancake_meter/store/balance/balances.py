@@ -7,7 +7,7 @@ from typing import Any
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
-from pancake_meter.domain.balance.ledger import LedgerEntry
+from pancake_meter.domain.balance.ledger import Cause, LedgerEntry
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import (
@@ -69,7 +69,7 @@ def read_live_holds(table: Table, holds: Collection[tuple[str, str, str]]) -> se
 
 
 def write_change(
-    table: Table, change: Change, cause: str, reference: str | None, now: datetime, *, demands: Sequence[Write] = ()
+    table: Table, change: Change, cause: Cause, reference: str | None, now: datetime, *, demands: Sequence[Write] = ()
 ) -> Balance | None:
     """Carry a balance to its next segment, or create it; return it, or ``None`` when somebody else was faster.
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.ledger import Cause
 from pancake_meter.domain.reports.month_usage import MonthUsage, usage_by_month
 from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.balance.balance_item import (
@@ -33,13 +34,13 @@ from pancake_meter.store.table import Put, Update, Write
 _CHARACTERS: Final = string.digits + string.ascii_letters
 
 
-def opening_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+def opening_writes(change: Change, cause: Cause, reference: str | None, now: datetime) -> list[Write]:
     """Writes that create a balance, unless it exists already."""
     put = Put(balance_item(change.after), condition="attribute_not_exists(PK)")
     return [put, *_beside(change, cause, reference, now)]
 
 
-def structure_writes(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+def structure_writes(change: Change, cause: Cause, reference: str | None, now: datetime) -> list[Write]:
     """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
     months = usage_by_month(change.charts, change.closed)
     return [
@@ -65,7 +66,7 @@ def late_usage_writes(
     ]
 
 
-def _beside(change: Change, cause: str, reference: str | None, now: datetime) -> list[Write]:
+def _beside(change: Change, cause: Cause, reference: str | None, now: datetime) -> list[Write]:
     """Writes of what a change says beside the balance: ledger, closed periods, charts, overage lines."""
     customer_id, meter = change.before.customer_id, change.before.meter
     return [
@@ -76,7 +77,7 @@ def _beside(change: Change, cause: str, reference: str | None, now: datetime) ->
     ]
 
 
-def _ledger_put(change: Change, cause: str, reference: str | None, now: datetime) -> Put:
+def _ledger_put(change: Change, cause: Cause, reference: str | None, now: datetime) -> Put:
     entry = change.entry(cause, reference, now)
     item = ledger_item(change.before.customer_id, change.before.meter, entry)
     return Put(item, condition="attribute_not_exists(PK)")

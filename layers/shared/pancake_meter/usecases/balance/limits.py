@@ -48,8 +48,15 @@ def limit(
         if change.balance.limits == known.limits:
             metering.check_not_erased(customer_id)
             return known
-        cause = "limited" if by is not None else "limited_by_customer"
-        written = write_change(metering.table, replace(change, by=by), cause, None, now, demands=begun.demands)
+        changed = replace(change, by=by)
+        written = write_change(
+            metering.table,
+            changed,
+            "limited" if by is not None else "limited_by_customer",
+            None,
+            now,
+            demands=begun.demands,
+        )
         if written is not None:
             return written
         metering.check_not_erased(customer_id)

@@ -11,6 +11,7 @@ from pancake_meter.domain.balance.adjust import drop_expired_holds
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.ledger import OwnCause
 from pancake_meter.domain.errors import UnknownMeter
 from pancake_meter.domain.selling.overage import Lines
 from pancake_meter.domain.selling.pricing import Price
@@ -254,7 +255,7 @@ def _may_lapse(balance: Balance, now: datetime) -> bool:
     return balance.term.lapses_at is not None and balance.term.lapses_at <= now
 
 
-def _cause(change: Change) -> str:
+def _cause(change: Change) -> OwnCause:
     """Name what time has done, for the ledger."""
     before, after = change.before, change.balance
     if before.term != after.term:

@@ -40,8 +40,9 @@ def block(
             metering.check_not_erased(customer_id)
             return begun.change.balance
         change = replace(set_blocked(begun.change, reason), by=by)
-        cause = "unblocked" if reason is None else "blocked"
-        written = write_change(metering.table, change, cause, reason, now, demands=begun.demands)
+        written = write_change(
+            metering.table, change, "unblocked" if reason is None else "blocked", reason, now, demands=begun.demands
+        )
         if written is not None:
             return written
         metering.check_not_erased(customer_id)

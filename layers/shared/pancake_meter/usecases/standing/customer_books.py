@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
+from pancake_meter.domain.balance.ledger import Cause
 from pancake_meter.domain.selling.overage import NO_LINES, Lines
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.order import OrderFacts
@@ -110,7 +111,7 @@ class CustomerBooks:
         meter = change.balance.meter
         return replace(self, changes={**self.changes, meter: change}, touched=self.touched | {meter})
 
-    def write_ahead(self, cause: str, reference: str | None) -> bool:
+    def write_ahead(self, cause: Cause, reference: str | None) -> bool:
         """Write some of the balances that follow, where all of them are more than one transaction writes.
 
         With them goes what is filed of the periods that they leave, and no new fact. Whoever reads the books again finds
@@ -133,7 +134,7 @@ class CustomerBooks:
             self.metering.table.transact([subscription_write(filed), *ahead])
         return True
 
-    def writes(self, cause: str, reference: str | None) -> list[Write]:
+    def writes(self, cause: Cause, reference: str | None) -> list[Write]:
         """Return all writes: what was read must be unchanged, or the transaction is refused."""
         grown = self.learned != (self.known or Subscription(self.customer_id))
         guard = subscription_write(self.learned) if grown else subscription_unchanged(self.customer_id, self.known)

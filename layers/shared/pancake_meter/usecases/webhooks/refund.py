@@ -9,6 +9,7 @@ from pancake_meter.domain.balance.adjust import claw_back, give_back, reopen_ove
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.credit import lot_of
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.balance.ledger import Cause
 from pancake_meter.domain.selling.overage import Lines, exact_sum
 from pancake_meter.domain.selling.payment import Charge, Credit, LotTerms, Payment
 from pancake_meter.domain.selling.refund import Refund, find_refund
@@ -85,7 +86,7 @@ def _unfit(known: Payment, told: Refund, same: Refund | None, facts: RefundFacts
     return None if known.has_place_for(told, same) else "too_many_refunds"
 
 
-def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: str, beside: tuple[Write, ...]) -> Effects:
+def settled(known: Payment, payment: Payment, books: CustomerBooks, cause: Cause, beside: tuple[Write, ...]) -> Effects:
     """Write a payment and the books, after the balances have followed its refunds."""
     payment, books = follow_refunds(payment, books)
     writes = books.writes(cause, payment.payment_id)

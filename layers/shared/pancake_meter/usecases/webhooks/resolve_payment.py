@@ -6,6 +6,7 @@ from datetime import datetime
 from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
+from pancake_meter.domain.balance.ledger import OwnCause
 from pancake_meter.domain.errors import (
     CheckoutNotFound,
     CheckoutOfNoUnits,
@@ -31,7 +32,7 @@ from pancake_meter.usecases.webhooks.judge import retry_order
 from pancake_meter.usecases.webhooks.purchase import Purchase, Sold, buy_as_told, buy_units
 from pancake_meter.usecases.webhooks.refund import settled, take_back
 
-CAUSE = "payment_resolved"
+CAUSE: OwnCause = "payment_resolved"
 """What the ledger calls it."""
 
 
