@@ -151,6 +151,9 @@ def forked(case: tuple[str, str, Sequence[str]], output: Path) -> int:
 def main(at_once: int) -> None:
     """Run the cases, so many at once, and print what each of them printed."""
     running: dict[int, Path] = {}
+    # Both are read or made once: each process has them from here.
+    load_template()
+    platform_key()
     with tempfile.TemporaryDirectory() as folder:
 
         def wait_for_one() -> None:
