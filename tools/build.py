@@ -2,8 +2,8 @@
 
 `sam build` does the work. This adds what it lacks: wheels that are checked against the lock's hashes for every platform,
 byte code made by the runtime's own Python (Lambda cannot write it, so each cold start would compile anew), a look at the
-result (wheels of the right platform, sizes within Lambda's limit), and a record of what was built for `tools.deploy`. It checks
-the catalog too, and puts it into the layer as code, so that no cold start checks it again.
+result (wheels of the right platform, sizes within Lambda's limit), and a record of what was built for `tools.deploy`. It
+checks the catalog too, and puts it into the layer as code, so that no cold start checks it again.
 """
 
 import argparse
@@ -23,8 +23,8 @@ BUILD_FOLDER: Final = ROOT / ".aws-sam" / "build"
 RECORD: Final = "built-for.json"
 CATALOG: Final = ROOT / "layers" / "catalog" / "catalog.toml"
 CHECKED_CATALOG: Final = Path("SharedLayer") / "python" / "pancake_meter" / "catalog" / "checked.py"
-"""The catalog as code, below the folder that is built into. The file itself stays where it is: its hash tells whether the two
-are the same."""
+"""The catalog as code, below the folder that is built into. The file itself is deployed too: a function takes the code where
+it was made of that very file."""
 RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
 WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 UNZIPPED_BYTES_MAX: Final = 262_144_000

@@ -162,7 +162,9 @@ def main() -> int:
         unknown = set(asked.functions) - known.keys()
         if unknown:
             parser.error(f"no function {', '.join(sorted(unknown))}")
-        wanted = {name: each for name, each in known.items() if not asked.functions or name in (FLOOR, *asked.functions)}
+        wanted = {
+            name: each for name, each in known.items() if not asked.functions or name in (FLOOR, *asked.functions)
+        }
         found = measure_all(wanted, ROOT / "layers" / "catalog" / "catalog.toml", asked.runs)
     print(f"{machine()}, {asked.runs} runs\n\n{table(found)}")
     if asked.json:

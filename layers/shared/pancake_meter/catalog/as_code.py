@@ -9,7 +9,7 @@ from typing import Any
 
 from pancake_meter.catalog.catalog import Catalog
 
-_HEAD = '''"""The catalog that the build has checked. Made by `python -m pancake_meter.catalog write`; not to be changed by hand."""
+_HEAD = '''"""The catalog that the build has checked. `python -m pancake_meter.catalog write` makes this file."""
 
 import datetime
 from decimal import Decimal

@@ -1,6 +1,6 @@
 """The full check: from the text of ``catalog.toml`` to the catalog, or to every problem in it.
 
-It needs pydantic, and most of the time that a cold start would spend on the catalog: ``loading`` imports it where it is needed.
+It needs pydantic and many models, which a cold start had better not make: ``loading`` imports it only where it is needed.
 """
 
 import hashlib
