@@ -1,4 +1,4 @@
-"""What a cold start costs: `python -m tools.cold [function ...]`, after `make build` or `python -m tools.build --native`.
+"""What a cold start costs: `python -m tools.cold [function ...]`.
 
 Each function is imported as Lambda does it: in a process of its own, from the build with its byte code, with boto3 beside it
 and nothing else. The floor is the same with boto3 and a DynamoDB client alone. All are measured in turn, many times over, in
@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from tools.build import BUILD_FOLDER
+from tools.build import WHEEL_ARCHITECTURES, Target, build
 from tools.cfn_template import ROOT, load_template
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -48,6 +48,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "POWERTOOLS_SERVICE_NAME": "test",
 }
 """The settings with which any function starts; nothing is called while it does."""
+
+NATIVE_FOLDER: Final = ROOT / ".aws-sam" / "native"
 
 FLOOR: Final = "boto3 and a DynamoDB client"
 _RUNTIME: Final = ("boto3", "botocore", "s3transfer", "urllib3", "jmespath", "dateutil", "six")
@@ -131,6 +133,15 @@ def link_runtime(folder: Path) -> None:
         (folder / target.name).symlink_to(target)
 
 
+def build_here(folder: Path) -> Path:
+    """Build for the Python and the processor of this machine; return where the functions and layers are."""
+    processor = platform.machine().lower()
+    architectures = {**{wheels: name for name, wheels in WHEEL_ARCHITECTURES.items()}, "arm64": "arm64"}
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    build(Target(runtime, architectures[processor], native=True), folder / "build", folder / "cache")
+    return folder / "build"
+
+
 def machine() -> str:
     """Return in a line what the machine is, and how busy it was."""
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
@@ -151,14 +162,14 @@ def main() -> int:
     """Measure, and print the table; `--json` writes the figures to a file as well."""
     parser = argparse.ArgumentParser(prog="python -m tools.cold")
     parser.add_argument("functions", nargs="*", help="the functions to measure; without one, all")
-    parser.add_argument("--build-dir", type=Path, default=BUILD_FOLDER)
+    parser.add_argument("--build-dir", type=Path, help="what was built before; without it, everything is built here")
     parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runtime = Path(folder)
         link_runtime(runtime)
-        known = imports(asked.build_dir.resolve(), runtime)
+        known = imports((asked.build_dir or build_here(NATIVE_FOLDER)).resolve(), runtime)
         unknown = set(asked.functions) - known.keys()
         if unknown:
             parser.error(f"no function {', '.join(sorted(unknown))}")
