@@ -23,7 +23,7 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs scale build deploy clean
+.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -108,6 +108,9 @@ scale: $(UP_TO_DATE) ## Simulate a million customers, and one busy one, on AWS's
 
 build: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
 	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+
+cold: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Measure what a cold start of each function costs here, over boto3's own (FUNCTIONS="quota_check", RUNS=21)
+	$(BIN)/python -m tools.cold $(if $(RUNS),--runs $(RUNS)) $(FUNCTIONS)
 
 deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DRY=1 only checks)
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)

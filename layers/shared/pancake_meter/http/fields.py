@@ -58,7 +58,7 @@ METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 class WireModel(BaseModel):
     """Base of every body that callers send. An unknown field is refused, because it is likely a mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,10 +7,14 @@ no id, whatever it says, makes the key of something else.
 
 from datetime import date, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from pancake_meter.domain.customer import id_of_key_part, key_part
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.selling.overage import LineKey
+
+if TYPE_CHECKING:
+    # Left out at run time: the authorizer makes keys, and knows no overage.
+    from pancake_meter.domain.selling.overage import LineKey
 
 REPORT_SHARDS = 4
 """Partitions of one month of a report: each takes some 1,000 write units a second."""
@@ -97,7 +101,7 @@ def overage_line_prefix(meter: str) -> str:
     return f"{OVERAGE_LINES}{meter}#"
 
 
-def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:
+def overage_line_key(customer_id: str, meter: str, line: "LineKey") -> Key:
     """Key of an overage line: oldest first."""
     return {"PK": customer_partition(customer_id), "SK": f"{overage_line_prefix(meter)}{line}"}
 
