@@ -11,13 +11,24 @@ from pancake_meter.domain.errors import CheckoutNotFound, DomainError
 from pancake_meter.http.request import base_url
 from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.store.errors import StoreError
-from pancake_meter.usecases.selling.follow_link import LinkOffer, follow_purchase_link, offer_of, see_purchase_link
+from pancake_meter.usecases.selling.follow_link import (
+    LinkOfferChanged,
+    PaidSince,
+    follow_purchase_link,
+    see_purchase_link,
+)
 from pancake_meter.usecases.selling.landing import landing_page, offer_again
-from pancake_meter.usecases.selling.open_checkout import OfferChanged, Visit
-from pancake_meter.usecases.selling.purchase_link import ExpiredLink, InvalidLink, read_link, read_paid_token
+from pancake_meter.usecases.selling.open_checkout import Visit
+from pancake_meter.usecases.selling.purchase_link import (
+    ExpiredLink,
+    InvalidLink,
+    paid_token,
+    read_link,
+    read_paid_token,
+)
 from pancake_meter.usecases.selling.see_payment import see_payment
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
-from pancake_pages.buying import RETRY_AFTER, Buying, looks_of
+from pancake_pages.buying import RETRY_AFTER, Buying, looks_of, paid_until_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.forms import read_form
 
@@ -46,17 +57,19 @@ def show_offer(token: str) -> Response[str]:
 def go_to_payment(token: str) -> Response[str]:
     """Redirect to the live payment page of what was shown. Pressing again leads to the same one while it is open."""
     shop = router.deps.shop
-    seen = read_form(router).get("seen")
+    form = read_form(router)
 
     def page(buying: Buying) -> Response[str]:
         now = shop.clock()
         link = read_link(shop.link_secret(), token, now)
-        visit = Visit(seen, landing_page(shop.selling, shop.link_secret(), _base_url()))
+        landing = landing_page(shop.selling, shop.link_secret(), _base_url())
+        visit = Visit(form.get("seen"), landing, paid_until_of(form))
         try:
             opened = follow_purchase_link(shop.selling, link, visit, now)
-        except OfferChanged as changed:
-            offer = offer_of(shop.selling, link, LinkOffer(changed.quoted), now)
-            return buying.offer(link.customer_id, offer, now, is_changed=True)
+        except LinkOfferChanged as changed:
+            return buying.offer(link.customer_id, changed.offer, now, is_changed=True)
+        except PaidSince as since:
+            return buying.view.redirect(f"/buy/{paid_token(shop.link_secret(), since.checkout.id)}/paid")
         if opened.is_new:
             metrics.add(metrics.CHECKOUT_OPENED)
         return buying.view.redirect(opened.url)

@@ -1,5 +1,6 @@
 """Pages about buying: what is offered, why nothing is sold, and what a payment has brought."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.access.masking import masked_id
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.errors import DomainError, HighestPlan, NothingOwed, PlanNotChangeable, TooManyGrants
+from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.plan import MeterAllowance, Plan
 from pancake_meter.usecases.selling.follow_link import LinkOffer
@@ -31,6 +33,10 @@ _DELAYS: Final = ((8, 2), (14, 5), (LOOKS_MAX, 10))
 
 
 _LOOK_DIGITS_MAX: Final = 3
+
+_NEVER: Final = "0"
+_MARK: Final = re.compile(r"[0-9]{1,14}")
+"""An instant in a form, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,8 @@ class Buying:
             account=masked_id(customer_id),
             is_open=offer.is_open,
             is_changed=is_changed,
-            notes=self._notes(offer),
+            notes=self._notes(offer, now),
+            paid_until=_marked(offer.paid.created_at) if offer.paid else _NEVER,
             back_url=self._back_url,
             **{**_NOTHING_MORE, **facts},
         )
@@ -145,12 +152,12 @@ class Buying:
             "left": left,
         }
 
-    def _notes(self, offer: LinkOffer) -> Sequence[str]:
+    def _notes(self, offer: LinkOffer, now: datetime) -> Sequence[str]:
         t, language = self.view.language.words, self.view.language
         notes = [t(f"buy.{offer.instead}")] if offer.instead else []
         if offer.is_open:
             notes.append(t("buy.open"))
-        elif (paid := offer.just_paid) is not None:
+        if (paid := offer.just_paid(now)) is not None:
             what, price = self._amount_of(paid.quantity, paid.meter or ""), language.money(paid.amount)
             notes.append(t("buy.just_paid", what=what, price=price, when=language.instant(paid.created_at)))
         return notes
@@ -291,6 +298,16 @@ def looks_of(view: View) -> int:
     """Return how often the browser has looked by itself, as the address says; 0 for what is no such number."""
     text = (view.event.get("queryStringParameters") or {}).get("look", "")
     return min(int(text), LOOKS_MAX) if text.isascii() and text.isdigit() and len(text) <= _LOOK_DIGITS_MAX else 0
+
+
+def paid_until_of(form: Mapping[str, str]) -> datetime | None:
+    """Return until when a page knew of payments for what it offers, as its form says; ``None``: it does not say."""
+    text = form.get("paid_until", "")
+    return from_ms(int(text)) if _MARK.fullmatch(text) else None
+
+
+def _marked(at: datetime) -> str:
+    return str(to_ms(at))
 
 
 def in_text(name: str) -> str:

@@ -14,6 +14,7 @@ from pancake_meter.store.selling.checkouts import list_checkouts, settled_write
 from pancake_meter.usecases.selling import waffo_orders
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link, paid_token
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
+from tests.support.api import api_event
 from tests.support.webhook_world import World, event, lifecycle
 
 BASE = "https://api.example.com"
@@ -265,3 +266,101 @@ def test_a_product_of_its_own_sells_a_meter_s_packs(shop: Shop) -> None:
     shop.metering = replace(shop.metering, catalog=replace(CATALOG, usage_products=(narrow,)))
     shop.press(link())
     assert shop.waffo.sessions[0]["productId"] == "PROD_8tTokensOneTime0000001"
+
+
+def pay(shop: Shop, checkout: Checkout, payment_id: str = "PAY_1", **data: object) -> None:
+    """Let the webhook of a checkout's payment arrive."""
+    price = checkout.amount.display
+    money = {"listPrice": {"total": price, "subtotal": price}, "chargedAmount": price, "amount": price}
+    facts = {"paymentId": payment_id, "productMetadata": {"kind": "usage"}, "orderMerchantExternalId": checkout.id}
+    order = f"{ORDER}{payment_id}"
+    shop.world.take(event("order.completed", order, "2026-03-10", payment_id, **{**money, **facts, **data}))
+
+
+def test_whoever_goes_on_using_pays_what_was_shown_and_the_rest_later(shop: Shop) -> None:
+    """Issue 16: what was seen is sold as seen while it is owed, and three checkouts cost what one would."""
+    # Given a customer who is shown what is owed, and uses more before each press of the button
+    uses = [(30_350, 5_000), (20_000, 137), (30_000, 99_999)]
+    for number, (before, meanwhile) in enumerate(uses):
+        shop.wait(timedelta(minutes=1))
+        shop.use(before, f"before{number}")
+        page = shop.see(link("overage"))
+        shop.use(meanwhile, f"meanwhile{number}")
+
+        # Then just what was shown is sold
+        assert shop.press(link("overage"), page).status == HTTPStatus.SEE_OTHER
+        checkout = checkouts(shop)[0]
+        assert f'value="overage tokens {checkout.quantity} {checkout.amount.display} USD' in page.body
+        pay(shop, checkout, f"PAY_{number}")
+
+    # And 75,487 tokens in three parts cost what 76 begun thousands do
+    sold = [(int(each.quantity), each.amount.display, each.status) for each in reversed(checkouts(shop))]
+    assert sold == [(20_350, "0.84", "paid"), (25_000, "1.00", "paid"), (30_137, "1.20", "paid")]
+    assert "Pay for 99,999 tokens" in text_of(shop.see(link("overage")).body)
+
+
+def test_overage_of_which_a_part_was_paid_meanwhile_is_shown_anew(shop: Shop) -> None:
+    shop.use(30_350)
+    page = shop.see(link("overage"))
+    shop.call(api_event("overage_forgive", body={"id": "goodwill-1", "quantity": 5_000}))
+    changed = shop.press(link("overage"), page)
+    assert (changed.status, shop.waffo.sessions) == (HTTPStatus.CONFLICT, [])
+    assert "Pay for 15,350 tokens beyond your plan" in text_of(changed.body)
+
+
+def test_the_page_that_is_left_when_nothing_is_owed_any_more_says_so(shop: Shop) -> None:
+    shop.use(30_350)
+    page = shop.see(link("overage"))
+    shop.call(api_event("overage_forgive", body={"id": "goodwill-1", "quantity": 20_350}))
+    changed = shop.press(link("overage"), page)
+    assert changed.status == HTTPStatus.CONFLICT
+    assert "You owe nothing any more" in text_of(changed.body)
+
+
+def test_a_pack_that_was_shown_for_too_small_a_debt_is_sold_though_the_debt_has_grown(shop: Shop) -> None:
+    shop.use(10_500)
+    page = shop.see(link("overage"))
+    assert "Buy 100,000 tokens" in text_of(page.body)
+    shop.use(50_000, "e2")
+    assert shop.press(link("overage"), page).status == HTTPStatus.SEE_OTHER
+    assert checkouts(shop)[0].kind == "top_up"
+
+
+@pytest.mark.parametrize("kind", ["top_up", "overage", "plan"])
+def test_a_form_sent_again_after_its_own_payment_leads_to_what_that_brought(shop: Shop, kind: LinkKind) -> None:
+    # Given a page, its payment made and told of
+    shop.use(30_350)
+    page = shop.see(link(kind))
+    shop.press(link(kind), page)
+    (checkout,) = checkouts(shop)
+    if kind == "plan":
+        shop.world.take(lifecycle("activated", ORDER, "2026-03-10", *PERIOD, orderMerchantExternalId=checkout.id))
+    else:
+        pay(shop, checkout)
+
+    # When the form is sent again, from the page that the browser goes back to
+    again = shop.press(link(kind), page)
+
+    # Then no second session is made
+    assert again.status == HTTPStatus.SEE_OTHER
+    assert again.headers["Location"] == f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    assert len(shop.waffo.sessions) == 1
+
+
+def test_more_is_sold_to_whoever_was_told_of_the_purchase_and_the_notice_stays(shop: Shop) -> None:
+    # Given a pack that was bought
+    shop.press(link())
+    pay(shop, checkouts(shop)[0])
+
+    # When another one is wanted, by a page that says so
+    page = shop.see(link())
+    assert "You have bought this already" in text_of(page.body)
+    assert shop.press(link(), page).status == HTTPStatus.SEE_OTHER
+    assert len(shop.waffo.sessions) == 2
+
+    # Then the page goes on saying so while the second payment page is open
+    text = text_of(shop.see(link()).body)
+    assert "A payment page for this is open already" in text
+    assert "You have bought this already: 100,000 tokens for $4.00" in text
+    shop.wait(timedelta(days=2))
+    assert "You have bought this already" not in text_of(shop.see(link()).body)
