@@ -1,7 +1,8 @@
 """Purchase links, opened by customers: the page that says what is sold, the way to pay for it, and what it has brought."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
@@ -34,6 +35,9 @@ from pancake_pages.forms import read_form
 
 logger = Logger()
 router = Router[CustomerPagesDeps]()
+
+_LOOKS_AGAIN: Final = "10"
+"""Seconds."""
 
 
 @router.get("/buy/<token>")
@@ -89,14 +93,17 @@ def show_payment(token: str) -> Response[str]:
         again = offer_again(secrets, _base_url(), seen.checkout, now)
         return buying.payment(seen, f"/buy/{token}/paid", looks_of(buying.view), again)
 
-    return _answer(page, shop.selling.success_url or shop.selling.shop_url)
+    # Where there is no page now, the browser looks again by itself: the customer has paid, and waits.
+    return _answer(page, shop.selling.success_url or shop.selling.shop_url, {**RETRY_AFTER, "Refresh": _LOOKS_AGAIN})
 
 
 def _base_url() -> str:
     return router.deps.shop.public_base_url or base_url(router)
 
 
-def _answer(page: Callable[[Buying], Response[str]], back_url: str | None) -> Response[str]:
+def _answer(
+    page: Callable[[Buying], Response[str]], back_url: str | None, retry: Mapping[str, str] = RETRY_AFTER
+) -> Response[str]:
     """Return a page, or the page that says why there is none."""
     deps = router.deps
     buying = Buying.of(deps.site.view(router.current_event.raw_event), deps.shop.selling.catalog, back_url)
@@ -114,4 +121,4 @@ def _answer(page: Callable[[Buying], Response[str]], back_url: str | None) -> Re
     except Exception:  # People get a page, whatever fails; the metric has the alarm
         logger.exception("purchase link failed")
         metrics.add(metrics.PURCHASE_LINK_FAILED)
-    return buying.message("closed", HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
+    return buying.message("closed", HTTPStatus.SERVICE_UNAVAILABLE, retry)

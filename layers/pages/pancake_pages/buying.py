@@ -126,12 +126,14 @@ class Buying:
             case "waiting":
                 facts |= {"title": t("buy.waiting.long_title"), "text": t("buy.waiting.long_text")}
                 facts |= {"look_again_url": path, "again_url": again_url}
-            case "brought":
-                facts |= {"is_good": True, **self._brought(seen)}
-            case "looked_at":
-                facts |= {"title": t("buy.looked_at.title"), "text": t("buy.looked_at.text")}
+            case "arriving":
+                facts |= {"title": t("buy.arriving.title"), "text": t("buy.arriving.text"), "look_again_url": path}
             case "lapsed":
                 facts |= {"title": t("buy.lapsed.title"), "text": t("buy.lapsed.text"), "again_url": again_url}
+            case "unheard":
+                facts |= {"title": t("buy.unheard.title"), "text": t("buy.unheard.text"), "look_again_url": path}
+            case _:
+                facts |= self._paid(seen)
         account = masked_id(seen.checkout.customer_id)
         return self.view.page("buy/payment.html", account=account, back_url=self._back_url, **facts)
 
@@ -139,22 +141,32 @@ class Buying:
     def _back_url(self) -> str | None:
         return self.back_url or self.view.site.brand.home_url
 
-    def _brought(self, seen: SeenPayment) -> dict[str, Any]:
+    def _paid(self, seen: SeenPayment) -> dict[str, Any]:
+        """Return what the page says of a payment that has arrived."""
         t, checkout = self.view.language.words, seen.checkout
         if checkout.plan is not None:
-            plan = self.catalog.plans.get(checkout.plan)
-            name = plan.name if plan else checkout.plan
-            terms = [Term(self._allowance(each)) for each in plan.allowances.values()] if plan else ()
-            return {
-                "title": t("buy.done.plan", plan=name),
-                "terms": terms,
-                "terms_title": t("buy.done.plan_includes", plan=name),
-            }
+            return self._paid_plan(seen, checkout.plan)
         meter = checkout.meter or ""
-        left = self._amount_of(seen.balance.available, meter) if seen.balance else None
+        units = self._amount_of(checkout.quantity, meter)
+        left = {"left": self._amount_of(seen.balance.available, meter)} if seen.balance else {}
+        match seen.state:
+            case "brought":
+                return {"title": t(f"buy.done.{checkout.kind}", units=units), "is_good": True, **left}
+            case "looked_at" | "decided":
+                return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text")}
+            case _:
+                return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text", what=units), **left}
+
+    def _paid_plan(self, seen: SeenPayment, key: str) -> dict[str, Any]:
+        t, plan = self.view.language.words, self.catalog.plans.get(key)
+        name = plan.name if plan else key
+        if seen.state != "brought":
+            return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text", what=name)}
         return {
-            "title": t(f"buy.done.{checkout.kind}", units=self._amount_of(checkout.quantity, meter)),
-            "left": left,
+            "title": t("buy.done.plan", plan=name),
+            "is_good": True,
+            "terms": [Term(self._allowance(each)) for each in plan.allowances.values()] if plan else (),
+            "terms_title": t("buy.done.plan_includes", plan=name),
         }
 
     def _notes(self, offer: LinkOffer, now: datetime) -> Sequence[str]:

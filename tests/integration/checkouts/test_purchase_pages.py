@@ -10,12 +10,16 @@ import pytest
 
 from pancake_meter.catalog import UsageProduct
 from pancake_meter.domain.selling.checkout import Checkout
-from pancake_meter.store.selling.checkouts import list_checkouts, settled_write
+from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.errors import StoreUnavailable
+from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.table import Table
+from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.selling import waffo_orders
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link, paid_token
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import api_event
-from tests.support.webhook_world import World, event, lifecycle
+from tests.support.webhook_world import World, event, lifecycle, refund
 
 BASE = "https://api.example.com"
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
@@ -198,7 +202,7 @@ def test_after_paying_the_customer_lands_on_a_page_that_waits_and_then_says_what
     # When the webhook is not there yet
     waiting = shop.paid(path)
     assert "Waiting for your payment" in text_of(waiting.body)
-    assert f'hx-get="{path}?look=1" hx-trigger="load delay:2s"' in waiting.body
+    assert f'hx-get="{path}?look=1" hx-trigger="load delay:2s, every 10s"' in waiting.body
     assert f'<noscript><meta http-equiv="refresh" content="2; url={path}?look=1"></noscript>' in waiting.body
     assert 'href="https://app.example.com/billing"' in waiting.body
 
@@ -235,17 +239,163 @@ def test_after_a_plan_is_paid_the_page_names_it_and_what_it_includes(shop: Shop)
     assert "tokens per billing period" in text
 
 
-def test_a_payment_that_never_came_and_one_of_other_money_are_said_so(shop: Shop) -> None:
+def waffos_payment(checkout: Checkout, status: str) -> dict[str, object]:
+    """A payment as Waffo's GraphQL shows it."""
+    money = {"currency": "USD", "subtotal": "4.00", "taxAmount": "0.00", "total": "4.00"}
+    return {
+        "id": "PAY_1",
+        "orderId": ORDER,
+        "testMode": True,
+        "status": status,
+        "createdAt": "2026-03-10T15:21:00.000Z",
+        "orderMerchantExternalId": checkout.id,
+        "snapshotAmountDetails": money,
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "title", "may_go_back"),
+    [
+        ([], "No payment has arrived", True),
+        (["failed"], "No payment has arrived", True),
+        (["failed", "succeeded"], "Your payment has been made", False),
+        (["pending"], "We have not heard of a payment", False),
+        (None, "We have not heard of a payment", False),
+    ],
+)
+def test_whoever_was_not_heard_of_is_told_what_waffo_knows_and_is_not_led_to_pay_twice(
+    shop: Shop, known: list[str] | None, title: str, may_go_back: bool
+) -> None:
+    # Given a payment page that has closed, and no webhook
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    shop.wait(timedelta(hours=2))
+    shop.waffo.graphql_fails = known is None
+    shop.waffo.payments = [waffos_payment(checkout, status) for status in known or ()]
+
+    # When the customer comes back
+    page = shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid")
+
+    # Then the page says what is known, and leads to another payment only where there is none
+    assert title in text_of(page.body)
+    assert "nothing has been charged" not in page.body
+    assert ("/buy/gAAAA" in page.body) == may_go_back
+    assert ("not pay again" in page.body) != may_go_back
+
+
+def test_a_payment_of_other_money_is_said_so_until_somebody_has_decided(shop: Shop) -> None:
     shop.press(link())
     (checkout,) = checkouts(shop)
     path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
-    shop.wait(timedelta(hours=2))
-    lapsed = shop.paid(path)
-    assert "No payment has arrived" in text_of(lapsed.body)
-    assert "/buy/gAAAA" in lapsed.body
-    flagged = replace(checkout, status="flagged", flag="amount_differs", payment_ids=("PAY_1",))
-    shop.metering.table.transact([settled_write(checkout, flagged)])
+    pay(shop, checkout, chargedAmount="3.00", listPrice={"total": "3.00", "subtotal": "3.00"}, amount="3.00")
     assert "needs a look" in text_of(shop.paid(path).body)
+    shop.world.take(refund(f"{ORDER}PAY_1", "PAY_1", "RF_1", "2026-03-11", amount="3.00", of="3.00"))
+    assert "Your payment has been refunded" in text_of(shop.paid(path).body)
+
+
+@pytest.mark.parametrize(
+    ("amount", "title", "left"),
+    [
+        ("4.00", "Your payment has been refunded", "10,000"),
+        ("1.00", "A part of your payment has been refunded", "85,000"),
+    ],
+)
+def test_the_page_after_a_payment_follows_its_refunds(shop: Shop, amount: str, title: str, left: str) -> None:
+    """Issue 16: nothing is said to be added that was taken back."""
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    pay(shop, checkout)
+    shop.world.take(refund(f"{ORDER}PAY_1", "PAY_1", "RF_1", "2026-03-11", amount=amount, of="4.00"))
+    text = text_of(shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid").body)
+    assert title in text
+    assert f"You have now {left} tokens" in text
+    assert "tokens added" not in text
+
+
+def test_overage_that_was_no_longer_owed_is_said_to_be_yours_to_use(shop: Shop) -> None:
+    shop.use(30_350)
+    shop.press(link("overage"))
+    (checkout,) = checkouts(shop)
+    shop.call(api_event("overage_forgive", body={"id": "goodwill-1", "quantity": 20_350}))
+    pay(shop, checkout)
+    text = text_of(shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid").body)
+    assert "It is yours to use instead" in text
+    assert "You have now 20,350 tokens" in text
+    assert "Paid:" not in text
+
+
+def test_a_pack_that_was_paid_twice_is_said_so_until_one_payment_is_refunded(shop: Shop) -> None:
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    pay(shop, checkout)
+    pay(shop, checkout, "PAY_2")
+    text = text_of(shop.paid(path).body)
+    assert "You have paid more than once" in text
+    assert "You have now 210,000 tokens" in text
+    shop.world.take(refund(f"{ORDER}PAY_2", "PAY_2", "RF_1", "2026-03-11", amount="4.00", of="4.00"))
+    assert "100,000 tokens added" in text_of(shop.paid(path).body)
+
+
+@pytest.mark.parametrize(
+    ("then", "title"),
+    [
+        ([], "You are on Starter now"),
+        (["changed"], "Your plan has changed since"),
+        (["canceled"], "Your plan has ended"),
+        (["refunded"], "Your payment has been refunded"),
+        (["partly"], "A part of your payment has been refunded"),
+    ],
+)
+def test_the_page_after_a_plan_follows_its_order(shop: Shop, then: list[str], title: str) -> None:
+    shop.press(link("plan"))
+    (checkout,) = checkouts(shop)
+    facts = {"orderMerchantExternalId": checkout.id}
+    charge = {"paymentId": "PAY_1", "chargedAmount": "9.00", "amount": "9.00"}
+    shop.world.take(lifecycle("activated", ORDER, "2026-03-10", *PERIOD, currency="USD", **facts))
+    shop.world.take(lifecycle("payment_succeeded", ORDER, "2026-03-10", *PERIOD, **charge))
+    for what in then:
+        if what == "changed":
+            shop.world.take(lifecycle("plan_changed", "ORD_2", "2026-03-12", *PERIOD, plan="pro", currency="USD"))
+        elif what == "canceled":
+            shop.world.take(lifecycle("canceled", ORDER, "2026-03-12", *PERIOD))
+        else:
+            amount = "9.00" if what == "refunded" else "3.00"
+            shop.world.take(refund(ORDER, "PAY_1", "RF_1", "2026-03-11", amount=amount, of="9.00"))
+    text = text_of(shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid").body)
+    assert title in text
+    assert ("You are on" in text) == (not then)
+
+
+def test_the_page_of_a_customer_who_was_erased_is_over(shop: Shop) -> None:
+    erasures = Erasures(shop.metering.table, lambda: SECRET)
+    shop.metering = replace(shop.metering, erasures=erasures)
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    pay(shop, checkout)
+    assert "110,000 tokens" in text_of(shop.paid(path).body)
+    erase_customer(erasures, "acct_1001", NOW, may_go_on=lambda: True)
+    page = shop.paid(path)
+    assert (page.status, "tokens" in text_of(page.body)) == (HTTPStatus.GONE, False)
+
+
+def test_a_page_that_waits_goes_on_looking_after_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 16: what htmx gets in place of the page is not shown, and a page without it comes again by itself."""
+    shop.press(link())
+    (checkout,) = checkouts(shop)
+    path = f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    waiting = shop.paid(path).body
+    assert 'hx-trigger="load delay:2s, every 10s"' in waiting
+    assert 'hx-status:4xx="swap:none" hx-status:5xx="swap:none"' in waiting
+
+    def down(*_: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(Table, "get", down)
+    closed = shop.paid(path, look="1")
+    assert (closed.status, closed.headers["Refresh"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "10")
+    assert "Refresh" not in shop.see(link()).headers
 
 
 def test_the_page_after_a_payment_is_for_its_own_token_and_time(shop: Shop) -> None:

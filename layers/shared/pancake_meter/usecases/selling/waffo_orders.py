@@ -36,6 +36,10 @@ _SUBMITTED: Final = ("active", "trialing", "past_due", "canceling", "canceled", 
 """Statuses of an order that used up its payment page. ``pending`` is none: it may yet be paid, and so may a second page."""
 _CHANGEABLE: Final = ("active", "trialing")
 
+_PAID: Final = "succeeded"
+_UNPAID: Final = frozenset({"failed", "canceled"})
+"""Statuses of a payment that came through, and of those that never will."""
+
 Answer = TypeVar("Answer")
 
 
@@ -85,6 +89,17 @@ class WaffoOrders:
         )
         orders = page.items if page else ()
         return any(_uses_up(order, checkout) for order in orders if order.buyer_identity == checkout.customer_id)
+
+    def has_paid(self, checkout: Checkout) -> bool | None:
+        """Return whether a checkout has a payment that came through; ``None``: one is under way, or the question failed."""
+        waffo = self.waffo
+        payments = self._ask(lambda: waffo.payments_by_external_id(checkout.id))
+        if payments is None:
+            return None
+        statuses = {payment.status for payment in payments}
+        if _PAID in statuses:
+            return True
+        return False if statuses <= _UNPAID else None
 
     def as_it_stands(self, held: HeldOrder, customer_id: str) -> HeldOrder | None:
         """Return ``held`` as Waffo has it now; where it has ended, the buyer's other live order, or ``None``.
