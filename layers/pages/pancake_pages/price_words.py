@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
-from itertools import pairwise
 from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO
@@ -43,12 +42,12 @@ class PriceWords:
 
     def _steps(self, tiers: tuple[Tier, ...]) -> Iterator[str]:
         t = self.language.words
-        for below, tier in pairwise((None, *tiers)):
+        for tier in tiers:
             rate = self._joined([self._rate(tier.unit_price), *self._flat(tier.flat)])
             if tier.up_to is not None:
                 yield t("buy.beyond.up_to", units=self.units(tier.up_to), price=rate)
             else:
-                yield t("buy.beyond.above", price=rate) if below is not None else rate
+                yield t("buy.beyond.above", price=rate) if len(tiers) > 1 else rate
 
     def _rate(self, unit_price: Decimal) -> str:
         """Return the price of so many units that it is a cent or more, where a million of them cost as much."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -350,8 +351,8 @@ def test_a_pack_that_was_paid_twice_is_said_so_until_one_payment_is_refunded(sho
 def test_the_page_after_a_plan_follows_its_order(shop: Shop, then: list[str], title: str) -> None:
     shop.press(link("plan"))
     (checkout,) = checkouts(shop)
-    facts = {"orderMerchantExternalId": checkout.id}
-    charge = {"paymentId": "PAY_1", "chargedAmount": "9.00", "amount": "9.00"}
+    facts: dict[str, Any] = {"orderMerchantExternalId": checkout.id}
+    charge: dict[str, Any] = {"paymentId": "PAY_1", "chargedAmount": "9.00", "amount": "9.00"}
     shop.world.take(lifecycle("activated", ORDER, "2026-03-10", *PERIOD, currency="USD", **facts))
     shop.world.take(lifecycle("payment_succeeded", ORDER, "2026-03-10", *PERIOD, **charge))
     for what in then:

@@ -38,8 +38,8 @@ def plan(key: str, before: str | None = None) -> Quoted:
     """Return the quote of a plan, as a change of another one."""
     product = next(each for each in CATALOG.products if each.plan == key)
     held = HeldOrder("ORD_1", CATALOG.plans[before], "active") if before else None
-    kind = "plan_change" if before else "subscription"
-    return Quoted(Quote(kind, product.product_ids["test"], product.prices["USD"], plan=key), held)
+    quote = Quote("subscription", product.product_ids["test"], product.prices["USD"], plan=key)
+    return Quoted(replace(quote, kind="plan_change") if before else quote, held)
 
 
 def units(quantity: str, meter: str = "tokens") -> Quoted:
