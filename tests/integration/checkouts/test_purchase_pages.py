@@ -498,6 +498,25 @@ def test_a_form_sent_again_after_its_own_payment_leads_to_what_that_brought(shop
     assert len(shop.waffo.sessions) == 1
 
 
+def test_a_form_sent_again_while_its_payment_is_on_its_way_leads_to_the_page_that_waits(shop: Shop) -> None:
+    page = shop.see(link())
+    shop.press(link(), page)
+    (checkout,) = checkouts(shop)
+    shop.waffo.payments = [waffos_payment(checkout, "succeeded")]
+    again = shop.press(link(), page)
+    assert again.headers["Location"] == f"/buy/{paid_token(SECRET, checkout.id)}/paid"
+    assert "Waiting for your payment" in text_of(shop.paid(again.headers["Location"]).body)
+
+
+def test_a_trial_that_was_not_heard_of_is_no_missing_payment(shop: Shop) -> None:
+    shop.press(link("plan"))
+    (checkout,) = checkouts(shop)
+    shop.waffo.order(ORDER, "starter", status="trialing", orderMerchantExternalId=checkout.id)
+    shop.wait(timedelta(hours=2))
+    text = text_of(shop.paid(f"/buy/{paid_token(SECRET, checkout.id)}/paid").body)
+    assert "Please do not pay again" in text
+
+
 def test_more_is_sold_to_whoever_was_told_of_the_purchase_and_the_notice_stays(shop: Shop) -> None:
     # Given a pack that was bought
     shop.press(link())

@@ -118,7 +118,7 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
         WaffoApiError: Waffo did not make the session.
         StoreBusy, StoreUnavailable: passing trouble.
     """
-    _check_not_paid(selling, link, visit)
+    _check_not_paid(selling, link, visit, now)
     if link.kind == "overage" and visit.offer is not None and visit.offer.kind == "top_up":
         # The link has shown a pack, which is sold as it was shown, though overage could be sold by now.
         with suppress(OfferChanged, DomainError):
@@ -136,15 +136,23 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
     raise LinkOfferChanged(_offer(selling, link, sold, instead, now))
 
 
-def _check_not_paid(selling: Selling, link: PurchaseLink, visit: Visit) -> None:
+def _check_not_paid(selling: Selling, link: PurchaseLink, visit: Visit, now: datetime) -> None:
     """Raise ``PaidSince`` where what was shown has been paid since: a form may be sent again from a page that was left."""
     seen = visit.offer
     if seen is None or visit.paid_until is None:
         return
     latest = read_slot(selling.metering.table, link.customer_id, seen.kind, seen.subject)
+    if latest is not None and _is_being_paid(selling, latest, now):
+        raise PaidSince(latest)
     paid = _latest_paid(selling, link, latest)
     if paid is not None and paid.created_at > visit.paid_until:
         raise PaidSince(paid)
+
+
+def _is_being_paid(selling: Selling, checkout: Checkout, now: datetime) -> bool:
+    """Return whether units of an open payment page are paid, as Waffo says before its webhook has."""
+    is_open = checkout.kind in UNIT_KINDS and checkout.session_id is not None and checkout.status_at(now) == "open"
+    return is_open and selling.orders.has_paid(checkout) is True
 
 
 def _by_link(link: PurchaseLink, sell: Callable[[SaleRequest], Sold]) -> tuple[Sold, Instead | None]:
