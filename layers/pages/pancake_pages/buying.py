@@ -227,7 +227,8 @@ class Buying:
         notes = [t("buy.plan.prorated", old=held.name)] if held else []
         if held is None and product is not None and product.trial_days:
             days = product.trial_days
-            notes.append(t("buy.plan.trial", count=days, shown=self.view.language.number(days)))
+            shown, price = self.view.language.number(days), self.view.language.money(quote.amount)
+            notes.append(t("buy.plan.trial", count=days, shown=shown, price=price))
         title = t("buy.plan.change", old=held.name, new=plan.name) if held else t("buy.plan.subscribe", plan=plan.name)
         return {
             "title": title,

@@ -68,6 +68,13 @@ def test_a_plan_says_what_use_beyond_it_costs_and_that_it_is_charged_where_it_st
     assert "$0.25 per run" in shown(plan("agent"))
 
 
+def test_a_trial_says_what_follows_it() -> None:
+    products = tuple(replace(each, trial_days=14) for each in CATALOG.products)
+    text = shown(plan("starter"), replace(CATALOG, products=products))
+    assert "This plan has a trial of 14 days." in text
+    assert "If it does, $9.00 is charged when it ends" in text
+
+
 TIERS = (Tier(Decimal(10), Decimal("0.5"), Decimal(1)), Tier(None, Decimal("0.000002")))
 
 
