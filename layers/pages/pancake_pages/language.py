@@ -12,6 +12,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 
 from pancake_meter.catalog.brand import LANGUAGES
 from pancake_meter.domain.selling.money import Money, currency_exponent
+from pancake_meter.domain.selling.pricing import RATE_DECIMAL_PLACES
 from pancake_pages.cookies import cookies_of
 from pancake_pages.wording import Wording, wording_of
 
@@ -48,11 +49,20 @@ class Language:
 
     def money(self, money: Money) -> str:
         """Return an amount with its currency, to the last place: CLDR rounds some currencies to what cash there is."""
-        places = "0" * currency_exponent(money.currency)
-        pattern = str(self.locale.currency_formats["standard"].pattern).replace(
-            "0.00", f"0.{places}" if places else "0"
-        )
-        return format_currency(money.amount, money.currency, pattern, locale=self.locale, currency_digits=False)
+        return self._currency(money.amount, money.currency, "0" * currency_exponent(money.currency))
+
+    def rate(self, amount: Decimal, currency: str) -> str:
+        """Return what units cost, with all its places, which may be more than money has."""
+        return self._currency(amount, currency, "0" * currency_exponent(currency) + "#" * RATE_DECIMAL_PLACES)
+
+    def _currency(self, amount: Decimal, currency: str, places: str) -> str:
+        standard = str(self.locale.currency_formats["standard"].pattern)
+        pattern = standard.replace("0.00", f"0.{places}" if places else "0")
+        return format_currency(amount, currency, pattern, locale=self.locale, currency_digits=False)
+
+    def is_one(self, quantity: Decimal) -> bool:
+        """Return whether the language names so many in the singular."""
+        return str(self.locale.plural_form(quantity)) == "one"
 
     def day(self, day: date) -> str:
         """Return a day with its year."""
