@@ -48,7 +48,7 @@ def post_limit(meter: str) -> Response[str]:
         return _form(visit, meter, "amount", fields)
     except NotForSale:
         return _form(visit, meter, "currency", fields)
-    return visit.view.redirect(f"{PORTAL}?done={'limit_removed' if is_removed else 'limit_set'}")
+    return visit.done("limit_removed" if is_removed else "limit_set")
 
 
 def _cap(amount: str, of: str) -> SpendCap:

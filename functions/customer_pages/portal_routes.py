@@ -28,8 +28,7 @@ def home() -> Response[str]:
     visit, deps = read_visit(router), router.deps
     now, catalog, offers = deps.clock(), deps.shop.selling.catalog, deps.portal.offers
     shown = customer_home(deps.shop.selling.metering, visit.session.customer_id, now)
-    done = router.current_event.query_string_parameters.get("done")
-    return home_page(visit, shown, catalog, offers, _links_base(visit), now, done)
+    return home_page(visit, shown, catalog, offers, _links_base(visit), now)
 
 
 @router.get("/portal/payments")

@@ -35,20 +35,23 @@ def confirm(order_id: str, action: str) -> Response[str]:
         return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
     if card.action != action:
         return visit.view.message("portal.not_possible", HTTPStatus.CONFLICT, back_url=PORTAL)
-    return visit.view.page("portal/confirm.html", **visit.facts, card=card, action=action)
+    return _question(visit, card, action)
 
 
 @router.post("/portal/subscriptions/<order_id>/<action>")
 @takes_body
 def act(order_id: str, action: str) -> Response[str]:
-    """Have Waffo do it. A second press finds it done."""
-    visit, _ = read_visit_with_form(router, to_buy=True)
+    """Have Waffo do it, if what the page said still holds; else ask again. A second press finds it done."""
+    visit, fields = read_visit_with_form(router, to_buy=True)
     if action not in _ACTIONS:
         return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
     deps, customer_id = router.deps, visit.session.customer_id
-    deps.shop.selling.metering.check_not_erased(customer_id)
+    card = _card(visit, order_id)
+    if card is not None and card.action == action and fields.get("seen") != card.seen:
+        return _question(visit, card, action, is_changed=True)
+    wish = Wish(_ACTIONS[action], by=BY, while_in=card.statuses if card is not None else None)
     try:
-        acted = act_on_order(deps.portal.acting, customer_id, order_id, Wish(_ACTIONS[action], by=BY), deps.clock())
+        acted = act_on_order(deps.portal.acting, customer_id, order_id, wish, deps.clock())
     except OrderNotFound:
         return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
     except WrongOrderStatus as error:
@@ -58,7 +61,15 @@ def act(order_id: str, action: str) -> Response[str]:
         logger.warning("Waffo did not act", extra={"operation": error.operation, "reason": str(error)})
         return visit.view.message("shared.try_again", HTTPStatus.SERVICE_UNAVAILABLE, back_url=PORTAL)
     logger.info("order acted on", order=order_id, action=action, status=acted.action.status)
-    return visit.view.redirect(f"{PORTAL}?done={action}")
+    # What is past due ends at once, which Waffo's answer does not say.
+    has_ended = action == "cancel" and card is not None and card.shown.state == "past_due"
+    return visit.done("ended" if has_ended else action)
+
+
+def _question(visit: Visit, card: SubscriptionCard, action: str, *, is_changed: bool = False) -> Response[str]:
+    status = HTTPStatus.CONFLICT if is_changed else HTTPStatus.OK
+    facts = {**visit.facts, "card": card, "action": action, "is_changed": is_changed}
+    return visit.view.page("portal/confirm.html", status, **facts)
 
 
 def _card(visit: Visit, order_id: str) -> SubscriptionCard | None:

@@ -311,11 +311,14 @@ def test_a_customer_sets_and_removes_a_limit(
     browser.enter()
     where = "/portal/limits/tokens"
     page = browser.fill(where, where, fields)
-    assert (page.status, page.headers["Location"]) == (303, "/portal?done=limit_set")
+    assert (page.status, page.headers["Location"]) == (303, "/portal")
     assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap == cap
-    assert shown in browser.get("/portal?done=limit_set").text
+    assert shown in (said := browser.get("/portal")).text
+    assert "Your limit is set" in said.text
+    assert "Your limit is set" not in browser.get("/portal").text
     removed = browser.fill(where, where, {"do": "remove"})
-    assert removed.headers["Location"] == "/portal?done=limit_removed"
+    assert removed.headers["Location"] == "/portal"
+    assert "Your limit is gone" in browser.get("/portal").text
     assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
 
 

@@ -79,8 +79,9 @@ def shown(home: CustomerHome, *, may_buy: bool = True, language: str = "en", don
     """The page's HTML."""
     scopes = frozenset[Scope]({"read", "buy"} if may_buy else {"read"})
     session = PortalSession(CustomerToken(CUSTOMER, scopes, NOW + timedelta(hours=1), "t"), "mark-of-the-session")
-    view = SITE.view({"rawPath": "/portal", "headers": {"accept-language": language}})
-    page = home_page(Visit(view, session), home, CATALOG, OFFERS, BASE if may_buy else None, NOW, done)
+    headers = {"accept-language": language, **({"cookie": f"__Host-portal-done={done}"} if done else {})}
+    view = SITE.view({"rawPath": "/portal", "headers": headers})
+    page = home_page(Visit(view, session), home, CATALOG, OFFERS, BASE if may_buy else None, NOW)
     return page.body or ""
 
 
@@ -216,7 +217,7 @@ def test_a_customer_s_id_is_escaped() -> None:
     assert "<script>alert" not in shown(home)
 
 
-def test_an_address_says_no_more_than_what_was_done() -> None:
+def test_a_page_says_no_more_than_what_was_done() -> None:
     assert "Your limit is set" in shown(customer(), done="limit_set")
     assert 'role="status"' not in shown(customer(), done="<b>You won</b>")
 

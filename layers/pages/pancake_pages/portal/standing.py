@@ -1,6 +1,6 @@
 """How a customer stands, on the portal: notices, subscriptions, and what was paid."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -18,6 +18,13 @@ from pancake_pages.language import Language
 
 STANDING: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due", "canceling"})
 _CANCELABLE: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due"})
+_STATUSES: Final[Mapping[OrderState, frozenset[str]]] = {
+    # What is active or on trial ends with its period, what is past due at once.
+    "active": frozenset({"active", "trialing"}),
+    "trialing": frozenset({"active", "trialing"}),
+    "past_due": frozenset({"past_due"}),
+    "canceling": frozenset({"canceling"}),
+}
 Tone = Literal["good", "warn", "bad"]
 
 
@@ -45,6 +52,16 @@ class SubscriptionCard:
     def order_id(self) -> str:
         """Waffo's id of it."""
         return self.shown.order.order_id
+
+    @property
+    def seen(self) -> str:
+        """What a page has said of the order before it asks whether to go on: the state, and the end that it named."""
+        return f"{self.shown.state} {self.ends_at.date().isoformat()}"
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """Waffo's statuses of which a page has said the truth."""
+        return _STATUSES.get(self.shown.state, frozenset())
 
     @property
     def action(self) -> Action | None:

@@ -1,11 +1,12 @@
 """Visits to the portal: the session's cookie, and the rule that a form is sent by a page of the same session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 from pancake_meter.http.resolver import Router
@@ -19,6 +20,13 @@ from pancake_pages.site import View
 PORTAL: Final = "/portal"
 MARK_FIELD: Final = "form"
 """The field of every form that has the mark of the session."""
+
+
+DONE_COOKIE: Final = "portal-done"
+"""Until the next page it has what was just done. Only an action sets it, so no address can say that something was done."""
+
+_SESSION_COOKIE: Final = "portal"
+_DONE_SECONDS: Final = 60
 
 
 class NoSession(Exception):
@@ -45,6 +53,20 @@ class Visit:
     view: View
     session: PortalSession
 
+    def done(self, what: str) -> Response[str]:
+        """Return to the portal's home, which says once that something was done: ``portal.done.<what>``."""
+        return self.view.redirect(PORTAL, [_cookie(self.view, DONE_COOKIE, what, _DONE_SECONDS)])
+
+    @property
+    def what_was_done(self) -> str | None:
+        """What the action was that led here, if the page has not said so yet."""
+        return cookies_of(self.view.event).get(_cookie_name(self.view, DONE_COOKIE)) or None
+
+    @property
+    def said(self) -> Sequence[Cookie]:
+        """The cookies of a page that says what was done: a reload does not say it again."""
+        return [_cookie(self.view, DONE_COOKIE, "", 0)] if self.what_was_done else []
+
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the frame of every page of the portal shows."""
@@ -66,7 +88,7 @@ def read_visit(router: Router[CustomerPagesDeps], *, to_buy: bool = False) -> Vi
         StoreError: the secret of tokens cannot be read.
     """
     view = portal_view(router)
-    text = cookies_of(view.event).get(_cookie_name(view), "")
+    text = cookies_of(view.event).get(_cookie_name(view, _SESSION_COOKIE), "")
     if not text:
         raise NoSession("no_cookie")
     session = read_session(router.deps.portal.tokens, text, router.deps.clock())
@@ -96,7 +118,12 @@ def read_visit_with_form(router: Router[CustomerPagesDeps], *, to_buy: bool = Fa
 
 
 def session_cookie(view: View, text: str, max_age: int) -> Cookie:
-    """Return the cookie of a session; an age of 0 takes it away.
+    """Return the cookie of a session; an age of 0 takes it away."""
+    return _cookie(view, _SESSION_COOKIE, text, max_age)
+
+
+def _cookie(view: View, name: str, text: str, max_age: int) -> Cookie:
+    """Return a cookie of the portal.
 
     A browser that shows the portal inside the seller's page sends a cookie only if it may cross sites, and keeps it apart
     for that page alone (``Partitioned``). Anywhere else the cookie does not cross sites.
@@ -105,7 +132,7 @@ def session_cookie(view: View, text: str, max_age: int) -> Cookie:
         bool(view.site.frame_origins) and view.is_secure and _headers(view.event).get("sec-fetch-dest") == "iframe"
     )
     return Cookie(
-        _cookie_name(view),
+        _cookie_name(view, name),
         text,
         path="/" if view.is_secure else PORTAL,
         secure=view.is_secure,
@@ -116,9 +143,9 @@ def session_cookie(view: View, text: str, max_age: int) -> Cookie:
     )
 
 
-def _cookie_name(view: View) -> str:
+def _cookie_name(view: View, name: str) -> str:
     """``__Host-``: no other host of the seller's domain can set it. It asks for https and for the path ``/``."""
-    return "__Host-portal" if view.is_secure else "portal"
+    return f"__Host-{name}" if view.is_secure else name
 
 
 def _is_sent_by_ourselves(event: Mapping[str, Any]) -> bool:
