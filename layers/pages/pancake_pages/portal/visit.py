@@ -109,7 +109,7 @@ def read_visit_with_form(router: Router[CustomerPagesDeps], *, to_buy: bool = Fa
         UnreadableForm, BodyTooLarge, MalformedJson: as ``read_form``.
     """
     visit = read_visit(router, to_buy=to_buy)
-    if not _is_sent_by_ourselves(visit.view.event):
+    if not _is_sent_by_ourselves(visit.view.event, router.deps.shop.public_base_url):
         raise ForeignForm
     fields = dict(read_form(router))
     if not visit.session.made(fields.pop(MARK_FIELD, "")):
@@ -148,14 +148,19 @@ def _cookie_name(view: View, name: str) -> str:
     return f"__Host-{name}" if view.is_secure else name
 
 
-def _is_sent_by_ourselves(event: Mapping[str, Any]) -> bool:
-    """Whether the browser says that a page of this host sent the request; one that says nothing is not believed."""
+def _is_sent_by_ourselves(event: Mapping[str, Any], public_base_url: str | None) -> bool:
+    """Whether the browser says that a page of ours sent the request; one that says nothing is not believed.
+
+    Browsers that say no ``Sec-Fetch-Site``, old ones and those on plain http, say an origin. It is "null", since our pages send
+    no referrer, and then the mark of the session alone says whose form it is: no other site can know it.
+    """
     headers = _headers(event)
-    site = headers.get("sec-fetch-site")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site == "same-origin"
-    origin, host = headers.get("origin"), headers.get("host")
-    return origin is not None and host is not None and urlsplit(origin).netloc == host
+    # Behind a proxy the host is the API's own, and people see the public one.
+    ours = {headers.get("host"), urlsplit(public_base_url or "").netloc} - {None, ""}
+    return origin is not None and (origin == "null" or urlsplit(origin).netloc in ours)
 
 
 def _headers(event: Mapping[str, Any]) -> Mapping[str, str]:
