@@ -151,8 +151,8 @@ def _cookie_name(view: View, name: str) -> str:
 def _is_sent_by_ourselves(event: Mapping[str, Any], public_base_url: str | None) -> bool:
     """Whether the browser says that a page of ours sent the request; one that says nothing is not believed.
 
-    Browsers that say no ``Sec-Fetch-Site``, old ones and those on plain http, say an origin. It is "null", since our pages send
-    no referrer, and then the mark of the session alone says whose form it is: no other site can know it.
+    Browsers that say no ``Sec-Fetch-Site``, old ones and those on plain http, say an origin. It is "null", since our pages
+    send no referrer, and then the mark of the session alone says whose form it is: no other site can know it.
     """
     headers = _headers(event)
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
