@@ -1,5 +1,6 @@
 """The portal: what a customer has, uses and pays."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -7,18 +8,19 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.http.request import base_url
 from pancake_meter.http.resolver import Router, tolerates_query
-from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.selling.payments import read_payments
 from pancake_meter.usecases.reports.customer_home import customer_home
 from pancake_meter.usecases.reports.customer_usage import customer_usage
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
 from pancake_pages.portal.home import home_page
-from pancake_pages.portal.standing import payments
+from pancake_pages.portal.payments import payments
 from pancake_pages.portal.visit import Visit, read_visit
 
 router = Router[CustomerPagesDeps]()
 
 _CHECKOUTS_MAX: Final = 100
+_PAYMENTS_MAX: Final = 200
 
 
 @router.get("/portal")
@@ -37,10 +39,12 @@ def get_payments() -> Response[str]:
     """Charges of subscriptions and checkouts, newest first: as many as are remembered, and the latest 100."""
     visit, deps = read_visit(router), router.deps
     now, selling = deps.clock(), deps.shop.selling
-    shown = customer_home(selling.metering, visit.session.customer_id, now)
-    checkouts, _ = list_checkouts(selling.metering.table, shown.customer_id, limit=_CHECKOUTS_MAX)
+    shown = customer_home(selling.metering, visit.session.customer_id, now, checkouts_max=_CHECKOUTS_MAX)
+    ids = {each: None for checkout in shown.checkouts for each in checkout.payment_ids if each not in shown.payments}
+    more = read_payments(selling.metering.table, list(ids)[:_PAYMENTS_MAX])
+    shown = replace(shown, payments={**shown.payments, **more})
     language, base = visit.view.language, _links_base(visit)
-    rows = payments(shown, checkouts, selling.catalog, deps.portal.offers, language, base, now)
+    rows = payments(shown, selling.catalog, deps.portal.offers, language, base, now)
     return visit.view.page("portal/payments.html", **visit.facts, rows=rows)
 
 

@@ -9,7 +9,8 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_pages.portal.meters import meter_cards
-from pancake_pages.portal.standing import notices, payments, subscriptions
+from pancake_pages.portal.payments import payments
+from pancake_pages.portal.standing import notices, subscriptions
 from pancake_pages.portal.visit import Visit
 
 DONE: Final = frozenset({"limit_set", "limit_removed", "cancel", "ended", "reactivate"})
@@ -29,7 +30,7 @@ def home_page(
     """Return the page. Without a ``base_url`` the session may not buy."""
     language, done = visit.view.language, visit.what_was_done
     cards, plans = meter_cards(home, catalog, offers, base_url, now), subscriptions(home, catalog)
-    rows = payments(home, home.checkouts, catalog, offers, language, base_url, now)
+    rows = payments(home, catalog, offers, language, base_url, now)
     return visit.view.page(
         "portal/home.html",
         cookies=visit.said,

@@ -1,4 +1,4 @@
-"""How a customer stands, on the portal: notices, subscriptions, and what was paid."""
+"""How a customer stands, on the portal: notices and subscriptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,10 @@ from typing import Final, Literal
 
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.store.selling.order_actions import Action
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.reports.show_customer import OrderState, ShownOrder
-from pancake_meter.usecases.selling.offer import Offers
-from pancake_meter.usecases.selling.purchase_link import LinkKind
 from pancake_pages.language import Language
 
 STANDING: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due", "canceling"})
@@ -69,21 +66,6 @@ class SubscriptionCard:
         if self.shown.state in _CANCELABLE:
             return "cancel"
         return "reactivate" if self.shown.state == "canceling" else None
-
-
-PaymentState = Literal["paid", "refunded", "partly_refunded", "open", "expired", "superseded", "flagged"]
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
-    """A charge of a subscription, or a checkout. ``reference`` is what Waffo's receipt has too."""
-
-    at: datetime
-    what: str
-    amount: Money
-    state: PaymentState
-    reference: str | None
-    pay_url: str | None = None
 
 
 def subscriptions(home: CustomerHome, catalog: Catalog) -> list[SubscriptionCard]:
@@ -152,63 +134,3 @@ def _of_order(card: SubscriptionCard, home: CustomerHome, language: Language) ->
         title = words("portal.change.title", plan=next_plan)
         found.append(Notice("good", title, words("portal.change.text", now=plan, plan=next_plan, day=day)))
     return found
-
-
-def payments(
-    home: CustomerHome,
-    checkouts: Sequence[Checkout],
-    catalog: Catalog,
-    offers: Offers,
-    language: Language,
-    base_url: str | None,
-    now: datetime,
-) -> list[PaymentRow]:
-    """Return what was paid or may be, newest first. A plan's own checkout is left out once its charge is there."""
-    rows = [*_charges(home, language)]
-    for checkout in checkouts:
-        state = checkout.status_at(now)
-        if state == "paid" and checkout.plan is not None:
-            continue
-        kind = _link_kind(home, checkout, catalog, offers) if state == "open" else None
-        meter = kind[1] if kind is not None else ""
-        url = offers.link_if_possible(home.customer_id, kind[0], meter, base_url, now) if kind else None
-        reference = checkout.payment_ids[0] if checkout.payment_ids else None
-        what = _what(checkout, catalog, language)
-        rows.append(PaymentRow(checkout.created_at, what, checkout.amount, state, reference, url))
-    return sorted(rows, key=lambda row: row.at, reverse=True)
-
-
-def _charges(home: CustomerHome, language: Language) -> list[PaymentRow]:
-    rows: list[PaymentRow] = []
-    for order in home.subscription.orders:
-        name = order.paid.plan.name if order.paid is not None else ""
-        if order.currency is None:
-            continue
-        plans = {paid.plan.key: paid.plan.name for paid in order.all_periods}
-        for payment_id, charge in order.charges.items():
-            what = language.words("portal.payments.subscription", plan=plans.get(charge.plan or "", name))
-            state: PaymentState = "refunded" if not charge.left else "partly_refunded" if charge.refunded else "paid"
-            amount = round_half_up(charge.charged, order.currency)
-            rows.append(PaymentRow(charge.paid_at, what, amount, state, payment_id))
-    return rows
-
-
-def _what(checkout: Checkout, catalog: Catalog, language: Language) -> str:
-    words = language.words
-    if checkout.plan is not None:
-        plan = catalog.plans.get(checkout.plan)
-        return words("portal.payments.plan", plan=plan.name if plan is not None else checkout.plan)
-    meter = catalog.meters.get(checkout.meter or "")
-    name = meter.name if meter is not None else checkout.meter
-    return words(f"portal.payments.{checkout.kind}", meter=name, quantity=language.number(checkout.quantity))
-
-
-def _link_kind(home: CustomerHome, checkout: Checkout, catalog: Catalog, offers: Offers) -> tuple[LinkKind, str] | None:
-    """Return the link that leads to an open checkout: a plan's does where the plan is the next one up of a meter."""
-    if checkout.kind in ("overage", "top_up"):
-        return (checkout.kind, checkout.meter or "")
-    for balance in home.balances:
-        upgrade = catalog.upgrade_of(balance.policy.plan, balance.meter, offers.environment)
-        if upgrade is not None and upgrade.key == checkout.plan:
-            return ("plan", balance.meter)
-    return None
