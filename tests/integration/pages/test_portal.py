@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import pytest
 
 from pancake_meter.domain.balance.limits import Limits, SpendCap
+from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.store.access.erasures import Erasures
-from pancake_meter.store.selling.checkouts import list_checkouts
+from pancake_meter.store.selling.checkouts import list_checkouts, read_slot, write_new_checkout
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
@@ -20,7 +21,7 @@ from pancake_meter.usecases.selling.owed_overage import read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
 from tests.support.metered_dynamodb import metered
 from tests.support.portal import BUY, HOST, LINK_SECRET, READ, Browser, Page, portal_deps
-from tests.support.webhook_world import CUSTOMER, World, lifecycle, payment, utc
+from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, refund, utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -164,6 +165,45 @@ def test_home_takes_four_requests_where_a_paid_term_has_lapsed_with_overage(
     assert page.status == 200
     assert len(asked.operations) <= 4, asked.operations
     assert "Beyond your plan 200,000 units, $4.00" in page.text
+
+
+def test_home_takes_four_requests_however_many_payments_there_are(world: World, dynamodb: "DynamoDBClient") -> None:
+    # Given overage, and packs that were paid, paid twice and refunded
+    subscribe(world)
+    use(world, 1_200_000)
+    for number in range(3):
+        pack = a_pack(f"chk_{number}")
+        assert write_new_checkout(world.table, pack, read_slot(world.table, CUSTOMER, "top_up", "tokens"))
+        world.take(paid_pack(pack.id, f"PAY_{number}1", f"ORD_{number}1"))
+        world.take(paid_pack(pack.id, f"PAY_{number}2", f"ORD_{number}2"))
+    world.take(refund("ORD_01", "PAY_01", "REF_1", "2026-03-20", amount="3.30", of="3.30"))
+    browser = Browser(portal_deps(world, NOW + timedelta(minutes=1)))
+    browser.enter()
+    # When
+    with metered(dynamodb) as asked:
+        home = browser.get("/portal")
+    # Then
+    assert len(asked.operations) <= 4, asked.operations
+    assert "Tokens: 100,000 in advance" in home.text
+    # And each payment is there, with its tax, its flag and its refund
+    page = browser.get("/portal/payments").text
+    assert [page.count(f"PAY_{number}{which}") for number in range(3) for which in (1, 2)] == [1] * 6
+    assert "PAY_01 $3.30 Refunded" in page
+    assert "PAY_11 $3.30 Paid" in page
+    assert "PAY_12 $3.30 Being checked" in page
+
+
+def a_pack(checkout_id: str) -> Checkout:
+    price, opened = Money(Decimal("3.00"), "USD"), NOW - timedelta(minutes=30)
+    units, ends = Decimal(100_000), NOW + timedelta(minutes=30)
+    return Checkout(checkout_id, CUSTOMER, "top_up", "tokens", None, units, price, "open", opened, ends)
+
+
+def paid_pack(checkout_id: str, payment_id: str, order_id: str) -> Document:
+    price = {"total": "3.30", "subtotal": "3.00", "taxAmount": "0.30"}
+    money = {"listPrice": price, "amount": "3.30", "chargedAmount": "3.30", "paymentId": payment_id}
+    named = {"productName": "Usage", "productMetadata": {"kind": "usage"}, "orderMerchantExternalId": checkout_id}
+    return event("order.completed", order_id, "2026-03-20", payment_id, **money, **named)
 
 
 def test_home_of_a_stranger_shows_the_free_plan_and_writes_nothing(

@@ -19,6 +19,8 @@ from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.selling.payment import Charge, Credit, Payment
+from pancake_meter.domain.selling.refund import Refund
 from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
@@ -89,6 +91,10 @@ def read(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
+def blocked(home: CustomerHome) -> CustomerHome:
+    return replace(home, balances=[replace(each, blocked="fraud check") for each in home.balances])
+
+
 PACK = Grant("lot:top_up", "top_up", Decimal(100_000), Decimal(60_000), 90, START, utc("2027-03-10T00:00:00"))
 GIFT = Grant("gift:x", "promotion", Decimal(5_000), Decimal(5_000), 30, START)
 
@@ -139,10 +145,14 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
         with_tokens(customer(ACTIVE), grants=(*customer(ACTIVE).balances[2].grants, PACK, GIFT)),
         ("Bought in advance 60,000 left, until Mar 10, 2027", "A gift 5,000 left, with no end"),
     ),
-    "blocked": (with_tokens(customer(ACTIVE), blocked="fraud check"), ("Access is paused", "Paused")),
+    "blocked": (blocked(customer(ACTIVE)), ("Access is paused", "Nothing more can be used", "Paused")),
+    "blocked in part": (
+        with_tokens(customer(ACTIVE), blocked="fraud check"),
+        ("Paused: Tokens", "Tokens cannot be used for now. Everything else goes on."),
+    ),
     "past due": (
         customer(ACTIVE, event("past_due", 12)),
-        ("Payment overdue", "will be tried again", "Cancel subscription"),
+        ("Payment overdue", "will be tried again", "Access lasts until", "Cancel subscription"),
     ),
     "canceling": (
         customer(ACTIVE, event("canceling", 12)),
@@ -152,6 +162,10 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
     "to change": (
         customer(ACTIVE, replace(event("plan_change_scheduled", 12, "starter"), period=None)),
         ("You change to Starter",),
+    ),
+    "to change, nobody says to what": (
+        customer(ACTIVE, replace(event("plan_change_scheduled", 12), period=None)),
+        ("Your plan changes", "Pro stays until Apr 10, 2026, and another plan follows it"),
     ),
     "refund debt": (with_tokens(customer(ACTIVE), refund_debt=Decimal(5)), ("Refunded units were used already",)),
     "in flight": (
@@ -208,8 +222,47 @@ def test_trouble_in_the_shop_takes_the_buttons_and_not_the_figures(monkeypatch: 
     assert reported
 
 
-def test_a_reason_for_operators_is_not_shown() -> None:
-    assert "fraud check" not in shown(STATES["blocked"][0])
+@pytest.mark.parametrize("state", ["blocked", "blocked in part"])
+def test_a_reason_for_operators_is_not_shown(state: str) -> None:
+    assert "fraud check" not in shown(STATES[state][0])
+
+
+def test_a_notice_of_a_block_in_part_does_not_say_that_nothing_can_be_used() -> None:
+    assert "Nothing more can be used" not in shown(STATES["blocked in part"][0])
+
+
+@pytest.mark.parametrize(
+    ("at", "told", "not_told"),
+    [
+        ("2026-04-09T00:00:00", "Access lasts until May 10", "Renews on"),
+        ("2026-04-11T00:00:00", "Access lasts until May 10", "Apr 10, 2026"),
+        ("2026-06-20T00:00:00", "Access ended on", "until"),
+    ],
+)
+def test_an_overdue_plan_says_until_when_access_lasts_and_no_day_that_is_over(
+    monkeypatch: pytest.MonkeyPatch, at: str, told: str, not_told: str
+) -> None:
+    home = customer(ACTIVE, event("past_due", 12))
+    monkeypatch.setitem(globals(), "NOW", utc(at))
+    card = read(shown(home)).partition("Your plan Pro Payment overdue")[2].partition("Cancel subscription")[0]
+    assert told in card, card
+    assert not_told not in card, card
+
+
+def test_a_renewal_that_is_late_is_not_said_to_be_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer(ACTIVE)
+    monkeypatch.setitem(globals(), "NOW", utc("2026-04-10T06:00:00"))
+    text = read(shown(home))
+    assert "Renewal was due on Apr 10, 2026" in text
+    assert "Renews on" not in text
+
+
+def test_without_a_default_plan_nothing_is_said_to_be_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer()
+    monkeypatch.setitem(globals(), "CATALOG", replace(CATALOG, default_plan_key=None))
+    text = read(shown(home))
+    assert "You have no subscription. You can use what you buy in advance" in text
+    assert "what is free" not in text
 
 
 def test_a_customer_s_id_is_escaped() -> None:
@@ -226,6 +279,55 @@ def test_a_plan_s_own_checkout_is_left_out_once_it_is_paid() -> None:
     plan = a_checkout(kind="subscription", meter=None, plan="pro", quantity=Decimal(0))
     assert "Pro, change of plan" in read(shown(customer(checkouts=[plan])))
     assert "Pro, change of plan" not in read(shown(customer(checkouts=[replace(plan, status="paid")])))
+
+
+def a_payment(payment_id: str = "PAY_7", back: str | None = None, **changed: Any) -> Payment:
+    """A payment of a pack: $2.20 with tax, of which ``back`` was refunded."""
+    charge = Charge("USD", Decimal("2.20"), Decimal("2.20"), NOW, "top_up")
+    bought = (Credit("tokens", "lot:x", Decimal(100_000)),)
+    refunds = {"r": Refund("r", Decimal(back), Decimal("2.20"), NOW, succeeded_at=NOW)} if back else {}
+    fields: dict[str, Any] = {
+        "charge": charge,
+        "credits": bought,
+        "refunds": refunds,
+        "checkout_id": "chk_1",
+        **changed,
+    }
+    return Payment(payment_id, "ORD_2", CUSTOMER, **fields)
+
+
+FREE = Charge("USD", Decimal(0), Decimal("2.20"), NOW, "top_up")
+
+
+@pytest.mark.parametrize(
+    ("payment", "told"),
+    [
+        (a_payment(), "PAY_7 $2.20 Paid"),
+        (a_payment(back="2.20"), "PAY_7 $2.20 Refunded"),
+        (a_payment(back="1.00"), "PAY_7 $2.20 Partly refunded"),
+        (a_payment(flag="charged_nothing", charge=FREE), "PAY_7 $0.00 Being checked"),
+        (a_payment(flag="amount_differs", credits=()), "PAY_7 $2.20 Being checked"),
+        (a_payment(flag="paid_twice", back="2.20"), "PAY_7 $2.20 Refunded"),
+    ],
+)
+def test_a_row_of_a_checkout_says_what_was_paid_and_what_went_back(payment: Payment, told: str) -> None:
+    paid = a_checkout(status="paid", payment_ids=("PAY_7",))
+    text = read(shown(customer(checkouts=[paid], payments={"PAY_7": payment})))
+    assert f"Tokens: 100,000 in advance {told}" in text, text
+
+
+def test_a_second_payment_of_one_checkout_is_a_row_of_its_own() -> None:
+    twice = a_checkout(status="flagged", flag="paid_twice", payment_ids=("PAY_7", "PAY_8"))
+    later = Charge("USD", Decimal("2.20"), None, NOW + timedelta(minutes=1), "top_up")
+    known = {"PAY_7": a_payment(), "PAY_8": a_payment("PAY_8", charge=later, flag="paid_twice")}
+    text = read(shown(customer(checkouts=[twice], payments=known)))
+    assert text.index("PAY_8 $2.20 Being checked") < text.index("PAY_7 $2.20 Paid")
+
+
+def test_a_payment_of_somebody_else_is_not_shown() -> None:
+    paid = a_checkout(status="paid", payment_ids=("PAY_7",))
+    other = replace(a_payment(), customer_id="acct_2002")
+    assert "PAY_7 $2.00 Paid" in read(shown(customer(checkouts=[paid], payments={"PAY_7": other})))
 
 
 # --- Charts --------------------------------------------------------------------------------------------------------
