@@ -71,6 +71,7 @@ def get_usage(meter: str) -> Response[str]:
         choices=[] if by_day else choices(usage),
         wanted=wanted,
         closed=[each for each in usage.closed if not by_day or each.gone or each.overage],
+        besides=usage.besides,
         plans=selling.catalog.plans,
         entries=[entry for entry in usage.entries if entry.movements],
     )

@@ -328,6 +328,20 @@ def test_earlier_periods_are_chosen_by_the_address(world: World) -> None:
         assert browser.get(unknown).status == 404
 
 
+def test_no_period_is_listed_of_the_time_before_the_customer_came(world: World, browser: Browser) -> None:
+    subscribe(world)
+    use(world, 300_000)
+    browser.enter()
+    assert "Earlier periods" not in browser.get("/portal/usage/tokens").text
+    # And later none but the customer's own
+    world.take(lifecycle("renewed", ORDER, "2026-04-10", "2026-04-10", "2026-05-10", plan="pro", number=2))
+    later = Browser(portal_deps(world, utc("2026-04-20T12:00:00")))
+    later.enter()
+    table = later.get("/portal/usage/tokens").text.partition("Earlier periods")[2].partition("What happened")[0]
+    assert "Apr 10, 2026 Pro 1,000,000 300,000" in table
+    assert "Free" not in table
+
+
 def test_payments_have_states_and_open_ones_can_be_paid(world: World, browser: Browser) -> None:
     subscribe(world)
     browser.enter()

@@ -29,6 +29,7 @@ from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.access.customer_token import make_token
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
 from pancake_meter.usecases.reports.customer_home import CustomerHome
+from pancake_meter.usecases.reports.customer_usage import besides, lived
 from pancake_meter.usecases.reports.show_customer import shown_orders
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_pages.cookies import cookies_of
@@ -369,23 +370,52 @@ def test_a_month_of_a_long_period_has_no_limit() -> None:
     assert open_chart(a_balance(year, {"0315": 5}, 5), NOW).limit is None
 
 
+def a_closed_period(**changed: Any) -> ClosedPeriod:
+    """A period of 100 units and 20 rolled over, of which 90 were used; segment 2."""
+    fields: dict[str, Any] = {
+        "period": Period(START, END),
+        "since": None,
+        "until": END,
+        "closed_at": END,
+        "segment": 2,
+        "order_id": None,
+        "line": LineKey(START, "pro"),
+        "allowance": Decimal(100),
+        "rolled": Decimal(20),
+        "gone": Decimal(90),
+        "left": Decimal(30),
+        "passed": Decimal(0),
+        "overage": Decimal(0),
+    }
+    return ClosedPeriod(**{**fields, **changed})
+
+
+def test_an_earlier_period_has_what_was_used_besides_its_plan() -> None:
+    closed = a_closed_period(gone=Decimal(100), overage=Decimal(40))
+    middle = START + timedelta(days=15)
+    charts = [
+        Chart(Period(middle, END), END, 2, days={"0401": Decimal(60)}),
+        Chart(Period(START, middle), middle, 2, days={"0315": Decimal(100)}),
+        # Of other periods
+        Chart(Period(END, END + timedelta(days=30)), END, 3, days={"0415": Decimal(7)}),
+        Chart(Period(START, END), END, 1, days={"0315": Decimal(7)}),
+    ]
+    assert besides(closed, charts) == 20
+    assert besides(closed, charts[2:]) == 0
+
+
+def test_periods_in_which_nothing_happened_are_left_out_only_before_the_first_that_has_something() -> None:
+    idle = a_closed_period(gone=Decimal(0))
+    used, ordered = a_closed_period(), a_closed_period(gone=Decimal(0), order_id=ORDER)
+    assert lived([idle, used, idle, idle], []) == [idle, used]
+    assert lived([idle, ordered, idle], []) == [idle, ordered]
+    assert lived([idle], []) == []
+    assert lived([idle], [Chart(Period(START, END), END, 2, days={"0315": Decimal(1)})]) == [idle]
+
+
 def test_an_earlier_chart_has_the_limit_of_its_time() -> None:
     period = Period(START, END)
-    closed = ClosedPeriod(
-        period,
-        None,
-        END,
-        END,
-        2,
-        None,
-        LineKey(START, "pro"),
-        allowance=Decimal(100),
-        rolled=Decimal(20),
-        gone=Decimal(90),
-        left=Decimal(10),
-        passed=Decimal(0),
-        overage=Decimal(0),
-    )
+    closed = a_closed_period()
     chart = Chart(period, END, 2, days={"0315": Decimal(90)})
     assert past_chart(chart, [closed]).limit == 120
     assert past_chart(chart, []).limit is None
