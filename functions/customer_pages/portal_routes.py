@@ -15,7 +15,7 @@ from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.payments import payments
-from pancake_pages.portal.visit import Visit, read_visit
+from pancake_pages.portal.visit import PORTAL, Visit, portal_view, read_visit
 
 router = Router[CustomerPagesDeps]()
 
@@ -31,6 +31,13 @@ def home() -> Response[str]:
     now, catalog, offers = deps.clock(), deps.shop.selling.catalog, deps.portal.offers
     shown = customer_home(deps.shop.selling.metering, visit.session.customer_id, now)
     return home_page(visit, shown, catalog, offers, _links_base(visit), now)
+
+
+@router.get("/portal/")
+@tolerates_query
+def with_a_slash() -> Response[str]:
+    """Lead to the home, wherever a proxy passes such an address on."""
+    return portal_view(router).redirect(PORTAL)
 
 
 @router.get("/portal/payments")
@@ -55,12 +62,12 @@ def get_usage(meter: str) -> Response[str]:
     visit, deps = read_visit(router), router.deps
     now, selling = deps.clock(), deps.shop.selling
     if meter not in selling.catalog.meters:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url="/portal")
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     usage = customer_usage(selling.metering, visit.session.customer_id, meter, now)
     wanted = router.current_event.query_string_parameters.get("period", "")
     past = next((chart for chart in usage.charts if chart_key(chart) == wanted), None)
     if wanted and past is None:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url="/portal")
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     by_day = is_by_day(usage.balance.period)
     today = days_side_by_side(usage) if by_day else open_chart(usage.balance, now)
     return visit.view.page(

@@ -1,5 +1,6 @@
 """Issue 16, point 2: the portal of one customer, from the door to each page, against a table."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -112,6 +113,50 @@ def test_signing_out_takes_the_session_away(browser: Browser) -> None:
     assert page.status == 200
     assert "Max-Age=0" in page.cookies[0]
     assert browser.get("/portal").status == 401
+
+
+def test_the_page_that_says_so_is_there_in_the_other_language_too(browser: Browser) -> None:
+    browser.enter()
+    left = browser.fill("/portal", "/portal/leave")
+    (other,) = re.findall(r'href="([^"]*)" hreflang="zh-Hans"', left.html)
+    page = browser.get(other)
+    assert (page.status, "您已退出" in page.text) == (200, True)
+    # An address ends no session
+    browser.enter()
+    assert browser.get("/portal/leave").headers["Location"] == "/portal"
+    assert browser.get("/portal").status == 200
+
+
+def test_pages_with_a_message_lead_back_to_the_portal_and_say_so(browser: Browser) -> None:
+    browser.enter(READ)
+    mark = browser.get("/portal").form("/portal/leave")
+    pages = (
+        browser.get("/portal/usage/coffee"),
+        browser.get("/portal/nothing/here"),
+        browser.get("/portal/limits/tokens"),
+        browser.post("/portal/leave", {}),
+        browser.post("/portal/leave", {**mark, **{f"field_{number}": "x" for number in range(60)}}),
+    )
+    assert [page.status for page in pages] == [404, 404, 403, 403, 400]
+    for page in pages:
+        assert '<a class="button quiet" href="/portal">Back to your account</a>' in page.html
+    # Where there is no session it would lead nowhere.
+    assert 'href="/portal"' not in Browser(browser.deps).get("/portal").html
+
+
+def test_head_is_answered_as_get_without_the_page(browser: Browser) -> None:
+    assert browser._ask("HEAD", "/portal", "", {}).status == 401
+    browser.enter()
+    for path, status in (("/portal", 200), ("/portal/payments", 200), ("/portal/usage/coffee", 404)):
+        page, head = browser.get(path), browser._ask("HEAD", path, "", {})
+        assert (head.status, head.html) == (status, "")
+        assert head.headers == page.headers
+    assert browser._ask("HEAD", "/portal/leave", "", {}).status == 303
+
+
+def test_a_slash_at_the_end_leads_to_the_home(browser: Browser) -> None:
+    page = browser.get("/portal/")
+    assert (page.status, page.headers["Location"]) == (303, "/portal")
 
 
 def test_a_page_of_the_seller_may_frame_the_portal_and_no_other(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -53,6 +54,10 @@ class Visit:
     view: View
     session: PortalSession
 
+    def message(self, key: str, status: HTTPStatus) -> Response[str]:
+        """Return a page with a title, a text, and the way back to the portal's home."""
+        return portal_message(self.view, key, status)
+
     def done(self, what: str) -> Response[str]:
         """Return to the portal's home, which says once that something was done: ``portal.done.<what>``."""
         return self.view.redirect(PORTAL, [_cookie(self.view, DONE_COOKIE, what, _DONE_SECONDS)])
@@ -77,6 +82,11 @@ def portal_view(router: Router[CustomerPagesDeps]) -> View:
     """Return the view of the request in hand: pages of the seller may frame the portal."""
     view = router.deps.site.view(router.current_event.raw_event)
     return replace(view, headers=PageHeaders(may_be_framed=True))
+
+
+def portal_message(view: View, key: str, status: HTTPStatus) -> Response[str]:
+    """Return a page with a title, a text, and the way back to the portal's home."""
+    return view.message(key, status, PORTAL, back="portal.back")
 
 
 def read_visit(router: Router[CustomerPagesDeps], *, to_buy: bool = False) -> Visit:
