@@ -80,7 +80,9 @@ def _(_: MayNotBuy) -> Response[str]:
 
 
 def _left(view: View) -> Response[str]:
-    return view.message("portal.left", HTTPStatus.OK, cookies=[session_cookie(view, "", 0)])
+    page = view.message("portal.left", HTTPStatus.OK)
+    page.cookies = [session_cookie(view, "", 0), *page.cookies]
+    return page
 
 
 def _enter(text: str) -> Response[str]:

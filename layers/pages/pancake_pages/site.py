@@ -107,7 +107,6 @@ class View:
         back_url: str | None = None,
         headers: Mapping[str, str] | None = None,
         back: str | None = None,
-        cookies: Sequence[Cookie] = (),
         **values: Any,
     ) -> Response[str]:
         """Return a page with a title and a text, ``<key>.title`` and ``<key>.text`` of the words, and a way back.
@@ -120,7 +119,7 @@ class View:
         back_url = back_url or self.site.brand.home_url
         back_name = words(back) if back is not None else words("shared.back_to_seller", name=self._seller)
         return self.page(
-            "message.html", status, headers, cookies, title=title, text=text, back_url=back_url, back_name=back_name
+            "message.html", status, headers, title=title, text=text, back_url=back_url, back_name=back_name
         )
 
     @property

@@ -162,7 +162,7 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
     "trial": (customer(event("activated", 10, is_trial=True)), ("Your trial ends on Apr 10, 2026", "Trial")),
     "to change": (
         customer(ACTIVE, replace(event("plan_change_scheduled", 12, "starter"), period=None)),
-        ("You change to Starter",),
+        ("You change to Starter", "Stays until Apr 10, 2026"),
     ),
     "to change, nobody says to what": (
         customer(ACTIVE, replace(event("plan_change_scheduled", 12), period=None)),

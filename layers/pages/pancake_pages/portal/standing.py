@@ -38,7 +38,7 @@ class Notice:
 class PlanEnd:
     """An end of a plan: ``portal.plan.<key>`` says which. An overdue one counts by the minute."""
 
-    key: Literal["access_until", "access_ended", "renewal_due", "ends", "trial_ends", "paid_until"]
+    key: Literal["access_until", "access_ended", "renewal_due", "stays_until", "ends", "trial_ends", "paid_until"]
     at: datetime
     is_instant: bool = False
 
