@@ -11,9 +11,11 @@ from pancake_meter.http.resolver import Router, tolerates_query
 from pancake_meter.store.selling.payments import read_payments
 from pancake_meter.usecases.reports.customer_home import customer_home
 from pancake_meter.usecases.reports.customer_usage import customer_usage
+from pancake_meter.usecases.reports.usage_made_of import chart_made_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
 from pancake_pages.portal.home import home_page
+from pancake_pages.portal.made_of import breakdowns
 from pancake_pages.portal.payments import payments
 from pancake_pages.portal.visit import PORTAL, Visit, portal_view, read_visit
 
@@ -58,7 +60,7 @@ def get_payments() -> Response[str]:
 @router.get("/portal/usage/<meter>")
 @tolerates_query
 def get_usage(meter: str) -> Response[str]:
-    """One meter by day, in the open period or the one that ``period`` names, and what moved."""
+    """One meter by day, in the open period or the one that ``period`` names, what it was made of, and what moved."""
     visit, deps = read_visit(router), router.deps
     now, selling = deps.clock(), deps.shop.selling
     if meter not in selling.catalog.meters:
@@ -70,11 +72,14 @@ def get_usage(meter: str) -> Response[str]:
         return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     by_day = is_by_day(usage.balance.period)
     today = days_side_by_side(usage) if by_day else open_chart(usage.balance, now)
+    chart = past_chart(past, usage.closed) if past is not None else today
+    made_of = chart_made_of(selling.metering.table, usage, past, of_all=by_day and past is None)
     return visit.view.page(
         "portal/usage.html",
         **visit.facts,
         meter=selling.catalog.meters[meter],
-        chart=past_chart(past, usage.closed) if past is not None else today,
+        chart=chart,
+        breakdowns=breakdowns(chart, made_of),
         choices=[] if by_day else choices(usage),
         wanted=wanted,
         closed=[each for each in usage.closed if not by_day or each.gone or each.overage],

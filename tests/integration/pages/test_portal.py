@@ -12,14 +12,17 @@ import pytest
 from pancake_meter.domain.balance.limits import Limits, SpendCap
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
+from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.selling.checkouts import list_checkouts, read_slot, write_new_checkout
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_meter.usecases.balance.operate import block_customer
+from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.owed_overage import read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
+from tests.support.followed import SECRET, Reader, ToldTable
 from tests.support.metered_dynamodb import metered
 from tests.support.portal import BUY, HOST, LINK_SECRET, READ, Browser, Page, portal_deps
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, refund, utc
@@ -385,6 +388,60 @@ def test_no_period_is_listed_of_the_time_before_the_customer_came(world: World, 
     table = later.get("/portal/usage/tokens").text.partition("Earlier periods")[2].partition("What happened")[0]
     assert "Apr 10, 2026 Pro 1,000,000 300,000" in table
     assert "Free" not in table
+
+
+def test_the_usage_page_says_what_a_period_was_made_of_and_the_rest_is_not_known(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given usage of more models than have columns, on two days, some of it of nobody knows what
+    told = ToldTable(dynamodb, table)
+    world = World(told, NOW, erasures=Erasures(told, lambda: SECRET))
+    browser = Browser(portal_deps(world, NOW))
+    browser.enter()
+    yesterday = NOW - timedelta(days=1)
+    models = [
+        ("<b>large</b>", 400),
+        ("m2", 300),
+        ("m3", 200),
+        ("m4", 100),
+        ("m5", 50),
+        ("m6", 20),
+        ("m7", 10),
+        (None, 120),
+    ]
+    for at in (yesterday, NOW):
+        events = [
+            usage_event(f"{at:%d}-{n}", Decimal(units), None, at).made_of(model, "my-app" if n < 2 else None)
+            for n, (model, units) in enumerate(models)
+        ]
+        record_events(world.metering, CUSTOMER, "tokens", events, at)
+    # Then the page says nothing before the stream is read
+    assert "By model" not in browser.get("/portal/usage/tokens").text
+    Reader(dynamodb, told, table, lambda: NOW).follow()
+    page = browser.get("/portal/usage/tokens")
+    # And then each day's parts add up to its units, in the tables that charts are drawn from
+    (by_day, by_model, by_source) = rows_of_figures(page)
+    used = [row[-1] for row in by_day]
+    assert sum(used) == 2400
+    assert [sum(row) for row in by_model] == used
+    assert [sum(row) for row in by_source] == used
+    assert by_model[-1] == [400, 300, 200, 100, 50, 30, 120]
+    assert by_source[-1] == [700, 500]
+    assert "Model Used Share <b>large</b> 800 33% m2 600 25%" in page.text
+    assert "Other 60 2% Not known 240 10%" in page.text
+    assert "&lt;b&gt;large&lt;/b&gt;" in page.html
+    # And in the other language too
+    assert "按模型" in browser.get("/portal/usage/tokens?lang=zh-Hans").text
+
+
+def rows_of_figures(page: Page) -> list[list[list[int]]]:
+    """Return the figures of each chart's table, row by row."""
+    figures = re.findall(r"<figure.*?</figure>", page.html, re.DOTALL)
+    rows = [re.findall(r"<tr>(.*?)</tr>", figure, re.DOTALL) for figure in figures]
+    return [
+        [[int(value) for value in re.findall(r'data-value="(\d+)"', row)] for row in each if "data-value" in row]
+        for each in rows
+    ]
 
 
 def test_payments_have_states_and_open_ones_can_be_paid(world: World, browser: Browser) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
@@ -32,6 +32,7 @@ from pancake_pages.refusals import faults_of
 from pancake_pages.site import View
 
 HOME: Final = "/console"
+LIVE: Final = f"{HOME}/live"
 SIGN_IN: Final = f"{HOME}/sign-in"
 COOKIE: Final = "pancake_console"
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
@@ -119,7 +120,7 @@ class Desk:
     def following(self, cursor: str) -> str:
         """Return the address of the next page of the list in hand."""
         kept = {name: text for name, text in self.parameters.items() if text and name != "done"}
-        return f"{self.view.event.get('rawPath', HOME)}?{urlencode({**kept, 'cursor': cursor})}"
+        return f"{written(str(self.view.event.get('rawPath', HOME)))}?{urlencode({**kept, 'cursor': cursor})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,11 @@ def own_path(stated: str | None) -> str:
     is_ours = not parts.scheme and not parts.netloc and (parts.path == HOME or parts.path.startswith(f"{HOME}/"))
     is_plain = not any(char <= " " or char in "\\\x7f" for char in stated) and ".." not in parts.path
     return stated if is_ours and is_plain and parts.path != SIGN_IN else HOME
+
+
+def written(path: str) -> str:
+    """Return a path as a link has it: API Gateway has decoded it, its local emulator has not."""
+    return quote(unquote(path), safe="/~")
 
 
 def _segment(text: str) -> str:

@@ -5,7 +5,7 @@ make comes last. The first part is our own word, and what is listed of one custo
 no id, whatever it says, makes the key of something else.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 
 from pancake_meter.domain.customer import id_of_key_part, key_part
@@ -75,6 +75,16 @@ def chart_prefix(meter: str) -> str:
 def chart_key(customer_id: str, meter: str, start: datetime, segment: int) -> Key:
     """Key of a chart."""
     return {"PK": customer_partition(customer_id), "SK": f"{chart_prefix(meter)}{timestamp(start)}#{segment:010d}"}
+
+
+def made_of_prefix(meter: str) -> str:
+    """Sort-key prefix of what a balance's usage was made of."""
+    return f"MADE_OF#{meter}#"
+
+
+def made_of_key(customer_id: str, meter: str, chart_start: datetime, day: date) -> Key:
+    """Key of what the usage of a day was made of, on the chart that starts then."""
+    return {"PK": customer_partition(customer_id), "SK": f"{made_of_prefix(meter)}{timestamp(chart_start)}#{day}"}
 
 
 def summary_prefix(meter: str) -> str:
