@@ -250,6 +250,15 @@ def test_an_overdue_plan_says_until_when_access_lasts_and_no_day_that_is_over(
     assert not_told not in card, card
 
 
+def test_a_notice_of_an_overdue_plan_names_no_end_to_come_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer(ACTIVE, event("past_due", 12))
+    assert "access ends on May 10, 2026" in read(shown(home))
+    monkeypatch.setitem(globals(), "NOW", utc("2026-06-20T00:00:00"))
+    text = read(shown(home))
+    assert "access by it ended on May 10, 2026" in text
+    assert "access ends on" not in text
+
+
 def test_a_renewal_that_is_late_is_not_said_to_be_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     home = customer(ACTIVE)
     monkeypatch.setitem(globals(), "NOW", utc("2026-04-10T06:00:00"))

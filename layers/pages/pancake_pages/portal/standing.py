@@ -68,9 +68,11 @@ class SubscriptionCard:
             return PlanEnd("access_until" if at > now else "access_ended", at, is_instant=True)
         if state != "canceling" and self.ends_at <= now:
             return PlanEnd("renewal_due", self.ends_at)
-        return PlanEnd(
-            "ends" if state == "canceling" else "trial_ends" if self.is_trial else "paid_until", self.ends_at
-        )
+        if state == "canceling":
+            return PlanEnd("ends", self.ends_at)
+        if self.has_change:
+            return PlanEnd("stays_until", self.ends_at)
+        return PlanEnd("trial_ends" if self.is_trial else "paid_until", self.ends_at)
 
     @property
     def order_id(self) -> str:
