@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_skeleton, format_time
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from pancake_meter.catalog.brand import LANGUAGES
@@ -75,6 +76,10 @@ class Language:
     def month(self, day: date) -> str:
         """Return the month of a day with its year."""
         return format_skeleton("yMMMM", day, locale=self.locale)
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Return names one after the other, the last with an "and"."""
+        return format_list(list(names), locale=self.locale)
 
     def instant(self, at: datetime) -> str:
         """Return an instant to the minute."""
