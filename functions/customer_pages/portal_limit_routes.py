@@ -41,8 +41,11 @@ def post_limit(meter: str) -> Response[str]:
     if meter not in router.deps.shop.selling.catalog.meters:
         return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     is_removed = fields.get("do") == "remove"
+    amount, of = visit.view.language.plain(fields.get("amount", "")), fields.get("of", "")
+    if not (of or is_removed):
+        return _form(visit, meter, "of", fields)
     try:
-        cap = None if is_removed else _cap(fields.get("amount", ""), fields.get("of", UNITS))
+        cap = None if is_removed else _cap(amount, of)
         _limit(visit, meter, cap)
     except (InvalidMoney, InvalidQuantity, UnknownCurrency):
         return _form(visit, meter, "amount", fields)
@@ -69,8 +72,8 @@ def _form(visit: Visit, meter: str, fault: str | None = None, fields: Mapping[st
     metering = deps.shop.selling.metering
     metering.check_not_erased(visit.session.customer_id)
     begun = metering.begin_change(visit.session.customer_id, meter, deps.clock())
-    balance, orders = begun.change.balance, begun.subscription.live_orders if begun.subscription is not None else ()
-    usual = next((order.currency for order in orders if order.currency), metering.catalog.checkout.currency)
+    balance = begun.change.balance
+    usual, *_ = deps.shop.selling.currency(None, begun.subscription, None, deps.clock()).of_units(meter)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return visit.view.page(
         "portal/limit.html",

@@ -13,7 +13,15 @@ from pancake_meter.usecases.reports.customer_home import customer_home
 from pancake_meter.usecases.reports.customer_usage import customer_usage
 from pancake_meter.usecases.reports.usage_made_of import chart_made_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
-from pancake_pages.portal.charts import chart_key, choices, days_side_by_side, is_by_day, open_chart, past_chart
+from pancake_pages.portal.charts import (
+    chart_key,
+    choices,
+    days_side_by_side,
+    earlier_charts,
+    is_by_day,
+    open_chart,
+    past_chart,
+)
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.made_of import breakdowns
 from pancake_pages.portal.payments import payments
@@ -67,7 +75,7 @@ def get_usage(meter: str) -> Response[str]:
         return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     usage = customer_usage(selling.metering, visit.session.customer_id, meter, now)
     wanted = router.current_event.query_string_parameters.get("period", "")
-    past = next((chart for chart in usage.charts if chart_key(chart) == wanted), None)
+    past = next((chart for chart in earlier_charts(usage) if chart_key(chart) == wanted), None)
     if wanted and past is None:
         return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     by_day = is_by_day(usage.balance.period)

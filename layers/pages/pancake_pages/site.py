@@ -13,7 +13,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pancake_meter.catalog.brand import LANGUAGES, Brand
-from pancake_pages.assets import Assets
+from pancake_pages.assets import Assets, takes_gzip
 from pancake_pages.colors import brand_icon, brand_style
 from pancake_pages.headers import PageHeaders
 from pancake_pages.language import COOKIE, PARAMETER, Language, choose_language
@@ -93,7 +93,15 @@ class View:
         }
         body = self.site.templates.get_template(template).render(shown)
         sent = self.headers.of(self.site.brand, frame_origins=self.site.frame_origins, is_local=self.site.is_local)
-        return Response(status.value, HTML, body, {**sent, **(headers or {})}, [*cookies, *self._language_cookie()])
+        found = {**sent, **(headers or {})}
+        return Response(
+            status.value,
+            HTML,
+            body,
+            found,
+            [*cookies, *self._language_cookie()],
+            compress=takes_gzip(str(self._headers.get("accept-encoding", ""))),
+        )
 
     def redirect(self, path: str, cookies: Sequence[Cookie] = ()) -> Response[str]:
         """Return a redirect that makes the browser ask with GET; a repeat of it sends no form again."""
@@ -136,6 +144,10 @@ class View:
     @property
     def _seller(self) -> str:
         return self.site.brand.name or self.language.words("shared.the_seller")
+
+    @property
+    def _headers(self) -> Mapping[str, Any]:
+        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
 
     def _language_cookie(self) -> Sequence[Cookie]:
         wanted = (self.event.get("queryStringParameters") or {}).get(PARAMETER)

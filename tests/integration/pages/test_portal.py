@@ -4,11 +4,14 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
 
+from pancake_meter.catalog import Catalog
+from pancake_meter.catalog.model import METERS_MAX
 from pancake_meter.domain.balance.limits import Limits, SpendCap
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
@@ -20,8 +23,10 @@ from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_meter.usecases.balance.operate import block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
-from pancake_meter.usecases.selling.owed_overage import read_owed
+from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.owed_overage import due_lines, read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
+from pancake_pages.portal.meters import CHARTS_MAX
 from tests.support.followed import SECRET, Reader, ToldTable
 from tests.support.metered_dynamodb import metered
 from tests.support.portal import BUY, HOST, LINK_SECRET, READ, Browser, Page, portal_deps
@@ -254,6 +259,82 @@ def paid_pack(checkout_id: str, payment_id: str, order_id: str) -> Document:
     return event("order.completed", order_id, "2026-03-20", payment_id, **money, **named)
 
 
+BYTES_MAX = 150_000
+METERS = [f"meter_{number:02}" for number in range(METERS_MAX)]
+
+
+def with_many_meters(catalog: Catalog) -> Catalog:
+    """As many meters as a catalog may have, all of them in Pro."""
+    meters = {key: replace(catalog.meters["tokens"], key=key, name=f"{key}: prompts and answers") for key in METERS}
+    pro = catalog.plans["pro"]
+    allowances = {key: replace(pro.allowances["tokens"], meter=key) for key in METERS}
+    plans = {
+        "pro": replace(pro, allowances=allowances),
+        "scale": replace(catalog.plans["scale"], allowances=allowances),
+    }
+    return replace(catalog, meters=meters, plans=plans, default_plan_key=None, llm_calls=None, event_mappings=())
+
+
+def test_home_with_as_many_meters_as_there_may_be_keeps_its_budgets(world: World, dynamodb: "DynamoDBClient") -> None:
+    # Given fifty meters, each of them used, one beyond its plan
+    many = replace(world, catalog=with_many_meters(world.catalog))
+    subscribe(many)
+    for number, meter in enumerate(METERS):
+        many.use(1_200_000 if number == 0 else 123_456, meter, now=utc("2026-03-15T09:00:00"))
+    late = Browser(portal_deps(many, utc("2026-04-09T12:00:00")))
+    late.enter()
+    # When
+    with metered(dynamodb) as asked:
+        page = late.get("/portal", accept_encoding="gzip, br")
+    # Then
+    assert (page.status, page.headers["Content-Encoding"]) == (200, "gzip")
+    assert page.text.count("123,456 used") == METERS_MAX - 1
+    assert sorted(asked.operations) == ["BatchGetItem", "Query", "Query", "Query"]
+    assets = late.deps.site.assets
+    named = [assets.find(name) for name in re.findall(r'(?:src|href)="/assets/([^"]*)"', page.html)]
+    loaded = sum(len(asset.compressed) for asset in named if asset is not None)
+    assert page.size + loaded < BYTES_MAX
+    # And it is small for one who takes no gzip: a chart of each meter is behind its own page
+    assert page.html.count("data-chart") == CHARTS_MAX
+    assert late.get("/portal").size < BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"), [("gzip", True), ("br;q=1, gzip;q=0.5", True), ("gzip;q=0", False), ("br", False)]
+)
+def test_a_page_is_compressed_where_the_browser_takes_that(
+    browser: Browser, accepted: str, *, is_compressed: bool
+) -> None:
+    browser.enter()
+    page = browser.get("/portal", accept_encoding=accepted)
+    assert ("Content-Encoding" in page.headers) == is_compressed
+    assert "10,000 left of 10,000" in page.text
+
+
+def test_what_is_owed_of_a_plan_that_has_ended_is_paid_from_home_and_from_a_refusal(
+    world: World, browser: Browser
+) -> None:
+    # Given an agent who used 100 runs beyond the plan, and then ended it
+    bought = lifecycle("activated", ORDER, "2026-03-10", "2026-03-10", "2026-04-10", plan="agent", amount="99.00")
+    assert world.take(bought).verdict == "applied"
+    world.use(600, "agent_runs", now=utc("2026-03-15T09:00:00"))
+    world.take(lifecycle("canceled", ORDER, "2026-03-18", "2026-03-10", "2026-04-10", plan="agent"))
+    # When
+    browser.enter()
+    page = browser.get("/portal")
+    # Then
+    assert "Beyond your plan 100 units, $25.00" in page.text
+    assert "Pay $25.00" in page.text
+    # And a refusal sells it too, where there is no pack to sell
+    balance = world.metering.current_balance(CUSTOMER, "agent_runs", NOW)
+    catalog = replace(
+        world.catalog, meters={key: replace(each, top_up=None) for key, each in world.catalog.meters.items()}
+    )
+    offers = Offers(catalog, "test", lambda: LINK_SECRET, due_lines=partial(due_lines, world.table))
+    sold = offers.links(balance, f"https://{HOST}", NOW)["purchase_url"]
+    assert read_link(LINK_SECRET, sold.rpartition("/")[2], NOW).kind == "overage"
+
+
 def test_home_of_a_stranger_shows_the_free_plan_and_writes_nothing(
     world: World, browser: Browser, dynamodb: "DynamoDBClient"
 ) -> None:
@@ -460,6 +541,8 @@ def test_payments_have_states_and_open_ones_can_be_paid(world: World, browser: B
     [
         ({"amount": "20", "of": "USD"}, SpendCap(Decimal(1_000_000), Money(Decimal(20), "USD")), "$20.00 a period"),
         ({"amount": "5000", "of": "units"}, SpendCap(Decimal(5_000)), "5,000 units a period"),
+        ({"amount": "\uff15,000", "of": "units"}, SpendCap(Decimal(5_000)), "5,000 units a period"),
+        ({"amount": "1", "of": "units"}, SpendCap(Decimal(1)), "1 token a period"),
     ],
 )
 def test_a_customer_sets_and_removes_a_limit(
@@ -490,6 +573,9 @@ def test_a_customer_sets_and_removes_a_limit(
         {"amount": "9" * 30, "of": "units"},
         {"amount": "20", "of": "XXX"},
         {"amount": "20", "of": "EUR"},
+        {"amount": "20", "of": ""},
+        {"amount": "20"},
+        {"amount": "1,5", "of": "USD"},
     ],
 )
 def test_what_is_no_limit_is_said_beside_the_field_and_sets_none(
@@ -501,6 +587,15 @@ def test_what_is_no_limit_is_said_beside_the_field_and_sets_none(
     assert page.status == 422
     assert 'role="alert"' in page.html
     assert world.metering.current_balance(CUSTOMER, "tokens", NOW).limits.spend_cap is None
+
+
+def test_a_limit_is_counted_in_the_currency_of_the_order_that_governs_the_meter(world: World, browser: Browser) -> None:
+    subscribe(world)
+    bought = lifecycle("activated", "ORD_2", "2026-03-12", "2026-03-12", "2026-04-12", plan="agent", currency="JPY")
+    world.take(bought)
+    browser.enter()
+    for meter, currency in (("tokens", "USD"), ("agent_runs", "JPY")):
+        assert f'<option value="{currency}" selected>' in browser.get(f"/portal/limits/{meter}").html
 
 
 def test_the_operator_s_limits_stay_where_a_customer_sets_one(world: World, browser: Browser) -> None:

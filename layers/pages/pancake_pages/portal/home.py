@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.catalog import Catalog
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
-from pancake_pages.portal.meters import meter_cards
+from pancake_pages.portal.meters import EXTRAS_SHOWN, meter_cards
 from pancake_pages.portal.payments import payments
 from pancake_pages.portal.standing import notices, subscriptions
 from pancake_pages.portal.visit import Visit
@@ -29,7 +29,7 @@ def home_page(
 ) -> Response[str]:
     """Return the page. Without a ``base_url`` the session may not buy."""
     language, done = visit.view.language, visit.what_was_done
-    cards, plans = meter_cards(home, catalog, offers, base_url, now), subscriptions(home, catalog)
+    cards, plans = meter_cards(home, catalog, offers, language, base_url, now), subscriptions(home, catalog)
     rows = payments(home, catalog, offers, language, base_url, now)
     return visit.view.page(
         "portal/home.html",
@@ -40,6 +40,7 @@ def home_page(
         notices=notices(home, plans, catalog, language, now),
         cards=[card for card in cards if card.is_covered],
         others=[card for card in cards if not card.is_covered and not card.shop.is_empty],
+        extras_shown=EXTRAS_SHOWN,
         plans=plans,
         now=now,
         default_plan=catalog.default_plan,

@@ -28,6 +28,27 @@ function short(name) {
   return characters.length > 28 ? `${characters.slice(0, 27).join("")}…` : name;
 }
 
+// Draws each dataset that is a line from side to side, on whichever day a chart begins and ends.
+const acrossTheChart = {
+  id: "acrossTheChart",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea, data, scales } = chart;
+    for (const [index, line] of data.datasets.entries()) {
+      if (line.type !== "line" || !line.data.length || !chart.isDatasetVisible(index)) continue;
+      const y = scales.y.getPixelForValue(line.data[0]);
+      ctx.save();
+      ctx.beginPath();
+      ctx.strokeStyle = line.borderColor;
+      ctx.lineWidth = line.borderWidth;
+      ctx.setLineDash(line.borderDash);
+      ctx.moveTo(chartArea.left, y);
+      ctx.lineTo(chartArea.right, y);
+      ctx.stroke();
+      ctx.restore();
+    }
+  },
+};
+
 function draw(figure) {
   const table = figure.querySelector("table");
   const headCells = [...table.querySelectorAll("thead th")];
@@ -53,6 +74,8 @@ function draw(figure) {
       borderWidth: 2,
       pointRadius: 0,
       pointHitRadius: 0,
+      // On a first day there is one point, and no line between points: acrossTheChart draws it.
+      showLine: false,
     });
   }
   const place = document.createElement("div");
@@ -65,6 +88,7 @@ function draw(figure) {
   const stacked = figure.dataset.chart === "stacked";
   const chart = new Chart(canvas, {
     type: "bar",
+    plugins: [acrossTheChart],
     data: { labels, datasets },
     options: {
       animation: false,

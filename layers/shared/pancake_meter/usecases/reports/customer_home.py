@@ -23,6 +23,7 @@ from pancake_meter.store.standing.subscriptions import subscription_from_item
 from pancake_meter.store.table import READ_ITEMS_MAX, Item
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.reports.show_customer import ShownOrder, shown_orders
+from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import Owed, lines_owed
 
 CHECKOUTS_MAX: Final = 25
@@ -30,10 +31,10 @@ CHECKOUTS_MAX: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class CustomerHome:
-    """``owed`` has what a checkout would ask for the overage of a meter, in ``currency`` or another that it has a price in.
+    """``owed`` has what a checkout would ask for the overage of a meter, in the currency that it would ask for.
 
-    ``currency`` is that of the customer's newest order, else the catalog's. A meter with overage that is not in ``owed`` has
-    no price, or too many lines to look through here. ``payments`` are those of the newest checkouts, by their ids.
+    A meter with overage that is not in ``owed`` has no price there, or too many lines to look through here. ``payments`` are
+    those of the newest checkouts, by their ids.
     """
 
     customer_id: str
@@ -41,7 +42,6 @@ class CustomerHome:
     subscription: Subscription
     orders: Sequence[ShownOrder]
     checkouts: Sequence[Checkout]
-    currency: str
     owed: Mapping[str, Money]
     payments: Mapping[str, Payment] = field(default_factory=dict)
 
@@ -66,17 +66,15 @@ def customer_home(
     lines = read_every_line(metering.table, customer_id) if may_owe else {}
     changes = metering.current_changes(customer_id, written, subscription if known else None, now, lines)
     balances = [change.balance for change in changes]
-    currency = next((order.currency for order in subscription.live_orders if order.currency), None)
-    home_currency = currency or metering.catalog.checkout.currency
+    currencies = CustomerCurrency(metering.catalog, None, customer_id, subscription, None, now)
     owed: dict[str, Money] = {}
     for change in changes if lines is not None else ():
         meter, stored = change.balance.meter, (lines or {}).get(change.balance.meter, {})
-        money = _owed(metering, change, subscription, stored, items, home_currency)
+        money = _owed(metering, change, subscription, stored, items, currencies.of_units(meter))
         if money is not None:
             owed[meter] = money
     orders = shown_orders(subscription, balances, now)
-    paid = payments_among(read)
-    return CustomerHome(customer_id, balances, subscription, orders, checkouts, home_currency, owed, paid)
+    return CustomerHome(customer_id, balances, subscription, orders, checkouts, owed, payments_among(read))
 
 
 def _read_items(metering: Metering, customer_id: str, payment_ids: Sequence[str]) -> list[Item]:
@@ -97,15 +95,15 @@ def _owed(
     subscription: Subscription,
     stored: Lines,
     items: Mapping[str, Item],
-    currency: str,
+    currencies: Sequence[str],
 ) -> Money | None:
     balance = change.balance
     if balance.overage_due + balance.current_overage == ZERO:
         return None
     lines = lines_owed(metering, change, subscription, stored)
     priced = {each for line in lines for each in line.prices or {}}
-    if not priced:
+    chosen = next((each for each in currencies if each in priced), None)
+    if chosen is None:
         return None
-    chosen = currency if currency in priced else min(priced)
     remainder = remainder_of(items.get(remainder_key(balance.customer_id, balance.meter)["SK"]), chosen)
     return round_half_up(max(Decimal(0), Owed(lines, chosen, remainder).total), chosen)

@@ -1,13 +1,13 @@
 """What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from pancake_meter.domain.balance.adjust import merge_lines
-from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.selling.overage import (
     MAX_CHANGED_LINES,
@@ -26,6 +26,7 @@ from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines, read_remainder
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 
 _MERGES_MAX: Final = 12
@@ -93,6 +94,11 @@ def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, n
     lines = lines_owed(metering, change, begun.subscription, stored)
     remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
     return Owed(lines, currency, remainder)
+
+
+def due_lines(table: Table, balance: Balance) -> Collection[OverageLine]:
+    """Return the lines of what a balance owes of closed periods: a query for each 100 lines, none where nothing is due."""
+    return read_due_lines(table, balance.customer_id, balance.meter, balance.overage_due).values()
 
 
 def lines_owed(
