@@ -11,12 +11,12 @@ from pancake_meter.domain.errors import AlertNotFound
 from pancake_meter.http.alerts.alerts import AlertsQuery, alert_page, read_place
 from pancake_meter.http.alerts.endpoints import ReplayAlertRequest, endpoint_list, sent_alert_body
 from pancake_meter.http.json import dumps
-from pancake_meter.http.resolver import takes_body, tolerates_query
+from pancake_meter.http.resolver import tolerates_query
 from pancake_meter.store.alerts.alerts import list_alerts, read_alert
 from pancake_meter.store.alerts.endpoints import list_endpoints
 from pancake_meter.store.alerts.sendings import list_sendings
 from pancake_meter.usecases.alerts.replay import replay_alert
-from pancake_pages.console.desk import ConsoleRouter, Desk, address
+from pancake_pages.console.desk import ConsoleRouter, Desk, Done, Form, address
 
 router = ConsoleRouter()
 
@@ -53,16 +53,13 @@ def get_alert(alert_id: str) -> Response[str]:
     return desk.page("console/alert.html", "alerts", alert=sent, urls=urls, data=_indented(sent["data"]))
 
 
-@router.post("/console/alerts/<alert_id>/replay")
-@tolerates_query
-@takes_body
-def post_replay(alert_id: str) -> Response[str]:
+@router.action("/console/alerts/<alert_id>/replay", "POST /v1/alerts/{alert_id}/replay")
+def post_replay(form: Form, alert_id: str) -> Done:
     """Send an alert again, to one endpoint or to each that takes its type."""
-    form = router.form("POST /v1/alerts/{alert_id}/replay")
     desk, request = form.desk, form.read(ReplayAlertRequest, "endpoint_id")
     deps = desk.deps
     replay_alert(deps.table, deps.alerts.queue, _known(desk, alert_id), request.endpoint_id, desk.now)
-    return desk.done(address("alerts", alert_id), "sent_again")
+    return Done(address("alerts", alert_id), "sent_again")
 
 
 def _known(desk: Desk, alert_id: str) -> Alert:

@@ -59,13 +59,14 @@ class Seller:
         def clock() -> datetime:
             return self.now
 
+        self.queue = FakeFifo(clock)
         self.deps = OperatorConsoleDeps(
             AccessDeps(table, "test", TOKEN_KEYS, clock, erasures=erasures),
             CheckoutDeps(selling, lambda: LINK_SECRET, clock),
             WaffoActionsDeps(
                 Refunding(table, erasures, waffo), Acting(table, erasures, waffo, "test", STORE_ID), clock
             ),
-            AlertsDeps(endpoints, FakeFifo(clock).queue, clock),
+            AlertsDeps(endpoints, self.queue.queue, clock),
             Site(self.world.catalog.brand),
             None,
             clock,
@@ -128,7 +129,16 @@ def test_without_a_session_every_page_leads_to_the_sign_in_and_back_to_the_page_
 
 
 @pytest.mark.parametrize(
-    "to", ["https://evil.example/console", "//evil.example", "/v1/keys", "/console/../x", "/console\\@evil", "x" * 3000]
+    "to",
+    [
+        "https://evil.example/console",
+        "//evil.example",
+        "///console/x",
+        "/v1/keys",
+        "/console/../x",
+        "/console\\@evil",
+        "x" * 3000,
+    ],
 )
 def test_a_sign_in_leads_nowhere_but_into_the_console(seller: Seller, to: str) -> None:
     browser = seller.browser()
@@ -188,6 +198,15 @@ def test_a_session_is_over_after_an_hour_without_use_and_after_eight_hours_in_an
     idle = seller.signed_in()
     seller.now += timedelta(hours=1)
     assert is_sign_in(idle.get("/console/customers"))
+
+
+def test_an_overview_that_is_left_open_does_not_keep_a_session_alive(seller: Seller) -> None:
+    browser = seller.signed_in()
+    for _ in range(3):
+        seller.now += timedelta(minutes=19)
+        assert browser.get("/console/live").status == 200
+    seller.now += timedelta(minutes=4)
+    assert is_sign_in(browser.get("/console/customers"))
 
 
 def test_a_revoked_key_is_signed_out_at_once(seller: Seller) -> None:
@@ -401,7 +420,7 @@ def test_what_waffo_does_not_do_is_a_page_and_no_error(seller: Seller) -> None:
     seller.world.take(lifecycle("activated", order, "2026-03-02", "2026-03-01", "2026-04-01"))
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/cancel"))
-    assert (page.status, f'href="{HOME}"' in page.body, "Waffo did not do it" in page.text) == (502, True, True)
+    assert (page.status, f'href="{HOME}"' in page.body, "Waffo did not answer" in page.text) == (502, True, True)
 
 
 def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, counted: Counted) -> None:
