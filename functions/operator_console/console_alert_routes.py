@@ -38,7 +38,7 @@ def get_alerts() -> Response[str]:
         after=pages.place(query.cursor, read_place),
     )
     endpoints = endpoint_list(list_endpoints(desk.deps.table), desk.now)["endpoints"]
-    page = alert_page(alerts, following, pages)
+    page = alert_page(alerts, following, pages, may_sell=_may_sell(desk))
     return desk.page("console/alerts.html", "alerts", page=page, query=query, types=ALERT_TYPES, endpoints=endpoints)
 
 
@@ -48,7 +48,7 @@ def get_alert(alert_id: str) -> Response[str]:
     """One alert, and what became of it at each endpoint."""
     desk = router.desk("GET /v1/alerts/{alert_id}")
     alert = _known(desk, alert_id)
-    sent = sent_alert_body(alert, list_sendings(desk.deps.table, alert_id))
+    sent = sent_alert_body(alert, list_sendings(desk.deps.table, alert_id), may_sell=_may_sell(desk))
     urls = {each.id: each.url for each in list_endpoints(desk.deps.table)}
     return desk.page("console/alert.html", "alerts", alert=sent, urls=urls, data=_indented(sent["data"]))
 
@@ -67,6 +67,10 @@ def _known(desk: Desk, alert_id: str) -> Alert:
     if alert is None:
         raise AlertNotFound("no alert has that id")
     return alert
+
+
+def _may_sell(desk: Desk) -> bool:
+    return desk.may("POST /v1/customers/{customer_id}/checkouts")
 
 
 def _indented(data: Mapping[str, Any]) -> str:

@@ -13,7 +13,9 @@ from pancake_meter.deps.alert_endpoints import AlertsDeps
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.domain.access.role import ROLES, Role
+from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.store.access.erasures import Erasures
+from pancake_meter.store.alerts.alerts import put_alert
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
@@ -438,3 +440,12 @@ def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, coun
     assert browser.get("/console").status == 200
     # Mostly shards of the reports: four for each meter and day of the live figures, and for each month of revenue.
     assert len(counted) <= 100, counted
+
+
+def test_a_key_that_may_not_sell_sees_no_link_that_buys(seller: Seller) -> None:
+    url = "https://api.example.com/buy/sealed"
+    alert = Alert("due#1", "overage.due", CUSTOMER, "tokens", NOW, {"purchase_url": url, "upgrade_url": url, "units": 7})
+    put_alert(seller.table, alert)
+    page = seller.signed_in(OPERATE).get(f"/console/alerts/{alert.id}")
+    assert (page.status, '"units": 7' in page.text, "/buy/" in page.body) == (200, True, False)
+    assert "/buy/" in seller.signed_in().get(f"/console/alerts/{alert.id}").body

@@ -170,9 +170,9 @@ def endpoint_list(endpoints: Sequence[Endpoint], now: datetime) -> EndpointList:
     return {"endpoints": [endpoint_body(each, now) for each in sorted(endpoints, key=lambda each: each.created_at)]}
 
 
-def sent_alert_body(alert: Alert, sendings: Sequence[Sending]) -> SentAlertBody:
-    """Return an alert with its sendings."""
-    return {**alert_body(alert), "endpoints": [_sending_body(each) for each in sendings]}
+def sent_alert_body(alert: Alert, sendings: Sequence[Sending], *, may_sell: bool) -> SentAlertBody:
+    """Return an alert with its sendings. See ``alert_body``."""
+    return {**alert_body(alert, may_sell=may_sell), "endpoints": [_sending_body(each) for each in sendings]}
 
 
 def replayed_body(alert: Alert, sendings: Sequence[Sending]) -> ReplayedAlertBody:
