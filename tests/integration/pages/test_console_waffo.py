@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +24,10 @@ import console_overview_routes
 import console_parked_routes
 import console_payment_routes
 from pancake_meter.domain.alerts.alert import Alert
+from pancake_meter.domain.selling.payment import Credit
 from pancake_meter.store.alerts.alerts import put_alert
-from pancake_meter.store.selling.payments import read_payment
+from pancake_meter.store.selling.order_actions import list_actions
+from pancake_meter.store.selling.payments import payment_write, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
 from pancake_meter.waffo.client import WaffoClient
@@ -114,6 +118,56 @@ def test_a_refund_is_asked_for_once_and_takes_units_back_when_waffo_says_so(
     assert "$1.50 refunded" in browser.get("/console/payments").text
 
 
+@pytest.mark.parametrize("fault", [{"action_timeout_after_commit": 1, "hold_seconds": 0}, {"api_failures": 1}])
+def test_a_refund_without_an_answer_is_asked_for_again_as_the_very_same_refund(
+    seller: Seller, sim: RunningSimulator, fault: dict[str, int]
+) -> None:
+    payment_id, _ = bought_pack(seller, sim, top_up_tokens=str(PACK))
+    page_of_payment = f"/console/payments/{payment_id}"
+    browser = seller.signed_in()
+    sim.sim("faults", **fault)
+    form = browser.get(page_of_payment).form("/refund")
+    unanswered = browser.send(form, amount="2.00", reason="the wrong pack")
+    assert (unanswered.status, "Waffo did not answer" in unanswered.text) == (502, True)
+    sim.sim("faults")
+
+    # Whoever goes back finds that refund, and no form for another.
+    (listed,) = [each for each in browser.get(page_of_payment).forms if each.action.endswith("/refund")]
+    assert listed.fields["once"] in browser.get(page_of_payment).text
+    assert {**listed.fields, "amount": ""} == {**unanswered.form("/refund").fields, "amount": ""}
+    done = browser.send(unanswered.form("/refund"))
+    assert "Waffo was asked for the refund." in done.text
+    browser.send(listed)
+    assert len(sim.http.get("/_sim/state").json()["refund_tickets"]) == 1
+    assert browser.get(page_of_payment).form("/refund").fields["amount"] == ""
+    kept = read_payment(seller.table, payment_id)
+    assert kept is not None
+    assert [each.amount for each in kept.requests.values()] == [Decimal(2)]
+
+
+def test_a_flagged_payment_that_has_given_units_says_that_a_decision_takes_them_back(
+    seller: Seller, sim: RunningSimulator
+) -> None:
+    payment_id, _ = bought_pack(seller, sim)
+    browser = seller.signed_in()
+    before = browser.get(f"/console/payments/{payment_id}")
+    assert "has given no units that are still there" in before.text
+    assert "somebody has to say what it is for" in before.text
+    kept = read_payment(seller.table, payment_id)
+    assert kept is not None
+    credit = Credit("tokens", "top_up#1", Decimal(PACK))
+    has_given = replace(kept, charge=kept.unmatched, unmatched=None, flag="paid_twice", credits=(credit,))
+    seller.table.write(payment_write(has_given))
+    after = browser.get(f"/console/payments/{payment_id}")
+    assert "taken back first" in after.text
+    assert "has given no units" not in after.text
+
+
+def test_a_refund_of_a_subscription_s_charge_says_that_the_subscription_goes_on(seller: Seller) -> None:
+    seller.subscribe()
+    assert "does not end the subscription" in seller.signed_in().get("/console/payments/PAY_1").text
+
+
 @pytest.mark.parametrize("amount", ["3.01", "0", "-1", "1,50", "1e2", "\uff11"])
 def test_what_is_no_refund_is_refused_and_waffo_hears_nothing(
     seller: Seller, sim: RunningSimulator, amount: str
@@ -150,12 +204,40 @@ def test_a_subscription_is_cancelled_and_the_cancellation_taken_back(seller: Sel
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/cancel"), reason="asked by phone")
     assert page.status == 200
+    assert "ada at the desk asked Waffo to cancel" in page.text
+    assert "asked by phone" in page.text
     webhooks.arrive()
     page = browser.get(HOME)
     assert "canceling" in page.text
     assert browser.send(page.form("/reactivate")).status == 200
     webhooks.arrive()
     assert any(form.action.endswith("/cancel") for form in browser.get(HOME).forms)
+    # The webhooks that follow are of what the operator did.
+    assert seller.ledger()[:2] == [
+        ("subscription.uncanceled", "ada at the desk"),
+        ("subscription.canceling", "ada at the desk"),
+    ]
+
+
+def test_a_cancellation_that_nobody_here_asked_for_names_nobody(seller: Seller, sim: RunningSimulator) -> None:
+    webhooks = Webhooks(seller, sim)
+    sim.sim("subscriptions", product=PRO, buyer_identity=CUSTOMER)
+    webhooks.arrive()
+    browser = seller.signed_in()
+    browser.send(browser.get(HOME).form("/cancel"))
+    webhooks.arrive()
+    (order_id,) = [each.order_id for each in list_actions(seller.table, CUSTOMER)]
+    later = lifecycle("canceled", order_id, "2026-04-10", "2026-03-10", "2026-04-10", plan="pro")
+    seller.world.take(later, NOW + timedelta(days=31))
+    assert seller.ledger()[0] == ("subscription.canceled", None)
+
+
+def test_to_cancel_a_subscription_whose_payment_is_overdue_says_that_it_ends_at_once(seller: Seller) -> None:
+    seller.subscribe()
+    assert "It runs to the end of the paid period" in seller.signed_in().get(HOME).text
+    seller.world.take(lifecycle("past_due", "ORD_1", "2026-03-09", "2026-03-01", "2026-04-01"))
+    page = seller.signed_in().get(HOME).text
+    assert ("it ends at once" in page, "It runs to the end of the paid period" in page) == (True, False)
 
 
 ROUTERS = (
