@@ -49,7 +49,7 @@ def post_replay(alert_id: str) -> Response[str]:
     """Send an alert again, under the same webhook-id. A body is not needed."""
     request = ReplayAlertRequest.model_validate(optional_body(router))
     deps, alert = router.deps, _known(alert_id)
-    sendings = replay_alert(deps.table, deps.queue, alert, request.endpoint_id, deps.clock())
+    sendings = replay_alert(deps.table, deps.queue, alert, request.endpoint_id, deps.clock(), by=router.key_name)
     logger.info("alert replayed", alert_id=alert_id, endpoints=len(sendings))
     return answer(HTTPStatus.ACCEPTED, replayed_body(alert, sendings))
 

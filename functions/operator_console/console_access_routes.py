@@ -15,7 +15,7 @@ def post_block(form: Form, customer_id: str) -> Done:
     """Cut off one meter, or all that the customer has and will have."""
     request = form.read(BlockRequest, "meter", "reason")
     _set_access(form, customer_id, request.meter, request.reason)
-    return _back(customer_id, "blocked", request.meter)
+    return Done(address("customers", customer_id), "blocked", request.meter)
 
 
 @router.action("/console/customers/<customer_id>/unblock", "POST /v1/customers/{customer_id}/unblock")
@@ -23,7 +23,7 @@ def post_unblock(form: Form, customer_id: str) -> Done:
     """Open one meter, or all."""
     request = form.read(UnblockRequest, "meter")
     _set_access(form, customer_id, request.meter, None)
-    return _back(customer_id, "unblocked", request.meter)
+    return Done(address("customers", customer_id), "unblocked", request.meter)
 
 
 @router.action(
@@ -33,9 +33,9 @@ def post_unblock(form: Form, customer_id: str) -> Done:
 def post_forgiveness(form: Form, customer_id: str, meter: str) -> Done:
     """Forgive units that are owed."""
     request = form.read(ForgiveRequest, "quantity", id=form.once)
-    desk = form.desk
-    forgive(desk.deps.metering, customer_id, meter, form.once, request.quantity, desk.now, by=desk.operator.name)
-    return _back(customer_id, "forgiven", meter)
+    desk, by = form.desk, form.desk.operator.name
+    forgiven = forgive(desk.deps.metering, customer_id, meter, form.once, request.quantity, desk.now, by=by)
+    return Done(address("customers", customer_id), "forgiven", meter, forgiven.quantity)
 
 
 def _set_access(form: Form, customer_id: str, meter: str | None, reason: str | None) -> None:
@@ -45,8 +45,3 @@ def _set_access(form: Form, customer_id: str, meter: str | None, reason: str | N
         block_customer(desk.deps.metering, customer_id, reason, desk.now, by=by)
     else:
         block(desk.deps.metering, customer_id, meter, reason, desk.now, by=by)
-
-
-def _back(customer_id: str, what: str, meter: str | None = None) -> Done:
-    # The ledger of the meter shows it.
-    return Done(address("customers", customer_id), what, meter=meter)

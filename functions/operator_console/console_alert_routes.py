@@ -58,7 +58,8 @@ def post_replay(form: Form, alert_id: str) -> Done:
     """Send an alert again, to one endpoint or to each that takes its type."""
     desk, request = form.desk, form.read(ReplayAlertRequest, "endpoint_id")
     deps = desk.deps
-    replay_alert(deps.table, deps.alerts.queue, _known(desk, alert_id), request.endpoint_id, desk.now)
+    alert, by = _known(desk, alert_id), desk.operator.name
+    replay_alert(deps.table, deps.alerts.queue, alert, request.endpoint_id, desk.now, by=by)
     return Done(address("alerts", alert_id), "sent_again")
 
 

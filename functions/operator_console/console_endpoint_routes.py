@@ -36,7 +36,13 @@ def post_endpoint(form: Form) -> Response[str]:
     request = form.read(CreateEndpointRequest, "url", "description", events=events)
     desk = form.desk
     made = create_endpoint(
-        desk.deps.alerts.endpoints, request.url, tuple(request.events), request.description, desk.now, form.once_of()
+        desk.deps.alerts.endpoints,
+        request.url,
+        tuple(request.events),
+        request.description,
+        desk.now,
+        form.once_of(),
+        by=desk.operator.name,
     )
     return _with_secret(form, "endpoint of alerts made", made)
 
@@ -47,7 +53,8 @@ def post_endpoint(form: Form) -> Response[str]:
 def post_rotation(form: Form, endpoint_id: str) -> Response[str]:
     """Give an endpoint a new secret; the one before signs too for a day."""
     desk, overlap = form.desk, RotateSecretRequest().overlap
-    made = rotate_secret(desk.deps.alerts.endpoints, endpoint_id, overlap, desk.now, form.once_of(endpoint_id))
+    once, by = form.once_of(endpoint_id), desk.operator.name
+    made = rotate_secret(desk.deps.alerts.endpoints, endpoint_id, overlap, desk.now, once, by=by)
     return _with_secret(form, "secret of an endpoint rotated", made)
 
 
@@ -63,7 +70,8 @@ def post_test(form: Form, endpoint_id: str) -> Done:
 def post_enabled(form: Form, endpoint_id: str) -> Done:
     """Disable an endpoint, or enable it."""
     request = form.read(ChangeEndpointRequest, enabled=_ENABLED.get(form.fields.get("do", "")))
-    changed = alter_endpoint(form.desk.deps.alerts.endpoints, endpoint_id, request.change, form.desk.now)
+    desk, by = form.desk, form.desk.operator.name
+    changed = alter_endpoint(desk.deps.alerts.endpoints, endpoint_id, request.change, desk.now, by=by)
     logger.info("endpoint of alerts changed", endpoint_id=endpoint_id, version=changed.version)
     return Done(address("alerts"), "enabled" if changed.is_enabled else "disabled")
 

@@ -9,6 +9,7 @@ from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.http.request import base_url
 from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.selling.follow_link import see_purchase_link
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 from pancake_pages.console.desk import ConsoleRouter, Form
 
@@ -21,14 +22,13 @@ _KINDS: Final[dict[str, LinkKind]] = {"overage": "overage", "top_up": "top_up", 
     "/console/customers/<customer_id>/purchase-link", "POST /v1/customers/{customer_id}/checkouts", answers_alike=True
 )
 def post_purchase_link(form: Form, customer_id: str) -> Response[str]:
-    """Show a link to pass on to the customer. It says what is wanted; nothing is sold before it is clicked."""
+    """Show a link to pass on to the customer, if it sells something now. What it sells is decided when it is clicked."""
     check_live_customer_id(customer_id)
     deps, kind, meter = form.desk.deps, form.fields.get("kind", ""), form.fields.get("meter", "")
     if kind not in _KINDS:
         raise form.wrong("kind", "unknown")
-    deps.metering.check_meter(meter)
-    deps.access.erasures.check_not_erased(customer_id)
     link = PurchaseLink(customer_id, _KINDS[kind], meter)
+    see_purchase_link(deps.shop.selling, link, form.desk.now)
     return _link(form, customer_id, "purchase", make_link(deps.shop.link_secret(), _base(), link, form.desk.now))
 
 

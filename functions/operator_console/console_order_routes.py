@@ -72,4 +72,6 @@ def _act(form: Form, customer_id: str, order_id: str, action: Action) -> Done:
     wish = Wish(action, form.once, request.reason, desk.operator.name)
     acted = act_on_order(desk.deps.waffo.acting, customer_id, order_id, wish, desk.now)
     logger.info("order acted on", order=order_id, action=action, status=acted.action.status)
+    if acted.is_replay:
+        return Done(address("customers", customer_id), "waffo_had_done")
     return Done(address("customers", customer_id), "canceled" if action == "cancel" else "reactivated")

@@ -5,6 +5,7 @@ from typing import Final
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.domain.errors import UnknownParkedUsage
+from pancake_meter.domain.instant import floor_ms
 from pancake_meter.http.cursors import read_dated
 from pancake_meter.http.fields import DismissRequest
 from pancake_meter.http.resolver import tolerates_query
@@ -40,7 +41,7 @@ def get_parked() -> Response[str]:
 def post_replay(form: Form, parked_id: str) -> Done:
     """Count it now, for example after the catalog was corrected."""
     desk = form.desk
-    outcome, _ = replay_parked(desk.deps.metering, parked_id, desk.now)
+    outcome, _ = replay_parked(desk.deps.metering, parked_id, desk.now, by=desk.operator.name)
     return Done(address("parked-usage"), f"usage_{outcome.status}")
 
 
@@ -48,6 +49,10 @@ def post_replay(form: Form, parked_id: str) -> Done:
 def post_dismiss(form: Form, parked_id: str) -> Done:
     """Take it off the list, with a reason."""
     desk, reason = form.desk, form.read(DismissRequest, "reason").reason
-    if dismiss(desk.deps.table, parked_id, reason, desk.now, by=desk.operator.name) is None:
+    parked = dismiss(desk.deps.table, parked_id, reason, desk.now, by=desk.operator.name)
+    if parked is None:
         raise UnknownParkedUsage("no usage is parked under that id")
-    return Done(address("parked-usage"), "dismissed")
+    if parked.dismissed_at is None:
+        return Done(address("parked-usage"), "usage_duplicate")
+    is_now = parked.dismissed_at == floor_ms(desk.now)
+    return Done(address("parked-usage"), "dismissed" if is_now else "dismissed_before")

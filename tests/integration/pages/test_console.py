@@ -330,7 +330,10 @@ def test_a_parked_delivery_is_assigned_and_applied(seller: Seller) -> None:
     page = browser.get(path)
     assert "Nobody knows whose it is" in page.text
     assert "still parked" in browser.send(page.form("/replay")).text
-    done = browser.send(page.form("/assign"), customer_id=CUSTOMER)
+    asked = browser.send(page.form("/assign"), customer_id=CUSTOMER)
+    assert "Nothing is known of a customer with the id acct_1001" in asked.text
+    assert seller.world.plan() != "starter"
+    done = browser.send(asked.form("/assign"))
     assert "It is applied now." in done.text
     assert "Decided by ada at the desk" in done.text
     assert seller.world.plan() == "starter"
@@ -358,6 +361,28 @@ def test_links_are_for_the_customer_and_bear_no_more_than_the_key_may_give(selle
     link = read_link(LINK_SECRET, token, NOW)
     assert (link.customer_id, link.kind, link.meter) == (CUSTOMER, "top_up", "tokens")
     assert "/portal/enter/" in browser.send(browser.get(HOME).form("/portal-link")).text
+
+
+def test_no_link_is_made_that_sells_nothing(seller: Seller) -> None:
+    seller.world.use(10)
+    browser = seller.signed_in()
+    page = browser.send(browser.get(HOME).form("/purchase-link"), kind="top_up", meter="requests")
+    assert (page.status, "/buy/" in page.body, "not_for_sale" in page.text) == (422, False, True)
+
+
+def test_what_is_dismissed_stays_dismissed_for_the_first_reason_and_says_so(seller: Seller) -> None:
+    of_nobody = lifecycle(
+        "activated", "ORD_9", "2026-03-02", "2026-03-01", "2026-04-01", merchantProvidedBuyerIdentity=None
+    )
+    path = f"/console/deliveries/{seller.world.take(of_nobody).digest}"
+    browser = seller.signed_in()
+    first, second = browser.get(path).form("/dismiss"), browser.get(path).form("/dismiss")
+    assert "It is dismissed." in browser.send(first, reason="not ours").text
+    seller.now += timedelta(minutes=1)
+    again = browser.send(second, reason="a test").text
+    assert ("had been dismissed before" in again, "not ours" in again, "a test" in again) == (True, True, False)
+    assert "does nothing a second time" in browser.send(first, reason="not ours").text
+    assert browser.send(first, reason="of last year").status == 409
 
 
 def test_every_page_is_shown_in_both_languages(seller: Seller) -> None:
@@ -411,8 +436,8 @@ def test_overage_is_forgiven(seller: Seller) -> None:
     browser = seller.signed_in()
     page = browser.get(HOME)
     assert "Owes 500 of Tokens" in page.text
-    page = browser.send(page.form("/tokens/forgive"))
-    assert "The overage was forgiven." in page.text
+    page = browser.send(page.form("/tokens/forgive"), quantity="99999999999")
+    assert "The overage was forgiven: 500 units." in page.text
     assert seller.ledger()[0] == ("forgiven", "ada at the desk")
 
 
@@ -444,7 +469,9 @@ def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, coun
 
 def test_a_key_that_may_not_sell_sees_no_link_that_buys(seller: Seller) -> None:
     url = "https://api.example.com/buy/sealed"
-    alert = Alert("due#1", "overage.due", CUSTOMER, "tokens", NOW, {"purchase_url": url, "upgrade_url": url, "units": 7})
+    alert = Alert(
+        "due#1", "overage.due", CUSTOMER, "tokens", NOW, {"purchase_url": url, "upgrade_url": url, "units": 7}
+    )
     put_alert(seller.table, alert)
     page = seller.signed_in(OPERATE).get(f"/console/alerts/{alert.id}")
     assert (page.status, '"units": 7' in page.text, "/buy/" in page.body) == (200, True, False)

@@ -26,7 +26,7 @@ import console_payment_routes
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.selling.payment import Credit
 from pancake_meter.store.alerts.alerts import put_alert
-from pancake_meter.store.selling.order_actions import list_actions
+from pancake_meter.store.selling.order_actions import OrderAction, action_write
 from pancake_meter.store.selling.payments import payment_write, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
@@ -201,6 +201,7 @@ def test_a_subscription_is_cancelled_and_the_cancellation_taken_back(seller: Sel
     webhooks = Webhooks(seller, sim)
     sim.sim("subscriptions", product=PRO, buyer_identity=CUSTOMER)
     webhooks.arrive()
+    seller.world.use(10)
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/cancel"), reason="asked by phone")
     assert page.status == 200
@@ -219,17 +220,32 @@ def test_a_subscription_is_cancelled_and_the_cancellation_taken_back(seller: Sel
     ]
 
 
-def test_a_cancellation_that_nobody_here_asked_for_names_nobody(seller: Seller, sim: RunningSimulator) -> None:
+def test_a_form_to_cancel_what_is_cancelled_says_that_waffo_was_not_asked(
+    seller: Seller, sim: RunningSimulator
+) -> None:
     webhooks = Webhooks(seller, sim)
     sim.sim("subscriptions", product=PRO, buyer_identity=CUSTOMER)
     webhooks.arrive()
     browser = seller.signed_in()
-    browser.send(browser.get(HOME).form("/cancel"))
+    first, other = (browser.get(HOME).form("/cancel") for _ in range(2))
+    assert "Waffo was asked to cancel." in browser.send(first).text
+    assert "Waffo had done that before" in browser.send(other).text
     webhooks.arrive()
-    (order_id,) = [each.order_id for each in list_actions(seller.table, CUSTOMER)]
-    later = lifecycle("canceled", order_id, "2026-04-10", "2026-03-10", "2026-04-10", plan="pro")
-    seller.world.take(later, NOW + timedelta(days=31))
-    assert seller.ledger()[0] == ("subscription.canceled", None)
+    browser.send(browser.get(HOME).form("/reactivate"))
+    assert "does nothing a second time" in browser.send(first).text
+
+
+def test_the_ledger_names_who_cancelled_here_and_nobody_for_what_follows_long_after(seller: Seller) -> None:
+    seller.subscribe()
+    seller.world.use(10)
+    seller.table.write(action_write(CUSTOMER, OrderAction("ORD_1", "cancel", "a-1", NOW, "ada", "by phone")))
+    period = ("2026-03-01", "2026-04-01")
+    seller.world.take(lifecycle("canceling", "ORD_1", "2026-03-10T12:00:30", *period))
+    assert seller.ledger()[0] == ("subscription.canceling", "ada")
+    seller.world.take(lifecycle("uncanceled", "ORD_1", "2026-03-10T12:30:00", *period))
+    assert seller.ledger()[0] == ("subscription.uncanceled", None)
+    seller.world.take(lifecycle("canceling", "ORD_1", "2026-03-20T12:00:30", *period), NOW + timedelta(days=10))
+    assert seller.ledger()[0] == ("subscription.canceling", None)
 
 
 def test_to_cancel_a_subscription_whose_payment_is_overdue_says_that_it_ends_at_once(seller: Seller) -> None:

@@ -329,6 +329,8 @@ class ConsoleRouter(Router[OperatorConsoleDeps]):
         fields = dict(read_form(self))
         if not desk.operator.has_sent(fields.pop(FORM_TOKEN, "")):
             raise ForeignForm
+        # What is gone has no place for a name: the log has it.
+        Logger().append_keys(key_name=desk.operator.name)
         return Form(desk, fields, fields.pop(ONCE, "") or uuid4().hex, route)
 
     def check_origin(self) -> None:

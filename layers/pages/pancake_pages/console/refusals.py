@@ -115,7 +115,7 @@ def to_correct(error: WrongFields) -> Response[str]:
     asked_again = {
         name: fault for name, fault in faults.items() if form.desk.view.language.words.has(f"console.field.{name}")
     }
-    return _form_again(
+    return form_again(
         form,
         "console/correct.html",
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -141,10 +141,10 @@ def to_ask_again(error: Unanswered) -> Response[str]:
             why, status = "silent", HTTPStatus.BAD_GATEWAY
         case _:
             why, status = "trouble", HTTPStatus.SERVICE_UNAVAILABLE
-    return _form_again(error.form, "console/ask_again.html", status, why=why)
+    return form_again(error.form, "console/ask_again.html", status, why=why)
 
 
-def _form_again(form: Form, template: str, status: HTTPStatus, **facts: Any) -> Response[str]:
+def form_again(form: Form, template: str, status: HTTPStatus, **facts: Any) -> Response[str]:
     """Return a page that sends a form again: its fields, and what makes it happen once."""
     view = form.desk.view
     back = way_back(view)
