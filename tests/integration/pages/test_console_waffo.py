@@ -26,7 +26,7 @@ import console_payment_routes
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.selling.payment import Credit
 from pancake_meter.store.alerts.alerts import put_alert
-from pancake_meter.store.selling.order_actions import OrderAction, action_write
+from pancake_meter.store.selling.order_actions import Action, OrderAction, action_write
 from pancake_meter.store.selling.payments import payment_write, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
@@ -36,7 +36,7 @@ from pancake_meter.waffo.signing import RequestSigner
 from tests.integration.pages.test_console import HOME, NOW, Seller
 from tests.support.waffo_simulator import MERCHANT_ID, PRO, USAGE, RunningSimulator, simulator
 from tests.support.waffo_webhooks import platform_key
-from tests.support.webhook_world import CUSTOMER, lifecycle
+from tests.support.webhook_world import CUSTOMER, lifecycle, utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -235,17 +235,22 @@ def test_a_form_to_cancel_what_is_cancelled_says_that_waffo_was_not_asked(
     assert "does nothing a second time" in browser.send(first).text
 
 
-def test_the_ledger_names_who_cancelled_here_and_nobody_for_what_follows_long_after(seller: Seller) -> None:
+@pytest.mark.parametrize(
+    ("action", "at", "by"),
+    [
+        ("cancel", "2026-03-10T12:00:30", "ada"),
+        ("reactivate", "2026-03-10T12:00:30", None),
+        ("cancel", "2026-03-20T12:00:00", None),
+    ],
+)
+def test_the_ledger_names_who_cancelled_here_and_nobody_for_what_follows_long_after(
+    seller: Seller, action: Action, at: str, by: str | None
+) -> None:
     seller.subscribe()
     seller.world.use(10)
-    seller.table.write(action_write(CUSTOMER, OrderAction("ORD_1", "cancel", "a-1", NOW, "ada", "by phone")))
-    period = ("2026-03-01", "2026-04-01")
-    seller.world.take(lifecycle("canceling", "ORD_1", "2026-03-10T12:00:30", *period))
-    assert seller.ledger()[0] == ("subscription.canceling", "ada")
-    seller.world.take(lifecycle("uncanceled", "ORD_1", "2026-03-10T12:30:00", *period))
-    assert seller.ledger()[0] == ("subscription.uncanceled", None)
-    seller.world.take(lifecycle("canceling", "ORD_1", "2026-03-20T12:00:30", *period), NOW + timedelta(days=10))
-    assert seller.ledger()[0] == ("subscription.canceling", None)
+    seller.table.write(action_write(CUSTOMER, OrderAction("ORD_1", action, "a-1", NOW, "ada", "by phone")))
+    seller.world.take(lifecycle("canceled", "ORD_1", at, "2026-03-01", "2026-04-01"), utc(at) + timedelta(minutes=1))
+    assert seller.ledger()[0] == ("subscription.canceled", by)
 
 
 def test_to_cancel_a_subscription_whose_payment_is_overdue_says_that_it_ends_at_once(seller: Seller) -> None:
