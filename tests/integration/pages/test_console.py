@@ -18,6 +18,7 @@ from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alerts import put_alert
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
+from pancake_meter.store.usage.parked_usage import ParkedUsage, mark_counted, park, read_parked
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
 from pancake_meter.usecases.alerts.endpoints import Addresses, Endpoints
 from pancake_meter.usecases.alerts.signing import SigningKeys
@@ -428,6 +429,24 @@ def test_an_endpoint_of_alerts_is_made_once_with_its_secret_tested_and_disabled(
     assert "A test is on its way." in rung.text
     assert "The endpoint is disabled." in browser.send(listed.form("/enabled")).text
     assert "The endpoint is gone." in browser.send(browser.get("/console/alerts").form("/delete")).text
+
+
+def test_who_changed_an_endpoint_had_an_alert_sent_again_or_usage_counted_is_kept_by_name(seller: Seller) -> None:
+    browser = seller.signed_in()
+    browser.send(browser.get("/console/alerts").form("/alert-endpoints"), url="http://127.0.0.1:9/alerts")
+    alert = Alert("due#1", "overage.due", CUSTOMER, "tokens", NOW, {"units": 7})
+    put_alert(seller.table, alert)
+    sent = browser.send(browser.get(f"/console/alerts/{alert.id}").form("/replay"), endpoint_id="")
+    assert sent.text.count("ada at the desk") == 2  # once of them in the page's head
+    changed = browser.send(browser.get("/console/alerts").form("/enabled"))
+    assert "By ada at the desk" in changed.text
+    parked = ParkedUsage("openmeter", "{}", "unknown_meter", "no such meter", NOW)
+    park(seller.table, parked)
+    for by in ("ada", "bob"):
+        mark_counted(seller.table, parked.digest, NOW, by=by)
+    counted = read_parked(seller.table, parked.digest)
+    assert counted is not None
+    assert (counted.counted_at, counted.counted_by) == (NOW, "ada")
 
 
 def test_overage_is_forgiven(seller: Seller) -> None:
