@@ -12,15 +12,19 @@ from pydantic import ValidationError
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.http.problem import status_of
-from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError
+from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoRejected
 from pancake_pages.console.desk import (
     HOME,
     LIVE,
     ONCE,
     SIGN_IN,
     ForeignForm,
+    Form,
+    FormChanged,
+    FormSentBefore,
     NotAllowed,
     SignedOut,
+    Unanswered,
     WrongFields,
     session_cookie,
     written,
@@ -54,14 +58,7 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
     def _(_: NotAllowed) -> Response[str]:
         return refused(view(), "not_allowed", HTTPStatus.FORBIDDEN)
 
-    @app.exception_handler(ForeignForm)
-    def _(_: ForeignForm) -> Response[str]:
-        Logger().warning("form of another site or session refused")
-        return refused(view(), "foreign_form", HTTPStatus.FORBIDDEN)
-
-    @app.exception_handler(WrongFields)
-    def _(error: WrongFields) -> Response[str]:
-        return to_correct(error)
+    _answer_forms(app, site)
 
     @app.exception_handler(ValidationError)
     def _(error: ValidationError) -> Response[str]:
@@ -80,7 +77,7 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
     @app.exception_handler([WaffoApiError, InvalidRequest])
     def _(error: WaffoApiError | InvalidRequest) -> Response[str]:
         operation = error.operation if isinstance(error, WaffoApiError) else None
-        Logger().warning("Waffo did not act", extra={"operation": operation, "reason": str(error)})
+        Logger().warning("Waffo was not asked, or did not say", extra={"operation": operation, "reason": str(error)})
         return refused(view(), "waffo", HTTPStatus.BAD_GATEWAY)
 
 
@@ -90,6 +87,34 @@ def answer_unknown_pages(app: APIGatewayHttpResolver, site: Site) -> None:
     @app.not_found
     def _(_: NotFoundError) -> Response[str]:
         return refused(site.view(app.current_event.raw_event), "no_page", HTTPStatus.NOT_FOUND)
+
+
+def _answer_forms(app: APIGatewayHttpResolver, site: Site) -> None:
+    """Have a resolver answer forms that are not done, or not done now."""
+
+    def view() -> View:
+        return site.view(app.current_event.raw_event)
+
+    @app.exception_handler(ForeignForm)
+    def _(_: ForeignForm) -> Response[str]:
+        Logger().warning("form of another site or session refused")
+        return refused(view(), "foreign_form", HTTPStatus.FORBIDDEN)
+
+    @app.exception_handler(WrongFields)
+    def _(error: WrongFields) -> Response[str]:
+        return to_correct(error)
+
+    @app.exception_handler(Unanswered)
+    def _(error: Unanswered) -> Response[str]:
+        return to_ask_again(error)
+
+    @app.exception_handler(FormSentBefore)
+    def _(error: FormSentBefore) -> Response[str]:
+        return view().redirect(f"{way_back(view())}?{urlencode({**(error.answer or {}), 'before': 'yes'})}")
+
+    @app.exception_handler(FormChanged)
+    def _(_: FormChanged) -> Response[str]:
+        return refused(view(), "form_changed", HTTPStatus.CONFLICT)
 
 
 def to_sign_in(view: View) -> Response[str]:
@@ -112,20 +137,53 @@ def _signed_out(view: View) -> dict[str, Any]:
 
 def to_correct(error: WrongFields) -> Response[str]:
     """Return the page on which the wrong fields of a form are mended. What was right in it is kept."""
-    form, view = error.form, error.form.desk.view
+    form = error.form
     faults = {each["field"]: each["fault"] for each in error.faults}
-    asked_again = {name: fault for name, fault in faults.items() if view.language.words.has(f"console.field.{name}")}
-    return form.desk.page(
+    asked_again = {
+        name: fault for name, fault in faults.items() if form.desk.view.language.words.has(f"console.field.{name}")
+    }
+    return form_again(
+        form,
         "console/correct.html",
-        way_back(view).removeprefix(f"{HOME}/").partition("/")[0],
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        action=written(str(view.event.get("rawPath", HOME))),
-        form=form,
-        once_name=ONCE,
         asked_again=asked_again,
         other_faults={name: fault for name, fault in faults.items() if name not in asked_again},
         types=_TYPES,
-        back_url=way_back(view),
+    )
+
+
+def to_ask_again(error: Unanswered) -> Response[str]:
+    """Return the page that says what is known of a form that got no answer, and sends the very same form again."""
+    trouble = error.trouble
+    extra = {
+        "operation": getattr(trouble, "operation", None),
+        "trouble": type(trouble).__name__,
+        "reason": str(trouble),
+    }
+    Logger().warning("a form got no answer", extra=extra)
+    match trouble:
+        case WaffoRejected():
+            why, status = "rejected", HTTPStatus.BAD_GATEWAY
+        case WaffoApiError():
+            why, status = "silent", HTTPStatus.BAD_GATEWAY
+        case _:
+            why, status = "trouble", HTTPStatus.SERVICE_UNAVAILABLE
+    return form_again(error.form, "console/ask_again.html", status, why=why)
+
+
+def form_again(form: Form, template: str, status: HTTPStatus, **facts: Any) -> Response[str]:
+    """Return a page that sends a form again: its fields, and what makes it happen once."""
+    view = form.desk.view
+    back = way_back(view)
+    return form.desk.page(
+        template,
+        back.removeprefix(f"{HOME}/").partition("/")[0],
+        status,
+        action=written(str(view.event.get("rawPath", HOME))),
+        form=form,
+        once_name=ONCE,
+        back_url=back,
+        **facts,
     )
 
 
