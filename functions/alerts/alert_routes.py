@@ -31,14 +31,16 @@ def get_alerts(query: AlertsQuery) -> Response[str]:
         limit=query.limit,
         after=pages.place(query.cursor, read_place),
     )
-    return answer(HTTPStatus.OK, alert_page(alerts, following, pages))
+    return answer(HTTPStatus.OK, alert_page(alerts, following, pages, may_sell=router.may_sell))
 
 
 @router.get("/v1/alerts/<alert_id>")
 def get_alert(alert_id: str) -> Response[str]:
     """One alert, and what became of it at each endpoint: two reads and a query."""
     alert = _known(alert_id)
-    return answer(HTTPStatus.OK, sent_alert_body(alert, list_sendings(router.deps.table, alert_id)))
+    return answer(
+        HTTPStatus.OK, sent_alert_body(alert, list_sendings(router.deps.table, alert_id), may_sell=router.may_sell)
+    )
 
 
 @router.post("/v1/alerts/<alert_id>/replay")
@@ -47,7 +49,7 @@ def post_replay(alert_id: str) -> Response[str]:
     """Send an alert again, under the same webhook-id. A body is not needed."""
     request = ReplayAlertRequest.model_validate(optional_body(router))
     deps, alert = router.deps, _known(alert_id)
-    sendings = replay_alert(deps.table, deps.queue, alert, request.endpoint_id, deps.clock())
+    sendings = replay_alert(deps.table, deps.queue, alert, request.endpoint_id, deps.clock(), by=router.key_name)
     logger.info("alert replayed", alert_id=alert_id, endpoints=len(sendings))
     return answer(HTTPStatus.ACCEPTED, replayed_body(alert, sendings))
 

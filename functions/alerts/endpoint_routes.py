@@ -46,7 +46,9 @@ def post_endpoint() -> Response[str]:
     request = CreateEndpointRequest.model_validate(body(router))
     deps, events = router.deps, tuple(dict.fromkeys(request.events))
     once = once_of(router, request)
-    made = create_endpoint(deps.endpoints, request.url, events, request.description, deps.clock(), once)
+    made = create_endpoint(
+        deps.endpoints, request.url, events, request.description, deps.clock(), once, by=router.key_name
+    )
     return _with_secret("endpoint of alerts made", made)
 
 
@@ -61,7 +63,9 @@ def get_endpoint(endpoint_id: str) -> Response[str]:
 def patch_endpoint(endpoint_id: str) -> Response[str]:
     """Change an endpoint, disable or enable it."""
     request = ChangeEndpointRequest.model_validate(body(router))
-    changed = alter_endpoint(router.deps.endpoints, endpoint_id, request.change, router.deps.clock())
+    changed = alter_endpoint(
+        router.deps.endpoints, endpoint_id, request.change, router.deps.clock(), by=router.key_name
+    )
     logger.info("endpoint of alerts changed", endpoint_id=endpoint_id, version=changed.version)
     return answer(HTTPStatus.OK, endpoint_body(changed, router.deps.clock()))
 
@@ -81,7 +85,7 @@ def post_rotation(endpoint_id: str) -> Response[str]:
     """Give an endpoint a new secret. A body is not needed."""
     request = RotateSecretRequest.model_validate(optional_body(router))
     deps, once = router.deps, once_of(router, request, endpoint_id)
-    made = rotate_secret(deps.endpoints, endpoint_id, request.overlap, deps.clock(), once)
+    made = rotate_secret(deps.endpoints, endpoint_id, request.overlap, deps.clock(), once, by=router.key_name)
     return _with_secret("secret of an endpoint rotated", made)
 
 

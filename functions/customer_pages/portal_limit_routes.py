@@ -14,7 +14,7 @@ from pancake_meter.domain.selling.money import InvalidMoney, UnknownCurrency, pa
 from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
-from pancake_pages.portal.visit import PORTAL, Visit, read_visit, read_visit_with_form
+from pancake_pages.portal.visit import Visit, read_visit, read_visit_with_form
 
 router = Router[CustomerPagesDeps]()
 
@@ -29,7 +29,7 @@ def get_limit(meter: str) -> Response[str]:
     """Show the form."""
     visit = read_visit(router, to_buy=True)
     if meter not in router.deps.shop.selling.catalog.meters:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     return _form(visit, meter)
 
 
@@ -39,7 +39,7 @@ def post_limit(meter: str) -> Response[str]:
     """Set the cap, or take it away."""
     visit, fields = read_visit_with_form(router, to_buy=True)
     if meter not in router.deps.shop.selling.catalog.meters:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     is_removed = fields.get("do") == "remove"
     amount, of = visit.view.language.plain(fields.get("amount", "")), fields.get("of", "")
     if not (of or is_removed):
@@ -51,7 +51,7 @@ def post_limit(meter: str) -> Response[str]:
         return _form(visit, meter, "amount", fields)
     except NotForSale:
         return _form(visit, meter, "currency", fields)
-    return visit.view.redirect(f"{PORTAL}?done={'limit_removed' if is_removed else 'limit_set'}")
+    return visit.done("limit_removed" if is_removed else "limit_set")
 
 
 def _cap(amount: str, of: str) -> SpendCap:

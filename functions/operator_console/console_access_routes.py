@@ -1,50 +1,41 @@
 """Access of one customer that an operator cuts off and opens, and what is owed that an operator lets go."""
 
-from aws_lambda_powertools.event_handler import Response
-
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.balance.access import BlockRequest, UnblockRequest
-from pancake_meter.http.resolver import takes_body, tolerates_query
 from pancake_meter.http.selling.overage import ForgiveRequest
 from pancake_meter.usecases.balance.operate import block, block_customer
 from pancake_meter.usecases.selling.forgive_overage import forgive
-from pancake_pages.console.desk import ConsoleRouter, Form, address
+from pancake_pages.console.desk import ConsoleRouter, Done, Form, address
 
 router = ConsoleRouter()
 
 
-@router.post("/console/customers/<customer_id>/block")
-@tolerates_query
-@takes_body
-def post_block(customer_id: str) -> Response[str]:
+@router.action("/console/customers/<customer_id>/block", "POST /v1/customers/{customer_id}/block")
+def post_block(form: Form, customer_id: str) -> Done:
     """Cut off one meter, or all that the customer has and will have."""
-    form = router.form("POST /v1/customers/{customer_id}/block")
     request = form.read(BlockRequest, "meter", "reason")
     _set_access(form, customer_id, request.meter, request.reason)
-    return _back(form, customer_id, "blocked", request.meter)
+    return Done(address("customers", customer_id), "blocked", request.meter)
 
 
-@router.post("/console/customers/<customer_id>/unblock")
-@tolerates_query
-@takes_body
-def post_unblock(customer_id: str) -> Response[str]:
+@router.action("/console/customers/<customer_id>/unblock", "POST /v1/customers/{customer_id}/unblock")
+def post_unblock(form: Form, customer_id: str) -> Done:
     """Open one meter, or all."""
-    form = router.form("POST /v1/customers/{customer_id}/unblock")
     request = form.read(UnblockRequest, "meter")
     _set_access(form, customer_id, request.meter, None)
-    return _back(form, customer_id, "unblocked", request.meter)
+    return Done(address("customers", customer_id), "unblocked", request.meter)
 
 
-@router.post("/console/customers/<customer_id>/overage/<meter>/forgive")
-@tolerates_query
-@takes_body
-def post_forgiveness(customer_id: str, meter: str) -> Response[str]:
+@router.action(
+    "/console/customers/<customer_id>/overage/<meter>/forgive",
+    "POST /v1/customers/{customer_id}/overage/{meter}/forgive",
+)
+def post_forgiveness(form: Form, customer_id: str, meter: str) -> Done:
     """Forgive units that are owed."""
-    form = router.form("POST /v1/customers/{customer_id}/overage/{meter}/forgive")
     request = form.read(ForgiveRequest, "quantity", id=form.once)
-    desk = form.desk
-    forgive(desk.deps.metering, customer_id, meter, form.once, request.quantity, desk.now, by=desk.operator.name)
-    return _back(form, customer_id, "forgiven", meter)
+    desk, by = form.desk, form.desk.operator.name
+    forgiven = forgive(desk.deps.metering, customer_id, meter, form.once, request.quantity, desk.now, by=by)
+    return Done(address("customers", customer_id), "forgiven", meter, forgiven.quantity)
 
 
 def _set_access(form: Form, customer_id: str, meter: str | None, reason: str | None) -> None:
@@ -54,8 +45,3 @@ def _set_access(form: Form, customer_id: str, meter: str | None, reason: str | N
         block_customer(desk.deps.metering, customer_id, reason, desk.now, by=by)
     else:
         block(desk.deps.metering, customer_id, meter, reason, desk.now, by=by)
-
-
-def _back(form: Form, customer_id: str, what: str, meter: str | None = None) -> Response[str]:
-    # The ledger of the meter shows it.
-    return form.desk.done(address("customers", customer_id), what, meter=meter)

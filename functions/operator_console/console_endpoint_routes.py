@@ -13,7 +13,6 @@ from pancake_meter.http.alerts.endpoints import (
     RotateSecretRequest,
     endpoint_body,
 )
-from pancake_meter.http.resolver import takes_body, tolerates_query
 from pancake_meter.usecases.alerts.endpoints import (
     WithSecret,
     alter_endpoint,
@@ -22,7 +21,7 @@ from pancake_meter.usecases.alerts.endpoints import (
     ring_test,
     rotate_secret,
 )
-from pancake_pages.console.desk import ConsoleRouter, Form, address
+from pancake_pages.console.desk import ConsoleRouter, Done, Form, address
 
 logger = Logger()
 router = ConsoleRouter()
@@ -30,64 +29,60 @@ router = ConsoleRouter()
 _ENABLED: Final = {"enable": True, "disable": False}
 
 
-@router.post("/console/alert-endpoints")
-@tolerates_query
-@takes_body
-def post_endpoint() -> Response[str]:
+@router.action("/console/alert-endpoints", "POST /v1/alert-endpoints", answers_alike=True)
+def post_endpoint(form: Form) -> Response[str]:
     """Make an endpoint, and show its secret once. Without a type that is ticked it gets all."""
-    form = router.form("POST /v1/alert-endpoints")
     events = [kind for kind in ALERT_TYPES if kind in form.fields]
     request = form.read(CreateEndpointRequest, "url", "description", events=events)
     desk = form.desk
     made = create_endpoint(
-        desk.deps.alerts.endpoints, request.url, tuple(request.events), request.description, desk.now, form.once_of()
+        desk.deps.alerts.endpoints,
+        request.url,
+        tuple(request.events),
+        request.description,
+        desk.now,
+        form.once_of(),
+        by=desk.operator.name,
     )
     return _with_secret(form, "endpoint of alerts made", made)
 
 
-@router.post("/console/alert-endpoints/<endpoint_id>/rotate")
-@tolerates_query
-@takes_body
-def post_rotation(endpoint_id: str) -> Response[str]:
+@router.action(
+    "/console/alert-endpoints/<endpoint_id>/rotate", "POST /v1/alert-endpoints/{endpoint_id}/rotate", answers_alike=True
+)
+def post_rotation(form: Form, endpoint_id: str) -> Response[str]:
     """Give an endpoint a new secret; the one before signs too for a day."""
-    form = router.form("POST /v1/alert-endpoints/{endpoint_id}/rotate")
     desk, overlap = form.desk, RotateSecretRequest().overlap
-    made = rotate_secret(desk.deps.alerts.endpoints, endpoint_id, overlap, desk.now, form.once_of(endpoint_id))
+    once, by = form.once_of(endpoint_id), desk.operator.name
+    made = rotate_secret(desk.deps.alerts.endpoints, endpoint_id, overlap, desk.now, once, by=by)
     return _with_secret(form, "secret of an endpoint rotated", made)
 
 
-@router.post("/console/alert-endpoints/<endpoint_id>/test")
-@tolerates_query
-@takes_body
-def post_test(endpoint_id: str) -> Response[str]:
+@router.action("/console/alert-endpoints/<endpoint_id>/test", "POST /v1/alert-endpoints/{endpoint_id}/test")
+def post_test(form: Form, endpoint_id: str) -> Done:
     """Ring a test for one endpoint, and show what becomes of it."""
-    form = router.form("POST /v1/alert-endpoints/{endpoint_id}/test")
     desk = form.desk
     alert = ring_test(desk.deps.table, endpoint_id, form.once, desk.now)
-    return desk.done(address("alerts", alert.id), "test_rung")
+    return Done(address("alerts", alert.id), "test_rung")
 
 
-@router.post("/console/alert-endpoints/<endpoint_id>/enabled")
-@tolerates_query
-@takes_body
-def post_enabled(endpoint_id: str) -> Response[str]:
+@router.action("/console/alert-endpoints/<endpoint_id>/enabled", "PATCH /v1/alert-endpoints/{endpoint_id}")
+def post_enabled(form: Form, endpoint_id: str) -> Done:
     """Disable an endpoint, or enable it."""
-    form = router.form("PATCH /v1/alert-endpoints/{endpoint_id}")
     request = form.read(ChangeEndpointRequest, enabled=_ENABLED.get(form.fields.get("do", "")))
-    changed = alter_endpoint(form.desk.deps.alerts.endpoints, endpoint_id, request.change, form.desk.now)
+    desk, by = form.desk, form.desk.operator.name
+    changed = alter_endpoint(desk.deps.alerts.endpoints, endpoint_id, request.change, desk.now, by=by)
     logger.info("endpoint of alerts changed", endpoint_id=endpoint_id, version=changed.version)
-    return form.desk.done(address("alerts"), "enabled" if changed.is_enabled else "disabled")
+    return Done(address("alerts"), "enabled" if changed.is_enabled else "disabled")
 
 
-@router.post("/console/alert-endpoints/<endpoint_id>/delete")
-@tolerates_query
-@takes_body
-def post_deletion(endpoint_id: str) -> Response[str]:
+@router.action("/console/alert-endpoints/<endpoint_id>/delete", "DELETE /v1/alert-endpoints/{endpoint_id}")
+def post_deletion(form: Form, endpoint_id: str) -> Done:
     """Take an endpoint away. What waits for it is not sent."""
-    desk = router.form("DELETE /v1/alert-endpoints/{endpoint_id}").desk
+    desk = form.desk
     remove_endpoint(desk.deps.table, endpoint_id)
     logger.info("endpoint of alerts deleted", endpoint_id=endpoint_id)
-    return desk.done(address("alerts"), "endpoint_deleted")
+    return Done(address("alerts"), "endpoint_deleted")
 
 
 def _with_secret(form: Form, message: str, made: WithSecret) -> Response[str]:

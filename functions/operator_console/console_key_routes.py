@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.domain.access.role import MEANING, ROLES
 from pancake_meter.http.access.keys import CreateKeyRequest, KeysQuery, RotateKeyRequest, key_body, key_list
 from pancake_meter.http.cursors import read_dated
-from pancake_meter.http.resolver import takes_body, tolerates_query
+from pancake_meter.http.resolver import tolerates_query
 from pancake_meter.store.access.api_keys import list_api_keys
 from pancake_meter.usecases.access.manage_keys import MadeOnce, NewKey, create_key, revoke_key, rotate_key
-from pancake_pages.console.desk import ConsoleRouter, Form, address
+from pancake_pages.console.desk import ConsoleRouter, Done, Form, address
 
 logger = Logger()
 router = ConsoleRouter()
@@ -32,12 +32,9 @@ def get_keys() -> Response[str]:
     return desk.page("console/keys.html", "keys", page=key_list(page, pages, desk.now), roles=ROLES, meaning=MEANING)
 
 
-@router.post("/console/keys")
-@tolerates_query
-@takes_body
-def post_key() -> Response[str]:
+@router.action("/console/keys", "POST /v1/keys", answers_alike=True)
+def post_key(form: Form) -> Response[str]:
     """Make a key of the stack's mode, and show it once."""
-    form = router.form("POST /v1/keys")
     roles = [role for role in ROLES if f"role_{role}" in form.fields]
     request = form.read(CreateKeyRequest, "name", roles=roles, expires_at=form.instant("expires_at"))
     desk = form.desk
@@ -54,12 +51,9 @@ def post_key() -> Response[str]:
     return _made(form, "API key made", new)
 
 
-@router.post("/console/keys/<key_id>/rotate")
-@tolerates_query
-@takes_body
-def post_rotation(key_id: str) -> Response[str]:
+@router.action("/console/keys/<key_id>/rotate", "POST /v1/keys/{key_id}/rotate", answers_alike=True)
+def post_rotation(form: Form, key_id: str) -> Response[str]:
     """Make a key like another, which ends after some hours, and show it once."""
-    form = router.form("POST /v1/keys/{key_id}/rotate")
     hours = form.whole("overlap_hours")
     request = form.read(RotateKeyRequest, overlap_seconds=hours * _HOUR_SECONDS if hours is not None else None)
     desk = form.desk
@@ -70,15 +64,13 @@ def post_rotation(key_id: str) -> Response[str]:
     return _made(form, "API key rotated", new)
 
 
-@router.post("/console/keys/<key_id>/revoke")
-@tolerates_query
-@takes_body
-def post_revocation(key_id: str) -> Response[str]:
+@router.action("/console/keys/<key_id>/revoke", "DELETE /v1/keys/{key_id}")
+def post_revocation(form: Form, key_id: str) -> Done:
     """Revoke a key. Sessions that it has opened are over at once."""
-    desk = router.form("DELETE /v1/keys/{key_id}").desk
+    desk = form.desk
     revoked = revoke_key(desk.deps.table, key_id, desk.now, by=desk.operator.key.id)
     logger.info("API key revoked", revoked_key_id=revoked.id, revoked_key_name=revoked.plain_name)
-    return desk.done(address("keys"), "revoked")
+    return Done(address("keys"), "revoked")
 
 
 def _made(form: Form, message: str, new: NewKey) -> Response[str]:

@@ -8,8 +8,8 @@ from pancake_meter.domain.access.customer_token import LIFE_MAX
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.access.routes import scopes_of
 from pancake_meter.http.request import base_url
-from pancake_meter.http.resolver import takes_body, tolerates_query
 from pancake_meter.usecases.access.customer_token import make_token
+from pancake_meter.usecases.selling.follow_link import see_purchase_link
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 from pancake_pages.console.desk import ConsoleRouter, Form
 
@@ -18,28 +18,25 @@ router = ConsoleRouter()
 _KINDS: Final[dict[str, LinkKind]] = {"overage": "overage", "top_up": "top_up", "plan": "plan"}
 
 
-@router.post("/console/customers/<customer_id>/purchase-link")
-@tolerates_query
-@takes_body
-def post_purchase_link(customer_id: str) -> Response[str]:
-    """Show a link to pass on to the customer. It says what is wanted; nothing is sold before it is clicked."""
-    form = router.form("POST /v1/customers/{customer_id}/checkouts")
+@router.action(
+    "/console/customers/<customer_id>/purchase-link", "POST /v1/customers/{customer_id}/checkouts", answers_alike=True
+)
+def post_purchase_link(form: Form, customer_id: str) -> Response[str]:
+    """Show a link to pass on to the customer, if it sells something now. What it sells is decided when it is clicked."""
     check_live_customer_id(customer_id)
     deps, kind, meter = form.desk.deps, form.fields.get("kind", ""), form.fields.get("meter", "")
     if kind not in _KINDS:
         raise form.wrong("kind", "unknown")
-    deps.metering.check_meter(meter)
-    deps.access.erasures.check_not_erased(customer_id)
     link = PurchaseLink(customer_id, _KINDS[kind], meter)
+    see_purchase_link(deps.shop.selling, link, form.desk.now)
     return _link(form, customer_id, "purchase", make_link(deps.shop.link_secret(), _base(), link, form.desk.now))
 
 
-@router.post("/console/customers/<customer_id>/portal-link")
-@tolerates_query
-@takes_body
-def post_portal_link(customer_id: str) -> Response[str]:
+@router.action(
+    "/console/customers/<customer_id>/portal-link", "POST /v1/customers/{customer_id}/tokens", answers_alike=True
+)
+def post_portal_link(form: Form, customer_id: str) -> Response[str]:
     """Show a link that opens the customer's portal for an hour: it bears a token with what the operator's key may give."""
-    form = router.form("POST /v1/customers/{customer_id}/tokens")
     check_live_customer_id(customer_id)
     desk, deps = form.desk, form.desk.deps
     deps.access.erasures.check_not_erased(customer_id)

@@ -5,7 +5,7 @@ from typing import Final
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.domain.errors import PaymentNotFound
-from pancake_meter.domain.selling.payment import PAYMENT_STATUSES
+from pancake_meter.domain.selling.payment import PAYMENT_STATUSES, Payment
 from pancake_meter.http.resolver import tolerates_query
 from pancake_meter.http.selling.payments import PaymentsQuery, payment_body, payment_page, read_place
 from pancake_meter.store.selling.payments import list_payments, read_payment
@@ -37,4 +37,19 @@ def get_payment(payment_id: str) -> Response[str]:
     payment = read_payment(desk.deps.table, payment_id)
     if payment is None:
         raise PaymentNotFound("no payment has that id")
-    return desk.page("console/payment.html", "payments", payment=payment_body(payment))
+    return desk.page(
+        "console/payment.html",
+        "payments",
+        payment=payment_body(payment),
+        why_nothing=_why_nothing(payment),
+        has_units=any(credit.quantity > credit.taken_back for credit in payment.credits),
+        unanswered=[each for each in payment.requests.values() if not each.is_answered and not payment.refund_of(each)],
+    )
+
+
+def _why_nothing(payment: Payment) -> str:
+    """Return why a payment gives no units: ``console.payment.gave_nothing.<why>`` says it."""
+    charge = payment.told_charge
+    if payment.status in ("flagged", "not_ours"):
+        return payment.status
+    return "subscription" if charge is not None and charge.is_subscription else "rest"

@@ -32,7 +32,7 @@ def get_parked(query: ParkedQuery) -> Response[str]:
 def post_replay(parked_id: str) -> Response[str]:
     """Count parked usage now, by the code that parked it: for example after the catalog was corrected."""
     deps = router.deps
-    outcome, parked = replay_parked(deps.metering, parked_id, deps.clock())
+    outcome, parked = replay_parked(deps.metering, parked_id, deps.clock(), by=router.key_name)
     content: ReplayedBody = {**parked_body(parked), "status": outcome.status}
     return answer(HTTPStatus.OK, content)
 

@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_skeleton, format_time
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent, get_decimal_symbol, get_group_symbol
 
 from pancake_meter.catalog.brand import LANGUAGES
@@ -78,6 +79,10 @@ class Language:
         )
         return format_currency(amount, currency, pattern, locale=self.locale, currency_digits=False)
 
+    def is_one(self, quantity: Decimal) -> bool:
+        """Return whether the language names so many in the singular."""
+        return str(self.locale.plural_form(quantity)) == "one"
+
     def day(self, day: date) -> str:
         """Return a day with its year."""
         return format_date(day, "medium", locale=self.locale)
@@ -89,6 +94,10 @@ class Language:
     def month(self, day: date) -> str:
         """Return the month of a day with its year."""
         return format_skeleton("yMMMM", day, locale=self.locale)
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Return names one after the other, the last with an "and"."""
+        return format_list(list(names), locale=self.locale)
 
     def instant(self, at: datetime) -> str:
         """Return an instant to the minute."""

@@ -217,3 +217,16 @@ def test_a_cursor_of_another_list_and_an_unknown_type_are_refused(deps: QuotaDep
     assert cursor is not None
     assert ask("alerts_list", {"type": "quota.refused", "cursor": cursor}).status == HTTPStatus.UNPROCESSABLE_ENTITY
     assert ask("alerts_list", {"type": "quota.nothing"}).status == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@pytest.mark.parametrize(("roles", "links"), [("operate", 0), ("sell operate", 2)])
+def test_a_key_that_may_not_sell_reads_no_link_that_buys(deps: QuotaDeps, roles: str, links: int) -> None:
+    check(deps, 10_001)
+    (alert,) = rung(deps)
+    endpoints = Endpoints(deps.metering.table, SigningKeys(lambda: "{}"), Addresses(is_local=True))
+    with_queue = AlertsDeps(endpoints, FakeFifo(lambda: NOW).queue, lambda: NOW)
+    for name, path in (("alerts_list", None), ("alert_read", f"/v1/alerts/{alert.id}")):
+        event = api_event(name, path=path, query={} if path is None else None)
+        event["requestContext"]["authorizer"]["lambda"]["roles"] = roles
+        answer = read_answer(alerts.handler(event, LambdaContext(), with_queue))
+        assert (answer.status, json.dumps(answer.body).count("/buy/")) == (HTTPStatus.OK, links), name

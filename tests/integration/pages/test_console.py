@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,14 @@ from pancake_meter.deps.alert_endpoints import AlertsDeps
 from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.domain.access.role import ROLES, Role
+from pancake_meter.domain.alerts.alert import Alert
+from pancake_meter.domain.usage.made_of import MadeOf, Parts
 from pancake_meter.store.access.erasures import Erasures
-from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.store.alerts.alerts import put_alert
+from pancake_meter.store.balance.balances import read_balance, read_ledger
+from pancake_meter.store.balance.made_of import Day, DayMadeOf, day_write
 from pancake_meter.store.table import Table
+from pancake_meter.store.usage.parked_usage import ParkedUsage, mark_counted, park, read_parked
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
 from pancake_meter.usecases.alerts.endpoints import Addresses, Endpoints
 from pancake_meter.usecases.alerts.signing import SigningKeys
@@ -59,13 +65,14 @@ class Seller:
         def clock() -> datetime:
             return self.now
 
+        self.queue = FakeFifo(clock)
         self.deps = OperatorConsoleDeps(
             AccessDeps(table, "test", TOKEN_KEYS, clock, erasures=erasures),
             CheckoutDeps(selling, lambda: LINK_SECRET, clock),
             WaffoActionsDeps(
                 Refunding(table, erasures, waffo), Acting(table, erasures, waffo, "test", STORE_ID), clock
             ),
-            AlertsDeps(endpoints, FakeFifo(clock).queue, clock),
+            AlertsDeps(endpoints, self.queue.queue, clock),
             Site(self.world.catalog.brand),
             None,
             clock,
@@ -128,7 +135,16 @@ def test_without_a_session_every_page_leads_to_the_sign_in_and_back_to_the_page_
 
 
 @pytest.mark.parametrize(
-    "to", ["https://evil.example/console", "//evil.example", "/v1/keys", "/console/../x", "/console\\@evil", "x" * 3000]
+    "to",
+    [
+        "https://evil.example/console",
+        "//evil.example",
+        "///console/x",
+        "/v1/keys",
+        "/console/../x",
+        "/console\\@evil",
+        "x" * 3000,
+    ],
 )
 def test_a_sign_in_leads_nowhere_but_into_the_console(seller: Seller, to: str) -> None:
     browser = seller.browser()
@@ -190,6 +206,15 @@ def test_a_session_is_over_after_an_hour_without_use_and_after_eight_hours_in_an
     assert is_sign_in(idle.get("/console/customers"))
 
 
+def test_an_overview_that_is_left_open_does_not_keep_a_session_alive(seller: Seller) -> None:
+    browser = seller.signed_in()
+    for _ in range(3):
+        seller.now += timedelta(minutes=19)
+        assert browser.get("/console/live").status == 200
+    seller.now += timedelta(minutes=4)
+    assert is_sign_in(browser.get("/console/customers"))
+
+
 def test_a_revoked_key_is_signed_out_at_once(seller: Seller) -> None:
     browser = seller.browser()
     made = create_key(seller.table, "test", "grace", OPERATE, None, NOW)
@@ -238,6 +263,19 @@ def test_a_grant_happens_once_however_often_the_button_is_pressed_and_the_ledger
     assert gift.quantity == 500
     page = browser.send(page.form("/void"))
     assert seller.ledger()[0] == ("voided", "ada at the desk")
+
+
+def test_a_customer_s_usage_is_shown_by_model_as_far_as_that_is_known(seller: Seller) -> None:
+    seller.subscribe()
+    seller.world.use(10)
+    balance = read_balance(seller.table, CUSTOMER, "tokens")
+    assert balance is not None
+    day = Day(CUSTOMER, "tokens", balance.chart.start, NOW.date())
+    made_of = MadeOf(Parts({"<i>large</i>": Decimal(7)}, Decimal(1)))
+    seller.table.write(day_write(day, DayMadeOf(made_of, (Decimal(1),)), None))
+    page = seller.signed_in().get(HOME)
+    assert "By model Tokens <i>large</i> 7 Other 1 Not known 2" in page.text
+    assert "By source" not in page.text
 
 
 def test_access_is_cut_off_and_opened_with_the_key_s_name(seller: Seller) -> None:
@@ -309,7 +347,10 @@ def test_a_parked_delivery_is_assigned_and_applied(seller: Seller) -> None:
     page = browser.get(path)
     assert "Nobody knows whose it is" in page.text
     assert "still parked" in browser.send(page.form("/replay")).text
-    done = browser.send(page.form("/assign"), customer_id=CUSTOMER)
+    asked = browser.send(page.form("/assign"), customer_id=CUSTOMER)
+    assert "Nothing is known of a customer with the id acct_1001" in asked.text
+    assert seller.world.plan() != "starter"
+    done = browser.send(asked.form("/assign"))
     assert "It is applied now." in done.text
     assert "Decided by ada at the desk" in done.text
     assert seller.world.plan() == "starter"
@@ -339,6 +380,28 @@ def test_links_are_for_the_customer_and_bear_no_more_than_the_key_may_give(selle
     assert "/portal/enter/" in browser.send(browser.get(HOME).form("/portal-link")).text
 
 
+def test_no_link_is_made_that_sells_nothing(seller: Seller) -> None:
+    seller.world.use(10)
+    browser = seller.signed_in()
+    page = browser.send(browser.get(HOME).form("/purchase-link"), kind="top_up", meter="requests")
+    assert (page.status, "/buy/" in page.body, "not_for_sale" in page.text) == (422, False, True)
+
+
+def test_what_is_dismissed_stays_dismissed_for_the_first_reason_and_says_so(seller: Seller) -> None:
+    of_nobody = lifecycle(
+        "activated", "ORD_9", "2026-03-02", "2026-03-01", "2026-04-01", merchantProvidedBuyerIdentity=None
+    )
+    path = f"/console/deliveries/{seller.world.take(of_nobody).digest}"
+    browser = seller.signed_in()
+    first, second = browser.get(path).form("/dismiss"), browser.get(path).form("/dismiss")
+    assert "It is dismissed." in browser.send(first, reason="not ours").text
+    seller.now += timedelta(minutes=1)
+    again = browser.send(second, reason="a test").text
+    assert ("had been dismissed before" in again, "not ours" in again, "a test" in again) == (True, True, False)
+    assert "does nothing a second time" in browser.send(first, reason="not ours").text
+    assert browser.send(first, reason="of last year").status == 409
+
+
 def test_every_page_is_shown_in_both_languages(seller: Seller) -> None:
     seller.subscribe()
     seller.world.use(1200)
@@ -365,7 +428,7 @@ def test_every_page_is_shown_in_both_languages(seller: Seller) -> None:
         for language in ("en", "zh-Hans"):
             page = browser.get(f"{path}{'&' if '?' in path else '?'}lang={language}")
             assert page.status == 200, (path, language, page.text)
-    assert browser.get("/console/customers/nobody").status == 422
+    assert browser.get("/console/customers/nobody").status == 200
     assert browser.get("/console/nothing").status == 404
 
 
@@ -384,14 +447,32 @@ def test_an_endpoint_of_alerts_is_made_once_with_its_secret_tested_and_disabled(
     assert "The endpoint is gone." in browser.send(browser.get("/console/alerts").form("/delete")).text
 
 
+def test_who_changed_an_endpoint_had_an_alert_sent_again_or_usage_counted_is_kept_by_name(seller: Seller) -> None:
+    browser = seller.signed_in()
+    browser.send(browser.get("/console/alerts").form("/alert-endpoints"), url="http://127.0.0.1:9/alerts")
+    alert = Alert("due#1", "overage.due", CUSTOMER, "tokens", NOW, {"units": 7})
+    put_alert(seller.table, alert)
+    sent = browser.send(browser.get(f"/console/alerts/{alert.id}").form("/replay"), endpoint_id="")
+    assert sent.text.count("ada at the desk") == 2  # once of them in the page's head
+    changed = browser.send(browser.get("/console/alerts").form("/enabled"))
+    assert "By ada at the desk" in changed.text
+    parked = ParkedUsage("openmeter", "{}", "unknown_meter", "no such meter", NOW)
+    park(seller.table, parked)
+    for by in ("ada", "bob"):
+        mark_counted(seller.table, parked.digest, NOW, by=by)
+    counted = read_parked(seller.table, parked.digest)
+    assert counted is not None
+    assert (counted.counted_at, counted.counted_by) == (NOW, "ada")
+
+
 def test_overage_is_forgiven(seller: Seller) -> None:
     seller.world.take(lifecycle("activated", "ORD_1", "2026-03-02", "2026-03-01", "2026-04-01", plan="scale"))
     seller.world.use(10_000_500)
     browser = seller.signed_in()
     page = browser.get(HOME)
     assert "Owes 500 of Tokens" in page.text
-    page = browser.send(page.form("/tokens/forgive"))
-    assert "The overage was forgiven." in page.text
+    page = browser.send(page.form("/tokens/forgive"), quantity="99999999999")
+    assert "The overage was forgiven: 500 units." in page.text
     assert seller.ledger()[0] == ("forgiven", "ada at the desk")
 
 
@@ -401,7 +482,7 @@ def test_what_waffo_does_not_do_is_a_page_and_no_error(seller: Seller) -> None:
     seller.world.take(lifecycle("activated", order, "2026-03-02", "2026-03-01", "2026-04-01"))
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/cancel"))
-    assert (page.status, f'href="{HOME}"' in page.body, "Waffo did not do it" in page.text) == (502, True, True)
+    assert (page.status, f'href="{HOME}"' in page.body, "Waffo did not answer" in page.text) == (502, True, True)
 
 
 def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, counted: Counted) -> None:
@@ -419,3 +500,14 @@ def test_a_customer_s_page_asks_for_no_more_than_its_budget(seller: Seller, coun
     assert browser.get("/console").status == 200
     # Mostly shards of the reports: four for each meter and day of the live figures, and for each month of revenue.
     assert len(counted) <= 100, counted
+
+
+def test_a_key_that_may_not_sell_sees_no_link_that_buys(seller: Seller) -> None:
+    url = "https://api.example.com/buy/sealed"
+    alert = Alert(
+        "due#1", "overage.due", CUSTOMER, "tokens", NOW, {"purchase_url": url, "upgrade_url": url, "units": 7}
+    )
+    put_alert(seller.table, alert)
+    page = seller.signed_in(OPERATE).get(f"/console/alerts/{alert.id}")
+    assert (page.status, '"units": 7' in page.text, "/buy/" in page.body) == (200, True, False)
+    assert "/buy/" in seller.signed_in().get(f"/console/alerts/{alert.id}").body

@@ -23,7 +23,9 @@ from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.domain.selling.payment import Charge, Credit, Payment
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.domain.selling.refund import Refund
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
@@ -32,7 +34,7 @@ from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.access.customer_token import make_token
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
 from pancake_meter.usecases.reports.customer_home import CustomerHome
-from pancake_meter.usecases.reports.customer_usage import CustomerUsage
+from pancake_meter.usecases.reports.customer_usage import CustomerUsage, besides, lived
 from pancake_meter.usecases.reports.show_customer import shown_orders
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import read_link
@@ -89,13 +91,18 @@ def shown(home: CustomerHome, *, may_buy: bool = True, language: str = "en", don
     """The page's HTML."""
     scopes = frozenset[Scope]({"read", "buy"} if may_buy else {"read"})
     session = PortalSession(CustomerToken(CUSTOMER, scopes, NOW + timedelta(hours=1), "t"), "mark-of-the-session")
-    view = SITE.view({"rawPath": "/portal", "headers": {"accept-language": language}})
-    page = home_page(Visit(view, session), home, CATALOG, OFFERS, BASE if may_buy else None, NOW, done)
+    headers = {"accept-language": language, **({"cookie": f"__Host-portal-done={done}"} if done else {})}
+    view = SITE.view({"rawPath": "/portal", "headers": headers})
+    page = home_page(Visit(view, session), home, CATALOG, OFFERS, BASE if may_buy else None, NOW)
     return page.body or ""
 
 
 def read(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def blocked(home: CustomerHome) -> CustomerHome:
+    return replace(home, balances=[replace(each, blocked="fraud check") for each in home.balances])
 
 
 PACK = Grant("lot:top_up", "top_up", Decimal(100_000), Decimal(60_000), 90, START, utc("2027-03-10T00:00:00"))
@@ -148,10 +155,14 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
         with_tokens(customer(ACTIVE), grants=(*customer(ACTIVE).balances[2].grants, PACK, GIFT)),
         ("Bought in advance 60,000 left, until Mar 10, 2027", "A gift 5,000 left, with no end"),
     ),
-    "blocked": (with_tokens(customer(ACTIVE), blocked="fraud check"), ("Access is paused", "Paused")),
+    "blocked": (blocked(customer(ACTIVE)), ("Access is paused", "Nothing more can be used", "Paused")),
+    "blocked in part": (
+        with_tokens(customer(ACTIVE), blocked="fraud check"),
+        ("Paused: Tokens", "Tokens cannot be used for now. Everything else goes on."),
+    ),
     "past due": (
         customer(ACTIVE, event("past_due", 12)),
-        ("Payment overdue", "will be tried again", "Cancel subscription"),
+        ("Payment overdue", "will be tried again", "Access lasts until", "Cancel subscription"),
     ),
     "canceling": (
         customer(ACTIVE, event("canceling", 12)),
@@ -160,7 +171,11 @@ STATES: dict[str, tuple[CustomerHome, tuple[str, ...]]] = {
     "trial": (customer(event("activated", 10, is_trial=True)), ("Your trial ends on Apr 10, 2026", "Trial")),
     "to change": (
         customer(ACTIVE, replace(event("plan_change_scheduled", 12, "starter"), period=None)),
-        ("You change to Starter",),
+        ("You change to Starter", "Stays until Apr 10, 2026"),
+    ),
+    "to change, nobody says to what": (
+        customer(ACTIVE, replace(event("plan_change_scheduled", 12), period=None)),
+        ("Your plan changes", "Pro stays until Apr 10, 2026, and another plan follows it"),
     ),
     "refund debt": (with_tokens(customer(ACTIVE), refund_debt=Decimal(5)), ("Refunded units were used already",)),
     "in flight": (
@@ -217,8 +232,56 @@ def test_trouble_in_the_shop_takes_the_buttons_and_not_the_figures(monkeypatch: 
     assert reported
 
 
-def test_a_reason_for_operators_is_not_shown() -> None:
-    assert "fraud check" not in shown(STATES["blocked"][0])
+@pytest.mark.parametrize("state", ["blocked", "blocked in part"])
+def test_a_reason_for_operators_is_not_shown(state: str) -> None:
+    assert "fraud check" not in shown(STATES[state][0])
+
+
+def test_a_notice_of_a_block_in_part_does_not_say_that_nothing_can_be_used() -> None:
+    assert "Nothing more can be used" not in shown(STATES["blocked in part"][0])
+
+
+@pytest.mark.parametrize(
+    ("at", "told", "not_told"),
+    [
+        ("2026-04-09T00:00:00", "Access lasts until May 10", "Renews on"),
+        ("2026-04-11T00:00:00", "Access lasts until May 10", "Apr 10, 2026"),
+        ("2026-06-20T00:00:00", "Access ended on", "until"),
+    ],
+)
+def test_an_overdue_plan_says_until_when_access_lasts_and_no_day_that_is_over(
+    monkeypatch: pytest.MonkeyPatch, at: str, told: str, not_told: str
+) -> None:
+    home = customer(ACTIVE, event("past_due", 12))
+    monkeypatch.setitem(globals(), "NOW", utc(at))
+    card = read(shown(home)).partition("Your plan Pro Payment overdue")[2].partition("Cancel subscription")[0]
+    assert told in card, card
+    assert not_told not in card, card
+
+
+def test_a_notice_of_an_overdue_plan_names_no_end_to_come_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer(ACTIVE, event("past_due", 12))
+    assert "access ends on May 10, 2026" in read(shown(home))
+    monkeypatch.setitem(globals(), "NOW", utc("2026-06-20T00:00:00"))
+    text = read(shown(home))
+    assert "access by it ended on May 10, 2026" in text
+    assert "access ends on" not in text
+
+
+def test_a_renewal_that_is_late_is_not_said_to_be_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer(ACTIVE)
+    monkeypatch.setitem(globals(), "NOW", utc("2026-04-10T06:00:00"))
+    text = read(shown(home))
+    assert "Renewal was due on Apr 10, 2026" in text
+    assert "Renews on" not in text
+
+
+def test_without_a_default_plan_nothing_is_said_to_be_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = customer()
+    monkeypatch.setitem(globals(), "CATALOG", replace(CATALOG, default_plan_key=None))
+    text = read(shown(home))
+    assert "You have no subscription. You can use what you buy in advance" in text
+    assert "what is free" not in text
 
 
 def test_a_customer_s_id_is_escaped() -> None:
@@ -226,7 +289,7 @@ def test_a_customer_s_id_is_escaped() -> None:
     assert "<script>alert" not in shown(home)
 
 
-def test_an_address_says_no_more_than_what_was_done() -> None:
+def test_a_page_says_no_more_than_what_was_done() -> None:
     assert "Your limit is set" in shown(customer(), done="limit_set")
     assert 'role="status"' not in shown(customer(), done="<b>You won</b>")
 
@@ -235,6 +298,55 @@ def test_a_plan_s_own_checkout_is_left_out_once_it_is_paid() -> None:
     plan = a_checkout(kind="subscription", meter=None, plan="pro", quantity=Decimal(0))
     assert "Pro, change of plan" in read(shown(customer(checkouts=[plan])))
     assert "Pro, change of plan" not in read(shown(customer(checkouts=[replace(plan, status="paid")])))
+
+
+def a_payment(payment_id: str = "PAY_7", back: str | None = None, **changed: Any) -> Payment:
+    """A payment of a pack: $2.20 with tax, of which ``back`` was refunded."""
+    charge = Charge("USD", Decimal("2.20"), Decimal("2.20"), NOW, "top_up")
+    bought = (Credit("tokens", "lot:x", Decimal(100_000)),)
+    refunds = {"r": Refund("r", Decimal(back), Decimal("2.20"), NOW, succeeded_at=NOW)} if back else {}
+    fields: dict[str, Any] = {
+        "charge": charge,
+        "credits": bought,
+        "refunds": refunds,
+        "checkout_id": "chk_1",
+        **changed,
+    }
+    return Payment(payment_id, "ORD_2", CUSTOMER, **fields)
+
+
+FREE = Charge("USD", Decimal(0), Decimal("2.20"), NOW, "top_up")
+
+
+@pytest.mark.parametrize(
+    ("payment", "told"),
+    [
+        (a_payment(), "PAY_7 $2.20 Paid"),
+        (a_payment(back="2.20"), "PAY_7 $2.20 Refunded"),
+        (a_payment(back="1.00"), "PAY_7 $2.20 Partly refunded"),
+        (a_payment(flag="charged_nothing", charge=FREE), "PAY_7 $0.00 Being checked"),
+        (a_payment(flag="amount_differs", credits=()), "PAY_7 $2.20 Being checked"),
+        (a_payment(flag="paid_twice", back="2.20"), "PAY_7 $2.20 Refunded"),
+    ],
+)
+def test_a_row_of_a_checkout_says_what_was_paid_and_what_went_back(payment: Payment, told: str) -> None:
+    paid = a_checkout(status="paid", payment_ids=("PAY_7",))
+    text = read(shown(customer(checkouts=[paid], payments={"PAY_7": payment})))
+    assert f"Tokens: 100,000 in advance {told}" in text, text
+
+
+def test_a_second_payment_of_one_checkout_is_a_row_of_its_own() -> None:
+    twice = a_checkout(status="flagged", flag="paid_twice", payment_ids=("PAY_7", "PAY_8"))
+    later = Charge("USD", Decimal("2.20"), None, NOW + timedelta(minutes=1), "top_up")
+    known = {"PAY_7": a_payment(), "PAY_8": a_payment("PAY_8", charge=later, flag="paid_twice")}
+    text = read(shown(customer(checkouts=[twice], payments=known)))
+    assert text.index("PAY_8 $2.20 Being checked") < text.index("PAY_7 $2.20 Paid")
+
+
+def test_a_payment_of_somebody_else_is_not_shown() -> None:
+    paid = a_checkout(status="paid", payment_ids=("PAY_7",))
+    other = replace(a_payment(), customer_id="acct_2002")
+    assert "PAY_7 $2.00 Paid" in read(shown(customer(checkouts=[paid], payments={"PAY_7": other})))
 
 
 # --- A meter's card ------------------------------------------------------------------------------------------------
@@ -541,23 +653,52 @@ def test_a_month_of_a_long_period_has_no_limit() -> None:
     assert open_chart(a_balance(year, {"0315": 5}, 5), NOW).limit is None
 
 
+def a_closed_period(**changed: Any) -> ClosedPeriod:
+    """A period of 100 units and 20 rolled over, of which 90 were used; segment 2."""
+    fields: dict[str, Any] = {
+        "period": Period(START, END),
+        "since": None,
+        "until": END,
+        "closed_at": END,
+        "segment": 2,
+        "order_id": None,
+        "line": LineKey(START, "pro"),
+        "allowance": Decimal(100),
+        "rolled": Decimal(20),
+        "gone": Decimal(90),
+        "left": Decimal(30),
+        "passed": Decimal(0),
+        "overage": Decimal(0),
+    }
+    return ClosedPeriod(**{**fields, **changed})
+
+
+def test_an_earlier_period_has_what_was_used_besides_its_plan() -> None:
+    closed = a_closed_period(gone=Decimal(100), overage=Decimal(40))
+    middle = START + timedelta(days=15)
+    charts = [
+        Chart(Period(middle, END), END, 2, days={"0401": Decimal(60)}),
+        Chart(Period(START, middle), middle, 2, days={"0315": Decimal(100)}),
+        # Of other periods
+        Chart(Period(END, END + timedelta(days=30)), END, 3, days={"0415": Decimal(7)}),
+        Chart(Period(START, END), END, 1, days={"0315": Decimal(7)}),
+    ]
+    assert besides(closed, charts) == 20
+    assert besides(closed, charts[2:]) == 0
+
+
+def test_periods_in_which_nothing_happened_are_left_out_only_before_the_first_that_has_something() -> None:
+    idle = a_closed_period(gone=Decimal(0))
+    used, ordered = a_closed_period(), a_closed_period(gone=Decimal(0), order_id=ORDER)
+    assert lived([idle, used, idle, idle], []) == [idle, used]
+    assert lived([idle, ordered, idle], []) == [idle, ordered]
+    assert lived([idle], []) == []
+    assert lived([idle], [Chart(Period(START, END), END, 2, days={"0315": Decimal(1)})]) == [idle]
+
+
 def test_an_earlier_chart_has_the_limit_of_its_time() -> None:
     period = Period(START, END)
-    closed = ClosedPeriod(
-        period,
-        None,
-        END,
-        END,
-        2,
-        None,
-        LineKey(START, "pro"),
-        allowance=Decimal(100),
-        rolled=Decimal(20),
-        gone=Decimal(90),
-        left=Decimal(10),
-        passed=Decimal(0),
-        overage=Decimal(0),
-    )
+    closed = a_closed_period()
     chart = Chart(period, END, 2, days={"0315": Decimal(90)})
     assert past_chart(chart, [closed]).limit == 120
     assert past_chart(chart, []).limit is None

@@ -69,6 +69,12 @@ class Router(APIGatewayHttpRouter, Generic[D]):
         return caller.name if caller is not None else None
 
     @property
+    def may_sell(self) -> bool:
+        """Whether the request came with an API key that may sell, and so may see links that buy."""
+        caller = key_caller_of(self.current_event.raw_event)
+        return caller is not None and "sell" in caller.roles
+
+    @property
     def links_base(self) -> str | None:
         """The address that purchase links begin with; ``None`` where the caller has a customer token that may not buy."""
         token = self.token

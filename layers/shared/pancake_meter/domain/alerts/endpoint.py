@@ -76,7 +76,8 @@ class SigningSecret:
 class Endpoint:
     """One endpoint. It gets the alerts whose types are in ``events``, or all of them where that is empty.
 
-    ``secrets`` has the current one first. ``version`` counts changes.
+    ``secrets`` has the current one first. ``version`` counts changes, ``changed_by`` names the
+    API key that made the latest, where one did.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Endpoint:
     version: int = 1
     disabled_at: datetime | None = None
     disabled_because: DisabledBecause | None = None
+    changed_by: str | None = None
 
     @property
     def is_enabled(self) -> bool:

@@ -38,7 +38,10 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One alert at one endpoint. ``round`` counts how often it was begun: replays begin it anew."""
+    """One alert at one endpoint. ``round`` counts how often it was begun: replays begin it anew.
+
+    ``by`` names the API key that had it begun, where one did.
+    """
 
     alert_id: str
     endpoint_id: str
@@ -50,13 +53,14 @@ class Sending:
     next_at: datetime | None = None
     http_status: int | None = None
     reason: Reason | None = None
+    by: str | None = None
 
     @property
     def deduplication_id(self) -> str:
         """What makes a message for it one message."""
         return sha256(f"{self.alert_id}#{self.endpoint_id}#{self.round}".encode()).hexdigest()
 
-    def again(self, now: datetime) -> Self:
+    def again(self, now: datetime, by: str | None = None) -> Self:
         """Return the sending as it begins anew."""
         return replace(
             self,
@@ -67,6 +71,7 @@ class Sending:
             next_at=None,
             reason=None,
             http_status=None,
+            by=by,
         )
 
     def sent(self, now: datetime, http_status: int) -> Self:

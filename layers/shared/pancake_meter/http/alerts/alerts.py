@@ -17,6 +17,8 @@ from pancake_meter.store.alerts.alerts import Place
 
 ALERTS_PAGE_MAX: Final = 50
 
+_LINKS: Final = frozenset({"purchase_url", "upgrade_url"})
+
 AlertId = Annotated[str, Field(pattern=ALERT_ID_PATTERN)]
 
 
@@ -32,7 +34,7 @@ class AlertBody(TypedDict):
     """One alert, as receivers get it. ``id`` is the ``webhook-id`` of each attempt to send it.
 
     ``data`` has ``schema_version``, ``customer_id`` and ``meter`` (null where it is about none), and what the schema of its
-    type says.
+    type says. Links that buy are there for whoever may sell.
     """
 
     id: AlertId
@@ -48,19 +50,20 @@ class AlertPage(TypedDict):
     next_cursor: str | None
 
 
-def alert_body(alert: Alert) -> AlertBody:
-    """Return one alert."""
+def alert_body(alert: Alert, *, may_sell: bool) -> AlertBody:
+    """Return one alert. A link buys for whoever has it, so one who may not sell is shown none."""
     told = identified_payload(alert)
-    return {"id": told["id"], "type": told["type"], "timestamp": told["timestamp"], "data": told["data"]}
+    data = {name: value for name, value in told["data"].items() if may_sell or name not in _LINKS}
+    return {"id": told["id"], "type": told["type"], "timestamp": told["timestamp"], "data": data}
 
 
-def alert_page(alerts: Sequence[Alert], following: Place | None, pages: Pages) -> AlertPage:
+def alert_page(alerts: Sequence[Alert], following: Place | None, pages: Pages, *, may_sell: bool) -> AlertPage:
     """Return a page of alerts."""
     place = None
     if following is not None:
         customer_id, at, alert_id = following
         place = (customer_id or "", timestamp(at), alert_id)
-    return {"alerts": [alert_body(alert) for alert in alerts], "next_cursor": pages.cursor(place)}
+    return {"alerts": [alert_body(alert, may_sell=may_sell) for alert in alerts], "next_cursor": pages.cursor(place)}
 
 
 def read_place(customer_id: str, at: str, alert_id: str) -> tuple[str | None, datetime, str]:

@@ -80,7 +80,7 @@ class EndpointBody(TypedDict):
     """An endpoint without its secrets. ``events`` is empty where it gets all types.
 
     ``earlier_secrets_until`` has the ends of earlier secrets that sign too. ``disabled_because`` is ``gone`` where the
-    endpoint answered 410.
+    endpoint answered 410. ``changed_by`` names the API key of the latest change, where a key made it.
     """
 
     endpoint_id: EndpointId
@@ -92,6 +92,7 @@ class EndpointBody(TypedDict):
     disabled_because: DisabledBecause | None
     created_at: Timestamp
     earlier_secrets_until: list[Timestamp]
+    changed_by: str | None
 
 
 class NewSecretBody(EndpointBody):
@@ -111,7 +112,7 @@ class SendingBody(TypedDict):
 
     ``attempts`` counts those since it rang, or since its last replay. ``http_status`` and ``reason`` are of the last one;
     ``reason`` is null where it was taken. ``next_at`` is when it is tried again, as soon as earlier alerts of the customer
-    have been taken or given up.
+    have been taken or given up. ``replayed_by`` names the API key that had it sent again, where one did.
     """
 
     endpoint_id: EndpointId
@@ -121,6 +122,7 @@ class SendingBody(TypedDict):
     next_at: Timestamp | None
     http_status: int | None
     reason: Reason | None
+    replayed_by: str | None
 
 
 class SentAlertBody(AlertBody):
@@ -157,6 +159,7 @@ def endpoint_body(endpoint: Endpoint, now: datetime) -> EndpointBody:
         "earlier_secrets_until": [
             timestamp(each.until) for each in endpoint.secrets if each.until is not None and each.until > now
         ],
+        "changed_by": endpoint.changed_by,
     }
 
 
@@ -170,9 +173,9 @@ def endpoint_list(endpoints: Sequence[Endpoint], now: datetime) -> EndpointList:
     return {"endpoints": [endpoint_body(each, now) for each in sorted(endpoints, key=lambda each: each.created_at)]}
 
 
-def sent_alert_body(alert: Alert, sendings: Sequence[Sending]) -> SentAlertBody:
-    """Return an alert with its sendings."""
-    return {**alert_body(alert), "endpoints": [_sending_body(each) for each in sendings]}
+def sent_alert_body(alert: Alert, sendings: Sequence[Sending], *, may_sell: bool) -> SentAlertBody:
+    """Return an alert with its sendings. See ``alert_body``."""
+    return {**alert_body(alert, may_sell=may_sell), "endpoints": [_sending_body(each) for each in sendings]}
 
 
 def replayed_body(alert: Alert, sendings: Sequence[Sending]) -> ReplayedAlertBody:
@@ -194,4 +197,5 @@ def _sending_body(sending: Sending) -> SendingBody:
         "next_at": timestamp(sending.next_at) if sending.next_at is not None else None,
         "http_status": sending.http_status,
         "reason": sending.reason,
+        "replayed_by": sending.by,
     }

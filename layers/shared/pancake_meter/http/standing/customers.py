@@ -16,6 +16,7 @@ from pancake_meter.http.balance.quota import PeriodBody, QuotaBody, quota_body
 from pancake_meter.http.cursors import PageQuery, Pages
 from pancake_meter.http.fields import COUNT, Amount, Currency, Timestamp, Units
 from pancake_meter.http.selling.checkouts import CheckoutBody, checkout_body
+from pancake_meter.http.selling.order_actions import AskedActionBody, asked_action_body
 from pancake_meter.usecases.reports.show_customer import CustomerFlag, OrderState, ShownCustomer, ShownOrder
 
 CUSTOMERS_PAGE_MAX: Final = 100
@@ -96,6 +97,7 @@ class ScheduledChange(TypedDict):
 class OrderBody(TypedDict):
     """One order. ``governs`` are the meters whose plan it is: an add-on governs none, it grants on top.
 
+    ``actions`` are what operators, and the customer in the portal, had Waffo do with it: the latest ten, the latest first.
     ``period`` is the latest that is paid for, or on trial. ``past_due_since`` is when Waffo last said so, ``access_until``
     when access ends by itself. ``canceling_on`` is when it ends, where it was cancelled.
     """
@@ -113,6 +115,7 @@ class OrderBody(TypedDict):
     access_until: Timestamp | None
     canceling_on: Timestamp | None
     scheduled_change: ScheduledChange | None
+    actions: list[AskedActionBody]
 
 
 class LotBody(TypedDict):
@@ -248,6 +251,7 @@ def _order(shown: ShownOrder) -> OrderBody:
         "access_until": _text(term.lapses_at) if order.ended_at is None else None,
         "canceling_on": timestamp(paid.period.ends_at) if order.is_canceling and order.ended_at is None else None,
         "scheduled_change": _scheduled_change(shown),
+        "actions": [asked_action_body(each) for each in shown.actions],
     }
 
 

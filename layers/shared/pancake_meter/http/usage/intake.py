@@ -58,7 +58,8 @@ class IntakeBody(TypedDict):
 
 
 class ParkedBody(TypedDict):
-    """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could.
+    """Parked usage: what a source sent, and why it could not be counted. ``counted_at`` once it could, and
+    ``counted_by``, the name of the API key that had it counted.
 
     ``dismissed_at``, ``dismissed_reason`` and ``dismissed_by``, an API key's name, once an operator said that it is not to
     be counted.
@@ -70,6 +71,7 @@ class ParkedBody(TypedDict):
     detail: str
     parked_at: Timestamp
     counted_at: Timestamp | None
+    counted_by: str | None
     dismissed_at: Timestamp | None
     dismissed_reason: str | None
     dismissed_by: str | None
@@ -209,6 +211,7 @@ def parked_body(parked: ParkedUsage) -> ParkedBody:
         "detail": parked.detail,
         "parked_at": timestamp(parked.parked_at),
         "counted_at": timestamp(parked.counted_at) if parked.counted_at else None,
+        "counted_by": parked.counted_by,
         "dismissed_at": timestamp(parked.dismissed_at) if parked.dismissed_at else None,
         "dismissed_reason": parked.dismissed_reason,
         "dismissed_by": parked.dismissed_by,

@@ -66,6 +66,7 @@ def endpoint_item(endpoint: Endpoint) -> Item:
         "version": endpoint.version,
         "disabled_at": to_ms(endpoint.disabled_at) if endpoint.disabled_at is not None else None,
         "disabled_because": endpoint.disabled_because,
+        "changed_by": endpoint.changed_by,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -90,4 +91,5 @@ def endpoint_from_item(item: Mapping[str, Any]) -> Endpoint:
         version=int(item["version"]),
         disabled_at=from_ms(item["disabled_at"]) if "disabled_at" in item else None,
         disabled_because=item.get("disabled_because"),
+        changed_by=item.get("changed_by"),
     )

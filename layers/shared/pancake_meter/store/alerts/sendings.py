@@ -68,6 +68,7 @@ def _item(sending: Sending) -> Item:
         "next_at": to_ms(sending.next_at) if sending.next_at is not None else None,
         "http_status": sending.http_status,
         "reason": sending.reason,
+        "by": sending.by,
         "expires_at": to_ms(sending.since + KEPT_FOR) // 1000,
     }
     return {name: value for name, value in item.items() if value is not None}
@@ -85,4 +86,5 @@ def _sending(item: Item) -> Sending:
         next_at=from_ms(item["next_at"]) if "next_at" in item else None,
         http_status=int(item["http_status"]) if "http_status" in item else None,
         reason=item.get("reason"),
+        by=item.get("by"),
     )

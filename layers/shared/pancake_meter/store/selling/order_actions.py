@@ -3,13 +3,17 @@
 ``PK CUSTOMER#<customer> SK ORDER_ACTION#<order>#<action>#<id>``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import Put, Table
+
+_PREFIX: Final = "ORDER_ACTION#"
+_LISTED_MAX: Final = 200
 
 Action = Literal["cancel", "reactivate"]
 
@@ -31,19 +35,18 @@ class OrderAction:
 def read_action(table: Table, customer_id: str, order_id: str, action: Action, action_id: str) -> OrderAction | None:
     """Return what became of a wish, or ``None``: one read."""
     item = table.get(_key(customer_id, order_id, action, action_id))
-    if item is None:
-        return None
-    ends_at = from_ms(item["until"]) if "until" in item else None
-    return OrderAction(
-        order_id,
-        action,
-        action_id,
-        from_ms(item["at"]),
-        item.get("by"),
-        item.get("reason"),
-        item.get("status"),
-        ends_at,
-    )
+    return _action(item) if item is not None else None
+
+
+def list_actions(table: Table, customer_id: str, order_id: str = "") -> list[OrderAction]:
+    """Return what was wished of a customer's orders, or of one, the latest first: one query.
+
+    Of more than 200 those are missing whose keys come last.
+    """
+    prefix = f"{_PREFIX}{order_id}#" if order_id else _PREFIX
+    values = {":partition": customer_partition(customer_id), ":prefix": prefix}
+    items, _ = table.query("PK = :partition AND begins_with(SK, :prefix)", values, limit=_LISTED_MAX)
+    return sorted(map(_action, items), key=lambda action: (action.at, action.id), reverse=True)
 
 
 def action_write(customer_id: str, action: OrderAction) -> Put:
@@ -59,5 +62,20 @@ def action_write(customer_id: str, action: OrderAction) -> Put:
     return Put({name: value for name, value in item.items() if value is not None})
 
 
+def _action(item: Mapping[str, Any]) -> OrderAction:
+    # Neither an order's id nor an action has the sign that parts them; the caller's id comes last.
+    order_id, action, action_id = item["SK"].removeprefix(_PREFIX).split("#", 2)
+    return OrderAction(
+        order_id,
+        action,
+        action_id,
+        from_ms(item["at"]),
+        item.get("by"),
+        item.get("reason"),
+        item.get("status"),
+        from_ms(item["until"]) if "until" in item else None,
+    )
+
+
 def _key(customer_id: str, order_id: str, action: Action, action_id: str) -> Key:
-    return {"PK": customer_partition(customer_id), "SK": f"ORDER_ACTION#{order_id}#{action}#{action_id}"}
+    return {"PK": customer_partition(customer_id), "SK": f"{_PREFIX}{order_id}#{action}#{action_id}"}

@@ -51,6 +51,7 @@ class ParkedUsage:
     dismissed_at: datetime | None = None
     dismissed_reason: str | None = None
     dismissed_by: str | None = None
+    counted_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -138,14 +139,18 @@ def count_parked(table: Table, *, limit: int) -> int:
     return table.count("listing = :listing", {":listing": _LISTING}, limit=limit, index="listing")
 
 
-def mark_counted(table: Table, digest: str, now: datetime) -> None:
-    """Take an item that is counted now off the list; it is forgotten when the ids of usage are."""
+def mark_counted(table: Table, digest: str, now: datetime, *, by: str | None = None) -> None:
+    """Take an item that is counted now off the list; it is forgotten when the ids of usage are.
+
+    ``by`` names the API key of the operator. Who had it counted first stands.
+    """
+    named = ", counted_by = if_not_exists(counted_by, :by)" if by is not None else ""
     table.write(
         Update(
             _key(digest),
-            "SET counted_at = if_not_exists(counted_at, :now) REMOVE listing, listed_at",
+            f"SET counted_at = if_not_exists(counted_at, :now){named} REMOVE listing, listed_at",
             "attribute_exists(PK)",
-            {":now": to_ms(now)},
+            {":now": to_ms(now)} | ({":by": by} if by is not None else {}),
         )
     )
 
@@ -216,4 +221,5 @@ def parked_from_item(item: Item) -> ParkedUsage:
         dismissed_at=from_ms(item["dismissed_at"]) if "dismissed_at" in item else None,
         dismissed_reason=item.get("dismissed_reason"),
         dismissed_by=item.get("dismissed_by"),
+        counted_by=item.get("counted_by"),
     )

@@ -65,8 +65,8 @@ def sign_in(
     return Operator(known, secret)
 
 
-def resume(table: Table, mode: Mode, secret: str, now: datetime) -> Operator | None:
-    """Return who is signed in under a secret, or ``None``: two reads, and a write every five minutes.
+def resume(table: Table, mode: Mode, secret: str, now: datetime, *, counts_as_use: bool = True) -> Operator | None:
+    """Return who is signed in under a secret, or ``None``: two reads, and a write every five minutes of use.
 
     The key is read each time. So one that was revoked, has ended or is no operator's any more signs out at once.
 
@@ -81,7 +81,7 @@ def resume(table: Table, mode: Mode, secret: str, now: datetime) -> Operator | N
     key = read_api_key(table, session.key_id)
     if key is None or key.status_at(now) != "active" or not key.roles & NEEDED:
         return None
-    if session.is_to_be_seen_at(now):
+    if counts_as_use and session.is_to_be_seen_at(now):
         note_seen(table, session, now)
     return Operator(key, secret)
 

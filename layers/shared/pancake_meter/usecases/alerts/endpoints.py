@@ -115,8 +115,10 @@ def create_endpoint(
     description: str | None,
     now: datetime,
     once: Once | None = None,
+    *,
+    by: str | None = None,
 ) -> WithSecret:
-    """Make an endpoint; with ``once``, a repeat of the request gets the same one again.
+    """Make an endpoint; with ``once``, a repeat of the request gets the same one again. ``by`` names the operator's API key.
 
     Raises:
         IdempotencyConflict: the request's key was used for another request.
@@ -132,7 +134,8 @@ def create_endpoint(
         if len(list_endpoints(table)) >= ENDPOINTS_MAX:
             raise TooManyEndpoints(f"a stack has at most {ENDPOINTS_MAX} endpoints of alerts", maximum=ENDPOINTS_MAX)
         secret = endpoints.keys.new()
-        endpoint = Endpoint(f"aep_{uuid4().hex[:24]}", url, events, description or None, (secret,), now)
+        name = f"aep_{uuid4().hex[:24]}"
+        endpoint = Endpoint(name, url, events, description or None, (secret,), now, changed_by=by)
         made = WithSecret(endpoint, endpoints.keys.text(endpoint.id, secret))
         try:
             put_endpoint(table, endpoint, _done(once, endpoint, now))
@@ -142,8 +145,10 @@ def create_endpoint(
     raise StoreBusy("the same request is being answered")
 
 
-def alter_endpoint(endpoints: Endpoints, endpoint_id: str, change: Change, now: datetime) -> Endpoint:
-    """Change an endpoint; return it.
+def alter_endpoint(
+    endpoints: Endpoints, endpoint_id: str, change: Change, now: datetime, *, by: str | None = None
+) -> Endpoint:
+    """Change an endpoint; return it. ``by`` names the API key of the operator.
 
     Raises:
         EndpointNotFound, InvalidEndpointUrl
@@ -151,13 +156,21 @@ def alter_endpoint(endpoints: Endpoints, endpoint_id: str, change: Change, now: 
     """
     if change.url is not None:
         endpoints.addresses.check(change.url)
-    return _changed(endpoints.table, endpoint_id, lambda endpoint: _altered(endpoint, change, now))
+    return _changed(endpoints.table, endpoint_id, lambda endpoint: _altered(endpoint, change, now), by)
 
 
 def rotate_secret(
-    endpoints: Endpoints, endpoint_id: str, overlap: timedelta, now: datetime, once: Once | None = None
+    endpoints: Endpoints,
+    endpoint_id: str,
+    overlap: timedelta,
+    now: datetime,
+    once: Once | None = None,
+    *,
+    by: str | None = None,
 ) -> WithSecret:
     """Give an endpoint a new secret. The one before signs too until the overlap is over.
+
+    ``by`` names the API key of the operator.
 
     Raises:
         EndpointNotFound, TooManySecrets, IdempotencyConflict
@@ -169,7 +182,7 @@ def rotate_secret(
         endpoint = find_endpoint(endpoints.table, endpoint_id)
         secret = endpoints.keys.new()
         text = endpoints.keys.text(endpoint_id, secret)
-        rotated = replace(endpoint.rotated(secret, now, overlap), version=endpoint.version + 1)
+        rotated = replace(endpoint.rotated(secret, now, overlap), version=endpoint.version + 1, changed_by=by)
         if change_endpoint(endpoints.table, rotated, endpoint.version, _done(once, rotated, now)):
             return WithSecret(rotated, text)
     raise StoreBusy("the endpoint kept changing")
@@ -218,13 +231,13 @@ def _altered(endpoint: Endpoint, change: Change, now: datetime) -> Endpoint:
     return altered.enabled() if change.is_enabled else altered.disabled(now, "operator")
 
 
-def _changed(table: Table, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
+def _changed(table: Table, endpoint_id: str, change: Callable[[Endpoint], Endpoint], by: str | None = None) -> Endpoint:
     for _ in range(_TRIES_MAX):
         endpoint = find_endpoint(table, endpoint_id)
         changed = change(endpoint)
         if changed == endpoint:
             return endpoint
-        changed = replace(changed, version=endpoint.version + 1)
+        changed = replace(changed, version=endpoint.version + 1, changed_by=by)
         if change_endpoint(table, changed, endpoint.version):
             return changed
     raise StoreBusy("the endpoint kept changing")

@@ -25,9 +25,11 @@ class NoEndpoint(DomainError):
 
 
 def replay_alert(
-    table: Table, queue: AlertQueue, alert: Alert, endpoint_id: str | None, now: datetime
+    table: Table, queue: AlertQueue, alert: Alert, endpoint_id: str | None, now: datetime, *, by: str | None = None
 ) -> Sequence[Sending]:
     """Begin the sendings of an alert anew: at one endpoint, whatever its filter, or at all enabled ones that take it.
+
+    ``by`` names the API key of the operator.
 
     Raises:
         EndpointNotFound, EndpointDisabled, NoEndpoint
@@ -35,7 +37,7 @@ def replay_alert(
     """
     sendings = []
     for endpoint in _targets(table, alert, endpoint_id):
-        sending = _begun_anew(table, Sending(alert.id, endpoint.id, "pending", now), now)
+        sending = _begun_anew(table, Sending(alert.id, endpoint.id, "pending", now, by=by), now)
         # In a group of its own: what waits for its next attempt would hold it up for hours.
         queue.send(message_of(sending), sending.deduplication_id, sending.deduplication_id)
         sendings.append(sending)
@@ -59,7 +61,7 @@ def _begun_anew(table: Table, fresh: Sending, now: datetime) -> Sending:
         kept = begin_sending(table, fresh)
         if kept == fresh:
             return kept
-        again = kept.again(now)
+        again = kept.again(now, fresh.by)
         if change_sending(table, kept, again):
             return again
     raise StoreBusy("the alert is being sent")

@@ -1,10 +1,10 @@
 """One customer as an operator sees one: read from the customer's own items, each as of the latest write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.errors import CustomerNotFound
@@ -14,9 +14,13 @@ from pancake_meter.domain.standing.bought_twice import Pair, bought_twice
 from pancake_meter.domain.standing.order import OrderFacts, PendingChange
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 from pancake_meter.store.selling.checkouts import latest_checkouts
+from pancake_meter.store.selling.order_actions import OrderAction, list_actions
 from pancake_meter.store.standing.subscriptions import is_known_customer, read_subscription
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.owed_overage import read_owed
+
+ACTIONS_SHOWN_MAX: Final = 10
+"""Of each order, the latest."""
 
 OrderState = Literal["active", "trialing", "past_due", "canceling", "lapsed", "superseded", "ended"]
 CustomerFlag = Literal["blocked", "past_due", "bought_twice", "owes_overage", "refund_debt", "checkout_flagged"]
@@ -24,12 +28,16 @@ CustomerFlag = Literal["blocked", "past_due", "bought_twice", "owes_overage", "r
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
-    """An order, and how it stands. ``governs`` are the meters whose plan it is, ``change`` is the plan change to come."""
+    """An order, and how it stands. ``governs`` are the meters whose plan it is, ``change`` is the plan change to come.
+
+    ``actions`` are what operators, and the customer in the portal, had Waffo do with it, the latest first.
+    """
 
     order: OrderFacts
     state: OrderState
     governs: tuple[str, ...]
     change: PendingChange | None = None
+    actions: tuple[OrderAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +75,41 @@ class ShownCustomer:
 
 
 def show_customer(metering: Metering, customer_id: str, now: datetime) -> ShownCustomer:
-    """Return a customer: about five reads, and some more for each meter with overage.
+    """Return a customer: about six reads, and some more for each meter with overage.
 
     Raises:
         CustomerNotFound: nothing is kept under this id.
     """
     if not is_known_customer(metering.table, customer_id):
         raise CustomerNotFound("nothing is kept of this customer")
+    return as_it_stands(metering, customer_id, now)
+
+
+def as_it_stands(metering: Metering, customer_id: str, now: datetime) -> ShownCustomer:
+    """Return what a customer has now: of one whom nobody has seen yet, what the default plan gives."""
     balances = metering.current_balances(customer_id, now)
     subscription = read_subscription(metering.table, customer_id) or Subscription(customer_id)
     checkouts = latest_checkouts(metering.table, customer_id)
     return ShownCustomer(
         customer_id,
         balances,
-        shown_orders(subscription, balances, now),
+        _with_actions(metering, customer_id, shown_orders(subscription, balances, now)),
         sorted(bought_twice(subscription)),
         [_owed(metering, balance, subscription, now) for balance in balances if _owes(balance)],
         [each for each in checkouts if each.status_at(now) == "open" or each.flag is not None],
     )
+
+
+def _with_actions(metering: Metering, customer_id: str, orders: Sequence[ShownOrder]) -> Sequence[ShownOrder]:
+    if not orders:
+        return orders
+    actions = list_actions(metering.table, customer_id)
+    return [
+        replace(
+            shown, actions=tuple(each for each in actions if each.order_id == shown.order.order_id)[:ACTIONS_SHOWN_MAX]
+        )
+        for shown in orders
+    ]
 
 
 def shown_orders(subscription: Subscription, balances: Sequence[Balance], now: datetime) -> list[ShownOrder]:

@@ -1,6 +1,6 @@
 """What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -52,15 +52,31 @@ class Owed:
         prices = ((line, (line.prices or {}).get(self.currency)) for line in self.lines)
         return tuple(price_due(line, price) for line, price in prices if price is not None)
 
-    @property
-    def sold(self) -> tuple[SoldLine, ...]:
-        """What one checkout sells: all lines, or those worth most where there are more than it can hold."""
-        return sale_of(worth_most(self.priced), self.remainder, self.currency)
+    def sold(self, up_to: Decimal | None = None) -> tuple[SoldLine, ...]:
+        """What one checkout sells: all lines, or those worth most where there are more than it can hold.
+
+        ``up_to`` leaves the newest units for later, where there are more than so many.
+        """
+        return sale_of(self._cut(worth_most(self.priced), up_to), self.remainder, self.currency)
 
     @property
     def total(self) -> Decimal:
         """The exact price of all of it."""
         return exact_sum(self.remainder, *(each.price for each in self.priced))
+
+    def _cut(self, priced: Sequence[PricedLine], up_to: Decimal | None) -> Sequence[PricedLine]:
+        """Return the lines without the newest units above ``up_to``, each at the price of what is left of it."""
+        left = sum((each.line.due for each in priced), ZERO) if up_to is None else up_to
+        kept: list[PricedLine] = []
+        for each in priced:
+            quantity = min(each.line.due, left)
+            left -= quantity
+            if quantity == each.line.due:
+                kept.append(each)
+            elif quantity > ZERO:
+                line = replace(each.line, closed=each.line.settled + quantity)
+                kept.append(price_due(line, (line.prices or {})[self.currency]))
+        return kept
 
 
 def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> Owed:

@@ -79,8 +79,12 @@ def count_items(
     return _park_refused(metering, source, items, outcomes, now, may_go_on)
 
 
-def replay_parked(metering: Metering, digest: str, now: datetime) -> tuple[ItemOutcome, ParkedUsage]:
+def replay_parked(
+    metering: Metering, digest: str, now: datetime, *, by: str | None = None
+) -> tuple[ItemOutcome, ParkedUsage]:
     """Try a parked item again, by the code that parked it; return what became of it, and the item as it is now.
+
+    ``by`` names the API key of the operator.
 
     Raises:
         UnknownParkedUsage: nothing is parked under that id.
@@ -92,8 +96,9 @@ def replay_parked(metering: Metering, digest: str, now: datetime) -> tuple[ItemO
     (outcome,) = count_items(metering, SOURCES[parked.source], [json.loads(parked.content, parse_float=Decimal)], now)
     if outcome.parked is not None:
         return outcome, replace(parked, code=outcome.parked.code, detail=outcome.parked.detail)
-    mark_counted(metering.table, digest, now)
-    return outcome, replace(parked, counted_at=parked.counted_at or now)
+    mark_counted(metering.table, digest, now, by=by)
+    first_by = parked.counted_by if parked.counted_at is not None else by
+    return outcome, replace(parked, counted_at=parked.counted_at or now, counted_by=first_by)
 
 
 def _read(metering: Metering, source: Source, item: object, now: datetime) -> Measured | DomainError:
