@@ -1,7 +1,7 @@
 """Issue 16, point 4: a phone shows pages from their HTML and assets alone: no name widens one, each limit is drawn."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from pancake_meter.catalog import Catalog
+from pancake_meter.domain.access.customer_token import CustomerToken
 from pancake_meter.domain.balance.balance import Policy
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.standing.follow import open_following
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.usecases.access.portal_session import PortalSession
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
-from pancake_pages.language import Language
-from pancake_pages.portal.meters import EXTRAS_SHOWN, meter_cards
+from pancake_pages.portal.home import home_page
+from pancake_pages.portal.visit import Visit
 from pancake_pages.site import Site
 from tests.support.node import run_node
 from tests.support.pure_subscription import CATALOG
@@ -28,6 +30,7 @@ DRAWN = Path(__file__).parent / "browser" / "drawn.mjs"
 SECONDS_MAX = 90.0
 WIDTH = 360
 FIRST_DAY = utc("2026-03-10T09:00:00")
+CUSTOMER = "acct_1001"
 LONG = "Abcdefgh" * 8
 TALK = "A plan of a shop that likes long names, with words in it"
 
@@ -40,28 +43,17 @@ def with_names(meter: str, plan: str) -> Catalog:
 
 def home(catalog: Catalog, now: datetime) -> str:
     """The home of a customer of the free plan, who has used some of it on the first day."""
-    policy = Policy.of(catalog.default_plan, "tokens")
-    balance = open_following("acct_1001", "tokens", None, policy, FIRST_DAY, FIRST_DAY).balance
-    balances = [record_usage(balance, Decimal(250), FIRST_DAY)]
-    shown = CustomerHome("acct_1001", balances, Subscription("acct_1001"), [], [], {})
+    balances = [
+        open_following(CUSTOMER, meter, None, Policy.of(catalog.default_plan, meter), FIRST_DAY, FIRST_DAY).balance
+        for meter in ("agent_runs", "tokens")
+    ]
+    balances[1] = record_usage(balances[1], Decimal(250), FIRST_DAY)
+    shown = CustomerHome(CUSTOMER, balances, Subscription(CUSTOMER), [], [], {})
     offers = Offers(catalog, "test", lambda: "a secret of purchase links that is long enough")
-    cards = meter_cards(shown, catalog, offers, Language("en"), "https://pay.example.com", now)
+    token = CustomerToken(CUSTOMER, frozenset({"read", "buy"}), now + timedelta(hours=1), "t")
     view = Site(catalog.brand).view({"rawPath": "/portal", "headers": {}})
-    facts: dict[str, Any] = {
-        "mark": "m",
-        "may_buy": True,
-        "customer_id": "acct_1001",
-        "done": None,
-        "notices": [],
-        "cards": cards,
-        "others": cards,
-        "extras_shown": EXTRAS_SHOWN,
-        "plans": [],
-        "default_plan": catalog.default_plan,
-        "rows": [],
-        "has_more": False,
-    }
-    return view.page("portal/home.html", **facts).body or ""
+    visit = Visit(view, PortalSession(token, "mark"))
+    return home_page(visit, shown, catalog, offers, "https://pay.example.com", now).body or ""
 
 
 def limit(catalog: Catalog) -> str:
