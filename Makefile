@@ -23,7 +23,7 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants check audit setup lock format openapi access observability costs build deploy clean
+.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -75,6 +75,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.access --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
+	PYTHONPATH=layers/shared $(BIN)/python -m tests.load.scale --check
 
 audit: $(UP_TO_DATE) $(AUDIT_UP_TO_DATE) ## Ask for known advisories about what the locks name (needs the registries' advisories; says so where they cannot be had)
 	$(BIN)/python -m tools.audit
@@ -102,8 +103,14 @@ observability: $(UP_TO_DATE) ## Write observability.yaml and the runbook of alar
 costs: $(UP_TO_DATE) ## Write docs/costs.md from tools/costs.py
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs
 
+scale: $(UP_TO_DATE) ## Simulate a million customers, and one busy one, on AWS's rules: print the first bounds, write docs/scale.md
+	PYTHONPATH=layers/shared $(BIN)/python -m tests.load.scale
+
 build: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Build for AWS (RUNTIME=python3.13 ARCHITECTURE=arm64)
 	$(BIN)/python -m tools.build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+
+cold: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Measure what a cold start of each function costs here, over boto3's own (FUNCTIONS="quota_check", RUNS=21)
+	$(BIN)/python -m tools.cold $(if $(RUNS),--runs $(RUNS)) $(FUNCTIONS)
 
 deploy: build ## Deploy to AWS without a question (STACK=name MODE=test|prod; DRY=1 only checks)
 	$(BIN)/python -m tools.deploy --stack "$(STACK)" --mode "$(MODE)" $(if $(DRY),--dry-run)

@@ -1,4 +1,4 @@
-"""MiniStack with three gaps mended. Run as ``python -m local.ministack``.
+"""MiniStack with three gaps mended, and workers that start in less time. Run as ``python -m local.ministack``.
 
 It unpacks each layer once and not anew for each worker: a layer is some 2,300 files and 14 MB. Lambda unpacks none for
 each environment either. It routes OPTIONS requests of an API without a CORS configuration, as API Gateway does: by itself
@@ -10,16 +10,20 @@ import hashlib
 import inspect
 import io
 import runpy
+import subprocess
 import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from ministack.core import lambda_runtime
 from ministack.services import apigateway, lambda_svc
 
 from local.errors import LocalStackError
+from local.forked_workers import ForkedWorkers, can_fork
 from local.sam import read_in_c
 
 _LAYER_FOLDER_PREFIX = "layer_"
@@ -121,4 +125,6 @@ if __name__ == "__main__":
     zipfile.ZipFile = _ZipFile  # type: ignore[misc]
     _resolve = lambda_svc._resolve_layer_zip  # noqa: SLF001 - it has no other handle
     lambda_svc._resolve_layer_zip = unpack_once(_resolve, Path(tempfile.gettempdir()))  # noqa: SLF001
+    if can_fork():
+        lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": ForkedWorkers()})
     runpy.run_module("ministack", run_name="__main__")

@@ -1,9 +1,10 @@
 """Fixtures for every kind of test, and the rule that unit and property tests open no socket."""
 
+import gc
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TESTS = Path(__file__).parent
-SHARING_THE_STACK = "tests/e2e/"
-WITH_THEIR_OWN = ("tests/e2e/test_launch.py", "tests/e2e/test_litellm_routes.py", "tests/e2e/test_transcript.py")
-"""Modules beside them that start what they need themselves."""
+STACK = TESTS / "e2e"
+SHARING = (
+    ("LiteLLM, on a stack of its worker's", "tests/e2e/", "litellm"),
+    ("stacks of their own", "tests/e2e/test_launch.py", ""),
+    ("stacks of their own", "tests/e2e/test_transcript.py", ""),
+    ("the local stack", "tests/e2e/", ""),
+)
+"""What is shared, and by which tests: how their ids begin, and what is in them. The first that fits counts."""
+APART = "tests/integration/"
+"""Tests of these modules share nothing, and take long enough to be given out one by one."""
 SPLIT_REPORTS_MIN = 3000
 """A run of a few tests is not split: its durations are its own."""
 SPLIT_MODULES = 12
@@ -43,29 +51,38 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while thousands of tests are made that all stay, nor among them ever after."""
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.enable()
+    return collected
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Close the network for unit and property tests."""
+    """Close the network for unit and property tests. What is longest begins first: the tests that share a stack."""
+    items.sort(key=lambda item: not item.path.is_relative_to(STACK))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
 
 
-class _OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests are given to workers one by one, but those that share something long in the making all go to one worker.
-
-    What has the most tests is begun first (``--dist loadscope`` sorts): the local stack, then the modules with their own.
-    """
+class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share something long in the making all go to one worker: a stack, LiteLLM, or what their module makes."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module, _, _ = nodeid.partition("::")
-        if module in WITH_THEIR_OWN:
-            return module
-        return "the local stack" if module.startswith(SHARING_THE_STACK) else nodeid
+        for shared, beginning, part in SHARING:
+            if nodeid.startswith(beginning) and part in nodeid:
+                return shared
+        return nodeid if nodeid.startswith(APART) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Have the local stack started once (``--dist loadgroup`` is deaf to its own marks under pytest 9)."""
-    return _OneStack(config, log)
+    """Have what is shared made once, in the order of tests (``--dist loadgroup`` is deaf to its marks under pytest 9)."""
+    config.option.loadscopereorder = False
+    return _ByWhatIsShared(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

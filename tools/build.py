@@ -2,7 +2,8 @@
 
 `sam build` does the work. This adds what it lacks: wheels that are checked against the lock's hashes for every platform,
 byte code made by the runtime's own Python (Lambda cannot write it, so each cold start would compile anew), a look at the
-result (wheels of the right platform, sizes within Lambda's limit), and a record of what was built for `tools.deploy`.
+result (wheels of the right platform, sizes within Lambda's limit), and a record of what was built for `tools.deploy`. It
+checks the catalog too, and puts it into the layer as code, so that no cold start checks it again.
 """
 
 import argparse
@@ -20,6 +21,10 @@ from tools.cfn_template import ROOT, TEMPLATE_PATH, load_template
 
 BUILD_FOLDER: Final = ROOT / ".aws-sam" / "build"
 RECORD: Final = "built-for.json"
+CATALOG: Final = ROOT / "layers" / "catalog" / "catalog.toml"
+CHECKED_CATALOG: Final = Path("SharedLayer") / "python" / "pancake_meter" / "catalog" / "checked.py"
+"""The catalog as code, below the folder that is built into. The file itself is deployed too: a function takes the code where
+it was made of that very file."""
 RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
 WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 UNZIPPED_BYTES_MAX: Final = 262_144_000
@@ -59,10 +64,12 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
     """Build every function and layer into ``folder``.
 
     Raises:
-        BuildError: the runtime's Python is missing, `sam build` failed, or the result is not fit for Lambda.
+        BuildError: the runtime's Python is missing, `sam build` failed, the catalog has a problem, or the result is not fit
+            for Lambda.
     """
     interpreter = _interpreter(target.runtime)
     _sam_build(target, folder, cache_folder)
+    write_catalog(CATALOG, folder / CHECKED_CATALOG)
     for name, mount in artifacts(folder):
         _compile(interpreter, folder / name, mount)
     found = [*foreign_wheels(folder, target), *oversized(folder)]
@@ -161,6 +168,15 @@ def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
     environment["PATH"] = f"{sam.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     if subprocess.run(command, env=environment, check=False).returncode:
         raise BuildError("sam build failed")
+
+
+def write_catalog(catalog: Path, module: Path) -> None:
+    """Check a catalog in full, and write it as a module. Raises ``BuildError`` where it has a problem."""
+    command = (sys.executable, "-m", "pancake_meter.catalog", "write", str(catalog), str(module))
+    # The order of sets is the hashes': the same catalog makes the same layer.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "layers" / "shared"), "PYTHONHASHSEED": "0"}
+    if subprocess.run(command, env=environment, check=False).returncode:
+        raise BuildError(f"{catalog} cannot be used; the problems are above")
 
 
 def _compile(interpreter: str, folder: Path, mount: str) -> None:

@@ -90,6 +90,19 @@ COUNTED: Final[Mapping[str, Counted]] = {
     "bulk message of 99": Counted(write_units=200, logged_bytes=400, stored_bytes=99 * EVENT_BYTES),
 }
 
+BEHIND_BALANCES: Final = 25
+"""Balances of each count below: as many as a small batch of the stream has, in every shard of the reports."""
+
+BEHIND: Final[Mapping[str, Counted]] = {
+    "balances that changed, followed": Counted(read_units=25, write_units=75),
+    "balances that were reset": Counted(read_units=29, write_units=300),
+    "balances that were reset, followed": Counted(read_units=63, write_units=442),
+}
+"""What happens behind a call, for 25 balances: the sweep, and the stream reader with totals, directory and alerts.
+
+Read units are rounded up. A batch of the stream has each balance once, however often it changed.
+"""
+
 ACCESS_LOG_BYTES: Final = 300
 """Of a line of the access log; a test fills the template's format with an example."""
 
@@ -104,6 +117,9 @@ DURATION_MS: Final[Mapping[str, int]] = {
     "record": 14,
     "batch of 99": 80,
     "bulk message of 99": 80,
+    "balances that changed, followed": 200,
+    "balances that were reset": 575,
+    "balances that were reset, followed": 800,
 }
 GATEWAY_HEADER_BYTES: Final = 200
 """Headers that API Gateway adds to an answer."""
@@ -151,7 +167,7 @@ def _gigabytes(bytes_each: int) -> Decimal:
 
 def call(name: str, *, over_http: bool = True) -> Cost:
     """Cost of a million calls of an operation. ``over_http`` is false where a queue calls the function."""
-    counted = COUNTED[name]
+    counted = {**COUNTED, **BEHIND}[name]
     items = counted.stored_bytes // EVENT_BYTES if counted.stored_bytes else 0
     stored = _gigabytes(counted.stored_bytes + items * ITEM_OVERHEAD_BYTES) * STORED_MONTHS
     seconds = Decimal(DURATION_MS[name]) / 1000 * MILLION
@@ -189,6 +205,11 @@ GOALS: Final[Mapping[str, Decimal]] = {
 }
 
 
+def behind(name: str) -> Cost:
+    """Cost of a million balances of one of ``BEHIND``."""
+    return call(name, over_http=False).of_each(BEHIND_BALANCES)
+
+
 def worked() -> Mapping[str, Cost]:
     """Cost of a million of each worked example, by its name."""
     costs = {}
@@ -216,7 +237,8 @@ def page() -> str:
 
 All figures are US dollars at AWS's list prices for us-east-1 ({PRICES_NOTED}), without any free tier and without tax.
 Counts of requests, units and bytes are held by tests (`tests/integration/handlers/test_costs.py`,
-`tests/integration/core/test_capacity.py`). Durations are assumptions: see the last table, and put in your own.
+`tests/integration/core/test_capacity.py`, `tests/integration/stream/test_costs_behind.py`). Durations are assumptions:
+see the last table, and put in your own.
 
 ## A million of each
 
@@ -238,6 +260,13 @@ placed holds are counted from the access log.
 
 A write that DynamoDB refuses is charged like one that happened. So a batch with a repeat that nobody could foresee costs
 up to three times its units, once; a batch that is sent again is read first, and costs reads only.
+
+## What follows behind a call
+
+A million balances of each. A balance that changes is followed once for each batch of the stream that it changes in: a busy
+customer's balance once for many calls, a quiet one's once for each. So a call of a quiet customer costs the first line more.
+
+{_behind_table()}
 
 ## Per month, whatever the traffic
 
@@ -287,6 +316,20 @@ def _counts_table() -> str:
         for name, each in COUNTED.items()
     ]
     return _table(head, rows)
+
+
+def _behind_table() -> str:
+    parts = ("Lambda", "DynamoDB writes", "DynamoDB reads")
+    rows = [
+        (
+            name,
+            f"{Decimal(each.write_units) / BEHIND_BALANCES:.1f}",
+            *(_money(_part(behind(name), part)) for part in parts),
+            f"**{_money(behind(name).total)}**",
+        )
+        for name, each in BEHIND.items()
+    ]
+    return _table(("", "write units each", *parts, "all"), rows)
 
 
 def _fixed_table() -> str:
@@ -394,7 +437,7 @@ def _options_table() -> str:
 def _assumptions_table() -> str:
     rows = [
         ("memory of a function", f"{MEMORY_GB * 1024:.0f} MB, arm64"),
-        *((f"billed duration of {name}, warm", f"{ms} ms") for name, ms in DURATION_MS.items()),
+        *((f"billed duration of {_times(name)}, warm", f"{ms} ms") for name, ms in DURATION_MS.items()),
         ("authorizer", "cached for 60 seconds by key and route: not counted"),
         ("headers of API Gateway", f"{GATEWAY_HEADER_BYTES} bytes an answer"),
         ("DynamoDB's overhead", f"{ITEM_OVERHEAD_BYTES} bytes an item"),
@@ -403,6 +446,10 @@ def _assumptions_table() -> str:
         ("a balance", "within 1 KB: about 31 days of use, two grants, three holds (a test holds it)"),
     ]
     return _table(("what", "assumed"), rows)
+
+
+def _times(name: str) -> str:
+    return f"{BEHIND_BALANCES} {name}" if name in BEHIND else name
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -14,7 +14,7 @@ from pancake_meter.domain.selling.money import InvalidMoney, UnknownCurrency, pa
 from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.usecases.balance.limits import LimitsWanted, limit
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
-from pancake_pages.portal.visit import PORTAL, Visit, read_visit, read_visit_with_form
+from pancake_pages.portal.visit import Visit, read_visit, read_visit_with_form
 
 router = Router[CustomerPagesDeps]()
 
@@ -29,7 +29,7 @@ def get_limit(meter: str) -> Response[str]:
     """Show the form."""
     visit = read_visit(router, to_buy=True)
     if meter not in router.deps.shop.selling.catalog.meters:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     return _form(visit, meter)
 
 
@@ -39,16 +39,19 @@ def post_limit(meter: str) -> Response[str]:
     """Set the cap, or take it away."""
     visit, fields = read_visit_with_form(router, to_buy=True)
     if meter not in router.deps.shop.selling.catalog.meters:
-        return visit.view.message("shared.not_found", HTTPStatus.NOT_FOUND, back_url=PORTAL)
+        return visit.message("shared.not_found", HTTPStatus.NOT_FOUND)
     is_removed = fields.get("do") == "remove"
+    amount, of = visit.view.language.plain(fields.get("amount", "")), fields.get("of", "")
+    if not (of or is_removed):
+        return _form(visit, meter, "of", fields)
     try:
-        cap = None if is_removed else _cap(fields.get("amount", ""), fields.get("of", UNITS))
+        cap = None if is_removed else _cap(amount, of)
         _limit(visit, meter, cap)
     except (InvalidMoney, InvalidQuantity, UnknownCurrency):
         return _form(visit, meter, "amount", fields)
     except NotForSale:
         return _form(visit, meter, "currency", fields)
-    return visit.view.redirect(f"{PORTAL}?done={'limit_removed' if is_removed else 'limit_set'}")
+    return visit.done("limit_removed" if is_removed else "limit_set")
 
 
 def _cap(amount: str, of: str) -> SpendCap:
@@ -69,8 +72,8 @@ def _form(visit: Visit, meter: str, fault: str | None = None, fields: Mapping[st
     metering = deps.shop.selling.metering
     metering.check_not_erased(visit.session.customer_id)
     begun = metering.begin_change(visit.session.customer_id, meter, deps.clock())
-    balance, orders = begun.change.balance, begun.subscription.live_orders if begun.subscription is not None else ()
-    usual = next((order.currency for order in orders if order.currency), metering.catalog.checkout.currency)
+    balance = begun.change.balance
+    usual, *_ = deps.shop.selling.currency(None, begun.subscription, None, deps.clock()).of_units(meter)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return visit.view.page(
         "portal/limit.html",

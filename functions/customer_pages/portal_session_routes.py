@@ -16,10 +16,13 @@ from pancake_pages.portal.visit import (
     ForeignForm,
     MayNotBuy,
     NoSession,
+    portal_message,
     portal_view,
+    read_visit,
     read_visit_with_form,
     session_cookie,
 )
+from pancake_pages.site import View
 
 logger = Logger()
 router = Router[CustomerPagesDeps]()
@@ -44,11 +47,18 @@ def enter(token: str) -> Response[str]:
 def leave() -> Response[str]:
     """End the session in this browser."""
     visit, _ = read_visit_with_form(router)
-    view, words = visit.view, visit.view.language.words
-    home = view.site.brand.home_url
-    cookie = session_cookie(view, "", 0)
-    title, text = words("portal.left.title"), words("portal.left.text")
-    return view.page("message.html", cookies=[cookie], title=title, text=text, back_url=home)
+    return _left(visit.view)
+
+
+@router.get("/portal/leave")
+@tolerates_query
+def has_left() -> Response[str]:
+    """Say that no session goes on, in the language asked for. Where one does, nothing ends it: its home is shown."""
+    try:
+        visit = read_visit(router)
+    except NoSession:
+        return _left(portal_view(router))
+    return visit.view.redirect(PORTAL)
 
 
 @router.exception_handler([NoSession, CustomerErased])  # type: ignore[untyped-decorator] # Powertools does not annotate it
@@ -61,12 +71,18 @@ def _(error: NoSession | CustomerErased) -> Response[str]:
 @router.exception_handler(ForeignForm)  # type: ignore[untyped-decorator] # Powertools does not annotate it
 def _(_: ForeignForm) -> Response[str]:
     logger.warning("a form of another site was refused")
-    return portal_view(router).message("portal.foreign_form", HTTPStatus.FORBIDDEN, back_url=PORTAL)
+    return portal_message(portal_view(router), "portal.foreign_form", HTTPStatus.FORBIDDEN)
 
 
 @router.exception_handler(MayNotBuy)  # type: ignore[untyped-decorator] # Powertools does not annotate it
 def _(_: MayNotBuy) -> Response[str]:
-    return portal_view(router).message("portal.may_not_buy", HTTPStatus.FORBIDDEN, back_url=PORTAL)
+    return portal_message(portal_view(router), "portal.may_not_buy", HTTPStatus.FORBIDDEN)
+
+
+def _left(view: View) -> Response[str]:
+    page = view.message("portal.left", HTTPStatus.OK)
+    page.cookies = [session_cookie(view, "", 0), *page.cookies]
+    return page
 
 
 def _enter(text: str) -> Response[str]:

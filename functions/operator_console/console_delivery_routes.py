@@ -24,6 +24,8 @@ logger = Logger()
 router = ConsoleRouter()
 
 _PAGE: Final = 25
+_BODY_MAX: Final = 16_000
+"""Characters of a body that a page shows: a real event has some 2,000, and a page is to stay light."""
 
 
 @router.get("/console/deliveries")
@@ -42,7 +44,10 @@ def get_delivery(delivery_id: str) -> Response[str]:
     """One delivery with its body, and what may be done with it."""
     desk = router.desk("GET /v1/deliveries/{delivery_id}")
     delivery = delivery_body(kept_delivery(desk.deps.metering, delivery_id))
-    return desk.page("console/delivery.html", "deliveries", delivery=delivery, body=_indented(delivery["body"]))
+    body = _indented(delivery["body"])
+    return desk.page(
+        "console/delivery.html", "deliveries", delivery=delivery, body=body[:_BODY_MAX], is_cut=len(body) > _BODY_MAX
+    )
 
 
 @router.action("/console/deliveries/<delivery_id>/replay", "POST /v1/deliveries/{delivery_id}/replay")

@@ -67,7 +67,7 @@ def post_settle(customer_id: str, hold_id: str) -> Response[str]:
     deps = router.deps
     now = deps.clock()
     handle = named_hold(deps.metering, customer_id, hold_id, request.meter)
-    event = usage_event(handle.id, request.quantity, request.time, now)
+    event = usage_event(handle.id, request.quantity, request.time, now).made_of(request.model, request.source)
     settled = settle_hold(deps.metering, customer_id, handle, event, now)
     balance = balance_after(deps.metering, customer_id, handle.meter, now)
     if balance is None:

@@ -10,6 +10,7 @@ from pancake_meter.http.request import answer
 from pancake_meter.http.resolver import Router
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_ledger
 from pancake_meter.usecases.reports.customer_usage import latest_charts, latest_periods
+from pancake_meter.usecases.reports.usage_made_of import dated_charts, usage_made_of
 
 router = Router[QuotaDeps]()
 
@@ -23,7 +24,10 @@ def get_usage(customer_id: str, query: UsageQuery) -> Response[str]:
     name, limit = (deps.metering.table, customer_id, query.meter), query.periods
     charts = latest_charts(charts_put_away(*name, page=limit), current.charts, limit)
     closed = latest_periods(closed_periods(*name, page=limit), current.closed, limit)
-    return answer(HTTPStatus.OK, usage_body(current.balance, charts, closed))
+    made_of = None
+    if query.made_of == "true":
+        made_of = usage_made_of(deps.metering.table, customer_id, query.meter, dated_charts(current.balance, charts))
+    return answer(HTTPStatus.OK, usage_body(current.balance, charts, closed, made_of))
 
 
 @router.get("/v1/customers/<customer_id>/ledger")

@@ -10,6 +10,7 @@ from local.demo.cast import Customer
 from local.demo.world import World
 
 MODELS = ("openai/gpt-4o", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4", "gemini/gemini-2.5-flash")
+EMBEDDINGS = "text-embedding-3-large"
 SOURCES = ("web-app", "batch-jobs", "mobile-app")
 EVENTS_MAX = 100
 BEFORE_MAX = 20
@@ -90,7 +91,10 @@ def _cloud_events(world: World, customer: Customer, day: int) -> Iterator[dict[s
     """Yield the rest of a day's tokens, or its agent runs, as an application tells OpenMeter of them."""
     units = _units(customer, day)
     runs = units.get("agent_runs")
-    data = {"runs": runs} if runs is not None else {"tokens": max(1, round(units["tokens"] * 0.3))}
+    data: dict[str, Any] = {"runs": runs} if runs is not None else {"tokens": max(1, round(units["tokens"] * 0.3))}
+    if runs is None and day % 3 == 0:
+        # On other days the application does not say which model it was.
+        data["model"] = EMBEDDINGS
     yield {
         "specversion": "1.0",
         "id": _name(world, customer, day),
@@ -116,6 +120,7 @@ def _item(world: World, customer: Customer, meter: str, day: int, units: int) ->
         "meter": meter,
         "quantity": units,
         "time": _hour(world, customer, day, 1).isoformat(),
+        "source": SOURCES[sum(customer.id.encode()) % len(SOURCES)],
     }
 
 

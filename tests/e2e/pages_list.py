@@ -61,7 +61,9 @@ PAGES = (
     Page("portal", "portal-over", "/portal", status=HTTPStatus.UNAUTHORIZED),
     Page("console", "console-sign-in", "/console/sign-in", is_shot=True),
     _portal("home", "/portal", {"any": ["{used}", "{allowance}", "Pro"]}, is_shot=True),
-    _portal("usage", "/portal/usage/tokens", {"any": ["{used}"]}, is_shot=True),
+    _portal(
+        "usage", "/portal/usage/tokens", {"any": ["{used}"], "en": ["By model"], "zh-Hans": ["按模型"]}, is_shot=True
+    ),
     _portal("payments", "/portal/payments", {"any": ["29.00"]}, is_shot=True),
     _portal("limit", "/portal/limits/tokens", {}),
     _portal("cancel", "/portal/subscriptions/{hero_order}/cancel", {}),

@@ -104,7 +104,9 @@ def test_any_balance_can_be_advanced_at_any_instant(balance: Balance, days: int)
 def test_events_of_any_days_are_counted_in_transactions_that_dynamodb_takes(days: list[int], hold_back: bool) -> None:
     now = BEGIN + timedelta(days=91)
     events = [
-        UsageEvent(f"{number}", Decimal(10) ** 15, now - timedelta(days=day), None if hold_back else now)
+        UsageEvent(f"{number}", Decimal(10) ** 15, now - timedelta(days=day), None if hold_back else now).made_of(
+            f"{number:064}", f"{number % 30:064}"
+        )
         for number, day in enumerate(days)
     ]
     portions = list(transactions_of(events))
@@ -126,13 +128,13 @@ def test_point_15_late_usage_that_changes_every_day_of_the_longest_grace_is_one_
         used = record_usage(current.after, Decimal(10 if day else 5), at)
         changes += [current, replace(current, balance=replace(used, segment=current.before.segment))]
     closed = sorted({each for change in changes for each in change.closed}, key=lambda each: each.period.start)[::-1]
-    event = UsageEvent("e" * 128, Decimal(100), BEGIN + timedelta(hours=1))
+    event = UsageEvent("e" * 128, Decimal(100), BEGIN + timedelta(hours=1)).made_of("m" * 64, "s" * 64)
 
     # When it is told with more than all of them have
     balance = changes[-1].after
     change = count_late(Change.begin(balance), closed, [], [event])
     table, client = spied()
-    assert write_late_events(table, change, [event], BEGIN + RETENTION) is None
+    assert write_late_events(table, change, [event], {event: BEGIN}, BEGIN + RETENTION) is None
 
     # Then
     ((operation, request),) = client.requests

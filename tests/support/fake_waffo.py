@@ -21,7 +21,7 @@ _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 @dataclass
 class FakeWaffo:
-    """A transport that answers issue-session-token, create-session, and GraphQL about subscription ``orders``.
+    """A transport that answers issue-session-token, create-session, and GraphQL about ``orders`` and ``payments``.
 
     ``lose_answers``: so many create-session answers are lost after the session was made. ``refuse``: create-session is
     refused for good. ``seconds``: how long a session takes to make. ``attempts_max``: tries of our client.
@@ -38,6 +38,7 @@ class FakeWaffo:
     sessions: list[dict[str, Any]] = field(default_factory=list)
     tokens: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    payments: list[dict[str, Any]] = field(default_factory=list)
     queries: list[dict[str, Any]] = field(default_factory=list)
     _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     _in_flight: set[str] = field(default_factory=set)
@@ -102,6 +103,9 @@ class FakeWaffo:
         if self.graphql_fails:
             return _failure(502, "Upstream unavailable")
         variables = body["variables"]
+        if "ref" in variables:
+            found = [each for each in self.payments if each["orderMerchantExternalId"] == variables["ref"]]
+            return httpx.Response(200, json={"data": {"payments": found}})
         if "id" in variables:
             one = next((order for order in self.orders if order["id"] == variables["id"]), None)
             return httpx.Response(200, json={"data": {"subscriptionOrder": one}})

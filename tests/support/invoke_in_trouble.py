@@ -1,17 +1,27 @@
-"""`PYTHONPATH=... python -m tests.support.invoke_in_trouble FUNCTION BEHAVIOUR EVENT...`: a function in trouble.
+"""`PYTHONPATH=... python -m tests.support.invoke_in_trouble AT_ONCE < cases.json`: functions in trouble.
 
-It is started as Lambda starts it, with its own collaborators, while everything that it calls behaves so. Prints `result` and
-JSON for each event.
+A case is a function, how everything that it calls behaves, and events. The function is started as Lambda starts it, with its
+own collaborators, in a process of its own: a forked one, since what all of them import takes most of their time. Prints
+`result` and JSON for each event.
 """
 
 import importlib
 import json
 import os
 import sys
+import tempfile
 import time
+import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+import boto3  # noqa: F401 - of all functions
+import httpx  # noqa: F401 - of all functions
+from aws_lambda_powertools import Metrics  # noqa: F401 - of all functions
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver  # noqa: F401 - of all functions
 
 from pancake_meter.domain.access.api_key import generate_api_key
 from tests.support.api import api_event
@@ -94,7 +104,7 @@ def event_of(name: str) -> dict[str, Any]:
     return {"headers": {"authorization": f"Bearer {generate_api_key('test')}"}, "routeKey": "POST /v1/usage"}
 
 
-def main(function: str, behaviour: str, *events: str) -> None:
+def invoke(function: str, behaviour: str, events: Sequence[str]) -> None:
     """Invoke the function with each event; print what came of it, in how many seconds, after how many requests."""
     sys.path.insert(0, str(ROOT / "functions" / function))
     timeout = timeout_of(function)
@@ -110,6 +120,8 @@ def main(function: str, behaviour: str, *events: str) -> None:
                 outcome = {"raised": [each.__name__ for each in type(error).__mro__]}
             seconds = time.monotonic() - began
             result = {
+                "function": function,
+                "behaviour": behaviour,
                 "event": name,
                 "outcome": outcome,
                 "seconds": seconds,
@@ -117,9 +129,46 @@ def main(function: str, behaviour: str, *events: str) -> None:
                 "timeout": timeout,
             }
             print(RESULT + json.dumps(result), flush=True)  # noqa: T201 - the result
-        # Threads that still wait for the server must not keep the process.
-        os._exit(0)
+
+
+def forked(case: tuple[str, str, Sequence[str]], output: Path) -> int:
+    """Run a case in a process of its own, which writes to a file; return its process id."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), 1)
+            invoke(*case)
+            status = 0
+        except Exception:  # noqa: BLE001 - as the interpreter does it
+            traceback.print_exc()
+        finally:
+            # Threads that still wait for the server must not keep the process.
+            os._exit(status)
+    return child
+
+
+def main(at_once: int) -> None:
+    """Run the cases, so many at once, and print what each of them printed."""
+    running: dict[int, Path] = {}
+    # Both are read or made once: each process has them from here.
+    load_template()
+    platform_key()
+    with tempfile.TemporaryDirectory() as folder:
+
+        def wait_for_one() -> None:
+            child, _ = os.wait()
+            print(running.pop(child).read_text(), flush=True)  # noqa: T201 - the result
+
+        for number, case in enumerate(json.load(sys.stdin)):
+            if len(running) == at_once:
+                wait_for_one()
+            output = Path(folder) / str(number)
+            output.touch()
+            running[forked(case, output)] = output
+        while running:
+            wait_for_one()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(int(sys.argv[1]))

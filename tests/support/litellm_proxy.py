@@ -1,5 +1,7 @@
 """A real LiteLLM proxy, in the environment that requirements-litellm.txt locks (``make setup``)."""
 
+import atexit
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,14 @@ import yaml
 from tests.support.dynoxide import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / ".venv-litellm" / "bin" / "litellm"
+PYTHON = ROOT / ".venv-litellm" / "bin" / "python"
+FORKED = ROOT / "tests" / "support" / "litellm" / "forked.py"
 MASTER_KEY = "sk-made-up-for-tests"
 START_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 20.0
+
+OUTER = ("PATH", "HOME", "LANG", "TMPDIR")
+"""What a proxy has of our own environment."""
 
 ALONE = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # or it asks the network for prices first
@@ -30,12 +37,12 @@ ALONE = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class LiteLLMProxy:
     """A running proxy, and how to call it."""
 
     base_url: str
-    process: "subprocess.Popen[bytes]"
+    process_id: int
     log: Path
 
     def client(self) -> httpx.Client:
@@ -45,18 +52,51 @@ class LiteLLMProxy:
             base_url=self.base_url, headers={"Authorization": f"Bearer {MASTER_KEY}"}, timeout=60, limits=limits
         )
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        try:
+            os.kill(self.process_id, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def stop(self) -> None:
         """End it as an orchestrator does: it may finish what it is doing."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
+        os.kill(self.process_id, signal.SIGTERM)
+        if not self._ends():
             self.kill()
 
     def kill(self) -> None:
         """End it at once: what it has not told yet is lost."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(STOP_SECONDS_MAX)
+        os.killpg(self.process_id, signal.SIGKILL)
+        assert self._ends()
+
+    def _ends(self) -> bool:
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while self.is_running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not self.is_running
+
+
+@cache
+def _forking() -> "subprocess.Popen[str]":
+    """Start the process that all proxies of this run come out of. It is ready when it answers."""
+    outer = {name: os.environ[name] for name in OUTER if name in os.environ}
+    process = subprocess.Popen(
+        [str(PYTHON), str(FORKED)],
+        env={**outer, **ALONE},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def end() -> None:
+        process.kill()
+        process.communicate()
+
+    atexit.register(end)
+    return process
 
 
 def model(provider_url: str) -> dict[str, Any]:
@@ -70,32 +110,32 @@ def litellm_proxy(
     folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None
 ) -> Iterator[LiteLLMProxy]:
     """Start a proxy with ``config`` (what its ``config.yaml`` says), yield it when it answers, and stop it."""
-    assert PROGRAM.exists(), "LiteLLM is not installed: run `make setup`"
+    assert PYTHON.exists(), "LiteLLM is not installed: run `make setup`"
     port, path, log = free_port(), folder / "config.yaml", folder / "litellm.log"
     path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
-    command = [str(PROGRAM), "--config", str(path), "--host", "127.0.0.1", "--port", str(port)]
-    outer = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**outer, **ALONE, **(environment or {})},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    proxy = LiteLLMProxy(f"http://127.0.0.1:{port}", process, log)
+    outer = {name: os.environ[name] for name in OUTER if name in os.environ}
+    asked = {
+        "arguments": ["--config", str(path), "--host", "127.0.0.1", "--port", str(port)],
+        "folder": str(folder),
+        "environment": {**outer, **ALONE, **(environment or {})},
+        "log": str(log),
+    }
+    forking = _forking()
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    print(json.dumps(asked), file=forking.stdin, flush=True)
+    proxy = LiteLLMProxy(f"http://127.0.0.1:{port}", int(forking.stdout.readline()), log)
     try:
         _wait_until_ready(proxy)
         yield proxy
     finally:
-        if process.poll() is None:
+        if proxy.is_running:
             proxy.stop()
 
 
 def _wait_until_ready(proxy: LiteLLMProxy) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < deadline and proxy.process.poll() is None:
+    while time.monotonic() < deadline and proxy.is_running:
         try:
             if httpx.get(f"{proxy.base_url}/health/liveliness", timeout=2).is_success:
                 return

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def metered(client: "DynamoDBClient") -> Iterator[Meter]:
     """Count what the client asks for inside the block."""
     meter = Meter()
     events = client.meta.events
+    # Batches and the sweep ask from several threads.
+    lock = Lock()
 
     def ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> dict[str, Any] | None:
         context[_WRITES] = len(params.get("TransactItems", ["one"]))
@@ -40,6 +43,10 @@ def metered(client: "DynamoDBClient") -> Iterator[Meter]:
         return {**params, "ReturnConsumedCapacity": "TOTAL"}
 
     def count(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        with lock:
+            add(parsed, model, context)
+
+    def add(parsed: dict[str, Any], model: Any, context: dict[str, Any]) -> None:
         meter.operations.append(model.name)
         if "Error" in parsed:
             meter.refused_writes += context[_WRITES]

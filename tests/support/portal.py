@@ -1,5 +1,7 @@
 """A browser of one customer in front of the portal's function: it keeps the cookie, and fills forms in as they are shown."""
 
+import base64
+import gzip
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +54,8 @@ class Page:
     headers: Mapping[str, str]
     cookies: list[str]
     html: str
+    size: int = 0
+    """Bytes of the body as they were sent."""
 
     @property
     def text(self) -> str:
@@ -125,7 +129,11 @@ class Browser:
             "isBase64Encoded": False,
         }
         answer = customer_pages.handler(event, LambdaContext(), self.deps)
-        page = Page(answer["statusCode"], answer.get("headers", {}), answer.get("cookies", []), answer.get("body", ""))
+        sent = answer.get("body", "").encode()
+        sent = base64.b64decode(sent) if answer.get("isBase64Encoded") else sent
+        found = answer.get("headers", {})
+        html = (gzip.decompress(sent) if found.get("Content-Encoding") == "gzip" else sent).decode()
+        page = Page(answer["statusCode"], found, answer.get("cookies", []), html, len(sent))
         for cookie in page.cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value

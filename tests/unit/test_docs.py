@@ -26,7 +26,7 @@ from pancake_meter.domain.selling.pricing import MAX_TIERS
 from pancake_meter.domain.selling.refund_request import MAX_REQUESTS
 from pancake_meter.domain.standing import order
 from pancake_meter.domain.standing.subscription import MAX_ORDERS
-from pancake_meter.domain.usage import usage_event
+from pancake_meter.domain.usage import made_of, usage_event
 from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
 from pancake_meter.http.balance.quota import _DETAIL
@@ -137,6 +137,9 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         int(MAX_QUANTITY),
         CUSTOMER_ID_LENGTH_MAX,
         usage_event.EVENT_ID_LENGTH_MAX,
+        usage_event.ORIGIN_LENGTH_MAX,
+        made_of.NAMES_MAX,
+        made_of.NAMES_OF_WRITE_MAX,
         batch.EVENTS_MAX,
         intake.ITEMS_MAX,
         intake.CLOUD_EVENTS_MAX,

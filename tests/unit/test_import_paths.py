@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,32 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tools.build import CATALOG, write_catalog
+from tools.cold import SETTINGS
+
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
-    "TABLE_NAME": "not-used",
-    "WAFFO_ENVIRONMENT": "test",
-    "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
-    "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
-    "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
-    "PURCHASE_LINK_SECRET_ID": "not-used",
-    "CUSTOMER_TOKEN_SECRET_ID": "not-used",
-    "CUSTOMER_TOKEN_STACK": "not-used",
-    "PSEUDONYM_SECRET_ID": "not-used",
-    "USAGE_QUEUE_URL": "not-used",
-    "OPENMETER_BASE_URL": "https://openmeter.example.com",
-    "OPENMETER_KEY_SECRET_ID": "not-used",
-    "FORWARDING_REFUSED_QUEUE_URL": "not-used",
-    "STREAM_FAILED_QUEUE_URL": "not-used",
-    "ALERT_QUEUE_URL": "not-used",
-    "ALERT_FAILED_QUEUE_URL": "not-used",
-    "ALERT_SECRET_ID": "not-used",
-    "LITELLM_BASE_URL": "https://litellm.example.com",
-    "LITELLM_KEY_SECRET_ID": "not-used",
-    "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
-    "POWERTOOLS_SERVICE_NAME": "test",
-}
+ENVIRONMENT = {**SETTINGS, "CATALOG_PATH": str(CATALOG)}
 HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
 """``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
 
@@ -54,9 +34,9 @@ ALLOWED = {
     "usage_healing": {"pydantic", "httpx"},
     "usage_recording": {"pydantic"},
     "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
-    "renewal_reset": {"pydantic"},
+    "renewal_reset": set(),
     "reports": {"pydantic"},
-    "stream_reader": {"pydantic"},
+    "stream_reader": set(),
     "waffo_actions": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
     "webhook_deliveries": {"pydantic"},
     "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
@@ -100,9 +80,9 @@ class Started:
     said: str
 
 
-def start_each(environment: dict[str, str]) -> dict[str, Started]:
-    """Start every function; "" is what was imported before."""
-    paths = [ROOT / "layers" / "shared", *(ROOT / "functions" / function for function in sorted(ALLOWED))]
+def start_each(layer: Path, environment: dict[str, str]) -> dict[str, Started]:
+    """Start every function with a layer; "" is what was imported before."""
+    paths = [layer, *(ROOT / "functions" / function for function in sorted(ALLOWED))]
     given = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, paths)), **environment}
     given["IMPORTED_BEFORE"] = ",".join(ALL_ALIKE)
     command = [sys.executable, "-c", EACH_BY_ITSELF, *sorted(ALLOWED)]
@@ -112,13 +92,22 @@ def start_each(environment: dict[str, str]) -> dict[str, Started]:
 
 
 @pytest.fixture(scope="module")
-def started() -> dict[str, Started]:
-    return start_each(ENVIRONMENT)
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the layer as it is built: with the catalog as code."""
+    folder = tmp_path_factory.mktemp("layer")
+    shutil.copytree(ROOT / "layers" / "shared" / "pancake_meter", folder / "pancake_meter")
+    write_catalog(CATALOG, folder / "pancake_meter" / "catalog" / "checked.py")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def started_without_settings() -> dict[str, Started]:
-    return start_each({"AWS_DEFAULT_REGION": "us-east-1"})
+def started(layer: Path) -> dict[str, Started]:
+    return start_each(layer, ENVIRONMENT)
+
+
+@pytest.fixture(scope="module")
+def started_without_settings(layer: Path) -> dict[str, Started]:
+    return start_each(layer, {"AWS_DEFAULT_REGION": "us-east-1"})
 
 
 @pytest.mark.parametrize("function", sorted(ALLOWED))
@@ -133,3 +122,40 @@ def test_a_function_without_its_settings_refuses_to_start(
     started_without_settings: dict[str, Started], function: str
 ) -> None:
     assert started_without_settings[function].said.startswith("ConfigurationError: missing in the environment")
+
+
+CATALOGS_CHECK = {f"pancake_meter.catalog.{name}" for name in ("checking", "model", "building")} | {"tomllib"}
+
+
+@pytest.mark.parametrize("function", sorted(ALLOWED))
+def test_issue_15_a_catalog_that_the_build_has_checked_is_not_checked_again(
+    started: dict[str, Started], function: str
+) -> None:
+    assert started[function].modules & CATALOGS_CHECK == set()
+
+
+def test_issue_15_another_catalog_is_checked_by_the_function_itself(layer: Path, tmp_path: Path) -> None:
+    # Given a good catalog, and a bad one, both of another text than that of the build
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_bytes(CATALOG.read_bytes() + b"# another\n")
+    bad.write_bytes(CATALOG.read_bytes() + b"unknown = 1\n")
+    # When
+    with_good = start_each(layer, {**ENVIRONMENT, "CATALOG_PATH": str(good)})["quota_check"]
+    with_bad = start_each(layer, {**ENVIRONMENT, "CATALOG_PATH": str(bad)})["quota_check"]
+    # Then
+    assert with_good.said == ""
+    assert with_good.modules >= CATALOGS_CHECK
+    assert with_bad.said.startswith("CatalogError: the catalog cannot be used")
+
+
+# The authorizer is started before any other function answers: it knows keys and tokens alone.
+FOREIGN_TO_THE_AUTHORIZER = (
+    "pancake_meter.catalog",
+    "pancake_meter.domain.selling.overage",
+    "pancake_meter.domain.standing",
+)
+
+
+def test_issue_15_the_authorizer_imports_no_selling(started: dict[str, Started]) -> None:
+    found = started["api_key_authorizer"].modules
+    assert not [name for name in found if name.startswith(FOREIGN_TO_THE_AUTHORIZER)]

@@ -116,6 +116,16 @@ def test_a_hold_is_placed_and_settled_by_its_handle() -> None:
     assert api.requests[0].headers["Authorization"] == "Bearer pm_test_k"
 
 
+def test_usage_and_settlements_may_say_what_they_are_made_of() -> None:
+    api = Api(ok(HOLD, 201), ok(SETTLED), ok({"results": [{"id": "1", "status": "counted"}]}))
+    with api.client() as client:
+        client.hold("acct_1001", "tokens", 75).settle(60, model="gpt-4o", source="my-app")
+        client.record([UsageEvent("acct_1001", "tokens", 5, id="1", model="gpt-4o")])
+    assert api.sent[1][2] == {"quantity": "60", "model": "gpt-4o", "source": "my-app"}
+    event = {"id": "1", "customer_id": "acct_1001", "meter": "tokens", "quantity": "5", "model": "gpt-4o"}
+    assert api.sent[2][2] == {"events": [event]}
+
+
 def test_promise_3_work_that_fails_releases_its_hold() -> None:
     api = Api(ok(HOLD, 201), ok(RELEASED))
     with api.client() as client, pytest.raises(ZeroDivisionError), client.hold("acct_1001", "tokens", 75):

@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from pancake_meter.deps.config import WaffoApiSettings
 from pancake_meter.deps.secret import AGE_SECONDS, FAILURE_SECONDS, Secret, SecretUnavailable
-from pancake_meter.deps.waffo import RotatingSigner
+from pancake_meter.deps.waffo import RotatingSigner, waffo_client
 
 
 @dataclass
@@ -119,3 +120,10 @@ def test_scenario_99_a_secrets_manager_that_hangs_for_one_thread_stalls_no_other
         finally:
             released.set()
         assert renewed.result(timeout=10) is None
+
+
+def test_issue_15_a_function_makes_one_client_of_waffo() -> None:
+    def settings() -> WaffoApiSettings:
+        return WaffoApiSettings("test", "https://waffo.example.com", "MER_1", "STO_1", "secret", None)
+
+    assert waffo_client(settings()) is waffo_client(settings())

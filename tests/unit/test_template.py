@@ -146,7 +146,7 @@ KEYS = {
     ("renewal_reset", "listing"): {"DELIVERIES#failed", "DELIVERIES#parked", "PARKED_USAGE"},
     ("overage_checkout", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*"},
     ("customer_controls", "table"): METERING,
-    ("customer_pages", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*", "ORDER#*"},
+    ("customer_pages", "table"): METERING | {"CHECKOUT#*", "IDEMPOTENCY#*", "ORDER#*", "PAYMENT#*"},
     ("customer_pages", "listing"): {"CHECKOUTS#*"},
     ("overage_checkout", "listing"): {"CHECKOUTS#*"},
     ("webhook_intake", "table"): APPLYING,

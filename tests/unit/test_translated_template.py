@@ -195,6 +195,13 @@ def test_the_queue_has_as_many_consumers_as_the_operator_says(given: dict[str, s
     assert [value for name, value in most.items() if name.startswith("UsageBatch")] == [made]
 
 
+@pytest.mark.parametrize(("given", "made"), [({}, 5), ({"AlertConcurrency": "90"}, {"Ref": "AlertConcurrency"})])
+def test_as_many_alerts_are_sent_at_once_as_the_operator_says(given: dict[str, str], made: object) -> None:
+    mappings = of_type("AWS::Lambda::EventSourceMapping", **given)
+    (alerts,) = (each for name, each in mappings.items() if name.startswith("AlertSender"))
+    assert alerts["ScalingConfig"]["MaximumConcurrency"] == made
+
+
 def test_a_secret_under_a_key_of_the_sellers_can_be_read_by_who_reads_secrets() -> None:
     for with_key in (True, False):
         parameters = EVERYTHING_ON if with_key else {**EVERYTHING_ON, "SecretsKmsKeyArn": ""}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -309,7 +310,7 @@ class _Operation:
         """Return the schema of a model by reference; a mapping is a schema, whose models become references."""
         if isinstance(model, Mapping):
             return {str(name): self._within(value) for name, value in model.items()}
-        schema: Schema = TypeAdapter(model).json_schema(ref_template=_REF)
+        schema = deepcopy(_schema_of(model))
         self._schemas.update(schema.pop("$defs", {}))
         if not hasattr(model, "__annotations__"):
             plain: Schema = _without_titles(schema)
@@ -325,6 +326,12 @@ class _Operation:
         if isinstance(value, Mapping) or hasattr(value, "__annotations__"):
             return self._schema(value)
         return value
+
+
+@cache
+def _schema_of(model: Any) -> Schema:
+    """Return what pydantic makes of a model: some are in the answers of every route."""
+    return TypeAdapter(model).json_schema(ref_template=_REF)
 
 
 _CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary")

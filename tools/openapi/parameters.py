@@ -69,6 +69,7 @@ QUERY_PARAMETERS: Final[Mapping[str, str]] = {
     "dry_run": "true: say what would be done, and change nothing.",
     "from": "The first month.",
     "limit": "The most entries of a page.",
+    "made_of": "true: also say which models and sources the usage was made of, as far as that is known.",
     "meter": "A meter of the catalog.",
     "month": "One month (UTC), such as 2026-03.",
     "months": "The most months, this one among them.",

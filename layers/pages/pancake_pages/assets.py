@@ -66,10 +66,13 @@ class Assets:
         return self._by_name.get(name)
 
 
+def takes_gzip(accepted_encodings: str) -> bool:
+    """Return whether a browser that says ``Accept-Encoding`` takes gzip."""
+    return any(_GZIP.fullmatch("".join(each.split())) for each in accepted_encodings.lower().split(","))
+
+
 def answer_of(asset: Asset, accepted_encodings: str) -> Response[bytes]:
     """Return the answer with an asset, compressed where the browser takes that."""
-    accepted = ["".join(each.split()) for each in accepted_encodings.lower().split(",")]
-    takes_gzip = any(_GZIP.fullmatch(each) for each in accepted)
     headers: dict[str, str | list[str]] = {
         "Cache-Control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",
@@ -77,9 +80,10 @@ def answer_of(asset: Asset, accepted_encodings: str) -> Response[bytes]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Strict-Transport-Security": "max-age=31536000",
     }
-    if takes_gzip:
+    is_compressed = takes_gzip(accepted_encodings)
+    if is_compressed:
         headers["Content-Encoding"] = "gzip"
-    content = asset.compressed if takes_gzip else asset.content
+    content = asset.compressed if is_compressed else asset.content
     return Response(HTTPStatus.OK.value, asset.content_type, content, headers)
 
 

@@ -1,5 +1,6 @@
 """Pages about buying: what is offered, why nothing is sold, and what a payment has brought."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,16 +10,18 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
-from pancake_meter.catalog import Catalog, Product
+from pancake_meter.catalog import Catalog, Meter, Product
 from pancake_meter.domain.access.masking import masked_id
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.errors import DomainError, HighestPlan, NothingOwed, PlanNotChangeable, TooManyGrants
+from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.money import Money
-from pancake_meter.domain.selling.plan import MeterAllowance, Plan
+from pancake_meter.domain.selling.plan import MeterAllowance, OverageBlocked, OverageCapped, Plan
 from pancake_meter.usecases.selling.follow_link import LinkOffer
 from pancake_meter.usecases.selling.open_checkout import Quoted
 from pancake_meter.usecases.selling.see_payment import SeenPayment
 from pancake_pages.headers import PageHeaders
+from pancake_pages.price_words import PriceWords
 from pancake_pages.site import View
 
 RETRY_AFTER: Final = {"Retry-After": "5"}
@@ -32,6 +35,13 @@ _DELAYS: Final = ((8, 2), (14, 5), (LOOKS_MAX, 10))
 
 _LOOK_DIGITS_MAX: Final = 3
 
+_STEM: Final = 3
+"""Letters by which two forms of a word are known: ``query`` and ``queries``."""
+
+_NEVER: Final = "0"
+_MARK: Final = re.compile(r"[0-9]{1,14}")
+"""An instant in a form, in milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -44,9 +54,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What a plan includes of a meter, and what the customer has of it now."""
+    """What a plan includes of a meter, what holds beyond that, and what the customer has of it now."""
 
     then: str
+    beyond: str | None = None
     now: str | None = None
 
 
@@ -74,7 +85,8 @@ class Buying:
             account=masked_id(customer_id),
             is_open=offer.is_open,
             is_changed=is_changed,
-            notes=self._notes(offer),
+            notes=self._notes(offer, now),
+            paid_until=_marked(offer.paid.created_at) if offer.paid else _NEVER,
             back_url=self._back_url,
             **{**_NOTHING_MORE, **facts},
         )
@@ -114,12 +126,14 @@ class Buying:
             case "waiting":
                 facts |= {"title": t("buy.waiting.long_title"), "text": t("buy.waiting.long_text")}
                 facts |= {"look_again_url": path, "again_url": again_url}
-            case "brought":
-                facts |= {"is_good": True, **self._brought(seen)}
-            case "looked_at":
-                facts |= {"title": t("buy.looked_at.title"), "text": t("buy.looked_at.text")}
+            case "arriving":
+                facts |= {"title": t("buy.arriving.title"), "text": t("buy.arriving.text"), "look_again_url": path}
             case "lapsed":
                 facts |= {"title": t("buy.lapsed.title"), "text": t("buy.lapsed.text"), "again_url": again_url}
+            case "unheard":
+                facts |= {"title": t("buy.unheard.title"), "text": t("buy.unheard.text"), "look_again_url": path}
+            case _:
+                facts |= self._paid(seen)
         account = masked_id(seen.checkout.customer_id)
         return self.view.page("buy/payment.html", account=account, back_url=self._back_url, **facts)
 
@@ -127,30 +141,40 @@ class Buying:
     def _back_url(self) -> str | None:
         return self.back_url or self.view.site.brand.home_url
 
-    def _brought(self, seen: SeenPayment) -> dict[str, Any]:
+    def _paid(self, seen: SeenPayment) -> dict[str, Any]:
+        """Return what the page says of a payment that has arrived."""
         t, checkout = self.view.language.words, seen.checkout
         if checkout.plan is not None:
-            plan = self.catalog.plans.get(checkout.plan)
-            name = plan.name if plan else checkout.plan
-            terms = self._terms(plan, None) if plan else ()
-            return {
-                "title": t("buy.done.plan", plan=name),
-                "terms": terms,
-                "terms_title": t("buy.done.plan_includes", plan=name),
-            }
+            return self._paid_plan(seen, checkout.plan)
         meter = checkout.meter or ""
-        left = self._amount_of(seen.balance.available, meter) if seen.balance else None
+        units = self._amount_of(checkout.quantity, meter)
+        left = {"left": self._amount_of(seen.balance.available, meter)} if seen.balance else {}
+        match seen.state:
+            case "brought":
+                return {"title": t(f"buy.done.{checkout.kind}", units=units), "is_good": True, **left}
+            case "looked_at" | "decided":
+                return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text")}
+            case _:
+                return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text", what=units), **left}
+
+    def _paid_plan(self, seen: SeenPayment, key: str) -> dict[str, Any]:
+        t, plan = self.view.language.words, self.catalog.plans.get(key)
+        name = plan.name if plan else key
+        if seen.state != "brought":
+            return {"title": t(f"buy.{seen.state}.title"), "text": t(f"buy.{seen.state}.text", what=name)}
         return {
-            "title": t(f"buy.done.{checkout.kind}", units=self._amount_of(checkout.quantity, meter)),
-            "left": left,
+            "title": t("buy.done.plan", plan=name),
+            "is_good": True,
+            "terms": [Term(self._allowance(each)) for each in plan.allowances.values()] if plan else (),
+            "terms_title": t("buy.done.plan_includes", plan=name),
         }
 
-    def _notes(self, offer: LinkOffer) -> Sequence[str]:
+    def _notes(self, offer: LinkOffer, now: datetime) -> Sequence[str]:
         t, language = self.view.language.words, self.view.language
         notes = [t(f"buy.{offer.instead}")] if offer.instead else []
         if offer.is_open:
             notes.append(t("buy.open"))
-        elif (paid := offer.just_paid) is not None:
+        if (paid := offer.just_paid(now)) is not None:
             what, price = self._amount_of(paid.quantity, paid.meter or ""), language.money(paid.amount)
             notes.append(t("buy.just_paid", what=what, price=price, when=language.instant(paid.created_at)))
         return notes
@@ -203,7 +227,8 @@ class Buying:
         notes = [t("buy.plan.prorated", old=held.name)] if held else []
         if held is None and product is not None and product.trial_days:
             days = product.trial_days
-            notes.append(t("buy.plan.trial", count=days, shown=self.view.language.number(days)))
+            shown, price = self.view.language.number(days), self.view.language.money(quote.amount)
+            notes.append(t("buy.plan.trial", count=days, shown=shown, price=price))
         title = t("buy.plan.change", old=held.name, new=plan.name) if held else t("buy.plan.subscribe", plan=plan.name)
         return {
             "title": title,
@@ -212,7 +237,7 @@ class Buying:
                 (t("buy.plan.starts"), self._start(quoted, plan)),
                 (t("buy.plan.renews"), t("buy.plan.renews_by_itself")),
             ],
-            "terms": self._terms(plan, before),
+            "terms": self._terms(plan, before, quote.amount.currency),
             "terms_title": t("buy.plan.compared") if before else t("buy.plan.includes", plan=plan.name),
             "now_title": t("buy.plan.now", plan=before.name) if before else "",
             "note": " ".join(notes) or None,
@@ -229,20 +254,57 @@ class Buying:
             return t("buy.plan.starts_next_unknown")
         return t("buy.plan.starts_next", when=self.view.language.instant(held.ends_at))
 
-    def _terms(self, plan: Plan, before: Plan | None) -> Sequence[Term]:
-        had = before.allowances if before else {}
-        return [
-            Term(self._allowance(allowance), self._allowance(had[meter]) if meter in had else None)
+    def _terms(self, plan: Plan, before: Plan | None, currency: str) -> Sequence[Term]:
+        """Return what the plan includes, and after that what the customer has now and loses."""
+        t, had = self.view.language.words, before.allowances if before else {}
+        kept = [
+            Term(
+                self._allowance(allowance),
+                self._beyond(allowance, had.get(meter), currency),
+                self._allowance(had[meter]) if meter in had else None,
+            )
             for meter, allowance in plan.allowances.items()
         ]
+        lost = [
+            Term(t("buy.plan.no_more", meter=self._name(meter)), now=self._allowance(allowance))
+            for meter, allowance in had.items()
+            if meter not in plan.allowances
+        ]
+        return [*kept, *lost]
 
     def _allowance(self, allowance: MeterAllowance) -> str:
         units = self._amount_of(allowance.quantity, allowance.meter)
         return self.view.language.words(f"buy.plan.each.{allowance.cadence}", units=units)
 
+    def _beyond(self, allowance: MeterAllowance, had: MeterAllowance | None, currency: str) -> str | None:
+        """Return what use beyond an allowance costs, and whether it was not possible before; ``None``: it costs nothing."""
+        t, meter = self.view.language.words, allowance.meter
+        if isinstance(allowance.overage, OverageBlocked):
+            return t("buy.beyond.stops")
+        price = allowance.prices.get(currency)
+        if price is None:
+            return None
+        words = PriceWords(
+            self.view.language, currency, lambda units: self._amount_of(units, meter), self._noun(Decimal(1), meter)
+        )
+        if isinstance(allowance.overage, OverageCapped):
+            limit = self._amount_of(allowance.overage.limit, meter)
+            text = t("buy.beyond.capped", limit=limit, price=words.of(price))
+        else:
+            text = t("buy.beyond.charged", price=words.of(price))
+        is_new = had is not None and isinstance(had.overage, OverageBlocked)
+        return t("buy.beyond.new", beyond=text) if is_new else text
+
     def _amount_of(self, quantity: Decimal, meter: str) -> str:
-        name = in_text(self._name(meter))
-        return self.view.language.words("buy.units", quantity=self.view.language.number(quantity), meter=name)
+        noun, shown = self._noun(quantity, meter), self.view.language.number(quantity)
+        return self.view.language.words("buy.units", quantity=shown, meter=noun)
+
+    def _noun(self, quantity: Decimal, meter: str) -> str:
+        """Return what so many units of a meter are called inside of a text."""
+        known = self.catalog.meters.get(meter)
+        if known is None:
+            return meter
+        return known.unit if self.view.language.is_one(quantity) else in_text(known)
 
     def _name(self, meter: str) -> str:
         known = self.catalog.meters.get(meter)
@@ -293,10 +355,26 @@ def looks_of(view: View) -> int:
     return min(int(text), LOOKS_MAX) if text.isascii() and text.isdigit() and len(text) <= _LOOK_DIGITS_MAX else 0
 
 
-def in_text(name: str) -> str:
-    """Return the name of a meter as it is written inside of a text: ``tokens`` of ``Tokens``, but ``API calls``."""
-    first, rest = name[:1], name[1:]
-    return first.lower() + rest if rest.partition(" ")[0].islower() else name
+def paid_until_of(form: Mapping[str, str]) -> datetime | None:
+    """Return until when a page knew of payments for what it offers, as its form says; ``None``: it does not say."""
+    text = form.get("paid_until", "")
+    return from_ms(int(text)) if _MARK.fullmatch(text) else None
+
+
+def _marked(at: datetime) -> str:
+    return str(to_ms(at))
+
+
+def in_text(meter: Meter) -> str:
+    """Return the name of a meter as it is written inside of a text: ``tokens`` of ``Tokens``, but ``Claude tokens``.
+
+    Its first letter is a small one where the name of one unit begins with the same word and a small letter, and so says that
+    it is a common one.
+    """
+    first, unit = meter.name.partition(" ")[0], meter.unit
+    is_word = first[1:].islower() and meter.name.replace(" ", "").isalpha()
+    is_common = is_word and first[:_STEM].lower() == unit[:_STEM]
+    return meter.name[:1].lower() + meter.name[1:] if is_common else meter.name
 
 
 def _product_of(catalog: Catalog, product_id: str) -> Product | None:

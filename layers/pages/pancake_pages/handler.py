@@ -57,12 +57,22 @@ def page_handler(
         if answer_more is not None:
             answer_more(app, site)
 
-    return http_handler(production, *routers, on_trouble=answer_trouble, answer_errors=answer_errors)
+    answer = http_handler(production, *routers, on_trouble=answer_trouble, answer_errors=answer_errors)
+
+    def handler(event: dict[str, Any], context: LambdaContext, deps: D = production) -> dict[str, Any]:
+        """Answer a request. HEAD asks for what GET would be answered, without the page."""
+        http = event.get("requestContext", {}).get("http", {})
+        if http.get("method") != "HEAD":
+            return dict(answer(event, context, deps))
+        asked = {**event, "requestContext": {**event["requestContext"], "http": {**http, "method": "GET"}}}
+        return {**answer(asked, context, deps), "body": "", "isBase64Encoded": False}
+
+    return handler
 
 
 def try_again(view: View) -> Response[str]:
     """Return the page of passing trouble."""
-    return view.message("shared.try_again", HTTPStatus.SERVICE_UNAVAILABLE, headers=RETRY_AFTER)
+    return view.message("shared.try_again", HTTPStatus.SERVICE_UNAVAILABLE, headers=RETRY_AFTER, **view.way_back)
 
 
 def _answer_errors(app: APIGatewayHttpResolver, site: Site) -> None:
@@ -76,14 +86,15 @@ def _answer_errors(app: APIGatewayHttpResolver, site: Site) -> None:
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
-        reason = reason_of(error, view(app).language)
-        return view(app).message("shared.not_done", HTTPStatus.UNPROCESSABLE_ENTITY, reason=reason, code=error.code)
+        shown, status = view(app), HTTPStatus.UNPROCESSABLE_ENTITY
+        reason = reason_of(error, shown.language)
+        return shown.message("shared.not_done", status, reason=reason, code=error.code, **shown.way_back)
 
     @app.exception_handler([ValidationError, MalformedJson, BodyTooLarge, UnreadableForm])
     def _(error: Exception) -> Response[str]:
         Logger().info("unreadable request of a page", extra={"reason": type(error).__name__})
-        return view(app).message("shared.unreadable", HTTPStatus.BAD_REQUEST)
+        return view(app).message("shared.unreadable", HTTPStatus.BAD_REQUEST, **view(app).way_back)
 
     @app.not_found
     def _(_: NotFoundError) -> Response[str]:
-        return view(app).message("shared.not_found", HTTPStatus.NOT_FOUND)
+        return view(app).message("shared.not_found", HTTPStatus.NOT_FOUND, **view(app).way_back)

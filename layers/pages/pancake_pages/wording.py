@@ -7,6 +7,7 @@ number is ``count``; ``shown`` is how it is written, where that differs.
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,8 @@ class Wording:
         """
         text = self.texts[key]
         if not isinstance(text, str):
-            text = text[self._locale.plural_form(values["count"])]
+            # One unit is one, however many decimal places it is kept with.
+            text = text[self._locale.plural_form(Decimal(values["count"]).normalize())]
             values = {**values, "count": values.get("shown", values["count"])}
         return text.format_map(values)
 

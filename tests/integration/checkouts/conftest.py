@@ -24,7 +24,7 @@ from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.pages import pages_deps
-from tests.support.webhook_world import STORE_ID
+from tests.support.webhook_world import STORE_ID, World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,6 +43,11 @@ class Shop:
         self.metering = Metering(Table(client, table), CATALOG)
         self.now = NOW
         self.failed_lookups: list[Exception] = []
+
+    @property
+    def world(self) -> World:
+        """Waffo's webhooks, taken now."""
+        return World(self.metering.table, self.now)
 
     def deps(self) -> CheckoutDeps:
         """Collaborators of their own for each call, as two Lambdas have."""
@@ -64,10 +69,11 @@ class Shop:
     def press(self, path: str, page: Answer | None = None) -> Answer:
         """Press the button of a page, or of the one that the link shows now. A page without a button is the answer."""
         page = page or self.see(path)
-        seen = re.search(r'name="seen" value="([^"]+)"', page.body)
-        if seen is None:
+        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)"', page.body)
+        if not fields:
             return page
-        return self.call(api_event("buy_press", path=path, body=urlencode({"seen": html.unescape(seen[1])})))
+        form = {name: html.unescape(value) for name, value in fields}
+        return self.call(api_event("buy_press", path=path, body=urlencode(form)))
 
     def paid(self, path: str, **query: str) -> Answer:
         """Open the page after a payment."""

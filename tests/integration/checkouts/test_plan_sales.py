@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pancake_meter.catalog.catalog import MetadataMark, NotOurs
+from pancake_meter.store.selling.checkouts import read_checkout
+from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling import waffo_orders
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
@@ -347,6 +349,40 @@ def test_a_change_that_was_agreed_for_the_next_period_is_not_offered_on_its_used
     second = shop.checkout(**asked)
     # Then there is a new page
     assert (second.status, second.body["checkout_id"] != first.body["checkout_id"]) == (HTTPStatus.CREATED, True)
+
+
+def test_a_change_that_was_agreed_is_to_the_plan_of_our_checkout_where_waffo_names_the_plan_there_is(
+    shop: Shop,
+) -> None:
+    # Given
+    learn(shop, "activated", plan="pro")
+    asked = shop.checkout(kind="plan_change", plan="starter", timing="next_period").body["checkout_id"]
+    # When, twice
+    learn(shop, "plan_change_scheduled", plan="pro", at="2026-03-10T15:21:00")
+    world = World(shop.metering.table, NOW)
+    world.take(lifecycle("plan_change_scheduled", ORDER, "2026-03-10T15:21:00", *PERIOD, plan="pro", currency="USD"))
+    # Then the change is known, and nothing is waited for in the checkout
+    known, checkout = read_subscription(shop.metering.table, "acct_1001"), read_checkout(shop.metering.table, asked)
+    assert known is not None
+    assert known.orders[0].pending is not None
+    assert known.orders[0].pending.plan_key == "starter"
+    assert checkout is not None
+    assert (checkout.status, checkout.payment_ids) == ("paid", (ORDER,))
+    assert known.superseded == frozenset()
+
+
+@pytest.mark.parametrize("asked", [(), ("starter", "scale")])
+def test_an_agreed_change_that_no_checkout_tells_of_is_to_a_plan_that_nobody_knows(
+    shop: Shop, asked: tuple[str, ...]
+) -> None:
+    learn(shop, "activated", plan="pro")
+    for plan in asked:
+        assert shop.checkout(kind="plan_change", plan=plan, timing="next_period").status == HTTPStatus.CREATED
+    learn(shop, "plan_change_scheduled", plan="pro", at="2026-03-10T15:21:00")
+    known = read_subscription(shop.metering.table, "acct_1001")
+    assert known is not None
+    assert known.orders[0].pending is not None
+    assert known.orders[0].pending.plan_key == "pro"
 
 
 @pytest.mark.parametrize("is_heard_of", [False, True])

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -155,14 +154,21 @@ SIDE_BY_SIDE = {
 }
 
 
-def _invoke(function: str, behaviour: str) -> list[dict[str, Any]]:
-    command = (sys.executable, "-m", "tests.support.invoke_in_trouble", function, behaviour, *EVENTS[function])
+def _invoke(cases: list[tuple[str, str]], at_once: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    command = (sys.executable, "-m", "tests.support.invoke_in_trouble", str(at_once))
     paths = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "shared"), str(ROOT / "layers" / "pages")))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    results = [line.removeprefix(RESULT) for line in done.stdout.splitlines() if line.startswith(RESULT)]
-    assert results, done.stderr
-    return [json.loads(line) for line in results]
+    asked = json.dumps([(function, behaviour, EVENTS[function]) for function, behaviour in cases])
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, input=asked, capture_output=True, text=True, timeout=1200, check=False
+    )
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {case: [] for case in cases}
+    for line in done.stdout.splitlines():
+        if line.startswith(RESULT):
+            result = json.loads(line.removeprefix(RESULT))
+            results[result["function"], result["behaviour"]].append(result)
+    assert all(results.values()), done.stderr
+    return results
 
 
 def _check(function: str, result: dict[str, Any]) -> None:
@@ -189,9 +195,7 @@ def _check(function: str, result: dict[str, Any]) -> None:
 
 def _check_every_function(behaviours: tuple[str, ...], workers: int) -> None:
     cases = [(function, behaviour) for behaviour in behaviours for function in EVENTS]
-    with ThreadPoolExecutor(workers) as pool:
-        answers = list(pool.map(lambda case: (case[0], _invoke(*case)), cases))
-    for function, results in answers:
+    for (function, _), results in _invoke(cases, workers).items():
         assert len(results) == len(EVENTS[function])
         for result in results:
             _check(function, result)

@@ -1,10 +1,13 @@
 """The scheduled sweep: nobody skipped, nobody reset twice, wherever it is interrupted."""
 
 import json
+import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -19,12 +22,13 @@ from pancake_meter.store.alerts.alerts import list_alerts
 from pancake_meter.store.alerts.reminders import put_reminder
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance, read_ledger
 from pancake_meter.store.keys import due_shard
-from pancake_meter.store.table import Table
+from pancake_meter.store.table import Item, Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.balance.grants import give_units
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.usecases.balance.sweep_due import sweep_due
 from pancake_meter.usecases.selling.offer import Offers
 from renewal_reset import handler
 from tests.support.api import EVENTS, LambdaContext
@@ -103,6 +107,39 @@ def test_scenario_68_a_sweep_that_runs_out_of_time_goes_on_with_the_next(meterin
     assert (first["advanced"], first["complete"]) == (60, False)
     assert sweep(metering) == {"advanced": 45, "failed": 0, "complete": True}
     assert {resets(metering, customer_id) for customer_id in CUSTOMERS} == {1}
+
+
+def test_issue_15_a_sweep_advances_up_to_eight_balances_at_once_and_those_of_one_customer_in_turn(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    # Given customers with two balances each, and a table that sees who is at work at the same time
+    crowd: list[frozenset[str]] = []
+
+    class Watched(Table):
+        at_work: ClassVar[Counter[str]] = Counter()
+
+        def get(self, key: Mapping[str, str]) -> Item | None:
+            self.at_work[key["PK"]] += 1
+            crowd.append(frozenset(name for name, count in self.at_work.items() if count))
+            assert self.at_work[key["PK"]] == 1
+            time.sleep(0.005)
+            try:
+                return super().get(key)
+            finally:
+                self.at_work[key["PK"]] -= 1
+
+    metering = Metering(Watched(dynamodb, table), CATALOG)
+    for customer_id in CUSTOMERS[:9]:
+        for meter in ("tokens", "requests"):
+            record_events(metering, customer_id, meter, [usage_event("e1", Decimal(1), None, JANUARY)], JANUARY)
+    crowd.clear()
+
+    # When the sweep advances them
+    swept = sweep_due(metering, LATER, may_go_on=lambda: True, on_failure=lambda *_: None)
+
+    # Then
+    assert (swept.advanced, swept.failed, swept.is_complete) == (18, 0, True)
+    assert 2 <= max(map(len, crowd)) <= 8
 
 
 def test_one_corrupt_balance_is_reported_and_does_not_stop_the_others(

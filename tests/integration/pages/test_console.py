@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,11 @@ from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.alerts.alert import Alert
+from pancake_meter.domain.usage.made_of import MadeOf, Parts
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.alerts.alerts import put_alert
-from pancake_meter.store.balance.balances import read_ledger
+from pancake_meter.store.balance.balances import read_balance, read_ledger
+from pancake_meter.store.balance.made_of import Day, DayMadeOf, day_write
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, mark_counted, park, read_parked
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
@@ -262,6 +265,19 @@ def test_a_grant_happens_once_however_often_the_button_is_pressed_and_the_ledger
     assert seller.ledger()[0] == ("voided", "ada at the desk")
 
 
+def test_a_customer_s_usage_is_shown_by_model_as_far_as_that_is_known(seller: Seller) -> None:
+    seller.subscribe()
+    seller.world.use(10)
+    balance = read_balance(seller.table, CUSTOMER, "tokens")
+    assert balance is not None
+    day = Day(CUSTOMER, "tokens", balance.chart.start, NOW.date())
+    made_of = MadeOf(Parts({"<i>large</i>": Decimal(7)}, Decimal(1)))
+    seller.table.write(day_write(day, DayMadeOf(made_of, (Decimal(1),)), None))
+    page = seller.signed_in().get(HOME)
+    assert "By model Tokens <i>large</i> 7 Other 1 Not known 2" in page.text
+    assert "By source" not in page.text
+
+
 def test_access_is_cut_off_and_opened_with_the_key_s_name(seller: Seller) -> None:
     seller.subscribe()
     seller.world.use(10)
@@ -412,7 +428,7 @@ def test_every_page_is_shown_in_both_languages(seller: Seller) -> None:
         for language in ("en", "zh-Hans"):
             page = browser.get(f"{path}{'&' if '?' in path else '?'}lang={language}")
             assert page.status == 200, (path, language, page.text)
-    assert browser.get("/console/customers/nobody").status == 422
+    assert browser.get("/console/customers/nobody").status == 200
     assert browser.get("/console/nothing").status == 404
 
 

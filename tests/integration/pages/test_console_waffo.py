@@ -175,7 +175,7 @@ def test_what_is_no_refund_is_refused_and_waffo_hears_nothing(
     payment_id, _ = bought_pack(seller, sim, top_up_tokens=str(PACK))
     browser = seller.signed_in()
     page = browser.send(browser.get(f"/console/payments/{payment_id}").form("/refund"), amount=amount, reason="x")
-    assert page.status == 422
+    assert page.status in (409, 422)
     assert sim.http.get("/_sim/state").json()["refund_tickets"] == []
 
 

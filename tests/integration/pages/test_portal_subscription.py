@@ -94,8 +94,11 @@ def test_a_cancellation_asks_first_ends_with_the_period_and_can_be_taken_back(cu
     assert (customer.status, actions(customer)) == ("active", [])
     # Pressing does
     done = browser.fill(customer.cancel, customer.cancel)
-    assert (done.status, done.headers["Location"]) == (303, "/portal?done=cancel")
-    assert "being cancelled" in browser.get("/portal?done=cancel").text
+    assert (done.status, done.headers["Location"]) == (303, "/portal")
+    assert "being cancelled" in browser.get("/portal").text
+    # And says so once
+    assert "being cancelled" not in browser.get("/portal").text
+    assert "being cancelled" not in browser.get("/portal?done=cancel").text
     assert customer.status == "canceling"
     assert [(each["by"], each["status"]) for each in actions(customer)] == [("customer", "canceling")]
     # A second press before the webhook finds it done
@@ -107,7 +110,8 @@ def test_a_cancellation_asks_first_ends_with_the_period_and_can_be_taken_back(cu
     assert customer.cancel not in home.html
     # And back
     kept = browser.fill(customer.keep, customer.keep)
-    assert kept.headers["Location"] == "/portal?done=reactivate"
+    assert kept.headers["Location"] == "/portal"
+    assert "being taken back" in browser.get("/portal").text
     assert customer.status == "active"
     customer.told()
     assert "ends on" not in browser.get("/portal").text.replace("Renews on", "")
@@ -120,8 +124,38 @@ def test_what_is_overdue_ends_at_once_and_the_page_says_so(customer: Customer) -
     assert "it ends at once" in page.text
     assert customer.browser.fill(customer.cancel, customer.cancel).status == 303
     assert customer.status == "canceled"
+    assert "is cancelled and has ended" in customer.browser.get("/portal").text
     customer.told()
     assert "You have no subscription" in customer.browser.get("/portal").text
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_cancellation_that_would_end_it_at_once_is_not_what_a_page_gone_stale_has_asked(
+    customer: Customer, *, is_told: bool
+) -> None:
+    # Given a page that says that it stays until the end of the period
+    browser = customer.browser
+    form = browser.get(customer.cancel).form(customer.cancel)
+    customer.sim.sim(f"orders/{customer.order_id}/past-due", period="unchanged")
+    if is_told:
+        customer.told()
+    # When its button is pressed, whether or not the webhook has come
+    page = browser.post(customer.cancel, form)
+    # Then nothing is done
+    assert (page.status, customer.status, actions(customer)) == (409, "past_due", [])
+    assert "Nothing was done" in page.text
+    # And the page asks again, by what holds now
+    if is_told:
+        assert "it ends at once" in page.text
+        assert browser.post(customer.cancel, page.form(customer.cancel)).status == 303
+        assert customer.status == "canceled"
+
+
+def test_a_form_that_does_not_say_what_it_has_shown_asks_again(customer: Customer) -> None:
+    mark = customer.browser.get("/portal").form("/portal/leave")
+    page = customer.browser.post(customer.cancel, mark)
+    assert (page.status, customer.status) == (409, "active")
+    assert customer.browser.post(customer.cancel, page.form(customer.cancel)).status == 303
 
 
 def test_what_does_not_fit_the_order_is_told_and_not_done(customer: Customer) -> None:
@@ -156,9 +190,9 @@ def test_nobody_else_cancels_it(customer: Customer) -> None:
 
 
 def test_while_waffo_is_away_nothing_is_done_and_the_page_asks_to_try_again(customer: Customer) -> None:
-    mark = customer.browser.get("/portal").form("/portal/leave")
+    form = customer.browser.get(customer.cancel).form(customer.cancel)
     away = Browser(portal_deps(customer.world, NOW), cookies=customer.browser.cookies)
-    page = away.post(customer.cancel, mark)
+    page = away.post(customer.cancel, form)
     assert page.status == 503
     assert "try again" in page.text
     assert customer.status == "active"

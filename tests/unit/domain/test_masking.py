@@ -127,6 +127,8 @@ def test_every_line_of_a_function_is_masked(
         ("ada", "a***"),
         ("auth0|5f7c1d2e", "au***2e"),
         ("日本", "日***"),
+        ("12345678", "12***78"),
+        ("1234567", "1***"),
     ],
 )
 def test_a_customer_knows_the_own_account_and_nobody_else_does(customer_id: str, shown: str) -> None:

@@ -134,3 +134,26 @@ def test_an_instant_is_told_in_utc_and_says_so() -> None:
     assert ENGLISH.instant(tokyo) == "Mar 9, 2026, 16:05 UTC"
     assert CHINESE.instant(tokyo) == "2026年3月9日 16:05 UTC"
     assert ENGLISH.instant(datetime(2026, 3, 9, tzinfo=UTC)).endswith("00:00 UTC")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("20", "20"),
+        (" 20.50 ", "20.50"),
+        ("1,000", "1000"),
+        ("1,000,000.5", "1000000.5"),
+        ("\uff11\uff0c\uff10\uff10\uff10\uff0e\uff15", "1000.5"),
+        ("\uff12\uff10", "20"),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(language: str, written: str, meant: str) -> None:
+    assert Language(language).plain(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written", ["1,5", "1,00", "1000,000", "1.000,50", "1,000,00", ",100", "20.", "-1", "", "1 000", "\u0661"]
+)
+def test_what_could_be_another_number_is_left_as_it_is(written: str) -> None:
+    assert Language("en").plain(written) == written

@@ -88,6 +88,20 @@ def test_an_odd_query_stays_within_the_address_of_the_other_language() -> None:
     assert other == "/portal?a%22%3E%3Cb%3E=%22%3E%3Cscript%3E%26lang%3Dxx&lang=zh-Hans"
 
 
+def test_an_odd_path_stays_within_the_address_of_the_other_language() -> None:
+    for path in ("/console/customers/a b?c#d%", "/console/customers/a%20b%3Fc%23d%25"):
+        html = Tags(page(event=asked(path)))
+        (other,) = [attributes["href"] for _, attributes in html.tags if attributes.get("hreflang")]
+        assert other == "/console/customers/a%20b%3Fc%23d%25?lang=zh-Hans"
+
+
+def test_an_answer_to_a_form_leads_to_the_page_of_the_form_in_the_other_language() -> None:
+    view = replace(Site(BRAND).view(asked("/console/customers/x/block", {"a": "1"})), form_page="/console/customers/x")
+    html = Tags(view.message("shared.not_found", HTTPStatus.NOT_FOUND).body or "")
+    (other,) = [attributes["href"] for _, attributes in html.tags if attributes.get("hreflang")]
+    assert other == "/console/customers/x?lang=zh-Hans"
+
+
 def test_a_language_that_was_asked_for_is_kept_for_a_year_by_a_cookie_that_scripts_cannot_read() -> None:
     (cookie,) = message(event=asked(query={"lang": "zh-Hans"})).cookies
     assert str(cookie) == "lang=zh-Hans; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax"

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 CODE = (ROOT / "layers" / "pages" / "pancake_pages", ROOT / "functions")
 FIRST, *OTHERS = LANGUAGES
 
-FILLED_IN = frozenset({"count", "shown"})
-"""What decides a plural form, and how it is written: a form may have no place for it."""
+FILLED_IN = frozenset({"count", "shown", "unit"})
+"""What decides a plural form, how it is written, and the singular of what is counted: a form may have no place for it."""
 
 SEPARATOR = "\x00"
 WORD = re.compile(r"[^\W\d_]{2}")

@@ -11,6 +11,7 @@ from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.balance.advance import open_balance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.spend import record_usage
+from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.usecases.selling.offer import Links, Offers
 from pancake_meter.usecases.selling.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
 from tests.support.webhook_world import utc
@@ -30,6 +31,16 @@ def balance(plan: str, used: int, meter: str = "tokens") -> Balance:
 
 def offers(catalog: Catalog = CATALOG) -> Offers:
     return Offers(catalog, "test", lambda: SECRET)
+
+
+def without_packs(catalog: Catalog = CATALOG) -> Catalog:
+    """The catalog with nothing to buy ahead."""
+    return replace(catalog, meters={key: replace(each, top_up=None) for key, each in catalog.meters.items()})
+
+
+def due(units: int, plan: str, meter: str = "agent_runs") -> OverageLine:
+    prices = CATALOG.plans[plan].allowances[meter].prices
+    return OverageLine(LineKey(NOW, plan), NOW, Decimal(units), prices=prices)
 
 
 def kinds(links: Links) -> dict[str, str]:
@@ -82,6 +93,50 @@ def test_without_packs_overage_is_what_is_for_sale() -> None:
     meters = {**CATALOG.meters, "tokens": replace(CATALOG.meters["tokens"], top_up=None)}
     scale = kinds(offers(replace(CATALOG, meters=meters)).links(balance("scale", 10_100_000), BASE, NOW))
     assert scale == {"purchase_url": "overage"}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize(("units", "sold"), [(100, {"purchase_url": "overage"}), (1, {})])
+def test_what_is_owed_of_a_plan_that_has_ended_is_for_sale_at_that_plan_s_price(
+    units: int, sold: dict[str, str], *, is_told: bool
+) -> None:
+    # Given runs that are owed of Agent, whose one run costs less than the least charge, and a plan without runs since
+    owing = replace(balance("free", 0, "agent_runs"), overage_due=Decimal(units))
+    ours = offers(without_packs())
+    ours = replace(ours, due_lines=lambda _: [due(units, "agent")]) if is_told else ours
+    # Then
+    links = ours.links(owing, BASE, NOW)
+    kept = {name: read_link(SECRET, str(url).removeprefix(f"{BASE}/buy/"), NOW).kind for name, url in links.items()}
+    assert {name: kind for name, kind in kept.items() if kind == "overage"} == sold
+
+
+def test_units_of_a_price_of_today_are_not_for_sale_where_their_own_period_had_none() -> None:
+    unpriced = replace(due(1_000_000, "pro", "tokens"), prices={}, key=LineKey(NOW, "gone"))
+    owing = replace(balance("pro", 0), overage_due=Decimal(1_000_000))
+    ours = replace(offers(without_packs()), due_lines=lambda _: [unpriced])
+    assert kinds(ours.links(owing, BASE, NOW)) == {"purchase_url": "plan", "upgrade_url": "plan"}
+
+
+def test_too_little_to_charge_is_paid_by_a_pack_or_not_at_all() -> None:
+    few = balance("pro", 1_000_500)
+    assert kinds(offers().links(few, BASE, NOW))["purchase_url"] == "top_up"
+    assert kinds(offers(without_packs()).links(few, BASE, NOW))["purchase_url"] == "plan"
+
+
+def test_only_a_refusal_reads_what_is_owed_and_only_where_the_open_period_does_not_decide() -> None:
+    asked: list[Balance] = []
+
+    def read(of: Balance) -> list[OverageLine]:
+        asked.append(of)
+        return [due(100_000, "pro", "tokens")]
+
+    ours = replace(offers(without_packs()), due_lines=read)
+    owing = replace(balance("pro", 1_500_000), overage_due=Decimal(100_000))
+    assert kinds(ours.links(owing, BASE, NOW))["purchase_url"] == "overage"
+    assert kinds(ours.nudge(replace(owing, used=Decimal(900_000)), BASE, NOW))
+    assert asked == []
+    ours.links(replace(owing, used=Decimal(900_000)), BASE, NOW)
+    assert len(asked) == 1
 
 
 def test_a_link_is_over_after_seven_days_and_not_before() -> None:

@@ -154,9 +154,20 @@ class AsyncClient:
         """Ask for a payment, by the fields of ``POST .../checkouts``: ``meter``, ``quantity``, ``plan``, ``currency`` ..."""
         return await self._send(calls.open_checkout(customer_id, wanted))
 
-    async def settle(self, customer_id: str, handle: str, quantity: Decimal | int) -> Settlement:
-        """Count what was used, and end the hold of ``handle``; for work that another process finishes."""
-        return await self._send(calls.settle(customer_id, handle, quantity))
+    async def settle(
+        self,
+        customer_id: str,
+        handle: str,
+        quantity: Decimal | int,
+        *,
+        model: str | None = None,
+        source: str | None = None,
+    ) -> Settlement:
+        """Count what was used, and end the hold of ``handle``; for work that another process finishes.
+
+        ``model`` and ``source`` say what the usage was made of, for the customer's charts.
+        """
+        return await self._send(calls.settle(customer_id, handle, quantity, model=model, source=source))
 
     async def release(self, customer_id: str, handle: str, *, meter: str | None = None) -> None:
         """End the hold of ``handle`` with nothing used; with its ``meter``, the hold's own id will do."""
@@ -259,11 +270,13 @@ class AsyncHold:
         """What settles the hold from elsewhere."""
         return self.placed.handle
 
-    async def settle(self, quantity: Decimal | int) -> Settlement:
+    async def settle(
+        self, quantity: Decimal | int, *, model: str | None = None, source: str | None = None
+    ) -> Settlement:
         """Count what was really used and give the rest back. After trouble, call it again with the same quantity."""
         # Whatever comes of it, the units are spent: leaving the block must not give them back.
         self.is_over = True
-        return await self._client.settle(self._customer_id, self.handle, quantity)
+        return await self._client.settle(self._customer_id, self.handle, quantity, model=model, source=source)
 
     async def release(self) -> None:
         """Give all units back."""

@@ -112,10 +112,13 @@ def place_hold(
     return Call("POST", f"{customer_path(customer_id)}/holds", PlacedHold.read, body)
 
 
-def settle(customer_id: str, handle: str, quantity: Decimal | int) -> Call[Settlement]:
-    """End a hold with what was used."""
+def settle(
+    customer_id: str, handle: str, quantity: Decimal | int, *, model: str | None = None, source: str | None = None
+) -> Call[Settlement]:
+    """End a hold with what was used, and what that was made of."""
     path = f"{customer_path(customer_id)}/holds/{path_part(handle)}/settle"
-    return Call("POST", path, Settlement.read, {"quantity": plain(quantity)})
+    stated = {name: value for name, value in (("model", model), ("source", source)) if value is not None}
+    return Call("POST", path, Settlement.read, {"quantity": plain(quantity), **stated})
 
 
 def release(customer_id: str, handle: str, meter: str | None = None) -> Call[None]:

@@ -155,9 +155,20 @@ class Client:
         """Ask for a payment, by the fields of ``POST .../checkouts``: ``meter``, ``quantity``, ``plan``, ``currency`` ..."""
         return self._send(calls.open_checkout(customer_id, wanted))
 
-    def settle(self, customer_id: str, handle: str, quantity: Decimal | int) -> Settlement:
-        """Count what was used, and end the hold of ``handle``; for work that another process finishes."""
-        return self._send(calls.settle(customer_id, handle, quantity))
+    def settle(
+        self,
+        customer_id: str,
+        handle: str,
+        quantity: Decimal | int,
+        *,
+        model: str | None = None,
+        source: str | None = None,
+    ) -> Settlement:
+        """Count what was used, and end the hold of ``handle``; for work that another process finishes.
+
+        ``model`` and ``source`` say what the usage was made of, for the customer's charts.
+        """
+        return self._send(calls.settle(customer_id, handle, quantity, model=model, source=source))
 
     def release(self, customer_id: str, handle: str, *, meter: str | None = None) -> None:
         """End the hold of ``handle`` with nothing used; with its ``meter``, the hold's own id will do."""
@@ -261,11 +272,11 @@ class Hold:
         """What settles the hold from elsewhere."""
         return self.placed.handle
 
-    def settle(self, quantity: Decimal | int) -> Settlement:
+    def settle(self, quantity: Decimal | int, *, model: str | None = None, source: str | None = None) -> Settlement:
         """Count what was really used and give the rest back. After trouble, call it again with the same quantity."""
         # Whatever comes of it, the units are spent: leaving the block must not give them back.
         self._is_over = True
-        return self._client.settle(self._customer_id, self.handle, quantity)
+        return self._client.settle(self._customer_id, self.handle, quantity, model=model, source=source)
 
     def release(self) -> None:
         """Give all units back."""

@@ -131,13 +131,18 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """One fact: ``customer_id`` used ``quantity`` of ``meter``. The same ``id`` counts once, however often it is sent."""
+    """One fact: ``customer_id`` used ``quantity`` of ``meter``. The same ``id`` counts once, however often it is sent.
+
+    ``model`` and ``source`` say what it was made of, for the customer's charts.
+    """
 
     customer_id: str
     meter: str
     quantity: Decimal | int
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime | None = None
+    model: str | None = None
+    source: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the event as the API takes it.
@@ -147,7 +152,8 @@ class UsageEvent:
         """
         quantity = plain(self.quantity)
         body = {"id": self.id, "customer_id": self.customer_id, "meter": self.meter, "quantity": quantity}
-        return body if self.time is None else {**body, "time": self.time.isoformat()}
+        stated = {"time": self.time and self.time.isoformat(), "model": self.model, "source": self.source}
+        return body | {name: value for name, value in stated.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from pancake_pages.refusals import faults_of
 from pancake_pages.site import View
 
 HOME: Final = "/console"
+LIVE: Final = f"{HOME}/live"
 SIGN_IN: Final = f"{HOME}/sign-in"
 COOKIE: Final = "pancake_console"
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
@@ -150,7 +151,7 @@ class Desk:
         kept = {
             name: text for name, text in self.parameters.items() if text and name not in ("done", "units", "before")
         }
-        return f"{self.view.event.get('rawPath', HOME)}?{urlencode({**kept, 'cursor': cursor})}"
+        return f"{written(str(self.view.event.get('rawPath', HOME)))}?{urlencode({**kept, 'cursor': cursor})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +398,11 @@ def own_path(stated: str | None) -> str:
     # A browser goes up from a segment of two dots, however they are written.
     goes_up = any(unquote(segment) in (".", "..") for segment in path.split("/"))
     return stated if _OWN.fullmatch(stated) and not goes_up and path != SIGN_IN else HOME
+
+
+def written(path: str) -> str:
+    """Return a path as a link has it: API Gateway has decoded it, its local emulator has not."""
+    return quote(unquote(path), safe="/~")
 
 
 def _segment(text: str) -> str:

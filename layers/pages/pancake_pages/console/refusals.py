@@ -2,17 +2,20 @@
 
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import urlencode
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.cursors import ForeignCursor
+from pancake_meter.http.problem import status_of
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoRejected
 from pancake_pages.console.desk import (
     HOME,
+    LIVE,
     ONCE,
     SIGN_IN,
     ForeignForm,
@@ -24,10 +27,14 @@ from pancake_pages.console.desk import (
     Unanswered,
     WrongFields,
     session_cookie,
+    written,
 )
 from pancake_pages.forms import UnreadableForm
 from pancake_pages.refusals import faults_of, reason_of
 from pancake_pages.site import Site, View
+
+_LISTED_UNDER: Final = {"alert-endpoints": "alerts"}
+"""Sections whose things are on the list of another one."""
 
 _WITH_A_PAGE_EACH: Final = frozenset({"alerts", "customers", "deliveries", "payments"})
 """Sections in which each thing has a page; an action on one leads back there."""
@@ -38,6 +45,7 @@ _TYPES: Final = {"expires_at": "datetime-local", "starts_at": "datetime-local", 
 
 def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
     """Have a resolver answer what is not done, by kind: each is a page, and nothing was changed."""
+    answer_unknown_pages(app, site)
 
     def view() -> View:
         return site.view(app.current_event.raw_event)
@@ -62,7 +70,9 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
-        return refused(view(), "not_done", reason=reason_of(error, view().language), code=error.code)
+        asked = app.current_event.raw_event["requestContext"]["http"]["method"]
+        why = "not_shown" if asked == "GET" else "not_done"
+        return refused(view(), why, status_of(error), reason=reason_of(error, view().language), code=error.code)
 
     @app.exception_handler([WaffoApiError, InvalidRequest])
     def _(error: WaffoApiError | InvalidRequest) -> Response[str]:
@@ -99,13 +109,30 @@ def _answer_forms(app: APIGatewayHttpResolver, site: Site) -> None:
         return refused(view(), "form_changed", HTTPStatus.CONFLICT)
 
 
+def answer_unknown_pages(app: APIGatewayHttpResolver, site: Site) -> None:
+    """Have a resolver answer an address that the console has no page for."""
+
+    @app.not_found
+    def _(_: NotFoundError) -> Response[str]:
+        return refused(site.view(app.current_event.raw_event), "no_page", HTTPStatus.NOT_FOUND)
+
+
 def to_sign_in(view: View) -> Response[str]:
     """Lead to the sign-in, and from there back to the page that was asked for. A form has to be sent again by hand."""
     event = view.event
     is_page = event.get("requestContext", {}).get("http", {}).get("method") == "GET"
     query = event.get("rawQueryString") or ""
-    asked = _written(str(event.get("rawPath", HOME))) + (f"?{query}" if query else "") if is_page else way_back(view)
+    path = str(event.get("rawPath", HOME))
+    if path == LIVE:
+        # A script asks for it, to put it into a page: the whole page has to go.
+        return view.page("message.html", HTTPStatus.UNAUTHORIZED, {"HX-Redirect": SIGN_IN}, **_signed_out(view))
+    asked = written(path) + (f"?{query}" if query else "") if is_page else way_back(view)
     return view.redirect(f"{SIGN_IN}?{urlencode({'to': asked})}", [session_cookie(view, None)])
+
+
+def _signed_out(view: View) -> dict[str, Any]:
+    words = view.language.words
+    return {"title": words("console.sign_in.title"), "text": words("console.sign_in.over"), "back_url": None}
 
 
 def to_correct(error: WrongFields) -> Response[str]:
@@ -152,7 +179,7 @@ def form_again(form: Form, template: str, status: HTTPStatus, **facts: Any) -> R
         template,
         back.removeprefix(f"{HOME}/").partition("/")[0],
         status,
-        action=_written(str(view.event.get("rawPath", HOME))),
+        action=written(str(view.event.get("rawPath", HOME))),
         form=form,
         once_name=ONCE,
         back_url=back,
@@ -176,14 +203,8 @@ def refused(view: View, why: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_
 
 def way_back(view: View) -> str:
     """Return the page that an action was asked on: its path leads through it."""
-    segments = [each for each in str(view.event.get("rawPath", HOME)).split("/") if each][1:]
-    if not segments:
-        return HOME
-    kept = segments[:2] if segments[0] in _WITH_A_PAGE_EACH else segments[:1]
-    is_page_itself = kept == segments
-    return HOME if is_page_itself else _written("/".join((HOME, *kept)))
-
-
-def _written(path: str) -> str:
-    """Return a path as a link has it: API Gateway has decoded it, its local emulator has not."""
-    return quote(unquote(path), safe="/~")
+    section, *below = [each for each in str(view.event.get("rawPath", HOME)).split("/") if each][1:] or [""]
+    kept = [_LISTED_UNDER.get(section, section), *(below[:1] if section in _WITH_A_PAGE_EACH else ())]
+    if view.event.get("requestContext", {}).get("http", {}).get("method") == "GET" and kept == [section, *below]:
+        kept = kept[:-1]
+    return written("/".join((HOME, *filter(None, kept))))

@@ -59,6 +59,11 @@ class Shown:
             return words("console.found_by.reconciliation", what=self.said("cause", event))
         return self.said("cause", cause)
 
+    def problem(self, code: str) -> str:
+        """Return why the API refuses something, given its stable code: the code itself where the API says it in English."""
+        key = f"problem.code.{code}"
+        return self.language.words(key) if self.language.words.has(key) else code
+
     def month(self, month: str) -> str:
         """Return a month, such as ``2026-03``."""
         return self.language.month(date.fromisoformat(f"{month}-01"))
@@ -104,7 +109,12 @@ class Shown:
                 return words("console.catalog.price_per", price=unit, units=self.language.number(1))
             case Graduated() | Volume():
                 lowest = min(tier.unit_price for tier in price.tiers)
-                return words("console.catalog.price_from", price=self.amount(f"{lowest.normalize():f}", currency))
+                key = (
+                    "console.catalog.price_graduated"
+                    if isinstance(price, Graduated)
+                    else "console.catalog.price_volume"
+                )
+                return words(key, price=self.amount(f"{lowest.normalize():f}", currency))
 
     @staticmethod
     def plain(quantity: Decimal) -> str:

@@ -1,11 +1,13 @@
 """Visits to the portal: the session's cookie, and the rule that a form is sent by a page of the same session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 from pancake_meter.http.resolver import Router
@@ -19,6 +21,13 @@ from pancake_pages.site import View
 PORTAL: Final = "/portal"
 MARK_FIELD: Final = "form"
 """The field of every form that has the mark of the session."""
+
+
+DONE_COOKIE: Final = "portal-done"
+"""Until the next page it has what was just done. Only an action sets it, so no address can say that something was done."""
+
+_SESSION_COOKIE: Final = "portal"
+_DONE_SECONDS: Final = 60
 
 
 class NoSession(Exception):
@@ -45,6 +54,24 @@ class Visit:
     view: View
     session: PortalSession
 
+    def message(self, key: str, status: HTTPStatus) -> Response[str]:
+        """Return a page with a title, a text, and the way back to the portal's home."""
+        return portal_message(self.view, key, status)
+
+    def done(self, what: str) -> Response[str]:
+        """Return to the portal's home, which says once that something was done: ``portal.done.<what>``."""
+        return self.view.redirect(PORTAL, [_cookie(self.view, DONE_COOKIE, what, _DONE_SECONDS)])
+
+    @property
+    def what_was_done(self) -> str | None:
+        """What the action was that led here, if the page has not said so yet."""
+        return cookies_of(self.view.event).get(_cookie_name(self.view, DONE_COOKIE)) or None
+
+    @property
+    def said(self) -> Sequence[Cookie]:
+        """The cookies of a page that says what was done: a reload does not say it again."""
+        return [_cookie(self.view, DONE_COOKIE, "", 0)] if self.what_was_done else []
+
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the frame of every page of the portal shows."""
@@ -57,6 +84,11 @@ def portal_view(router: Router[CustomerPagesDeps]) -> View:
     return replace(view, headers=PageHeaders(may_be_framed=True))
 
 
+def portal_message(view: View, key: str, status: HTTPStatus) -> Response[str]:
+    """Return a page with a title, a text, and the way back to the portal's home."""
+    return view.message(key, status, PORTAL, back="portal.back")
+
+
 def read_visit(router: Router[CustomerPagesDeps], *, to_buy: bool = False) -> Visit:
     """Return the visit of the request in hand.
 
@@ -66,7 +98,7 @@ def read_visit(router: Router[CustomerPagesDeps], *, to_buy: bool = False) -> Vi
         StoreError: the secret of tokens cannot be read.
     """
     view = portal_view(router)
-    text = cookies_of(view.event).get(_cookie_name(view), "")
+    text = cookies_of(view.event).get(_cookie_name(view, _SESSION_COOKIE), "")
     if not text:
         raise NoSession("no_cookie")
     session = read_session(router.deps.portal.tokens, text, router.deps.clock())
@@ -87,7 +119,7 @@ def read_visit_with_form(router: Router[CustomerPagesDeps], *, to_buy: bool = Fa
         UnreadableForm, BodyTooLarge, MalformedJson: as ``read_form``.
     """
     visit = read_visit(router, to_buy=to_buy)
-    if not _is_sent_by_ourselves(visit.view.event):
+    if not _is_sent_by_ourselves(visit.view.event, router.deps.shop.public_base_url):
         raise ForeignForm
     fields = dict(read_form(router))
     if not visit.session.made(fields.pop(MARK_FIELD, "")):
@@ -96,7 +128,12 @@ def read_visit_with_form(router: Router[CustomerPagesDeps], *, to_buy: bool = Fa
 
 
 def session_cookie(view: View, text: str, max_age: int) -> Cookie:
-    """Return the cookie of a session; an age of 0 takes it away.
+    """Return the cookie of a session; an age of 0 takes it away."""
+    return _cookie(view, _SESSION_COOKIE, text, max_age)
+
+
+def _cookie(view: View, name: str, text: str, max_age: int) -> Cookie:
+    """Return a cookie of the portal.
 
     A browser that shows the portal inside the seller's page sends a cookie only if it may cross sites, and keeps it apart
     for that page alone (``Partitioned``). Anywhere else the cookie does not cross sites.
@@ -105,7 +142,7 @@ def session_cookie(view: View, text: str, max_age: int) -> Cookie:
         bool(view.site.frame_origins) and view.is_secure and _headers(view.event).get("sec-fetch-dest") == "iframe"
     )
     return Cookie(
-        _cookie_name(view),
+        _cookie_name(view, name),
         text,
         path="/" if view.is_secure else PORTAL,
         secure=view.is_secure,
@@ -116,19 +153,24 @@ def session_cookie(view: View, text: str, max_age: int) -> Cookie:
     )
 
 
-def _cookie_name(view: View) -> str:
+def _cookie_name(view: View, name: str) -> str:
     """``__Host-``: no other host of the seller's domain can set it. It asks for https and for the path ``/``."""
-    return "__Host-portal" if view.is_secure else "portal"
+    return f"__Host-{name}" if view.is_secure else name
 
 
-def _is_sent_by_ourselves(event: Mapping[str, Any]) -> bool:
-    """Whether the browser says that a page of this host sent the request; one that says nothing is not believed."""
+def _is_sent_by_ourselves(event: Mapping[str, Any], public_base_url: str | None) -> bool:
+    """Whether the browser says that a page of ours sent the request; one that says nothing is not believed.
+
+    Browsers that say no ``Sec-Fetch-Site``, old ones and those on plain http, say an origin. It is "null", since our pages
+    send no referrer, and then the mark of the session alone says whose form it is: no other site can know it.
+    """
     headers = _headers(event)
-    site = headers.get("sec-fetch-site")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site == "same-origin"
-    origin, host = headers.get("origin"), headers.get("host")
-    return origin is not None and host is not None and urlsplit(origin).netloc == host
+    # Behind a proxy the host is the API's own, and people see the public one.
+    ours = {headers.get("host"), urlsplit(public_base_url or "").netloc} - {None, ""}
+    return origin is not None and (origin == "null" or urlsplit(origin).netloc in ours)
 
 
 def _headers(event: Mapping[str, Any]) -> Mapping[str, str]:

@@ -1,5 +1,5 @@
 // Draws each <figure data-chart> from its table: the first column are labels, each further one is a row of bars.
-// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", or "soft" to stand back. Figures are in data-value; the texts of cells are what people read.
+// data-limit is a line across, named data-limit-name. data-tone on a column's head says how its bars look: "brand", "soft" to stand back, "part-1" to "part-5" for parts of a whole, "others" and "unknown" for what is left of it. Figures are in data-value; the texts of cells are what people read.
 "use strict";
 
 function colors() {
@@ -11,9 +11,43 @@ function colors() {
     line: named("--line"),
     brand: named("--brand"),
     soft: named("--line"),
+    "part-1": named("--part-1"),
+    "part-2": named("--part-2"),
+    "part-3": named("--part-3"),
+    "part-4": named("--part-4"),
+    "part-5": named("--part-5"),
+    others: named("--soft"),
+    unknown: named("--line"),
     text: named("--soft"),
   };
 }
+
+// A legend has one line for each name, and a phone has no long ones.
+function short(name) {
+  const characters = [...name];
+  return characters.length > 28 ? `${characters.slice(0, 27).join("")}…` : name;
+}
+
+// Draws each dataset that is a line from side to side, on whichever day a chart begins and ends.
+const acrossTheChart = {
+  id: "acrossTheChart",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea, data, scales } = chart;
+    for (const [index, line] of data.datasets.entries()) {
+      if (line.type !== "line" || !line.data.length || !chart.isDatasetVisible(index)) continue;
+      const y = scales.y.getPixelForValue(line.data[0]);
+      ctx.save();
+      ctx.beginPath();
+      ctx.strokeStyle = line.borderColor;
+      ctx.lineWidth = line.borderWidth;
+      ctx.setLineDash(line.borderDash);
+      ctx.moveTo(chartArea.left, y);
+      ctx.lineTo(chartArea.right, y);
+      ctx.stroke();
+      ctx.restore();
+    }
+  },
+};
 
 function draw(figure) {
   const table = figure.querySelector("table");
@@ -24,7 +58,7 @@ function draw(figure) {
   const labels = rows.map((cells) => cells[0].textContent.trim());
   const shown = (column, row) => rows[row][column].textContent.trim();
   const datasets = heads.slice(1).map((label, index) => ({
-    label,
+    label: short(label),
     data: rows.map((cells) => Number(cells[index + 1].dataset.value)),
     backgroundColor: look[headCells[index + 1].dataset.tone] ?? look.bars[index % look.bars.length],
     borderRadius: 3,
@@ -40,6 +74,8 @@ function draw(figure) {
       borderWidth: 2,
       pointRadius: 0,
       pointHitRadius: 0,
+      // On a first day there is one point, and no line between points: acrossTheChart draws it.
+      showLine: false,
     });
   }
   const place = document.createElement("div");
@@ -52,6 +88,7 @@ function draw(figure) {
   const stacked = figure.dataset.chart === "stacked";
   const chart = new Chart(canvas, {
     type: "bar",
+    plugins: [acrossTheChart],
     data: { labels, datasets },
     options: {
       animation: false,

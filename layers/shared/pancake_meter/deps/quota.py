@@ -1,7 +1,8 @@
 """The collaborators of the quota check: metering, and the offers that a refusal carries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.metering import stack_metering
@@ -12,6 +13,7 @@ from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.usecases.selling.owed_overage import due_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +33,6 @@ class QuotaDeps:
 
 def quota_deps() -> QuotaDeps:
     """Return the collaborators of this stack. The secret that signs links is read when the first link is made."""
-    bell = stack_bell()
-    return QuotaDeps(stack_metering(), bell.offers, refusals=RefusalBell(bell, report_not_rung))
+    bell, metering = stack_bell(), stack_metering()
+    offers = replace(bell.offers, due_lines=partial(due_lines, metering.table))
+    return QuotaDeps(metering, offers, refusals=RefusalBell(bell, report_not_rung))

@@ -1,6 +1,7 @@
 """Waffo's API for the merchant of this stack, and the merchant's private key out of its secret."""
 
 import threading
+from functools import cache
 
 from aws_lambda_powertools import Logger
 
@@ -12,8 +13,12 @@ from pancake_meter.waffo.keys import load_private_key
 from pancake_meter.waffo.signing import RequestSigner
 
 
+@cache
 def waffo_client(settings: WaffoApiSettings) -> WaffoClient:
-    """Return the client of this stack. The private key is read by the first request."""
+    """Return the client of this stack, made once: each has TLS settings and connections of its own.
+
+    The private key is read by the first request.
+    """
     signer = RotatingSigner(settings.merchant_id, Secret(settings.private_key_secret_id))
     return WaffoClient(signer, api_url=settings.api_url, log=Logger(child=True))
 

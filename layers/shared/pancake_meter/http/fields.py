@@ -28,6 +28,7 @@ from pancake_meter.domain.customer import (
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
 from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY, parse_quantity
+from pancake_meter.domain.usage.usage_event import ORIGIN_LENGTH_MAX
 from pancake_meter.faults import sentence
 
 DISMISS_REASON_LENGTH_MAX: Final = 500
@@ -49,13 +50,15 @@ CUSTOMER_ID_IN_PATH_PATTERN: Final = (
     rf"([^%?{_REFUSED}]{{0,{CUSTOMER_ID_LENGTH_MAX - 2}}}{_PATH_END})?)$"
 )
 ENCODED_ID_LENGTH_MAX: Final = len(ENCODED_ID_PREFIX) + 684
+_NAME: Final = _REFUSED.removeprefix("/")
+ORIGIN_PATTERN: Final = rf"^[^{_NAME}{_SPACE}]([^{_NAME}]{{0,{ORIGIN_LENGTH_MAX - 2}}}[^{_NAME}{_SPACE}])?$"
 METER_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 
 class WireModel(BaseModel):
     """Base of every body that callers send. An unknown field is refused, because it is likely a mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -171,6 +174,11 @@ Instant = Annotated[
             "description": "RFC 3339 with an offset; kept to the millisecond.",
         }
     ),
+]
+OriginName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=ORIGIN_LENGTH_MAX, pattern=ORIGIN_PATTERN),
+    Field(description="The name of a model, or of what sent the usage, as the customer is to read it."),
 ]
 MeterName = Annotated[str, StringConstraints(pattern=METER_PATTERN)]
 CustomerId = Annotated[

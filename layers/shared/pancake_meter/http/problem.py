@@ -114,10 +114,14 @@ class Problem:
         return Response(self.status.value, PROBLEM_JSON, json.dumps(self.body(request_id)), headers)
 
 
+def status_of(error: DomainError) -> HTTPStatus:
+    """Return the HTTP status of a request that the domain refused."""
+    return _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
 def problem_of_domain(error: DomainError) -> Problem:
     """Return the problem of a request that the domain refused."""
-    status = _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return Problem(status, error.code, str(error), error.details)
+    return Problem(status_of(error), error.code, str(error), error.details)
 
 
 def problem_of_validation(error: ValidationError) -> Problem:

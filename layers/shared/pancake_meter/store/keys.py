@@ -5,12 +5,16 @@ make comes last. The first part is our own word, and what is listed of one custo
 no id, whatever it says, makes the key of something else.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from pancake_meter.domain.customer import id_of_key_part, key_part
 from pancake_meter.domain.instant import timestamp
-from pancake_meter.domain.selling.overage import LineKey
+
+if TYPE_CHECKING:
+    # Left out at run time: the authorizer makes keys, and knows no overage.
+    from pancake_meter.domain.selling.overage import LineKey
 
 REPORT_SHARDS = 4
 """Partitions of one month of a report: each takes some 1,000 write units a second."""
@@ -77,6 +81,16 @@ def chart_key(customer_id: str, meter: str, start: datetime, segment: int) -> Ke
     return {"PK": customer_partition(customer_id), "SK": f"{chart_prefix(meter)}{timestamp(start)}#{segment:010d}"}
 
 
+def made_of_prefix(meter: str) -> str:
+    """Sort-key prefix of what a balance's usage was made of."""
+    return f"MADE_OF#{meter}#"
+
+
+def made_of_key(customer_id: str, meter: str, chart_start: datetime, day: date) -> Key:
+    """Key of what the usage of a day was made of, on the chart that starts then."""
+    return {"PK": customer_partition(customer_id), "SK": f"{made_of_prefix(meter)}{timestamp(chart_start)}#{day}"}
+
+
 def summary_prefix(meter: str) -> str:
     """Sort-key prefix of what earlier code wrote when a period closed: its figures and its chart in one item."""
     return f"PERIOD#{meter}#"
@@ -87,7 +101,7 @@ def overage_line_prefix(meter: str) -> str:
     return f"{OVERAGE_LINES}{meter}#"
 
 
-def overage_line_key(customer_id: str, meter: str, line: LineKey) -> Key:
+def overage_line_key(customer_id: str, meter: str, line: "LineKey") -> Key:
     """Key of an overage line: oldest first."""
     return {"PK": customer_partition(customer_id), "SK": f"{overage_line_prefix(meter)}{line}"}
 

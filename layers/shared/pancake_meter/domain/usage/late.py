@@ -141,6 +141,14 @@ def _burn_bought(balance: Balance, quantity: Decimal, ends_at: datetime) -> tupl
     return tuple(replace(grant, remaining=left.get(grant.id, grant.remaining)) for grant in balance.grants), quantity
 
 
+def chart_start(closed: Iterable[ClosedPeriod], event: UsageEvent) -> datetime:
+    """Return the start of the chart that has a late event of one of the ``closed`` periods, newest first."""
+    period = period_of(closed, event.used_at)
+    if period is None:
+        raise ValueError("the event belongs to none of the closed periods")
+    return chart_at(period.period, event.used_at).start
+
+
 def _charted(charts: tuple[Chart, ...], period: ClosedPeriod, event: UsageEvent, overage: Decimal) -> tuple[Chart, ...]:
     """Return the charts with an event of a period on the one that has its time, or on a new one."""
     span = chart_at(period.period, event.used_at)

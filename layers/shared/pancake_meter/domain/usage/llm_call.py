@@ -26,6 +26,11 @@ class LlmCall:
     hold: CustomerHold | None = None
 
     @property
+    def model(self) -> str | None:
+        """The name under which the caller knows the model: its public alias, else its own name without the provider."""
+        return self.models[-1] if self.models else None
+
+    @property
     def happening(self) -> Happening:
         """What meters may count of it."""
         return Happening(tokens=self.tokens, models=self.models)

@@ -1,9 +1,10 @@
 """Usage events: one fact each, "this customer used q of this meter at t", under an id that the caller made."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.errors import EventTimeOutOfRange, InvalidEventId
@@ -17,6 +18,9 @@ AHEAD_MAX = timedelta(minutes=5)
 """How far ahead of our clock an event's own time may be."""
 
 EVENT_ID_LENGTH_MAX = 128
+
+ORIGIN_LENGTH_MAX = 64
+"""Characters that are kept of a model's or a source's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class UsageEvent:
 
     Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
     ``None`` when it gave none. ``hold_was_over``: it settles a hold that was not there any more. This is kept with the
-    event, so that a repeated settlement gets the first answer.
+    event, so that a repeated settlement gets the first answer. ``model`` and ``source`` say what it was made of, where that
+    is known. They are no part of its content: two reports of one call may name its model differently.
     """
 
     id: str
@@ -45,6 +50,12 @@ class UsageEvent:
     used_at: datetime
     stated_at: datetime | None = None
     hold_was_over: bool = field(default=False, compare=False)
+    model: str | None = field(default=None, compare=False)
+    source: str | None = field(default=None, compare=False)
+
+    def made_of(self, model: object, source: object) -> Self:
+        """Return the event with the names of its model and source, as far as they are names."""
+        return replace(self, model=origin_name(model), source=origin_name(source))
 
     @property
     def fingerprint(self) -> str:
@@ -82,6 +93,14 @@ def dated_usage_event(event_id: str, quantity: Decimal, used_at: datetime, now: 
     """
     _check(event_id, used_at, now)
     return UsageEvent(event_id, quantity, used_at)
+
+
+def origin_name(stated: object) -> str | None:
+    """Return what is kept of a model's or a source's name: its first 64 printable characters; ``None`` for no name."""
+    if not isinstance(stated, str):
+        return None
+    printable = "".join(character for character in stated if character.isprintable()).strip()
+    return printable[:ORIGIN_LENGTH_MAX].rstrip() or None
 
 
 def _check(event_id: str, used_at: datetime, now: datetime) -> None:

@@ -9,7 +9,17 @@ from typing_extensions import TypedDict
 from pancake_meter.domain.balance.hold import DEFAULT_HOLD_TTL, HOLD_ID_PATTERN, MAX_HOLD_TTL
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.balance.quota import QuotaBody
-from pancake_meter.http.fields import WHOLE, Instant, MeterName, PositiveQuantity, Quantity, Timestamp, Units, WireModel
+from pancake_meter.http.fields import (
+    WHOLE,
+    Instant,
+    MeterName,
+    OriginName,
+    PositiveQuantity,
+    Quantity,
+    Timestamp,
+    Units,
+    WireModel,
+)
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldReleased, HoldSettled
 
 HoldId = Annotated[str, StringConstraints(pattern=HOLD_ID_PATTERN)]
@@ -35,12 +45,15 @@ class HoldRequest(WireModel):
 class SettleRequest(WireModel):
     """Body of ``POST .../holds/{hold_id}/settle``: what was really used, and when, if not now.
 
-    ``meter`` is needed only where the path has the caller's own id in place of the ``hold_id`` that was answered.
+    ``meter`` is needed only where the path has the caller's own id in place of the ``hold_id`` that was answered. ``model``
+    and ``source`` say what the usage was made of, for charts.
     """
 
     quantity: Quantity
     time: Instant | None = None
     meter: MeterName | None = None
+    model: OriginName | None = None
+    source: OriginName | None = None
 
 
 class ReleaseQuery(WireModel):

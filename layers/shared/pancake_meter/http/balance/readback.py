@@ -1,27 +1,33 @@
 """Reading back: usage by period and day, and the ledger, on the wire."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from pancake_meter.domain.balance.balance import ZERO, Balance, day_of
+from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import LedgerEntry, MovementKind
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
+from pancake_meter.domain.usage.made_of import MadeOf
+from pancake_meter.http.balance.made_of import MadeOfBody, made_of_body
 from pancake_meter.http.cursors import PageQuery, Pages
 from pancake_meter.http.fields import COUNT, Day, MeterName, Timestamp, Units, WireModel
+from pancake_meter.usecases.reports.usage_made_of import DatedChart, dated_charts
 
 LEDGER_PAGE_MAX: Final = 100
 PERIODS_MAX: Final = 24
 
 
 class PeriodUsage(TypedDict):
-    """Usage of one period; ``days`` is by day, an ISO date (``2026-03-10``, UTC)."""
+    """Usage of one period; ``days`` is by day, an ISO date (``2026-03-10``, UTC).
+
+    ``made_of``, where it is asked for, says which models and sources the usage was made of, as far as that is known.
+    """
 
     start: Timestamp
     end: Timestamp
@@ -29,6 +35,7 @@ class PeriodUsage(TypedDict):
     used: Units
     overage: Units
     days: dict[Day, Units]
+    made_of: NotRequired[MadeOfBody]
 
 
 class ClosedPeriodBody(TypedDict):
@@ -99,19 +106,30 @@ class LedgerPage(TypedDict):
     next_cursor: str | None
 
 
-def usage_body(balance: Balance, charts: Sequence[Chart], closed: Sequence[ClosedPeriod]) -> UsageReport:
-    """Return usage of the open period and of closed ones, newest first, each by day (UTC)."""
-    days = _dated(balance.days, balance.chart_closes_at)
+def usage_body(
+    balance: Balance,
+    charts: Sequence[Chart],
+    closed: Sequence[ClosedPeriod],
+    made_of: Sequence[Mapping[date, MadeOf]] | None = None,
+) -> UsageReport:
+    """Return usage of the open period and of closed ones, newest first, each by day (UTC).
+
+    ``made_of`` is what the open chart and the others were made of, where it is asked for.
+    """
+    dated = dated_charts(balance, charts)
     used = sum(balance.days.values(), ZERO)
-    opened = _period_usage(balance.chart, used, balance.current_overage, days, is_open=True)
+    opened = _period_usage(balance.chart, used, balance.current_overage, dated[0], is_open=True)
     shown = (
-        _period_usage(chart.span, chart.used, chart.overage, _dated(chart.days, chart.closed_at), is_open=False)
-        for chart in charts
+        _period_usage(chart.span, chart.used, chart.overage, days, is_open=False)
+        for chart, days in zip(charts, dated[1:], strict=True)
     )
+    periods = [opened, *shown]
+    for period, days, parts in zip(periods, dated, made_of or (), strict=made_of is not None):
+        period["made_of"] = made_of_body(_used(days), parts)
     return {
         "customer_id": balance.customer_id,
         "meter": balance.meter,
-        "periods": [opened, *shown],
+        "periods": periods,
         "closed": [_closed_period(period) for period in closed],
     }
 
@@ -131,10 +149,14 @@ def ledger_body(
 
 
 class UsageQuery(WireModel):
-    """Query of ``GET .../usage``: the meter, and how many closed periods to show."""
+    """Query of ``GET .../usage``: the meter, and how many closed periods to show.
+
+    ``made_of=true`` asks for the models and sources of the usage too.
+    """
 
     meter: MeterName
     periods: Annotated[int, Field(ge=0, le=PERIODS_MAX), COUNT] = PERIODS_MAX
+    made_of: Literal["true", "false"] = "false"
 
 
 class LedgerQuery(PageQuery):
@@ -160,16 +182,14 @@ def _entry(entry: LedgerEntry) -> EntryBody:
     }
 
 
-def _period_usage(
-    period: Period, used: Decimal, overage: Decimal, days: dict[str, Decimal], *, is_open: bool
-) -> PeriodUsage:
+def _period_usage(period: Period, used: Decimal, overage: Decimal, chart: DatedChart, *, is_open: bool) -> PeriodUsage:
     return {
         "start": timestamp(period.start),
         "end": timestamp(period.end),
         "open": is_open,
         "used": used,
         "overage": overage,
-        "days": days,
+        "days": {day.isoformat(): units for day, units in _used(chart).items()},
     }
 
 
@@ -190,7 +210,6 @@ def _closed_period(closed: ClosedPeriod) -> ClosedPeriodBody:
     }
 
 
-def _dated(days: Mapping[str, Decimal], chart_end: datetime) -> dict[str, Decimal]:
-    """Return a chart by date, oldest first. A chart with days of two years is not in the order of its keys."""
-    dated = {day_of(day, chart_end).isoformat(): quantity for day, quantity in days.items() if quantity != ZERO}
-    return dict(sorted(dated.items()))
+def _used(chart: DatedChart) -> dict[date, Decimal]:
+    """Return the days on which something was used, oldest first: those of two years are not in the order of their keys."""
+    return {day: units for day, units in sorted(chart.days.items()) if units != ZERO}

@@ -12,7 +12,7 @@ from pancake_meter.domain.errors import DomainError, EventConflict, PeriodClosed
 from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX, usage_event
 from pancake_meter.faults import Fault
 from pancake_meter.http import json
-from pancake_meter.http.fields import Instant, LiveCustomerId, MeterName, Quantity, WireModel
+from pancake_meter.http.fields import Instant, LiveCustomerId, MeterName, OriginName, Quantity, WireModel
 from pancake_meter.http.json import RepeatedKey
 from pancake_meter.http.problem import Problem, problem_of_domain, problem_of_faults, problem_of_validation
 from pancake_meter.usecases.balance.event_result import EventResult
@@ -31,13 +31,18 @@ class UsageRequest(WireModel):
 
 
 class UsageItem(WireModel):
-    """One event of ``POST /v1/usage``. Its identity is (customer, meter, id)."""
+    """One event of ``POST /v1/usage``. Its identity is (customer, meter, id).
+
+    ``model`` and ``source`` say what it was made of, for charts. They are no part of its content: a repeat may lack them.
+    """
 
     id: Annotated[str, Field(min_length=1, max_length=EVENT_ID_LENGTH_MAX)]
     customer_id: LiveCustomerId
     meter: MeterName
     quantity: Quantity
     time: Instant | None = None
+    model: OriginName | None = None
+    source: OriginName | None = None
 
 
 class ItemResult(TypedDict):
@@ -75,7 +80,8 @@ def read_item(raw: object, now: datetime) -> UsageLine | Problem:
         return problem_of_faults([{"field": "", "fault": str(raw)}])
     try:
         item = UsageItem.model_validate(raw)
-        return UsageLine(item.customer_id, item.meter, usage_event(item.id, item.quantity, item.time, now))
+        event = usage_event(item.id, item.quantity, item.time, now).made_of(item.model, item.source)
+        return UsageLine(item.customer_id, item.meter, event)
     except ValidationError as error:
         return problem_of_validation(error)
     except DomainError as error:

@@ -31,7 +31,8 @@ from pancake_meter.store.keys import (
 )
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
 
-_BALANCES_PAGE = 50
+_BALANCES_PAGE = 100
+"""More than a catalog has meters: a page that is just full is followed by an empty one."""
 _DUE_PAGE = 100
 
 
@@ -42,7 +43,7 @@ def read_balance(table: Table, customer_id: str, meter: str) -> Balance | None:
 
 
 def read_balances(table: Table, customer_id: str) -> list[Balance]:
-    """Return all balances of a customer: one query for each 50, more than a catalog has meters."""
+    """Return all balances of a customer: one query, since no catalog has a hundred meters."""
     balances: list[Balance] = []
     start: Mapping[str, Any] | None = None
     while True:

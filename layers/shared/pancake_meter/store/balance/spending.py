@@ -7,7 +7,7 @@ Cost in write units while the balance is within 1 KB: hold 1, release 1, record 
 an event in a batch of 99), settle 4.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.balance.throttle import Throttle, minute_of
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.reports.month_usage import late_usage_by_month
+from pancake_meter.domain.usage.made_of import made_of_by, made_of_days
 from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
 from pancake_meter.store.balance.balance_item import (
     MINUTE_HOLDS,
@@ -27,6 +28,7 @@ from pancake_meter.store.balance.balance_item import (
     hold_item,
     throttle_from_item,
 )
+from pancake_meter.store.balance.made_of import MADE_OF, late_place, made_of_attribute
 from pancake_meter.store.balance.structure import late_usage_writes
 from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
@@ -80,7 +82,7 @@ def write_hold(
     count, pace, paced = _pace(throttle, now)
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom - :quantity, holds.#id = :hold{count}",
+        f"SET headroom = headroom - :quantity, holds.#id = :hold{count} REMOVE {MADE_OF}",
         "valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists(holds.#id)"
         f" AND attribute_not_exists(blocked) AND size(holds) < :holds_max AND {pace}",
         {
@@ -119,7 +121,7 @@ def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> B
     """
     update = Update(
         balance_key(customer_id, meter),
-        "SET headroom = headroom + holds.#id.q REMOVE holds.#id",
+        f"SET headroom = headroom + holds.#id.q REMOVE holds.#id, {MADE_OF}",
         "attribute_exists(holds.#id)",
         {},
         {"#id": hold_id},
@@ -168,27 +170,35 @@ def write_events(
         day = day_key(event.used_at)
         by_day[day] = by_day.get(day, ZERO) + event.quantity
     sets, names, values = _count(total, by_day, now)
+    told, removed, made_of = _tell_made_of(events)
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom - :quantity, {sets}",
+        f"SET headroom = headroom - :quantity, {sets}{told}{' REMOVE ' + removed if removed else ''}",
         condition,
-        {**bounds, **values},
+        {**bounds, **values, **made_of},
         {**period, **names},
     )
     return _transact(table, customer_id, meter, events, [update], now)
 
 
 def write_late_events(
-    table: Table, change: Change, events: Sequence[UsageEvent], now: datetime
+    table: Table,
+    change: Change,
+    events: Sequence[UsageEvent],
+    chart_starts: Mapping[UsageEvent, datetime],
+    now: datetime,
 ) -> EventsRefused | None:
     """Count events of closed periods, as ``change`` has them counted; ``None`` when they are.
+
+    ``chart_starts`` are the starts of the charts that have them.
 
     Raises:
         TooManyWrites: it is more than one transaction can hold; fewer events may do.
     """
     balance = change.before
     months = late_usage_by_month(((event.used_at, event.quantity) for event in events), change.lines)
-    writes = late_usage_writes(change, timestamp(min(event.used_at for event in events)), months, now)
+    made_of = made_of_by((late_place(chart_starts[event], event.used_at), event) for event in events)
+    writes = late_usage_writes(change, timestamp(min(event.used_at for event in events)), months, made_of, now)
     if len(events) + len(writes) > TRANSACTION_WRITES_MAX:
         raise TooManyWrites(f"{len(events)} late events amend too much for one transaction")
     return _transact(table, balance.customer_id, balance.meter, events, writes, now)
@@ -215,11 +225,12 @@ def write_settlement(
         names |= {"#period": "period", "#start": "start"}
         values[":used_at"] = to_ms(event.used_at)
     sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity}, now)
+    told, removed, made_of = _tell_made_of([event])
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom + :given_back, {sets} REMOVE holds.#id",
+        f"SET headroom = headroom + :given_back, {sets}{told} REMOVE holds.#id{', ' + removed if removed else ''}",
         condition,
-        {":given_back": held - event.quantity, ":held": held, **values, **counts},
+        {":given_back": held - event.quantity, ":held": held, **values, **counts, **made_of},
         {**names, **day_names},
     )
     return _transact(table, customer_id, meter, [event], [update], now)
@@ -255,6 +266,14 @@ def _count(total: Decimal, by_day: dict[str, Decimal], now: datetime) -> tuple[s
         clauses.append(f"{TOLD} = if_not_exists({TOLD}, :zero) + :one")
         values[":one"] = 1
     return ", ".join(clauses), {f"#day{i}": day for i, day in days}, values
+
+
+def _tell_made_of(events: Sequence[UsageEvent]) -> tuple[str, str, dict[str, Any]]:
+    """Return the clause that tells the stream what is counted here, the attribute to remove in its place, and the values."""
+    made_of = made_of_days(events)
+    if not made_of:
+        return "", MADE_OF, {}
+    return f", {MADE_OF} = :made_of", "", {":made_of": made_of_attribute(made_of)}
 
 
 def _write(table: Table, update: Update) -> Balance | Refused:
@@ -299,6 +318,7 @@ def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
     }
     if event.hold_was_over:
         item["hold"] = "over"
+    item |= {name: told for name, told in (("model", event.model), ("source", event.source)) if told is not None}
     return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
 
 

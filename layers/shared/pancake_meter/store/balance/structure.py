@@ -14,6 +14,7 @@ from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.ledger import Cause
 from pancake_meter.domain.reports.month_usage import MonthUsage, usage_by_month
+from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.balance.balance_item import (
     MINUTE_HOLDS,
     SPARSE_ATTRIBUTES,
@@ -24,6 +25,7 @@ from pancake_meter.store.balance.balance_item import (
 )
 from pancake_meter.store.balance.closed_period_item import chart_item, closed_period_item
 from pancake_meter.store.balance.ledger_item import ledger_item
+from pancake_meter.store.balance.made_of import MADE_OF, made_of_attribute
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
@@ -48,13 +50,17 @@ def structure_writes(change: Change, cause: Cause, reference: str | None, now: d
     ]
 
 
-def late_usage_writes(change: Change, reference: str, months: Mapping[str, MonthUsage], now: datetime) -> list[Write]:
+def late_usage_writes(
+    change: Change, reference: str, months: Mapping[str, MonthUsage], made_of: Mapping[str, MadeOf], now: datetime
+) -> list[Write]:
     """Writes that count late usage, which adds ``months`` to what the closed periods came to; the first has the guard.
+
+    ``made_of`` is what the usage was made of, for the stream.
 
     The balance's segment guards the closed periods and charts too: nothing amends one without opening a segment.
     """
     return [
-        _update(change.before, change.after, now),
+        _update(change.before, change.after, now, made_of),
         *_beside(change, "late_usage", reference, now),
         *month_usage_writes(change.before.customer_id, change.before.meter, months),
     ]
@@ -77,7 +83,7 @@ def _ledger_put(change: Change, cause: Cause, reference: str | None, now: dateti
     return Put(item, condition="attribute_not_exists(PK)")
 
 
-def _update(before: Balance, after: Balance, now: datetime) -> Update:
+def _update(before: Balance, after: Balance, now: datetime, made_of: Mapping[str, MadeOf] | None = None) -> Update:
     """Build the update: absolute for what only structure changes write, differences for what hot writes share.
 
     It stays within an expression's 4,096 bytes and 300 operators for a chart of a whole year and ``MAX_HOLDS`` holds that
@@ -94,6 +100,10 @@ def _update(before: Balance, after: Balance, now: datetime) -> Update:
             expression.remove(name)
     if after.policy.holds_per_minute is None:
         expression.remove(MINUTE_HOLDS)
+    if made_of:
+        expression.set(MADE_OF, made_of_attribute(made_of))
+    else:
+        expression.remove(MADE_OF)
     for hold_id in before.holds.keys() - after.holds.keys():
         # The whole hold is compared: one that was released and placed again under its id has another expiry.
         expression.remove("holds", hold_id)

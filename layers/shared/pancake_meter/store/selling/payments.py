@@ -1,7 +1,7 @@
 """Payments as items: one per payment id, versioned. With them go the revenue facts that they bring."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -24,10 +24,11 @@ from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.reports.revenue import revenue_writes
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
-from pancake_meter.store.table import Item, Put, Table, Write
+from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Write
 
 _ZERO = Decimal(0)
 _PREFIX = "PAYMENT#"
+_PAYMENT: Final = "PAYMENT"
 _ORDER_PREFIX = "ORDER#"
 _OPEN_REFUNDS: Final = "REFUNDS#open"
 _ID_BYTES_MAX: Final = 1024
@@ -45,6 +46,24 @@ def read_payment(table: Table, payment_id: str) -> Payment | None:
         return None
     item = table.get(_payment_key(payment_id))
     return _payment(item) if item is not None else None
+
+
+def payment_keys(payment_ids: Iterable[str]) -> list[Key]:
+    """Return the keys of payments; what is longer than any id of Waffo's has none."""
+    return [_payment_key(each) for each in payment_ids if len(each.encode()) <= _ID_BYTES_MAX]
+
+
+def payments_among(items: Iterable[Item]) -> dict[str, Payment]:
+    """Return by their ids those of ``items`` that are payments."""
+    found = (_payment(item) for item in items if item["SK"] == _PAYMENT)
+    return {payment.payment_id: payment for payment in found}
+
+
+def read_payments(table: Table, payment_ids: Collection[str]) -> dict[str, Payment]:
+    """Return those of some payments that are known, by their ids: one request for each hundred."""
+    keys = payment_keys(payment_ids)
+    chunks = (keys[first : first + READ_ITEMS_MAX] for first in range(0, len(keys), READ_ITEMS_MAX))
+    return payments_among(item for chunk in chunks for item in table.get_all(chunk))
 
 
 def payment_writes(before: Payment, after: Payment) -> list[Write]:
@@ -270,7 +289,7 @@ def _pointer_item(payment: Payment) -> dict[str, Any]:
 
 
 def _payment_key(payment_id: str) -> Key:
-    return {"PK": f"{_PREFIX}{payment_id}", "SK": "PAYMENT"}
+    return {"PK": f"{_PREFIX}{payment_id}", "SK": _PAYMENT}
 
 
 def _payment(item: Item) -> Payment:

@@ -5,7 +5,7 @@ may split at any time: whoever follows it has to know a repetition from the item
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +16,11 @@ from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.alerts.alerts import alert_from_item
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
+from pancake_meter.store.balance.made_of import made_of_from_item
 from pancake_meter.store.errors import NewerFormat
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.keys import Key, customer_of
@@ -42,11 +44,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BalanceChanged:
-    """A balance as it became; ``before`` is ``None`` where it was made, or was written by code that cannot be read."""
+    """A balance as it became; ``before`` is ``None`` where it was made, or was written by code that cannot be read.
+
+    ``made_of`` is what the usage that the change counted was made of, by the place of its days.
+    """
 
     record: Record
     before: Balance | None
     after: Balance
+    made_of: Mapping[str, MadeOf] = field(default_factory=dict)
 
     @property
     def customer_id(self) -> str:
@@ -190,7 +196,7 @@ def _change(record: Record, after: Item, before: Callable[[Any], Any]) -> Change
     kind, _, rest = record.key["SK"].partition("#")
     match kind:
         case "BALANCE":
-            return BalanceChanged(record, before(balance_from_item), balance_from_item(after))
+            return BalanceChanged(record, before(balance_from_item), balance_from_item(after), made_of_from_item(after))
         case "CHART":
             meter, _, _ = rest.partition("#")
             customer_id = customer_of(record.key["PK"])

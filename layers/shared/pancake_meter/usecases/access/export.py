@@ -28,6 +28,7 @@ _KINDS: Final = {
     "FORGIVEN": "forgiveness",
     "GIVEN": "gift",
     "LEDGER": "ledger_entry",
+    "MADE_OF": "day_made_of",
     "OVERAGE": "overage_line",
     "PERIOD": "closed_period",
     "DIRECTORY": "directory_entry",

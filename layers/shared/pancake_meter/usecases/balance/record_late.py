@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from pancake_meter.domain.balance.balance import Balance, chart_at
+from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
-from pancake_meter.domain.usage.late import count_late, is_late, is_open_again, period_of
+from pancake_meter.domain.usage.late import chart_start, count_late, is_late, is_open_again, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance
 from pancake_meter.store.balance.spending import EventsRefused, write_late_events
@@ -86,12 +86,13 @@ def _record(
 def _write(metering: Metering, current: Balance, events: Sequence[UsageEvent], now: datetime) -> EventsRefused | None:
     earliest = min(event.used_at for event in events)
     closed = _closed_since(metering, current, earliest)
-    charts = _charts_since(metering, current, _first_chart(closed, events))
+    chart_starts = {event: chart_start(closed, event) for event in events}
+    charts = _charts_since(metering, current, min(chart_starts.values()))
     change = count_late(Change.begin(current), closed, charts, events)
     if change.lines:
         subscription = read_subscription(metering.table, current.customer_id)
         change = change.at_prices(lambda plan: metering.prices(subscription, plan, current.meter))
-    return write_late_events(metering.table, change, events, now)
+    return write_late_events(metering.table, change, events, chart_starts, now)
 
 
 def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> list[ClosedPeriod]:
@@ -103,12 +104,6 @@ def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> l
         if (period.since is not None and period.since <= earliest) or len(found) == _PERIODS_MAX:
             break
     return found
-
-
-def _first_chart(closed: Sequence[ClosedPeriod], events: Sequence[UsageEvent]) -> datetime:
-    """Return when the earliest of the charts begins that have the days of the events."""
-    periods = ((period_of(closed, event.used_at), event.used_at) for event in events)
-    return min(chart_at(period.period, used_at).start for period, used_at in periods if period is not None)
 
 
 def _charts_since(metering: Metering, balance: Balance, earliest: datetime) -> list[Chart]:

@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.store.selling.checkouts import list_checkouts
-from pancake_meter.store.selling.payments import payment_ids_of_order, read_payment
+from pancake_meter.store.selling.payments import list_payments, payment_ids_of_order, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import Listed, deliveries_of_order
 
-CHECKOUTS_MAX: Final = 20
+SHOWN_MAX: Final = 20
+"""The latest checkouts, payments and deliveries: so many of each."""
+
 ORDERS_MAX: Final = 10
-PAYMENTS_MAX: Final = 20
-DELIVERIES_MAX: Final = 20
+FLAGGED_MAX: Final = 50
+
+Part = Literal["checkouts", "payments", "deliveries"]
 
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -24,16 +27,19 @@ _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 class CustomerHistory:
     """The latest checkouts, payments and deliveries of a customer, each newest first.
 
-    A payment is found by its checkout or by its subscription's order; one that fits neither is on the list of all payments.
+    A payment is found by its checkout, by its subscription's order, or among the latest 50 that a person has to look at.
+    ``has_more`` names the parts of which there are more.
     """
 
     checkouts: Sequence[Checkout]
     payments: Sequence[Payment]
     deliveries: Sequence[Listed]
+    has_more: frozenset[Part]
 
 
 def read_history(table: Table, customer_id: str, order_ids: Sequence[str]) -> CustomerHistory:
-    """Return a customer's latest history: a query for checkouts, two for each of ten orders, a read for each payment.
+    """Return a customer's latest history: a query for checkouts, one for flagged payments, two for each of ten orders, and
+    a read for each payment.
 
     ``order_ids`` are those of the subscriptions, the oldest first.
 
@@ -41,25 +47,36 @@ def read_history(table: Table, customer_id: str, order_ids: Sequence[str]) -> Cu
         OrderTooLarge: an order has more payments than are looked through.
         StoreBusy, StoreUnavailable: passing trouble.
     """
-    checkouts, _ = list_checkouts(table, customer_id, limit=CHECKOUTS_MAX)
+    checkouts, older = list_checkouts(table, customer_id, limit=SHOWN_MAX)
+    flagged = [
+        each for each in list_payments(table, "flagged", limit=FLAGGED_MAX)[0] if each.customer_id == customer_id
+    ]
     latest_orders = list(reversed(order_ids))[:ORDERS_MAX]
     # Of a subscription the latest charges, of a checkout all that paid it.
     ids: dict[str, None] = {}
     for order_id in latest_orders:
         of_order = payment_ids_of_order(table, order_id)
         numbered = sorted(of_order, key=lambda each: (of_order[each] or 0, each), reverse=True)
-        ids |= dict.fromkeys(numbered[:PAYMENTS_MAX])
+        ids |= dict.fromkeys(numbered[: SHOWN_MAX + 1])
     ids |= dict.fromkeys(payment_id for checkout in checkouts for payment_id in checkout.payment_ids)
-    found = [payment for each in list(ids)[: 2 * PAYMENTS_MAX] if (payment := read_payment(table, each)) is not None]
+    known = {each.payment_id for each in flagged}
+    wanted = [each for each in ids if each not in known][: 2 * SHOWN_MAX]
+    found = [*flagged, *(payment for each in wanted if (payment := read_payment(table, each)) is not None)]
     payments = sorted((each for each in found if each.customer_id == customer_id), key=_paid_at, reverse=True)
     orders = dict.fromkeys((*latest_orders, *(payment.order_id for payment in payments)))
     listed = [
         each
         for order_id in list(orders)[:ORDERS_MAX]
-        for each in deliveries_of_order(table, order_id, limit=DELIVERIES_MAX).deliveries
+        for each in deliveries_of_order(table, order_id, limit=SHOWN_MAX + 1).deliveries
     ]
-    deliveries = sorted(listed, key=lambda each: each.occurred_at, reverse=True)[:DELIVERIES_MAX]
-    return CustomerHistory(checkouts, payments[:PAYMENTS_MAX], deliveries)
+    deliveries = sorted(listed, key=lambda each: each.occurred_at, reverse=True)
+    more: dict[Part, bool] = {
+        "checkouts": older is not None,
+        "payments": len(payments) > SHOWN_MAX or len(ids) > len(wanted) + len(known),
+        "deliveries": len(deliveries) > SHOWN_MAX or len(orders) > ORDERS_MAX,
+    }
+    has_more = frozenset(part for part, is_so in more.items() if is_so)
+    return CustomerHistory(checkouts, payments[:SHOWN_MAX], deliveries[:SHOWN_MAX], has_more)
 
 
 def _paid_at(payment: Payment) -> datetime:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Final
 
-from pancake_meter.domain.balance.balance import Balance
+from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import LedgerEntry
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_ledger
@@ -18,12 +19,19 @@ ENTRIES_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CustomerUsage:
-    """The open balance, earlier ``charts`` and ``closed`` periods, and ledger ``entries``, all newest first."""
+    """The open balance, earlier ``charts`` and ``closed`` periods, and ledger ``entries``, all newest first.
+
+    What lies before the customer's first use or order is left out: it is kept for late usage, and nothing happened in it.
+    """
 
     balance: Balance
     charts: Sequence[Chart]
     closed: Sequence[ClosedPeriod]
     entries: Sequence[LedgerEntry]
+
+    def besides(self, period: ClosedPeriod) -> Decimal:
+        """Return the units used in a closed period that were neither its plan's nor beyond it: bought ones, and gifts."""
+        return besides(period, self.charts)
 
 
 def customer_usage(metering: Metering, customer_id: str, meter: str, now: datetime) -> CustomerUsage:
@@ -39,8 +47,31 @@ def customer_usage(metering: Metering, customer_id: str, meter: str, now: dateti
     table = metering.table
     charts = latest_charts(charts_put_away(table, customer_id, meter, page=PERIODS_MAX), current.charts, PERIODS_MAX)
     closed = latest_periods(closed_periods(table, customer_id, meter, page=PERIODS_MAX), current.closed, PERIODS_MAX)
+    if len(closed) < PERIODS_MAX:
+        closed = lived(closed, charts)
+        first = closed[-1].counts_from if closed else current.balance.period.start
+        charts = [chart for chart in charts if chart.used or chart.span.end > first]
     entries = read_ledger(table, customer_id, meter, limit=ENTRIES_MAX)
     return CustomerUsage(current.balance, charts, closed, [entry.for_customer for entry in entries])
+
+
+def besides(period: ClosedPeriod, charts: Iterable[Chart]) -> Decimal:
+    """Return the units on the charts of a closed period that were neither its plan's nor beyond it; zero without charts."""
+    span = period.period
+    of_it = (each for each in charts if each.segment == period.segment and span.start <= each.span.start < span.end)
+    return max(ZERO, sum((chart.used for chart in of_it), ZERO) - period.gone - period.overage)
+
+
+def lived(closed: Sequence[ClosedPeriod], charts: Sequence[Chart]) -> list[ClosedPeriod]:
+    """Return closed periods, newest first, without the oldest in which nothing was used and that no order has brought."""
+    end = len(closed)
+    while end and not _is_lived(closed[end - 1], charts):
+        end -= 1
+    return list(closed[:end])
+
+
+def _is_lived(period: ClosedPeriod, charts: Sequence[Chart]) -> bool:
+    return bool(period.order_id or period.gone or period.overage or besides(period, charts))
 
 
 def latest_charts(written: Iterable[Chart], closing: Iterable[Chart], limit: int) -> list[Chart]:

@@ -82,6 +82,11 @@ def show_customer(metering: Metering, customer_id: str, now: datetime) -> ShownC
     """
     if not is_known_customer(metering.table, customer_id):
         raise CustomerNotFound("nothing is kept of this customer")
+    return as_it_stands(metering, customer_id, now)
+
+
+def as_it_stands(metering: Metering, customer_id: str, now: datetime) -> ShownCustomer:
+    """Return what a customer has now: of one whom nobody has seen yet, what the default plan gives."""
     balances = metering.current_balances(customer_id, now)
     subscription = read_subscription(metering.table, customer_id) or Subscription(customer_id)
     checkouts = latest_checkouts(metering.table, customer_id)

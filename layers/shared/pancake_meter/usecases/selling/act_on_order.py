@@ -52,12 +52,17 @@ class Acting:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator wants. ``id`` is the caller's, if any; ``by`` names the API key."""
+    """What an operator or a customer wants. ``id`` is the caller's, if any; ``by`` names the API key.
+
+    ``while_in`` are the statuses in which it is wanted, because what was said of it before holds in no other. Without it, it
+    is wanted in each in which Waffo does it.
+    """
 
     action: Action
     id: str | None = None
     reason: str | None = None
     by: str | None = None
+    while_in: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def act_on_order(acting: Acting, customer_id: str, order_id: str, wish: Wish, no
 
     Raises:
         OrderNotFound: the customer has no such subscription order.
-        WrongOrderStatus: Waffo does not do it as the order stands.
+        WrongOrderStatus: Waffo does not do it as the order stands, or it is not wanted as the order stands.
         CustomerErased: the customer was erased.
         WaffoApiError: Waffo did not answer, or not as it should; the same request is safe to repeat.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
@@ -94,7 +99,7 @@ def act_on_order(acting: Acting, customer_id: str, order_id: str, wish: Wish, no
     is_done = snapshot.status in _DONE[wish.action] and (known is not None or snapshot.status == "canceling")
     if is_done:
         return Acted(_kept(acting, customer_id, action, snapshot.status, ends_at), is_replay=True)
-    if snapshot.status not in _TAKES[wish.action]:
+    if snapshot.status not in _TAKES[wish.action] & (wish.while_in or _TAKES[wish.action]):
         raise _wrong(wish.action, snapshot)
     _keep(acting, customer_id, action)
     answer = _asked(acting, snapshot, action)

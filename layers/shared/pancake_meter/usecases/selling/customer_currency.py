@@ -16,11 +16,12 @@ class CustomerCurrency:
     """Decides it: the currency ``requested``, else that of the customer's order, else the catalog's.
 
     Events tell the currency of an order. Of one that an earlier version kept, Waffo is asked where the catalog sells plans
-    in several currencies. ``is_guessed``: it was asked in vain, and the catalog's currency stands for the order's.
+    in several currencies. ``is_guessed``: it was asked in vain, and the catalog's currency stands for the order's. Without
+    ``orders`` nobody is asked: that is for pages that show prices beside others, and lead to one that asks.
     """
 
     catalog: Catalog
-    orders: WaffoOrders
+    orders: WaffoOrders | None
     customer_id: str | None
     subscription: Subscription | None
     requested: str | None
@@ -53,7 +54,8 @@ class CustomerCurrency:
         return (usual,) if own in (None, usual) else (own, usual)
 
     def _of(self, held: HeldOrder) -> str | None:
-        if held.currency is not None or self.customer_id is None or not self.catalog.sells_plans_in_several_currencies:
+        is_told = held.currency is not None or not self.catalog.sells_plans_in_several_currencies
+        if is_told or self.customer_id is None or self.orders is None:
             return held.currency
         if held.order_id not in self._asked:
             standing = self.orders.as_it_stands(held, self.customer_id)

@@ -5,13 +5,16 @@ has seen the offer goes on to pay.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 
-from pancake_meter.domain.errors import BelowMinimum, NotForSale, NothingOwed
-from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.errors import BelowMinimum, DomainError, NotForSale, NothingOwed
+from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
+from pancake_meter.store.selling.checkouts import list_checkouts, read_slot
 from pancake_meter.usecases.selling.open_checkout import (
+    OfferChanged,
     OpenedCheckout,
     Quoted,
     Selling,
@@ -31,35 +34,71 @@ Instead = Literal["settled", "too_little"]
 
 Sold = TypeVar("Sold")
 
+_LOOKED_THROUGH: Final = 20
+"""Checkouts of a customer, the newest, among which one that was paid a short time ago is looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkOffer:
     """What a link sells now.
 
-    ``is_open``: a payment page for just that is open. ``just_paid`` is a checkout of the same units that was paid a short
-    time ago. ``instead`` says why it is not what the link was made for.
+    ``is_open``: a payment page for just that is open. ``paid`` is the latest checkout of the same kind and subject that was
+    paid. ``instead`` says why it is not what the link was made for.
     """
 
     quoted: Quoted
     is_open: bool = False
-    just_paid: Checkout | None = None
+    paid: Checkout | None = None
     instead: Instead | None = None
+
+    def just_paid(self, now: datetime) -> Checkout | None:
+        """Return the checkout of the same units that was paid a short time ago."""
+        paid = self.paid
+        if paid is None or paid.status != "paid" or paid.kind not in UNIT_KINDS:
+            return None
+        return paid if now - paid.created_at < JUST_PAID else None
+
+
+class PaidSince(Exception):
+    """What the visitor has seen has been paid since; nothing was opened. ``checkout`` is the one that was paid."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        """Keep the checkout."""
+        super().__init__("what was shown has been paid since")
+        self.checkout = checkout
+
+
+class LinkOfferChanged(Exception):
+    """A link sells something else than the visitor has seen; nothing was opened. ``offer`` is what it sells now."""
+
+    def __init__(self, offer: LinkOffer) -> None:
+        """Keep what the link sells now."""
+        super().__init__("the link sells something else now")
+        self.offer = offer
 
 
 def see_purchase_link(selling: Selling, link: PurchaseLink, now: datetime) -> LinkOffer:
     """Return what ``follow_purchase_link`` would sell. It changes nothing, and opens nothing at Waffo.
 
-    Raises: as ``follow_purchase_link``, but for ``OfferChanged`` and ``WaffoApiError``.
+    Raises: as ``follow_purchase_link``, but for ``LinkOfferChanged``, ``PaidSince`` and ``WaffoApiError``.
     """
     quoted, instead = _by_link(link, lambda request: quote_checkout(selling, link.customer_id, request, now))
-    return offer_of(selling, link, replace(LinkOffer(quoted), instead=instead), now)
+    return _offer(selling, link, quoted, instead, now)
 
 
-def offer_of(selling: Selling, link: PurchaseLink, offer: LinkOffer, now: datetime) -> LinkOffer:
+def _offer(selling: Selling, link: PurchaseLink, quoted: Quoted, instead: Instead | None, now: datetime) -> LinkOffer:
     """Return an offer with what is known of checkouts for the same."""
-    latest, is_open = latest_checkout(selling, link.customer_id, offer.quoted.quote, now)
-    is_paid = latest is not None and latest.status == "paid" and now - latest.created_at < JUST_PAID
-    return replace(offer, is_open=is_open, just_paid=latest if is_paid and offer.quoted.quote.plan is None else None)
+    latest, is_open = latest_checkout(selling, link.customer_id, quoted.quote, now)
+    return LinkOffer(quoted, is_open, _latest_paid(selling, link, latest), instead)
+
+
+def _latest_paid(selling: Selling, link: PurchaseLink, latest: Checkout | None) -> Checkout | None:
+    """Return the latest paid checkout of what ``latest`` sells: itself, as it was read, or one that is listed before it."""
+    if latest is None or latest.payment_ids:
+        return latest
+    listed, _ = list_checkouts(selling.metering.table, link.customer_id, limit=_LOOKED_THROUGH)
+    alike = (each for each in listed if (each.kind, each.subject) == (latest.kind, latest.subject))
+    return next((each for each in alike if each.payment_ids), None)
 
 
 def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now: datetime) -> OpenedCheckout:
@@ -70,7 +109,8 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
     customer has now: as a change of a live order, else as a subscription.
 
     Raises:
-        OfferChanged: the visitor has seen another offer than would be sold.
+        LinkOfferChanged: the visitor has seen another offer than would be sold.
+        PaidSince: what the visitor has seen has been paid since.
         UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants: there is nothing to sell.
         CustomerBlocked: the operator has cut off what the link sells. What is owed may be paid.
         HighestPlan: there is no plan up from the customer's.
@@ -78,10 +118,41 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
         WaffoApiError: Waffo did not make the session.
         StoreBusy, StoreUnavailable: passing trouble.
     """
-    opened, _ = _by_link(
-        link, lambda request: open_checkout(selling, link.customer_id, request, None, now, visit=visit)
-    )
-    return opened
+    _check_not_paid(selling, link, visit, now)
+    if link.kind == "overage" and visit.offer is not None and visit.offer.kind == "top_up":
+        # The link has shown a pack, which is sold as it was shown, though overage could be sold by now.
+        with suppress(OfferChanged, DomainError):
+            return open_checkout(selling, link.customer_id, SaleRequest("top_up", link.meter), None, now, visit=visit)
+
+    def sell(request: SaleRequest) -> OpenedCheckout | Quoted:
+        try:
+            return open_checkout(selling, link.customer_id, request, None, now, visit=visit)
+        except OfferChanged as changed:
+            return changed.quoted
+
+    sold, instead = _by_link(link, sell)
+    if isinstance(sold, OpenedCheckout):
+        return sold
+    raise LinkOfferChanged(_offer(selling, link, sold, instead, now))
+
+
+def _check_not_paid(selling: Selling, link: PurchaseLink, visit: Visit, now: datetime) -> None:
+    """Raise ``PaidSince`` where what was shown has been paid since: a form may be sent again from a page that was left."""
+    seen = visit.offer
+    if seen is None or visit.paid_until is None:
+        return
+    latest = read_slot(selling.metering.table, link.customer_id, seen.kind, seen.subject)
+    if latest is not None and _is_being_paid(selling, latest, now):
+        raise PaidSince(latest)
+    paid = _latest_paid(selling, link, latest)
+    if paid is not None and paid.created_at > visit.paid_until:
+        raise PaidSince(paid)
+
+
+def _is_being_paid(selling: Selling, checkout: Checkout, now: datetime) -> bool:
+    """Return whether units of an open payment page are paid, as Waffo says before its webhook has."""
+    is_open = checkout.kind in UNIT_KINDS and checkout.session_id is not None and checkout.status_at(now) == "open"
+    return is_open and selling.orders.has_paid(checkout) is True
 
 
 def _by_link(link: PurchaseLink, sell: Callable[[SaleRequest], Sold]) -> tuple[Sold, Instead | None]:

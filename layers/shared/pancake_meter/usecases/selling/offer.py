@@ -1,7 +1,7 @@
 """Offers: what a customer who is out of units, or nearly so, can buy, as signed links that cost nothing until clicked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from typing_extensions import TypedDict
@@ -12,7 +12,11 @@ from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.quota import alert_threshold
 from pancake_meter.domain.selling.checkout import UsageKind
+from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.selling.plan import Environment, Plan
+from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.usecases.selling.owed_overage import Owed
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 
 
@@ -31,6 +35,9 @@ def _nobody_listens(_: Exception) -> None:
 class Offers:
     """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked.
 
+    ``due_lines`` reads the lines of what a balance owes of closed periods, whose prices they have. It is asked for refusals
+    alone, where what is known without it does not decide. Without it they are taken to be of some plan of the catalog.
+
     Trouble in the shop never breaks the gate: whatever fails here is reported to ``on_trouble``, and there are no links.
     """
 
@@ -39,10 +46,13 @@ class Offers:
     secret: Callable[[], str]
     public_base_url: str | None = None
     on_trouble: Callable[[Exception], None] = _nobody_listens
+    due_lines: Callable[[Balance], Iterable[OverageLine]] | None = None
 
     def nudge(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
-        """Return links once usage has reached an alert threshold, none before."""
-        return self.links(balance, base_url, now) if alert_threshold(balance) is not None else {}
+        """Return links once usage has reached an alert threshold, none before. It reads nothing: each answer has them."""
+        if alert_threshold(balance) is None:
+            return {}
+        return replace(self, due_lines=None).links(balance, base_url, now)
 
     def links(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
         """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble.
@@ -68,15 +78,17 @@ class Offers:
             self.on_trouble(error)
             return {}
 
-    def on_sale(self, balance: Balance, now: datetime) -> frozenset[LinkKind]:
-        """Return what a link could sell to a customer now: overage that is owed, a pack ahead, the next plan up."""
-        upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
-        found: dict[LinkKind, bool] = {
-            "overage": self._sells_overage(balance),
-            "top_up": self._sells_pack(balance, now),
-            "plan": upgrade is not None,
-        }
-        return frozenset(kind for kind, is_sold in found.items() if is_sold)
+    def is_payable(self, meter: str, owed: Money) -> bool:
+        """Return whether a link sells what is owed of a meter, all of which comes to so much."""
+        return owed.amount >= self.catalog.minimum_charge(owed.currency).amount and self._has_product(meter, "overage")
+
+    def can_carry_pack(self, balance: Balance, now: datetime) -> bool:
+        """Return whether a pack is sold of the meter, and the balance can carry it."""
+        pack = self.catalog.meters[balance.meter].top_up
+        if pack is None:
+            return False
+        lot = bought_lot("top_up", pack.quantity, pack.priority, now, pack.expires_after)
+        return can_carry(balance, lot, now)
 
     def link(self, customer_id: str, kind: LinkKind, meter: str, base_url: str, now: datetime) -> str:
         """Return a link. Raises ``StoreError`` where its secret cannot be read, ``UnusableLinkSecret`` where it is none."""
@@ -113,28 +125,50 @@ class Offers:
         return "top_up" if has_pack else None
 
     def _sells_overage(self, balance: Balance) -> bool:
-        plan = self._plan(balance)
-        owes = balance.overage_due + balance.current_overage > ZERO and self._has_product(balance.meter, "overage")
-        price = self.catalog.overage_price(balance.meter, plan, self.catalog.checkout.currency) if plan else None
-        return owes and price is not None
+        """Return whether what is owed comes to the least that is charged, at the prices of the periods it is owed of."""
+        open_line = self._open_line(balance)
+        if open_line is not None and self._are_payable(balance.meter, [open_line]):
+            return True
+        if balance.overage_due <= ZERO:
+            return False
+        begun = [open_line] if open_line is not None else []
+        if self.due_lines is not None:
+            return self._are_payable(balance.meter, [*begun, *self.due_lines(balance)])
+        due = OverageLine(balance.line, balance.period.end, balance.overage_due)
+        plans = self.catalog.plans.values()
+        return any(
+            self._are_payable(balance.meter, [*begun, replace(due, prices=self._prices(plan.key, balance.meter))])
+            for plan in plans
+        )
+
+    def _open_line(self, balance: Balance) -> OverageLine | None:
+        """Return the open period's overage as it would become due now."""
+        if balance.current_overage <= ZERO:
+            return None
+        prices = balance.policy.prices or self._prices(balance.policy.plan, balance.meter)
+        end = balance.spent + balance.current_overage
+        return OverageLine(balance.line, balance.period.end, end, balance.spent, prices=prices)
+
+    def _are_payable(self, meter: str, lines: Collection[OverageLine]) -> bool:
+        """Return whether a checkout in some currency would sell the lines. A line of earlier code has its plan's prices."""
+        priced = tuple(replace(each, prices=each.prices or self._prices(each.key.plan, meter)) for each in lines)
+        totals = (Owed(priced, currency, ZERO) for currency in {each for line in priced for each in line.prices or {}})
+        return any(self.is_payable(meter, round_half_up(owed.total, owed.currency)) for owed in totals)
+
+    def _prices(self, plan: str | None, meter: str) -> Mapping[str, Price]:
+        known = self.catalog.plans.get(plan) if plan is not None else None
+        allowance = known.allowances.get(meter) if known is not None else None
+        return allowance.prices if allowance is not None else {}
 
     def _sells_pack(self, balance: Balance, now: datetime) -> bool:
         price = self.catalog.top_up_price(balance.meter, self._plan(balance), self.catalog.checkout.currency)
-        return price is not None and self._has_product(balance.meter, "top_up") and self._can_carry_pack(balance, now)
+        return price is not None and self._has_product(balance.meter, "top_up") and self.can_carry_pack(balance, now)
 
     def _plan(self, balance: Balance) -> Plan | None:
         return self.catalog.plans.get(balance.policy.plan) if balance.policy.plan else None
 
     def _has_product(self, meter: str, kind: UsageKind) -> bool:
         return self.catalog.usage_product_of(meter, kind, self.environment) is not None
-
-    def _can_carry_pack(self, balance: Balance, now: datetime) -> bool:
-        """Return whether a pack is sold of the meter, and the balance can carry it."""
-        pack = self.catalog.meters[balance.meter].top_up
-        if pack is None:
-            return False
-        lot = bought_lot("top_up", pack.quantity, pack.priority, now, pack.expires_after)
-        return can_carry(balance, lot, now)
 
     def _plan_link(self, customer_id: str, meter: str, base_url: str, now: datetime) -> str:
         return self.link(customer_id, "plan", meter, base_url, now)

@@ -5,8 +5,10 @@ any point, finds the checkout, and Waffo answers it with the same session.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -21,6 +23,7 @@ from pancake_meter.domain.errors import (
     BelowMinimum,
     CustomerBlocked,
     HighestPlan,
+    NotForSale,
     NothingOwed,
     SuccessUrlNotAllowed,
     TooManyGrants,
@@ -43,7 +46,14 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.operate import read_access
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import merge_owed, read_owed
-from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_overage, quote_plan, quote_top_up
+from pancake_meter.usecases.selling.quote_sale import (
+    Quote,
+    SaleRequest,
+    SeenOffer,
+    quote_overage,
+    quote_plan,
+    quote_top_up,
+)
 from pancake_meter.usecases.selling.waffo_orders import WaffoOrders, not_changeable
 from pancake_meter.waffo.checkout import (
     CreateSession,
@@ -155,11 +165,18 @@ class Visit:
     """How a person comes to a checkout: by a page that showed an offer, and back to a page of ours.
 
     ``seen`` is the offer that was shown, as ``Quote.seen`` has it; ``None`` where none was. ``landing`` returns where the
-    customer is sent after paying a checkout; it is the same each time.
+    customer is sent after paying a checkout; it is the same each time. ``paid_until`` is when the latest checkout was made
+    of which the page knew that it is paid; ``None`` where the page did not say.
     """
 
     seen: str | None
     landing: Callable[[Checkout], str | None]
+    paid_until: datetime | None = None
+
+    @property
+    def offer(self) -> SeenOffer | None:
+        """The offer that was shown; ``None`` where none was, or what is said of it is none."""
+        return SeenOffer.read(self.seen) if self.seen is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +226,8 @@ def open_checkout(
         return _with_session(selling, checkout, _Product.of(quoted.quote), lands_at, is_new=is_new)
 
     if request.kind in UNIT_KINDS:
-        return sell(_quote_units(selling, customer_id, request, now))
+        as_seen = _quote_as_seen(selling, customer_id, request, visit, now)
+        return sell(as_seen or _quote_units(selling, customer_id, request, now))
     sale = _sale_of_plan(selling, customer_id, request, now)
     return _sell_plan(sale, _sure_quote(sale) if visit is not None else _quote_plan(sale), sell)
 
@@ -348,6 +366,24 @@ def _sell_plan(sale: _PlanSale, quoted: Quoted, sell: Callable[[Quoted], OpenedC
     return sell(again)
 
 
+def _quote_as_seen(
+    selling: Selling, customer_id: str, request: SaleRequest, visit: Visit | None, now: datetime
+) -> Quoted | None:
+    """Return the quote of overage that a visitor has seen, where it holds: what was used since then is left for later.
+
+    Whoever goes on using a product can pay for what was shown. ``None``: nothing such was seen, or it does not hold.
+    """
+    seen = visit.offer if visit is not None else None
+    if seen is None or request.kind != "overage" or request.meter is None or seen.kind != request.kind:
+        return None
+    selling.metering.check_meter(request.meter)
+    with suppress(BelowMinimum, NothingOwed, NotForSale):
+        up_to = seen.quantity
+        quoted = _quote_overage(selling, customer_id, request, request.meter, now, may_merge=True, up_to=up_to)
+        return quoted if quoted.quote.seen == seen.text else None
+    return None
+
+
 def _quote_units(
     selling: Selling, customer_id: str, request: SaleRequest, now: datetime, *, may_merge: bool = True
 ) -> Quoted:
@@ -376,9 +412,18 @@ def _quote_top_up(selling: Selling, customer_id: str, request: SaleRequest, mete
 
 
 def _quote_overage(
-    selling: Selling, customer_id: str, request: SaleRequest, meter: str, now: datetime, *, may_merge: bool
+    selling: Selling,
+    customer_id: str,
+    request: SaleRequest,
+    meter: str,
+    now: datetime,
+    *,
+    may_merge: bool,
+    up_to: Decimal | None = None,
 ) -> Quoted:
-    """Quote what is owed. Where it takes more lines than one checkout has to make an amount, lines are merged.
+    """Quote what is owed, no more units than ``up_to``.
+
+    Where it takes more lines than one checkout has to make an amount, lines are merged.
 
     Where it may not merge, the quote has all the lines: a sale of the merged ones comes to the same.
     """
@@ -394,7 +439,7 @@ def _quote_overage(
         raise NothingOwed("the customer owes no overage of this meter", meter=meter)
     try:
         return Quoted(
-            quote_overage(catalog, selling.environment, meter, owed.sold, currency), period_ends=owed.period_ends
+            quote_overage(catalog, selling.environment, meter, owed.sold(up_to), currency), period_ends=owed.period_ends
         )
     except BelowMinimum:
         if owed.total < catalog.minimum_charge(currency).amount:
@@ -402,7 +447,7 @@ def _quote_overage(
     if may_merge:
         merge_owed(metering, customer_id, meter, currency, now)
         owed = read_owed(metering, customer_id, meter, currency, now)
-    sold = owed.sold if may_merge else sale_of(owed.priced, owed.remainder, currency)
+    sold = owed.sold(up_to) if may_merge else sale_of(owed.priced, owed.remainder, currency)
     return Quoted(quote_overage(catalog, selling.environment, meter, sold, currency), period_ends=owed.period_ends)
 
 

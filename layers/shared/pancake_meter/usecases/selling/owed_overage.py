@@ -1,13 +1,13 @@
 """What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from pancake_meter.domain.balance.adjust import merge_lines
-from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.selling.overage import (
     MAX_CHANGED_LINES,
@@ -26,6 +26,7 @@ from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines, read_remainder
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 
 _MERGES_MAX: Final = 12
@@ -51,15 +52,31 @@ class Owed:
         prices = ((line, (line.prices or {}).get(self.currency)) for line in self.lines)
         return tuple(price_due(line, price) for line, price in prices if price is not None)
 
-    @property
-    def sold(self) -> tuple[SoldLine, ...]:
-        """What one checkout sells: all lines, or those worth most where there are more than it can hold."""
-        return sale_of(worth_most(self.priced), self.remainder, self.currency)
+    def sold(self, up_to: Decimal | None = None) -> tuple[SoldLine, ...]:
+        """What one checkout sells: all lines, or those worth most where there are more than it can hold.
+
+        ``up_to`` leaves the newest units for later, where there are more than so many.
+        """
+        return sale_of(self._cut(worth_most(self.priced), up_to), self.remainder, self.currency)
 
     @property
     def total(self) -> Decimal:
         """The exact price of all of it."""
         return exact_sum(self.remainder, *(each.price for each in self.priced))
+
+    def _cut(self, priced: Sequence[PricedLine], up_to: Decimal | None) -> Sequence[PricedLine]:
+        """Return the lines without the newest units above ``up_to``, each at the price of what is left of it."""
+        left = sum((each.line.due for each in priced), ZERO) if up_to is None else up_to
+        kept: list[PricedLine] = []
+        for each in priced:
+            quantity = min(each.line.due, left)
+            left -= quantity
+            if quantity == each.line.due:
+                kept.append(each)
+            elif quantity > ZERO:
+                line = replace(each.line, closed=each.line.settled + quantity)
+                kept.append(price_due(line, (line.prices or {})[self.currency]))
+        return kept
 
 
 def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> Owed:
@@ -77,6 +94,11 @@ def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, n
     lines = lines_owed(metering, change, begun.subscription, stored)
     remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
     return Owed(lines, currency, remainder)
+
+
+def due_lines(table: Table, balance: Balance) -> Collection[OverageLine]:
+    """Return the lines of what a balance owes of closed periods: a query for each 100 lines, none where nothing is due."""
+    return read_due_lines(table, balance.customer_id, balance.meter, balance.overage_due).values()
 
 
 def lines_owed(

@@ -4,18 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final, cast, get_args
 
 from pancake_meter.catalog import Catalog, Product
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY
 from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale, UnknownPlan
-from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.domain.quantity import InvalidQuantity, format_quantity, parse_quantity
 from pancake_meter.domain.selling.checkout import ChangeTiming, CheckoutKind, Tax, UsageKind, WantedKind
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.selling.pricing import line_amount
 from pancake_meter.domain.standing.held_order import HeldOrder
+
+_FACTS_SEEN: Final = 5
+"""Facts of a ``Quote.seen`` beside its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,30 @@ class Quote:
     def sets_price(self) -> bool:
         """Whether the checkout overrides the product's price; a plan sells at its own."""
         return self.plan is None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOffer:
+    """What a browser says that a person was shown: ``text`` is a ``Quote.seen``, ``quantity`` the units in it.
+
+    It is only a claim. What is sold is a quote that says the same.
+    """
+
+    text: str
+    kind: CheckoutKind
+    subject: str
+    quantity: Decimal
+
+    @classmethod
+    def read(cls, text: str) -> "SeenOffer | None":
+        """Return the offer of a text; ``None``: no quote says such a thing."""
+        kind, *facts = text.split(" ")
+        if kind not in get_args(CheckoutKind) or len(facts) != _FACTS_SEEN:
+            return None
+        try:
+            return cls(text, cast("CheckoutKind", kind), facts[0], parse_quantity(facts[1]))
+        except InvalidQuantity:
+            return None
 
 
 def quote_overage(

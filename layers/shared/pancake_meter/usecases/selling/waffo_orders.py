@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pancake_meter.catalog import Catalog
 from pancake_meter.domain.errors import PlanNotChangeable
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.domain.selling.checkout import Checkout
+from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.standing.held_order import HeldOrder, stands_for
 from pancake_meter.domain.standing.order import StatusKind
@@ -35,6 +35,10 @@ _STATUSES: Final[dict[str, StatusKind]] = {
 _SUBMITTED: Final = ("active", "trialing", "past_due", "canceling", "canceled", "expired", "closed")
 """Statuses of an order that used up its payment page. ``pending`` is none: it may yet be paid, and so may a second page."""
 _CHANGEABLE: Final = ("active", "trialing")
+
+_PAID: Final = "succeeded"
+_UNPAID: Final = frozenset({"failed", "canceled"})
+"""Statuses of a payment that came through, and of those that never will."""
 
 Answer = TypeVar("Answer")
 
@@ -85,6 +89,33 @@ class WaffoOrders:
         )
         orders = page.items if page else ()
         return any(_uses_up(order, checkout) for order in orders if order.buyer_identity == checkout.customer_id)
+
+    def has_paid(self, checkout: Checkout) -> bool | None:
+        """Return whether a checkout has a payment that came through; ``None``: one is under way, or the question failed.
+
+        A plan may have an order that runs, and no payment yet: one on trial is as good as paid.
+        """
+        waffo = self.waffo
+        if checkout.kind not in UNIT_KINDS and self._runs(checkout):
+            return True
+        payments = self._ask(lambda: waffo.payments_by_external_id(checkout.id))
+        if payments is None:
+            return None
+        statuses = {payment.status for payment in payments}
+        if _PAID in statuses:
+            return True
+        return False if statuses <= _UNPAID else None
+
+    def _runs(self, checkout: Checkout) -> bool:
+        """Return whether an order that a plan's checkout made runs; not where the question failed."""
+        waffo = self.waffo
+        page = self._ask(
+            lambda: waffo.buyers_subscription_orders(
+                self.store_id, checkout.customer_id, statuses=tuple(_STATUSES), limit=MAX_PAGE_SIZE
+            )
+        )
+        orders = page.items if page else ()
+        return any(_is_of(order, checkout) for order in orders if order.buyer_identity == checkout.customer_id)
 
     def as_it_stands(self, held: HeldOrder, customer_id: str) -> HeldOrder | None:
         """Return ``held`` as Waffo has it now; where it has ended, the buyer's other live order, or ``None``.
@@ -157,6 +188,10 @@ class WaffoOrders:
 def _uses_up(order: SubscriptionOrderSnapshot, checkout: Checkout) -> bool:
     if order.id == checkout.origin_order_id:
         return order.status not in _CHANGEABLE or order.superseded_by_order_id is not None
+    return _is_of(order, checkout)
+
+
+def _is_of(order: SubscriptionOrderSnapshot, checkout: Checkout) -> bool:
     return checkout.id in (order.external_id, order.metadata.get("checkout_id"))
 
 

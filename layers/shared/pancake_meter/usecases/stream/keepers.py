@@ -5,6 +5,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.stream.directory import Directory
 from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.live_totals import LiveTotals
+from pancake_meter.usecases.stream.made_of import DaysMadeOf
 
 
 def keepers_of(table: Table, erasures: Erasures, default_plan: str | None) -> tuple[Follower, ...]:
@@ -12,4 +13,8 @@ def keepers_of(table: Table, erasures: Erasures, default_plan: str | None) -> tu
 
     ``default_plan`` is the catalog's.
     """
-    return (LiveTotals(table, erasures).follow, Directory(table, erasures, default_plan).follow)
+    return (
+        LiveTotals(table, erasures).follow,
+        Directory(table, erasures, default_plan).follow,
+        DaysMadeOf(table, erasures).follow,
+    )

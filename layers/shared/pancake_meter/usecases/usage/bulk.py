@@ -17,8 +17,10 @@ from pancake_meter.usecases.balance.record_usage import UsageLine
 from pancake_meter.usecases.usage.identities import stated_customer
 from pancake_meter.usecases.usage.sources import Measured, Source
 
-_FIELDS = ("customer_id", "meter", "id", "quantity", "used_at", "is_stated")
+_FIELDS = ("customer_id", "meter", "id", "quantity", "used_at", "is_stated", "model", "source")
 """An event in a message is a list of these: the time in ms, and whether the caller stated it."""
+_NEEDED = len(_FIELDS) - 2
+"""Without ``model`` and ``source`` where neither is known, as earlier versions wrote every event."""
 
 
 def bulk_messages(lines: Iterable[UsageLine]) -> list[str]:
@@ -46,11 +48,12 @@ def message_items(body: str) -> Sequence[object]:
 
 def read_bulk_event(_: Catalog, item: object, __: datetime) -> Measured:
     """Read a packed event. Its time was checked when it was accepted, however long ago that is."""
-    if not isinstance(item, list) or len(item) != len(_FIELDS):
+    if not isinstance(item, list) or len(item) not in {_NEEDED, len(_FIELDS)}:
         raise UnreadableUsage("not a packed event")
-    told = dict(zip(_FIELDS, item, strict=True))
+    told = dict(zip(_FIELDS, item, strict=False))
     used_at = from_ms(told["used_at"])
     event = UsageEvent(told["id"], parse_quantity(told["quantity"]), used_at, used_at if told["is_stated"] else None)
+    event = event.made_of(told.get("model"), told.get("source"))
     return Measured((UsageLine(check_customer_id(told["customer_id"]), told["meter"], event),))
 
 
@@ -61,6 +64,8 @@ def _packed(line: UsageLine) -> str:
     event = line.event
     fields: list[Any] = [line.customer_id, line.meter, event.id, format_quantity(event.quantity)]
     fields += [to_ms(event.used_at), event.stated_at is not None]
+    if event.model is not None or event.source is not None:
+        fields += [event.model, event.source]
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -79,7 +79,10 @@ def read_llm_call(catalog: Catalog, item: object, now: datetime) -> Measured:
         raise UnknownUsageCustomer("the call has none of the identities that the catalog trusts")
     customer_id = _customer(stated)
     units = {meter: measure(catalog.meters[meter].measure, call.happening) for meter in settings.meters}
-    events = {meter: dated_usage_event(call.id, q, call.ended_at, now) for meter, q in units.items()}
+    events = {
+        meter: dated_usage_event(call.id, q, call.ended_at, now).made_of(call.model, LITELLM.name)
+        for meter, q in units.items()
+    }
     return replace(_lines(customer_id, events), hold=hold)
 
 
@@ -90,11 +93,12 @@ def read_cloud_event(catalog: Catalog, item: object, now: datetime) -> Measured:
     if not mappings:
         raise UnknownEventType(f"no meter is fed by events of type {event.type!r}", type=event.type)
     customer_id = _subject(event)
-    units = {mapping.meter: _units(catalog, mapping, event) for mapping in mappings}
     identity = event_id(event)
-    return _lines(
-        customer_id, {meter: dated_usage_event(identity, q, event.time or now, now) for meter, q in units.items()}
-    )
+    events: dict[str, UsageEvent] = {}
+    for mapping in mappings:
+        counted = dated_usage_event(identity, _units(catalog, mapping, event), event.time or now, now)
+        events[mapping.meter] = counted.made_of(event.at(mapping.model) if mapping.model else None, event.source)
+    return _lines(customer_id, events)
 
 
 def _keep_call(catalog: Catalog, item: object) -> Any:

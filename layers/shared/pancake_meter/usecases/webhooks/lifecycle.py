@@ -13,7 +13,7 @@ from pancake_meter.store.selling.order_actions import Action, list_actions
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
-from pancake_meter.usecases.webhooks.purchase import plan_checkout_write, replacing
+from pancake_meter.usecases.webhooks.purchase import agreed_change, plan_checkout_write, replacing
 from pancake_meter.usecases.webhooks.reading import Ignored, Parked, lifecycle_event
 from pancake_meter.waffo.events import SubscriptionFacts, WaffoEvent
 
@@ -46,11 +46,14 @@ def lifecycle_effects(
         return Effects("ignored", read.reason, customer_id, order_bound(facts.order.id, customer_id, now))
     if by is None:
         books = replace(books, by=_wished_by(metering, customer_id, read))
+    sold = checkout if read.kind in PAYING_KINDS else None
+    if read.kind == "plan_change_scheduled":
+        read, sold = _agreed(metering, read, customer_id, books.learned.order(read.order_id), checkout)
     learned = books.learn(replacing(OrderFacts.of(read), checkout))
     is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
     reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
     writes = learned.writes(event.cause, facts.order.id) if learned.learned != books.learned else []
-    closed = plan_checkout_write(checkout, facts.order.id) if read.kind in PAYING_KINDS else ()
+    closed = plan_checkout_write(sold, facts.order.id)
     flag = "bought_twice" if is_flagged else None
     done = (*order_bound(facts.order.id, customer_id, now), *writes, *closed)
     return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done, learned)
@@ -71,6 +74,23 @@ def _wished_by(metering: Metering, customer_id: str, event: LifecycleEvent) -> s
         if each.action == action and each.at - _SKEW_MAX <= event.at <= each.at + _FOLLOWS_WITHIN
     ]
     return min(wished, key=lambda each: abs(event.at - each.at)).by if wished else None
+
+
+def _agreed(
+    metering: Metering, read: LifecycleEvent, customer_id: str, order: OrderFacts | None, checkout: Checkout | None
+) -> tuple[LifecycleEvent, Checkout | None]:
+    """Return a change for a later period with the plan to come, and the checkout in which the customer agreed to it, if any.
+
+    Of an order in force Waffo may name the plan that it has, which says nothing of the one to come: our checkout does. Told
+    of the order to come, the event is of that checkout itself.
+    """
+    paid = order.paid if order is not None else None
+    agreed = checkout if paid is None else agreed_change(metering.table, customer_id, read.order_id, read.at)
+    plan = metering.catalog.plans.get(agreed.plan or "") if agreed is not None else None
+    is_told = read.plan is not None and (paid is None or read.plan.key != paid.plan.key)
+    if plan is None or (is_told and plan != read.plan):
+        return read, None
+    return replace(read, plan=plan), agreed
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:

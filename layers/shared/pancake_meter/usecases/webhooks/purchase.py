@@ -25,7 +25,8 @@ from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES
 from pancake_meter.domain.selling.payment import Credit, SoldKind
 from pancake_meter.domain.standing.order import OrderFacts
-from pancake_meter.store.selling.checkouts import read_checkout, read_slot, settled_write
+from pancake_meter.domain.standing.paid_period import CHANGE_MAX
+from pancake_meter.store.selling.checkouts import latest_checkouts, read_checkout, read_slot, settled_write
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
@@ -196,8 +197,25 @@ def replacing(facts: OrderFacts, checkout: Checkout | None) -> OrderFacts:
     return replace(facts, replaces=frozenset({checkout.origin_order_id}))
 
 
+def agreed_change(table: Table, customer_id: str, order_id: str, at: datetime) -> Checkout | None:
+    """Return our checkout whose change of an order was agreed ``at`` an instant, for a later period.
+
+    Waffo names the plan that the order has, and the order's own checkout. The change is of the one checkout for it whose
+    page was open then. Where several sell different plans nobody can tell, and it is none.
+    """
+    fitting = [
+        checkout
+        for checkout in latest_checkouts(table, customer_id)
+        if checkout.kind == "plan_change"
+        and checkout.origin_order_id == order_id
+        and checkout.timing != "immediate"
+        and checkout.created_at - CHANGE_MAX <= at <= checkout.expires_at + CHANGE_MAX
+    ]
+    return fitting[0] if len({checkout.plan for checkout in fitting}) == 1 else None
+
+
 def plan_checkout_write(checkout: Checkout | None, order_id: str) -> tuple[Write, ...]:
-    """Return the write that closes a plan's checkout once its order has come into force."""
+    """Return the write that closes a plan's checkout once its order has come into force, or is agreed to."""
     if checkout is None or checkout.kind in UNIT_KINDS or checkout.payment_ids:
         return ()
     return (settled_write(checkout, replace(checkout, status="paid", payment_ids=(order_id,))),)

@@ -1,0 +1,44 @@
+"""A catalog as the source of a Python module, which a cold start reads in place of checking ``catalog.toml`` anew.
+
+The build writes it (``python -m pancake_meter.catalog write``) and compiles it with all other modules.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pancake_meter.catalog.catalog import Catalog
+
+_HEAD = '''"""The catalog that the build has checked. `python -m pancake_meter.catalog write` makes this file."""
+
+import datetime
+from decimal import Decimal
+'''
+
+
+def catalog_as_code(catalog: Catalog) -> str:
+    """Return the source of a module whose ``CATALOG`` equals ``catalog``. Each value is written as its own ``repr``.
+
+    Raises:
+        ValueError: a value of the catalog has a ``repr`` that does not make it again.
+    """
+    imports = sorted(f"from {each.__module__} import {each.__name__}" for each in set(_classes(catalog)))
+    source = "\n".join((_HEAD, *imports, "", f"CATALOG = {catalog!r}", ""))
+    made: dict[str, Any] = {}
+    exec(source, made)  # noqa: S102 - of our own making
+    if made["CATALOG"] != catalog:
+        raise ValueError("the catalog cannot be written as code")
+    return source
+
+
+def _classes(value: object) -> Iterator[type]:
+    """Yield the dataclasses that a value is made of."""
+    if is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        for field in fields(value):
+            yield from _classes(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from _classes(list(value.values()))
+    elif isinstance(value, Iterable) and not isinstance(value, str):
+        for each in value:
+            yield from _classes(each)
