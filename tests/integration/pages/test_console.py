@@ -384,7 +384,7 @@ def test_no_link_is_made_that_sells_nothing(seller: Seller) -> None:
     seller.world.use(10)
     browser = seller.signed_in()
     page = browser.send(browser.get(HOME).form("/purchase-link"), kind="top_up", meter="requests")
-    assert (page.status, "/buy/" in page.body, "not_for_sale" in page.text) == (422, False, True)
+    assert (page.status, "/buy/" in page.body, "not_for_sale" in page.text) == (409, False, True)
 
 
 def test_what_is_dismissed_stays_dismissed_for_the_first_reason_and_says_so(seller: Seller) -> None:

@@ -81,14 +81,6 @@ def answer_console_errors(app: APIGatewayHttpResolver, site: Site) -> None:
         return refused(view(), "waffo", HTTPStatus.BAD_GATEWAY)
 
 
-def answer_unknown_pages(app: APIGatewayHttpResolver, site: Site) -> None:
-    """Have a resolver answer an address that the console has no page for."""
-
-    @app.not_found
-    def _(_: NotFoundError) -> Response[str]:
-        return refused(site.view(app.current_event.raw_event), "no_page", HTTPStatus.NOT_FOUND)
-
-
 def _answer_forms(app: APIGatewayHttpResolver, site: Site) -> None:
     """Have a resolver answer forms that are not done, or not done now."""
 
@@ -115,6 +107,14 @@ def _answer_forms(app: APIGatewayHttpResolver, site: Site) -> None:
     @app.exception_handler(FormChanged)
     def _(_: FormChanged) -> Response[str]:
         return refused(view(), "form_changed", HTTPStatus.CONFLICT)
+
+
+def answer_unknown_pages(app: APIGatewayHttpResolver, site: Site) -> None:
+    """Have a resolver answer an address that the console has no page for."""
+
+    @app.not_found
+    def _(_: NotFoundError) -> Response[str]:
+        return refused(site.view(app.current_event.raw_event), "no_page", HTTPStatus.NOT_FOUND)
 
 
 def to_sign_in(view: View) -> Response[str]:

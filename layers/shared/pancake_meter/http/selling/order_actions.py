@@ -10,7 +10,7 @@ from pancake_meter.domain.instant import timestamp
 from pancake_meter.http.fields import Reason, Timestamp, WireModel
 from pancake_meter.http.idempotency import KEY_PATTERN
 from pancake_meter.http.problem import Problem
-from pancake_meter.store.selling.order_actions import Action, OrderAction
+from pancake_meter.store.selling.order_actions import Action
 from pancake_meter.usecases.selling.act_on_order import Acted
 from pancake_meter.waffo.errors import WaffoApiError, WaffoRejected
 
@@ -44,35 +44,6 @@ class OrderActionBody(TypedDict):
     requested_at: Timestamp
     requested_by: str | None
     replayed: bool
-
-
-class AskedActionBody(TypedDict):
-    """What an operator, or the customer in the portal, had Waffo do with an order. ``requested_by`` names the API key.
-
-    ``status`` is that of the order as Waffo answered; null where no answer has arrived. ``ends_at`` is the end of the paid
-    period, of an order that is ``canceling``.
-    """
-
-    id: str
-    action: Action
-    status: str | None
-    ends_at: Timestamp | None
-    reason: str | None
-    requested_at: Timestamp
-    requested_by: str | None
-
-
-def asked_action_body(action: OrderAction) -> AskedActionBody:
-    """Return what was asked of an order."""
-    return {
-        "id": action.id,
-        "action": action.action,
-        "status": action.status,
-        "ends_at": timestamp(action.ends_at) if action.ends_at else None,
-        "reason": action.reason,
-        "requested_at": timestamp(action.at),
-        "requested_by": action.by,
-    }
 
 
 def order_action_body(customer_id: str, acted: Acted) -> OrderActionBody:

@@ -15,8 +15,8 @@ from pancake_meter.domain.standing.directory import CustomerStatus, DirectoryLin
 from pancake_meter.http.balance.quota import PeriodBody, QuotaBody, quota_body
 from pancake_meter.http.cursors import PageQuery, Pages
 from pancake_meter.http.fields import COUNT, Amount, Currency, Timestamp, Units
+from pancake_meter.http.selling.asked_actions import AskedActionBody, asked_action_body
 from pancake_meter.http.selling.checkouts import CheckoutBody, checkout_body
-from pancake_meter.http.selling.order_actions import AskedActionBody, asked_action_body
 from pancake_meter.usecases.reports.show_customer import CustomerFlag, OrderState, ShownCustomer, ShownOrder
 
 CUSTOMERS_PAGE_MAX: Final = 100

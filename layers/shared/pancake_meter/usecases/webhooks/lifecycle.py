@@ -44,11 +44,11 @@ def lifecycle_effects(
         return Effects("parked", read.reason, customer_id)
     if isinstance(read, Ignored):
         return Effects("ignored", read.reason, customer_id, order_bound(facts.order.id, customer_id, now))
+    if by is None:
+        books = replace(books, by=_wished_by(metering, customer_id, read))
     sold = checkout if read.kind in PAYING_KINDS else None
     if read.kind == "plan_change_scheduled":
         read, sold = _agreed(metering, read, customer_id, books.learned.order(read.order_id), checkout)
-    if by is None:
-        books = replace(books, by=_wished_by(metering, customer_id, read))
     learned = books.learn(replacing(OrderFacts.of(read), checkout))
     is_flagged = bool(bought_twice(learned.learned) - bought_twice(books.learned))
     reason = None if is_flagged else _why_nothing_moved(books, learned, facts.order.id)
@@ -57,23 +57,6 @@ def lifecycle_effects(
     flag = "bought_twice" if is_flagged else None
     done = (*order_bound(facts.order.id, customer_id, now), *writes, *closed)
     return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done, learned)
-
-
-def _agreed(
-    metering: Metering, read: LifecycleEvent, customer_id: str, order: OrderFacts | None, checkout: Checkout | None
-) -> tuple[LifecycleEvent, Checkout | None]:
-    """Return a change for a later period with the plan to come, and the checkout in which the customer agreed to it, if any.
-
-    Of an order in force Waffo may name the plan that it has, which says nothing of the one to come: our checkout does. Told
-    of the order to come, the event is of that checkout itself.
-    """
-    paid = order.paid if order is not None else None
-    agreed = checkout if paid is None else agreed_change(metering.table, customer_id, read.order_id, read.at)
-    plan = metering.catalog.plans.get(agreed.plan or "") if agreed is not None else None
-    is_told = read.plan is not None and (paid is None or read.plan.key != paid.plan.key)
-    if plan is None or (is_told and plan != read.plan):
-        return read, None
-    return replace(read, plan=plan), agreed
 
 
 def _wished_by(metering: Metering, customer_id: str, event: LifecycleEvent) -> str | None:
@@ -91,6 +74,23 @@ def _wished_by(metering: Metering, customer_id: str, event: LifecycleEvent) -> s
         if each.action == action and each.at - _SKEW_MAX <= event.at <= each.at + _FOLLOWS_WITHIN
     ]
     return min(wished, key=lambda each: abs(event.at - each.at)).by if wished else None
+
+
+def _agreed(
+    metering: Metering, read: LifecycleEvent, customer_id: str, order: OrderFacts | None, checkout: Checkout | None
+) -> tuple[LifecycleEvent, Checkout | None]:
+    """Return a change for a later period with the plan to come, and the checkout in which the customer agreed to it, if any.
+
+    Of an order in force Waffo may name the plan that it has, which says nothing of the one to come: our checkout does. Told
+    of the order to come, the event is of that checkout itself.
+    """
+    paid = order.paid if order is not None else None
+    agreed = checkout if paid is None else agreed_change(metering.table, customer_id, read.order_id, read.at)
+    plan = metering.catalog.plans.get(agreed.plan or "") if agreed is not None else None
+    is_told = read.plan is not None and (paid is None or read.plan.key != paid.plan.key)
+    if plan is None or (is_told and plan != read.plan):
+        return read, None
+    return replace(read, plan=plan), agreed
 
 
 def _why_nothing_moved(before: CustomerBooks, after: CustomerBooks, order_id: str) -> str | None:
