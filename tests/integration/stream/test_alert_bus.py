@@ -111,6 +111,6 @@ def test_a_bus_that_is_not_there_stops_no_shard(followed: World, told: Reader, b
 
 
 def test_without_a_bus_nothing_is_put(followed: World, reads: Reader) -> None:
-    assert len(reads.deps.followers) == 3
+    assert len(reads.deps.followers) == 4
     use(followed, 1)
     reads.follow()

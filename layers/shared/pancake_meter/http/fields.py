@@ -97,6 +97,12 @@ def without_controls(value: str) -> str:
     return value
 
 
+def _origin_name(value: str) -> str:
+    if re.fullmatch(ORIGIN_PATTERN, value) is None:
+        raise ValueError("must be printable, without a space at its ends")
+    return value
+
+
 def _customer_id(value: str) -> str:
     try:
         return check_customer_id(value)
@@ -177,8 +183,12 @@ Instant = Annotated[
 ]
 OriginName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=ORIGIN_LENGTH_MAX, pattern=ORIGIN_PATTERN),
-    Field(description="The name of a model, or of what sent the usage, as the customer is to read it."),
+    StringConstraints(min_length=1, max_length=ORIGIN_LENGTH_MAX),
+    AfterValidator(_origin_name),
+    Field(
+        description="The name of a model, or of what sent the usage, as the customer is to read it.",
+        json_schema_extra={"pattern": ORIGIN_PATTERN},
+    ),
 ]
 MeterName = Annotated[str, StringConstraints(pattern=METER_PATTERN)]
 CustomerId = Annotated[
