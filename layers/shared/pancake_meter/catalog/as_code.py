@@ -17,18 +17,34 @@ from decimal import Decimal
 
 
 def catalog_as_code(catalog: Catalog) -> str:
-    """Return the source of a module whose ``CATALOG`` equals ``catalog``. Each value is written as its own ``repr``.
+    """Return the source of a module whose ``CATALOG`` equals ``catalog``. It is the same each time.
 
     Raises:
         ValueError: a value of the catalog has a ``repr`` that does not make it again.
     """
     imports = sorted(f"from {each.__module__} import {each.__name__}" for each in set(_classes(catalog)))
-    source = "\n".join((_HEAD, *imports, "", f"CATALOG = {catalog!r}", ""))
+    source = "\n".join((_HEAD, *imports, "", f"CATALOG = {_written(catalog)}", ""))
     made: dict[str, Any] = {}
     exec(source, made)  # noqa: S102 - of our own making
     if made["CATALOG"] != catalog:
         raise ValueError("the catalog cannot be written as code")
     return source
+
+
+def _written(value: object) -> str:
+    """Return a value as source: its own ``repr``, but for sets, whose order differs from process to process."""
+    if is_dataclass(value) and not isinstance(value, type):
+        stated = ", ".join(f"{each.name}={_written(getattr(value, each.name))}" for each in fields(value) if each.init)
+        return f"{type(value).__name__}({stated})"
+    match value:
+        case dict():
+            return f"{{{', '.join(f'{_written(key)}: {_written(each)}' for key, each in value.items())}}}"
+        case frozenset():
+            return f"frozenset([{', '.join(sorted(map(_written, value)))}])"
+        case tuple():
+            return f"({''.join(f'{_written(each)}, ' for each in value)})"
+        case _:
+            return repr(value)
 
 
 def _classes(value: object) -> Iterator[type]:
