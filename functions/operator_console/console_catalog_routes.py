@@ -1,6 +1,7 @@
 """The catalog as customers see it, and in what Waffo's products differ from it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
@@ -8,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.catalog.comparing import Difference
 from pancake_meter.http.resolver import tolerates_query
 from pancake_meter.http.selling.plans import plans_body
+from pancake_meter.usecases.briefly import briefly
 from pancake_meter.usecases.selling.compare_catalog import compare_catalog
 from pancake_meter.usecases.selling.list_plans import list_for_sale
 from pancake_meter.waffo.errors import WaffoApiError
@@ -15,6 +17,9 @@ from pancake_pages.console.desk import ConsoleRouter, Desk
 
 logger = Logger()
 router = ConsoleRouter()
+
+_SECONDS: Final = 3.0
+"""Time that the page waits for Waffo: what it shows besides is here."""
 
 
 @router.get("/console/catalog")
@@ -40,9 +45,13 @@ def get_catalog() -> Response[str]:
 
 
 def differences_of(desk: Desk) -> Sequence[Difference] | None:
-    """Return the differences to Waffo's products, ``None`` where Waffo does not say them now."""
-    try:
-        return compare_catalog(desk.deps.shop.selling)
-    except WaffoApiError as error:
-        logger.warning("products not read at Waffo", extra={"operation": error.operation, "reason": str(error)})
-        return None
+    """Return the differences to Waffo's products, ``None`` where Waffo does not say them in a few seconds."""
+
+    def compare() -> Sequence[Difference]:
+        try:
+            return compare_catalog(desk.deps.shop.selling)
+        except WaffoApiError as error:
+            logger.warning("products not read at Waffo", extra={"operation": error.operation, "reason": str(error)})
+            raise
+
+    return briefly(compare, _SECONDS)

@@ -1,6 +1,7 @@
 """Ways through the console: every link leads to the page it names, and every list says when it is not all (issue 16)."""
 
 import re
+import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -8,11 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import console_catalog_routes
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.grants import give_units, void_units
 from pancake_pages.console.desk import address
 from tests.integration.pages.test_console import HOME, NOW, Seller
+from tests.support.fake_waffo import FakeWaffo
 from tests.support.webhook_world import event, lifecycle, payment
 
 if TYPE_CHECKING:
@@ -156,3 +159,13 @@ def test_a_page_that_looks_again_by_itself_leads_to_the_sign_in_whole(seller: Se
     seller.now += timedelta(hours=9)
     answer = browser.get("/console/live", follow=False)
     assert (answer.status, answer.headers["HX-Redirect"]) == (401, "/console/sign-in")
+
+
+@pytest.mark.parametrize("path", ["/console/catalog", "/console/launch"])
+def test_a_page_does_not_wait_long_for_waffo(seller: Seller, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_catalog_routes, "_SECONDS", 0.2)
+    slow = Seller(seller.table, FakeWaffo(graphql_seconds=3).client())
+    browser = slow.signed_in()
+    began = time.monotonic()
+    page = browser.get(path)
+    assert (page.status, time.monotonic() - began < 2.5) == (200, True)
