@@ -13,6 +13,7 @@ import console_catalog_routes
 from pancake_meter.domain.balance.gift import Gift
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.grants import give_units, void_units
+from pancake_meter.usecases.reports.launch_checklist import check_launch
 from pancake_pages.console.desk import address
 from tests.integration.pages.test_console import HOME, NOW, Seller
 from tests.support.fake_waffo import FakeWaffo
@@ -169,3 +170,13 @@ def test_a_page_does_not_wait_long_for_waffo(seller: Seller, path: str, monkeypa
     began = time.monotonic()
     page = browser.get(path)
     assert (page.status, time.monotonic() - began < 2.5) == (200, True)
+
+
+def test_a_launch_step_that_is_done_stays_done_after_many_webhooks(seller: Seller) -> None:
+    seller.subscribe()
+    seller.world.take(lifecycle("plan_changed", "ORD_1", "2026-03-04", "2026-03-01", "2026-04-01", plan="pro"))
+    for number in range(60):
+        seller.world.take(lifecycle("activated", f"ORD_{number}X", "2026-03-05", "2026-03-01", "2026-04-01"))
+    findings = {each.step: each.state for each in check_launch(seller.table, seller.world.catalog, "test", None, NOW)}
+    assert findings["plan_changes"] == "ok"
+    assert findings["webhooks_arrive"] == "ok"

@@ -6,7 +6,7 @@ catalog is asked here by the same code.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pancake_meter.catalog.catalog import Catalog
@@ -37,6 +37,9 @@ State = Literal["ok", "fault", "warning", "open", "not_checked"]
 """``open``: a step of the launch that has not been taken yet. ``not_checked``: the stack cannot say; it may be wrong."""
 
 _LATEST: Final = 50
+_PAGES: Final = 10
+_MONTHS: Final = 6
+_UNITS: Final = frozenset({"overage", "top_up"})
 _DAYS: Final = 31
 _PLAN_CHANGES: Final = frozenset({"subscription.plan_changed"})
 
@@ -59,16 +62,15 @@ def check_launch(
     Raises:
         StoreBusy, StoreUnavailable: passing trouble.
     """
-    latest = latest_deliveries(table, limit=_LATEST).deliveries
     return [
         *_catalog(catalog, environment),
         _brand(catalog),
         _products(catalog, environment, differences),
         _for_sale(catalog, environment),
-        Finding("webhooks_arrive", "ok" if latest else "open"),
+        Finding("webhooks_arrive", "ok" if latest_deliveries(table, limit=1).deliveries else "open"),
         _usage(table, catalog, now),
         *_enforcement(catalog),
-        _plan_changes(latest),
+        _plan_changes(table),
         _overage(table, now),
         _undecided(table),
         _published(catalog, environment),
@@ -141,13 +143,25 @@ def _enforcement(catalog: Catalog) -> Iterator[Finding]:
         yield Finding("enforcement", "ok")
 
 
-def _plan_changes(latest: Sequence[Listed]) -> Finding:
-    done = any(each.event_type in _PLAN_CHANGES and each.verdict == "applied" for each in latest)
+def _plan_changes(table: Table) -> Finding:
+    done = any(each.event_type in _PLAN_CHANGES and each.verdict == "applied" for each in _latest(table))
     return Finding("plan_changes", "ok") if done else Finding("plan_changes", "open")
 
 
+def _latest(table: Table) -> Iterator[Listed]:
+    """Yield the latest webhooks, page by page: a launch has few, and a step that is done is to stay so."""
+    following = None
+    for _ in range(_PAGES):
+        page = latest_deliveries(table, limit=_LATEST, after=following)
+        yield from page.deliveries
+        following = page.following
+        if following is None:
+            return
+
+
 def _overage(table: Table, now: datetime) -> Finding:
-    sold = {row.sold for row in read_sold(table, month_of(now))} & {"overage", "top_up"}
+    months = (month_of(now - timedelta(days=31 * ago)) for ago in range(_MONTHS))
+    sold = next(filter(None, ({row.sold for row in read_sold(table, each)} & _UNITS for each in months)), set())
     return Finding("overage_paid", "ok", about=sorted(sold)) if sold else Finding("overage_paid", "open")
 
 
