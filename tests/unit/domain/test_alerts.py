@@ -584,6 +584,10 @@ def test_a_link_after_an_end_sells_a_meter_of_the_plan_that_ended() -> None:
     (overdue,) = subscription_alerts(None, Subscription("ada", (order("past_due"),)), NOW)
     assert ended.paid is not None
     assert meter_to_sell(customer, over) == min(ended.paid.plan.allowances)
+    # A plan may give nothing, and then there is nothing to sell
+    bare = replace(ended.paid.statements[-1], plan=replace(ended.paid.plan, allowances={}))
+    without = replace(ended, periods=(replace(ended.paid, statements=(bare,)),))
+    assert meter_to_sell(Subscription("ada", (without,)), over) is None
     # Not where another plan stands in its place, nothing is known of the order, or nothing has ended
     assert meter_to_sell(Subscription("ada"), over) is None
     assert meter_to_sell(Subscription("ada", (replace(order("active"), order_id="A"),)), over) is None

@@ -218,8 +218,10 @@ def test_promise_4_the_spent_lots_that_expire_last_are_kept_for_units_that_come_
     assert SPENT_LOTS_KEPT == 4
 
     def lot(days: int, remaining: int = 0) -> Grant:
-        until = END + days * DAY
-        return replace(grant(lot_id("top_up", 90, until), expires_at=until), remaining=Decimal(remaining))
+        # Bought the later, the sooner it expires: what counts is the expiry.
+        until, since = END + days * DAY, END - days * DAY
+        lot = grant(lot_id("top_up", 90, until), expires_at=until)
+        return replace(lot, starts_at=since, remaining=Decimal(remaining))
 
     spent = [lot(days) for days in (3, 6, 1, 5, 2, 4)]
     left, gone = lot(9, remaining=1), replace(lot(8), quantity=ZERO)
