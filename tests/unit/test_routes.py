@@ -21,6 +21,7 @@ def test_only_pages_and_a_browser_s_preflight_are_open_to_all() -> None:
         "OPTIONS /v1/plans": "browser",
         "GET /buy/{token}": "link",
         "POST /buy/{token}": "link",
+        "HEAD /buy/{token}": "link",
         "GET /buy/{token}/paid": "link",
         "GET /assets/{name}": "browser",
         "GET /portal": "portal",

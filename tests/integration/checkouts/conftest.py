@@ -66,6 +66,12 @@ class Shop:
         """Open the page of a link."""
         return self.call(api_event("buy_link", path=path, query=query or None))
 
+    def probe(self, path: str) -> Answer:
+        """Ask for what the page of a link is answered, as scanners of mails do."""
+        event = api_event("buy_link", path=path)
+        event["requestContext"]["http"]["method"] = "HEAD"
+        return self.call(event)
+
     def press(self, path: str, page: Answer | None = None) -> Answer:
         """Press the button of a page, or of the one that the link shows now. A page without a button is the answer."""
         page = page or self.see(path)

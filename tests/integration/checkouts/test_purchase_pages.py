@@ -59,9 +59,11 @@ def test_a_get_opens_nothing_and_writes_nothing(shop: Shop, kind: LinkKind) -> N
 
     # When programs preview the link
     seen = [shop.see(link(kind)) for _ in range(3)]
+    probed = shop.probe(link(kind))
 
     # Then each saw the page, and nothing has happened
     assert {page.status for page in seen} == {HTTPStatus.OK}
+    assert (probed.status, probed.body) == (HTTPStatus.OK, "")
     assert asked
     assert not WRITES & set(asked)
     assert (shop.waffo.sessions, shop.waffo.tokens, checkouts(shop)) == ([], [], [])

@@ -203,4 +203,16 @@ ROUTES: Final[Mapping[str, Described]] = {
             " it is not for sale. 503: try again."
         ),
     ),
+    "HEAD /buy/{token}": Described(
+        "probe_purchase_link",
+        "What the link would answer, without the page: for scanners of mails and previews of links",
+        {
+            HTTPStatus.OK: Answer(None, _PAGE),
+            HTTPStatus.NOT_FOUND: Answer(None, _PAGE),
+            HTTPStatus.CONFLICT: Answer(None, _PAGE),
+            HTTPStatus.GONE: Answer(None, _PAGE),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer(None, ("Retry-After", *_PAGE)),
+        },
+        query=None,
+    ),
 }

@@ -131,6 +131,7 @@ ROUTES: Final = (
     Route("OPTIONS", "/v1/plans", "access", door="browser"),
     # Pages for people. A purchase link is its own key; the portal and the console have sessions, which their functions read.
     Route("GET", "/buy/{token}", "customer_pages", door="link", throttle="BuyThrottlingRateLimit"),
+    Route("HEAD", "/buy/{token}", "customer_pages", door="link", throttle="BuyThrottlingRateLimit"),
     Route("POST", "/buy/{token}", "customer_pages", door="link", throttle="BuyThrottlingRateLimit"),
     Route("GET", "/buy/{token}/paid", "customer_pages", door="link"),
     Route("GET", "/assets/{name}", "customer_pages", door="browser"),
