@@ -19,6 +19,8 @@ from tests.support.table import create_table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from tests.support.waffo_simulator import RunningSimulator
+
 TESTS = Path(__file__).parent
 STACK = TESTS / "e2e"
 SHARING = (
@@ -115,6 +117,15 @@ def _no_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator["RunningSimulator"]:
+    """The Waffo simulator, for the tests of a module: each of them begins again."""
+    from tests.support.waffo_simulator import simulator  # noqa: PLC0415 - few tests need it
+
+    with simulator() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pancake_meter.waffo.checkout import CreateSession, NewPurchase, PriceSnapsh
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import WaffoRejected
 from pancake_meter.waffo.signing import RequestSigner
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, SCALE, STORE_ID, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, SCALE, STORE_ID, USAGE, RunningSimulator
 from tests.support.waffo_webhooks import platform_key, reference
 
 CREATE = "/v1/actions/checkout/create-session"
@@ -28,12 +27,6 @@ REFUND_TICKET = {
 UNKNOWN_ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
 PRICE = {"amount": "18.00", "taxCategory": "saas"}
 OVERAGE = {"productId": USAGE, "currency": "USD", "priceSnapshot": PRICE}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

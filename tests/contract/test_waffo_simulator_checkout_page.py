@@ -1,21 +1,14 @@
 """The hosted checkout page, as a browser's requests see it."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.waffo_simulator import PRO, SCALE, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import PRO, SCALE, USAGE, RunningSimulator
 
 DONE = "https://app.example.com/done?from=checkout"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

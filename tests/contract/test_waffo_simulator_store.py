@@ -1,17 +1,10 @@
 """What keeps a store in order, with the official SDK as the client: webhooks, products and product groups."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.waffo_simulator import PRO, SCALE, STORE_ID, RunningSimulator, simulator
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
+from tests.support.waffo_simulator import PRO, SCALE, STORE_ID, RunningSimulator
 
 
 @pytest.fixture

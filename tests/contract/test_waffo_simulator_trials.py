@@ -1,11 +1,10 @@
 """Issue 11, point 8: the simulator sells a trial in each form that Waffo's could have; the official SDK is the client."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.waffo_simulator import PRO, STORE_ID, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import PRO, STORE_ID, USAGE, RunningSimulator
 
 BOUGHT, ENDS, RENEWS = "2026-03-10T15:14:30.000Z", "2026-03-24T15:14:30.000Z", "2026-04-24T15:14:30.000Z"
 SHOWN = """query ($id: ID!) { subscriptionOrder(id: $id) {
@@ -13,12 +12,6 @@ SHOWN = """query ($id: ID!) { subscriptionOrder(id: $id) {
   priceSnapshot { specialPhaseDays specialPhase { total } regularPhase { total } }
   payments { periodNumber pspAmountDetails { amount } }
 } }"""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,35 +11,15 @@ from botocore.client import BaseClient
 from tests.support import contract
 from tests.support.aws_limits import violations
 from tests.support.least_privilege import calling_function, is_allowed, touches
+from tools.cold import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 os.environ |= {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "TABLE_NAME": "not-used",
-    "USAGE_QUEUE_URL": "not-used",
-    "OPENMETER_BASE_URL": "https://openmeter.example.com",
-    "OPENMETER_KEY_SECRET_ID": "not-used",
-    "FORWARDING_REFUSED_QUEUE_URL": "not-used",
-    "STREAM_FAILED_QUEUE_URL": "not-used",
-    "ALERT_QUEUE_URL": "not-used",
-    "ALERT_FAILED_QUEUE_URL": "not-used",
-    "ALERT_SECRET_ID": "not-used",
-    "LITELLM_BASE_URL": "https://litellm.example.com",
-    "LITELLM_KEY_SECRET_ID": "not-used",
+    **SETTINGS,
     "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog.toml"),
-    "WAFFO_ENVIRONMENT": "test",
-    "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
-    "WAFFO_MERCHANT_ID": "MER_1aB2cD3eF4gH5iJ6kL7mN8",
-    "WAFFO_PRIVATE_KEY_SECRET_ID": "not-used",
-    "PURCHASE_LINK_SECRET_ID": "not-used",
-    "CUSTOMER_TOKEN_SECRET_ID": "not-used",
-    "CUSTOMER_TOKEN_STACK": "not-used",
     "BROWSER_ORIGINS": "https://app.example.com,http://localhost:3000",
-    "PSEUDONYM_SECRET_ID": "not-used",
     "CHECKOUT_SUCCESS_URL": "https://app.example.com/billing",
-    "POWERTOOLS_METRICS_NAMESPACE": "PancakeMeter",
-    "POWERTOOLS_SERVICE_NAME": "test",
 }
 
 

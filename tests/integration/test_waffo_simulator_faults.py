@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,12 +17,6 @@ LIFE = (
     *("activated", "plan_changed", "canceled", "past_due", "recovered", "canceling", "uncanceled", "renewed"),
     *("plan_change_scheduled", "plan_change_failed"),
 )
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, USAGE, RunningSimulator
 from tests.support.waffo_webhooks import platform_key
 from tests.support.webhook_world import CUSTOMER, World, utc
 from waffo_actions import handler
@@ -39,12 +39,6 @@ NOW = utc("2026-03-10T15:15:00")
 AT = "2026-03-10T15:14:30Z"
 FREE, PACK = 10_000, 100_000
 WISH = {"id": "case-1", "reason": "the wrong pack"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

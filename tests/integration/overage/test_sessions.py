@@ -25,7 +25,7 @@ from pancake_meter.waffo.errors import InvalidRequest, WaffoInFlight, WaffoUnava
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.overage_walk import BEGIN, CUSTOMER, METER, walk_catalog
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, STORE_ID, RunningSimulator
 from tests.support.waffo_webhooks import platform_key, sign_webhook
 from tests.support.webhook_world import World
 
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 OVERAGE = SaleRequest("overage", METER)
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

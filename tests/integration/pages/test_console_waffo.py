@@ -34,7 +34,7 @@ from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.integration.pages.test_console import HOME, NOW, Seller
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, USAGE, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, USAGE, RunningSimulator
 from tests.support.waffo_webhooks import platform_key
 from tests.support.webhook_world import CUSTOMER, lifecycle, utc
 
@@ -43,12 +43,6 @@ if TYPE_CHECKING:
 
 AT = "2026-03-10T11:59:30Z"
 PACK = 100_000
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
 from tests.support.portal import BUY, READ, Browser, portal_deps
-from tests.support.waffo_simulator import MERCHANT_ID, PRO, RunningSimulator, simulator
+from tests.support.waffo_simulator import MERCHANT_ID, PRO, RunningSimulator
 from tests.support.waffo_webhooks import platform_key
 from tests.support.webhook_world import CUSTOMER, World, utc
 
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 NOW = utc("2026-03-10T15:15:00")
 AT = "2026-03-10T15:14:30Z"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with simulator() as started:
-        yield started
 
 
 @pytest.fixture

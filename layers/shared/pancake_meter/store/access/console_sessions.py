@@ -47,5 +47,10 @@ def delete_session(table: Table, session_id: str) -> None:
         return
 
 
+def session_partition(session_id: str) -> str:
+    """Return the partition that has a session, and the forms that were sent in it."""
+    return f"SESSION#{session_id}"
+
+
 def _key(session_id: str) -> Key:
-    return {"PK": f"SESSION#{session_id}", "SK": "SESSION"}
+    return {"PK": session_partition(session_id), "SK": "SESSION"}

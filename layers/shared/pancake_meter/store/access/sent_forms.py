@@ -13,6 +13,7 @@ from uuid import uuid4
 from pancake_meter.domain.access.console_session import LIFE
 from pancake_meter.domain.access.once import Once
 from pancake_meter.domain.instant import to_ms
+from pancake_meter.store.access.console_sessions import session_partition
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Delete, Put, Table
@@ -40,7 +41,7 @@ class SentBefore:
 
 def take_form(table: Table, session_id: str, once: Once, now: datetime) -> Taken | SentBefore:
     """Take a form in hand, or return that it was sent before: one write."""
-    taken = Taken({"PK": f"SESSION#{session_id}", "SK": f"FORM#{once.id}"}, once.fingerprint, uuid4().hex)
+    taken = Taken({"PK": session_partition(session_id), "SK": f"FORM#{once.id}"}, once.fingerprint, uuid4().hex)
     item = {**_item(taken, now), "in_hand_until": to_ms(now + IN_HAND), "by": taken.by}
     try:
         # What is done has no end of being in hand: the comparison does not hold.
