@@ -7,11 +7,17 @@ from functools import reduce
 from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO
+from pancake_meter.domain.selling.money import currency_exponent
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
 from pancake_pages.language import Language
 
 _SIZES: Final = (Decimal(1), Decimal(1_000), Decimal(1_000_000))
-_LEAST_SHOWN: Final = Decimal("0.01")
+
+
+def size_shown(unit_price: Decimal, currency: str) -> Decimal:
+    """Return of how many units a price is said: of so many that they cost a coin, where a million of them cost as much."""
+    coin = Decimal(1).scaleb(-currency_exponent(currency))
+    return next((each for each in _SIZES if unit_price * each >= coin), _SIZES[-1]) if unit_price else _SIZES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,7 @@ class PriceWords:
                 yield t("buy.beyond.above", price=rate) if len(tiers) > 1 else rate
 
     def _rate(self, unit_price: Decimal) -> str:
-        """Return the price of so many units that it is a cent or more, where a million of them cost as much."""
-        t = self.language.words
-        size = (
-            next((each for each in _SIZES if unit_price * each >= _LEAST_SHOWN), _SIZES[-1])
-            if unit_price
-            else _SIZES[0]
-        )
+        t, size = self.language.words, size_shown(unit_price, self.currency)
         price = self.language.rate(unit_price * size, self.currency)
         if size == _SIZES[0]:
             return t("buy.beyond.each", price=price, noun=self.noun)

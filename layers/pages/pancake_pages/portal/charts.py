@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
-from pancake_meter.domain.balance.balance import ZERO, Balance, day_key, day_of
+from pancake_meter.domain.balance.balance import ZERO, Balance, dated_days, day_key
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
@@ -66,7 +66,7 @@ def past_chart(chart: Chart, closed: Sequence[ClosedPeriod]) -> UsageChart:
     of = next((each for each in closed if each.period == chart.span and each.windows == 1), None)
     limit = of.allowance + of.rolled if of is not None and of.allowance + of.rolled > ZERO else None
     end = chart.span.end if of is None else max(chart.span.start + _LEAST, min(chart.span.end, of.until))
-    bars = _bars(_dated(chart.days, chart.closed_at), chart.span, end - _LEAST)
+    bars = _bars(dated_days(chart.days, chart.closed_at), chart.span, end - _LEAST)
     return UsageChart(chart.span, bars, limit, of is not None)
 
 
@@ -96,9 +96,9 @@ def is_by_day(period: Period) -> bool:
 def days_side_by_side(usage: CustomerUsage) -> UsageChart:
     """Return the latest days of a meter whose period is a day."""
     balance = usage.balance
-    days = dict(_dated(balance.days, balance.chart_closes_at))
+    days = dict(dated_days(balance.days, balance.chart_closes_at))
     for chart in usage.charts:
-        for day, quantity in _dated(chart.days, chart.closed_at).items():
+        for day, quantity in dated_days(chart.days, chart.closed_at).items():
             days[day] = days.get(day, ZERO) + quantity
     start = min((chart.span.start for chart in usage.charts), default=balance.period.start)
     span = Period(start, balance.period.end)
@@ -126,13 +126,9 @@ def chart_key(chart: Chart) -> str:
     return f"{timestamp(chart.span.start)}.{chart.segment}"
 
 
-def _dated(days: Mapping[str, Decimal], closes_at: datetime) -> dict[date, Decimal]:
-    return {day_of(key, closes_at): quantity for key, quantity in days.items()}
-
-
 def _days_apart(balance: Balance) -> tuple[dict[date, Decimal], dict[date, Decimal]]:
     """Return the days of the open chart: what was used before the present plan began to count, which is first, and since."""
-    days = _dated(balance.days, balance.chart_closes_at)
+    days = dated_days(balance.days, balance.chart_closes_at)
     put_away = balance.used - sum(days.values(), ZERO)
     left = balance.used_before - max(ZERO, put_away)
     before: dict[date, Decimal] = {}

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.selling.money import currency_exponent
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
 from pancake_pages.language import Language
-
-_PER: Final = (Decimal(1), Decimal(1_000), Decimal(1_000_000))
-"""A unit that costs less than the least coin is priced by the thousand, or by the million."""
+from pancake_pages.price_words import size_shown
 
 
 def price_texts(price: Price, currency: str, language: Language) -> Sequence[str]:
@@ -50,8 +46,7 @@ def _of_tier(tier: Tier, currency: str, language: Language) -> str:
 def _rate(unit_price: Decimal, currency: str, language: Language) -> str:
     if unit_price == ZERO:
         return language.words("portal.rate.nothing")
-    coin = Decimal(1).scaleb(-currency_exponent(currency))
-    per = next((each for each in _PER if unit_price * each >= coin), _PER[-1])
+    per = size_shown(unit_price, currency)
     key = "portal.rate.each" if per == 1 else "portal.rate.per"
     return language.words(key, amount=language.rate(unit_price * per, currency), quantity=language.number(per))
 

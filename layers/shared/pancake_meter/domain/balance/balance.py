@@ -303,6 +303,11 @@ def day_key(instant: datetime) -> str:
     return f"{instant:%m%d}"
 
 
+def dated_days(days: Mapping[str, Decimal], chart_end: datetime) -> dict[date, Decimal]:
+    """Return the days of a chart that ends at ``chart_end`` by their date."""
+    return {day_of(key, chart_end): quantity for key, quantity in days.items()}
+
+
 def day_of(key: str, chart_end: datetime) -> date:
     """Return the day that ``day_key`` made ``key`` of, in a chart that ends at ``chart_end``.
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
-from pancake_meter.domain.balance.balance import ZERO, Balance, day_of
+from pancake_meter.domain.balance.balance import ZERO, Balance, dated_days
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.instant import month_of
 from pancake_meter.domain.standing.order import OrderFacts
@@ -193,7 +193,7 @@ def _by_day(meter: str, plan: str, days: Mapping[date, Decimal]) -> dict[Cell, D
 
 
 def _dated(days: Mapping[str, Decimal], end: datetime) -> dict[date, Decimal]:
-    return {day_of(key, end): quantity for key, quantity in days.items() if quantity}
+    return {day: quantity for day, quantity in dated_days(days, end).items() if quantity}
 
 
 def _active(days: Iterable[tuple[date, str]]) -> frozenset[Cell]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Self
 
-from pancake_meter.domain.balance.balance import Balance, day_of
+from pancake_meter.domain.balance.balance import Balance, dated_days
 from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf
 from pancake_meter.store.balance.made_of import read_charts_made_of
@@ -25,12 +25,12 @@ class DatedChart:
     @classmethod
     def of_balance(cls, balance: Balance) -> Self:
         """Return the open chart."""
-        return cls(balance.chart.start, _dated(balance.days, balance.chart_closes_at))
+        return cls(balance.chart.start, dated_days(balance.days, balance.chart_closes_at))
 
     @classmethod
     def of(cls, chart: Chart) -> Self:
         """Return a chart that was put away."""
-        return cls(chart.span.start, _dated(chart.days, chart.closed_at))
+        return cls(chart.span.start, dated_days(chart.days, chart.closed_at))
 
 
 def dated_charts(balance: Balance, charts: Sequence[Chart]) -> list[DatedChart]:
@@ -58,10 +58,6 @@ def usage_made_of(
         }
         for chart in charts
     ]
-
-
-def _dated(days: Mapping[str, Decimal], closes_at: datetime) -> dict[date, Decimal]:
-    return {day_of(key, closes_at): used for key, used in days.items()}
 
 
 def chart_made_of(
