@@ -32,6 +32,14 @@ _PAGE: Final = (
     "X-Robots-Tag",
 )
 
+_LINK_ANSWERS: Final = {
+    HTTPStatus.OK: Answer(str, _PAGE, _HTML),
+    HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
+    HTTPStatus.CONFLICT: Answer(str, _PAGE, _HTML),
+    HTTPStatus.GONE: Answer(str, _PAGE, _HTML),
+    HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
+}
+
 ROUTES: Final[Mapping[str, Described]] = {
     "POST /v1/customers/{customer_id}/checkouts": Described(
         "open_checkout",
@@ -189,13 +197,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "GET /buy/{token}": Described(
         "follow_purchase_link",
         "A sealed purchase link: the page that says what is sold, for how much",
-        {
-            HTTPStatus.OK: Answer(str, _PAGE, _HTML),
-            HTTPStatus.NOT_FOUND: Answer(str, _PAGE, _HTML),
-            HTTPStatus.CONFLICT: Answer(str, _PAGE, _HTML),
-            HTTPStatus.GONE: Answer(str, _PAGE, _HTML),
-            HTTPStatus.SERVICE_UNAVAILABLE: Answer(str, ("Retry-After", *_PAGE), _HTML),
-        },
+        _LINK_ANSWERS,
         query=None,
         description=(
             "For people: every answer of the stack is a page. It changes nothing, so a preview of the link opens no"
@@ -203,16 +205,11 @@ ROUTES: Final[Mapping[str, Described]] = {
             " it is not for sale. 503: try again."
         ),
     ),
+    # The headers are those of the page, its content type among them; there is no content.
     "HEAD /buy/{token}": Described(
         "probe_purchase_link",
         "What the link would answer, without the page: for scanners of mails and previews of links",
-        {
-            HTTPStatus.OK: Answer(None, _PAGE),
-            HTTPStatus.NOT_FOUND: Answer(None, _PAGE),
-            HTTPStatus.CONFLICT: Answer(None, _PAGE),
-            HTTPStatus.GONE: Answer(None, _PAGE),
-            HTTPStatus.SERVICE_UNAVAILABLE: Answer(None, ("Retry-After", *_PAGE)),
-        },
+        _LINK_ANSWERS,
         query=None,
     ),
 }
