@@ -52,7 +52,7 @@ def bought(plan: Plan, orders: int) -> Subscription:
     """A customer with so many orders, each of its own version of a plan."""
     subscription = Subscription("c" * 128)
     for number in range(orders):
-        at = BEGAN + timedelta(days=number)
+        at = BEGAN + number * timedelta(days=40)
         period = StatedPeriod(Bound(at, is_day=False), Bound(at + timedelta(days=31), is_day=False), 1)
         paid = PaidPeriod.of(period, Sale(replace(plan, rank=number), at, None, None))
         subscription = subscription.learn(OrderFacts(f"ORD_{number:022d}", (at, at), periods=(paid,), ended_at=at))

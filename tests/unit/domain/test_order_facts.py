@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -12,7 +14,6 @@ from pancake_meter.domain.balance.balance import Term
 from pancake_meter.domain.selling.plan import PastDueBlock, PastDueKeep, PastDueReduce, PastDueThrottle, Plan
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import (
-    MAX_CHARGES,
     MAX_PERIODS,
     RETRY_WINDOW_MAX,
     OrderFacts,
@@ -224,35 +225,38 @@ def test_of_what_is_said_twice_the_earliest_end_and_change_and_the_latest_word_h
     assert one.join(newer).pending == newer.join(one).pending == newer.pending
 
 
-def test_the_latest_periods_and_payments_are_remembered() -> None:
-    months = [
-        told("renewed", f"2026-03-{day:02d}", f"2026-03-{day:02d}", f"2026-03-{day + 1:02d}")
-        for day in range(1, MAX_PERIODS + 2)
+def days(count: int) -> list[OrderFacts]:
+    """So many short periods of one order, one a day from 1 March on."""
+    starts = [f"2026-03-{day:02d}" for day in range(1, count + 2)]
+    return [told("renewed", start, start, end) for start, end in pairwise(starts)]
+
+
+def charges(*paid_at: datetime) -> list[OrderFacts]:
+    return [
+        OrderFacts.of_charge("ORD_1", f"PAY_{number:02d}", Charged(Decimal(1), Decimal(0), at))
+        for number, at in enumerate(paid_at)
     ]
-    order = joined(*months)
+
+
+def test_the_latest_periods_are_remembered_with_what_was_paid_since_they_began() -> None:
+    # A renewal may be charged a day before its period
+    oldest = utc("2026-03-02")
+    paid = charges(oldest - DAY - INSTANT, oldest - DAY, oldest, oldest + 30 * DAY)
+    order = joined(*days(MAX_PERIODS + 1), *paid)
     assert [each.key[0].day for each in order.periods] == list(range(MAX_PERIODS + 1, 1, -1))
+    assert set(order.charges) == {"PAY_01", "PAY_02", "PAY_03"}
     assert MAX_PERIODS == 13
-    paid = [
-        OrderFacts.of_charge("ORD_1", f"PAY_{number:02d}", Charged(Decimal(1), Decimal(0), utc(START) + number * DAY))
-        for number in range(MAX_CHARGES + 1)
-    ]
-    assert (set(joined(*paid).charges), MAX_CHARGES) == (
-        {f"PAY_{number:02d}" for number in range(1, MAX_CHARGES + 1)},
-        40,
-    )
 
 
-def test_the_latest_payments_are_those_that_were_paid_last_whatever_their_ids() -> None:
-    start = utc(START)
-    charges = {
-        f"PAY_{MAX_CHARGES - number:02d}": Charged(Decimal(1 + number), Decimal(0), start + number * timedelta(hours=1))
-        for number in range(MAX_CHARGES + 1)
-    }
-    paid = [OrderFacts.of_charge("ORD_1", *entry) for entry in charges.items()]
-    assert set(joined(*paid).charges) == charges.keys() - {f"PAY_{MAX_CHARGES}"}
-    # Of two that were paid at once, that of the lower id is forgotten
-    at_once = [OrderFacts.of_charge("ORD_1", name, replace(charge, paid_at=start)) for name, charge in charges.items()]
-    assert set(joined(*at_once).charges) == charges.keys() - {"PAY_00"}
+def test_no_payment_is_forgotten_while_every_period_is_remembered() -> None:
+    paid = charges(*(utc("2020-01-01") + number * DAY for number in range(60)))
+    assert len(joined(*days(MAX_PERIODS - 1), *paid).charges) == 60
+
+
+def test_what_is_forgotten_does_not_depend_on_the_order_of_the_news() -> None:
+    news = [*days(MAX_PERIODS + 2), *charges(*(utc("2026-02-20") + number * DAY for number in range(20)))]
+    randomly = Random(7)  # noqa: S311
+    assert all(joined(*randomly.sample(news, len(news))) == joined(*news) for _ in range(50))
 
 
 def test_a_plan_change_made_the_order_if_it_came_within_minutes_of_its_beginning() -> None:

@@ -12,7 +12,6 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.paid_period import (
     CHANGE_MAX,
-    MAX_STATEMENTS,
     Charged,
     PaidPeriod,
     Sale,
@@ -247,11 +246,10 @@ def test_a_bound_that_is_a_day_gives_way_to_the_instant_even_at_midnight() -> No
     assert (both.period.start.is_day, both.period.end.is_day) == (False, False)
 
 
-def test_the_newest_statements_are_remembered() -> None:
-    told = period(*(STARTER if number % 2 else PRO for number in range(MAX_STATEMENTS)))
+def test_every_statement_is_remembered_however_often_the_plan_is_changed() -> None:
+    told = period(*(STARTER if number % 2 else PRO for number in range(40)))
     more = told.join(PaidPeriod(stated(), (Sale(SCALE, BEGAN + timedelta(days=99)),)))
-    assert len(more.statements) == MAX_STATEMENTS == 16
-    assert (more.plan, more.statements[0].sold_at) == (SCALE, BEGAN + timedelta(days=1))
+    assert (len(more.statements), more.plan, more.statements[0].sold_at) == (41, SCALE, BEGAN)
 
 
 def test_of_two_values_of_a_charge_that_of_more_facts_holds() -> None:

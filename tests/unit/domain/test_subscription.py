@@ -17,7 +17,7 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, Funded, PaidPeriod
 from pancake_meter.domain.standing.standing import Covered, Uncovered, place_of, plan_at, standing_of
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
-from pancake_meter.domain.standing.use import MAX_USES, PeriodUse, filed
+from pancake_meter.domain.standing.use import PeriodUse, filed
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, step
 from tests.support.webhook_world import utc
@@ -324,14 +324,57 @@ def test_a_use_reaches_to_the_very_end_of_its_window() -> None:
     assert not use().reaches(end)
 
 
-def test_the_newest_uses_are_remembered_and_those_of_one_sale_once() -> None:
+def test_the_uses_of_one_sale_are_filed_once_the_newest_first() -> None:
     uses: tuple[PeriodUse, ...] = ()
-    for number in range(MAX_USES + 1):
+    for number in range(3):
         uses = filed(uses, use(f"o{number}"))
-    assert [each.order_id for each in uses] == [f"o{number}" for number in range(MAX_USES, 0, -1)]
+    assert [each.order_id for each in uses] == ["o2", "o1", "o0"]
     again = filed(uses, use("o1"))
-    assert (len(again), again[0]) == (MAX_USES, replace(use("o1"), gone=Decimal(10)))
-    assert MAX_USES == 24
+    assert [each.order_id for each in again] == ["o1", "o2", "o0"]
+    assert again[0] == replace(use("o1"), gone=Decimal(10))
+
+
+def in_month(order_id: str, month: int) -> OrderFacts:
+    at = f"2026-{month:02d}-10T15:00:00"
+    return step("renewed", order_id, at, at, f"2026-{month + 1:02d}-10T15:00:00").facts
+
+
+def used(order_id: str, month: int, *, until: datetime | None = None) -> PeriodUse:
+    """Use of the period of an order that begins in a month, at its last day unless said otherwise."""
+    (paid,) = in_month(order_id, month).periods
+    window = Period(paid.period.start.at, paid.period.ends_at)
+    return PeriodUse(order_id, paid.key, window.start, window, until or window.end - DAY, Decimal(1))
+
+
+def filed_in_turn(subscription: Subscription, *uses: PeriodUse) -> list[PeriodUse]:
+    for each in uses:
+        subscription = subscription.file("tokens", each)
+    return list(subscription.uses_of("tokens"))
+
+
+def test_however_many_uses_of_open_periods_are_filed_none_is_forgotten() -> None:
+    known = of(*(in_month(f"o{number:02d}", 3) for number in range(20)))
+    uses = [replace(used(f"o{number:02d}", 3), sold_at=BEGAN + sale * DAY) for sale in range(3) for number in range(20)]
+    assert filed_in_turn(known, *uses) == uses[::-1]
+
+
+def test_a_use_is_forgotten_once_its_period_is_and_no_order_beside_it_had_one_then() -> None:
+    # Given an order of months and another of March alone, of which a use is filed with the next one
+    march, april, later = used("a", 3), used("a", 4), used("b", 5)
+    both = of(in_month("a", 4), in_month("b", 5))
+    # Then what is of no period that is known, and was in none, is forgotten
+    assert filed_in_turn(both, march, april, later) == [later, april]
+    # But what was used up to the bounds of another's period counts
+    starts_at, ends_at = utc("2026-04-10"), utc("2026-05-10T15:00:00")
+    for until, is_kept in (
+        (starts_at, True),
+        (starts_at - INSTANT, False),
+        (ends_at, True),
+        (ends_at + INSTANT, False),
+    ):
+        unknown = used("c", 3, until=until)
+        kept = filed_in_turn(of(in_month("a", 4)), unknown, april)
+        assert kept == ([april, unknown] if is_kept else [april])
 
 
 def test_uses_are_filed_by_meter() -> None:

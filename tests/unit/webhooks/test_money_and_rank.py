@@ -223,18 +223,84 @@ def numbered(number: int, kind: LifecycleKind = "activated", plan: str = "starte
     return step(kind, f"ORD_{number:02d}", f"{day}T12:00:00", day, f"2026-04-{number:02d}", plan=plan)
 
 
-def test_point_16_the_oldest_order_that_ended_is_forgotten_and_none_that_stands() -> None:
-    # Given the oldest order still standing, and more ended ones after it than are remembered
+def test_point_16_the_oldest_orders_that_ended_before_the_period_of_one_that_stands_are_forgotten() -> None:
+    # Given an order that stands, and more that ended beside it than are remembered otherwise
     customer = PureCustomer(utc("2026-03-01"))
     customer.take(numbered(1, plan="pro"), NOW)
     for number in range(2, MAX_ORDERS + 5):
         customer.take(numbered(number), NOW)
         customer.take(numbered(number, "canceled"), NOW)
-    # Then
-    known = {order.order_id for order in customer.subscription.orders}
-    assert len(known) == MAX_ORDERS
-    assert "ORD_01" in known
-    assert "ORD_02" not in known
+    # Then all count as long as its period is open
+    assert len(customer.subscription.orders) == MAX_ORDERS + 4
+    # And the oldest ones that ended are forgotten once it is in one that began after theirs
+    renewed = step("renewed", "ORD_01", "2026-05-01T12:00:00", "2026-05-01", "2026-06-01", plan="pro")
+    customer.take(renewed, utc("2026-05-01T12:00:01"))
+    assert [order.order_id for order in customer.subscription.orders] == [
+        *(f"ORD_{number:02d}" for number in range(MAX_ORDERS + 4, 5, -1)),
+        "ORD_01",
+    ]
+
+
+def test_point_16_a_payment_that_is_told_of_before_its_order_is_kept_among_many_orders() -> None:
+    # Given orders that ended beside the one that stands, as many as are remembered otherwise
+    customer = PureCustomer(utc("2026-03-01"))
+    for number in range(1, MAX_ORDERS + 1):
+        customer.take(numbered(number), NOW)
+        if number > 1:
+            customer.take(numbered(number, "canceled"), NOW)
+    # When money comes for another one
+    paid = Charged(Decimal("9.90"), Decimal(0), NOW)
+    customer.take(Step(NOW, OrderFacts.of_charge("ORD_99", "PAY_99", paid)), NOW)
+    # Then it is known when the order is
+    order = customer.subscription.order("ORD_99")
+    assert order is not None
+    assert order.charges == {"PAY_99": paid}
+
+
+CARRYING = [replace(plan, quota_change="carry") for plan in (STARTER, PRO)]
+
+
+def test_point_16_forty_changes_of_plan_in_one_period_forget_no_usage() -> None:
+    customer = PureCustomer(utc("2026-03-10T15:14:33"))
+    customer.open("tokens")
+    customer.take(step("activated", A, "2026-03-10T15:14:33", "2026-03-10", "2026-04-10", plan=CARRYING[0]))
+    for hour in range(1, 40):
+        customer.use(100)
+        at = utc("2026-03-11") + timedelta(hours=hour)
+        changed = step(
+            "plan_changed", A, f"{at:%Y-%m-%dT%H}:00:00", "2026-03-10", "2026-04-10", plan=CARRYING[hour % 2]
+        )
+        customer.take(changed, at)
+    assert customer.plan() == "pro"
+    assert customer.available() == PRO.allowances["tokens"].quantity - 3_900
+
+
+def test_point_16_forty_orders_that_replace_each_other_in_one_period_forget_no_usage() -> None:
+    customer = PureCustomer(utc("2026-03-10T15:14:33"))
+    customer.open("tokens")
+    customer.take(step("activated", "ORD_00", "2026-03-10T15:14:33", "2026-03-10", "2026-04-10", plan=CARRYING[0]))
+    for hour in range(1, 40):
+        customer.use(100)
+        at = utc("2026-03-11") + timedelta(hours=hour)
+        said = f"{at:%Y-%m-%dT%H}:00:00", "2026-03-10", "2026-04-10"
+        customer.take(step("canceled", f"ORD_{hour - 1:02d}", *said, plan=CARRYING[(hour - 1) % 2]), at)
+        customer.take(step("plan_changed", f"ORD_{hour:02d}", *said, plan=CARRYING[hour % 2]), at)
+    assert customer.plan() == "pro"
+    assert customer.available() == PRO.allowances["tokens"].quantity - 3_900
+
+
+def test_point_16_the_first_of_fifty_payments_in_one_period_counts() -> None:
+    # Given a plan for 51.00, and 49 payments of 1.00 beside it
+    customer = PureCustomer(utc("2026-03-10T15:14:33"))
+    customer.open("tokens")
+    customer.take(step("activated", A, "2026-03-10T15:14:33", "2026-03-10", "2026-04-10", plan="pro", number=1))
+    customer.take(charge("PAY_00", "51.00", "2026-03-10T15:14:33", number=1, plan="pro", back="51.00"), NOW)
+    for number in range(1, 50):
+        day, hour = divmod(number, 24)
+        at = f"2026-03-{11 + day:02d}T{hour:02d}:00:00"
+        customer.take(charge(f"PAY_{number:02d}", "1.00", at, number=None, plan="pro", price="51.00"), NOW)
+    # Then 49 of 100 are left
+    assert customer.available() == PRO.allowances["tokens"].quantity * Decimal("0.49")
 
 
 def test_point_16_an_order_more_than_can_be_remembered_is_refused_loudly() -> None:
@@ -246,4 +312,4 @@ def test_point_16_an_order_more_than_can_be_remembered_is_refused_loudly() -> No
     # And fits once another has ended
     customer.take(numbered(3, "canceled"), NOW)
     customer.take(numbered(MAX_ORDERS + 1), NOW)
-    assert len(customer.subscription.orders) == MAX_ORDERS
+    assert len(customer.subscription.live_orders) == MAX_ORDERS

@@ -3,7 +3,7 @@
 ``OrderFacts`` is a *join*: learning the same facts in any order, any number of times, gives the same value.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -31,10 +31,10 @@ from pancake_meter.domain.standing.paid_period import (
 )
 
 MAX_PERIODS: Final = 13
-"""Periods remembered per order, the latest."""
+"""Periods remembered per order, the latest, with all that was said of them and paid for them."""
 
-MAX_CHARGES: Final = 40
-"""Payments remembered per order, the latest: more than the remembered periods can have."""
+_PAID_AHEAD_MAX: Final = timedelta(days=1)
+"""How long before its period a renewal may be charged."""
 
 RETRY_WINDOW_MAX: Final = timedelta(days=30)
 """How long a payment may stay overdue before access ends by itself, where Waffo states no end of its retries.
@@ -141,16 +141,17 @@ class OrderFacts:
         both = (self, other)
         pendings = [facts.pending for facts in both if facts.pending]
         statuses = [facts.status for facts in both if facts.status]
+        periods = _join_periods(self.periods, other.periods)
         return OrderFacts(
             order_id=self.order_id,
             began=_earliest(facts.began for facts in both if not facts.is_only_money) or min(self.began, other.began),
-            periods=_join_periods(self.periods, other.periods),
+            periods=periods,
             status=max(statuses, key=lambda status: status.order, default=None),
             ended_at=_earliest(facts.ended_at for facts in both),
             is_plan_change=self.is_plan_change or other.is_plan_change,
             changed_at=_earliest(facts.changed_at for facts in both),
             pending=max(pendings, key=lambda pending: (pending.at, not pending.is_scheduled), default=None),
-            charges=_join_charges(self.charges, other.charges),
+            charges=_of_remembered(_join_charges(self.charges, other.charges), periods),
             replaces=self.replaces | other.replaces,
             seen_at=max((facts.seen_at for facts in both if facts.seen_at), default=None),
             billing_period=max((facts.billing_period for facts in both if facts.billing_period), default=None),
@@ -301,9 +302,20 @@ def _join_periods(left: Iterable[PaidPeriod], right: Iterable[PaidPeriod]) -> tu
     return tuple(periods[key] for key in sorted(periods, reverse=True)[:MAX_PERIODS])
 
 
-def _join_charges(left: Charges, right: Charges) -> dict[str, Charged]:
+def _join_charges(left: Charges, right: Charges) -> Charges:
     joined = dict(left)
     for payment_id, charge in right.items():
         joined[payment_id] = joined[payment_id].join(charge) if payment_id in joined else charge
-    newest = sorted(joined.items(), key=lambda entry: (entry[1].paid_at, entry[0]), reverse=True)
-    return dict(newest[:MAX_CHARGES])
+    return joined
+
+
+def _of_remembered(charges: Charges, periods: Sequence[PaidPeriod]) -> Charges:
+    """Return the charges without those of periods that are no longer remembered: none, while all periods are.
+
+    The oldest of ``MAX_PERIODS`` never becomes an older one, so it does not matter when a charge is forgotten: it stays a
+    join.
+    """
+    if len(periods) < MAX_PERIODS:
+        return charges
+    since = periods[-1].key[0] - _PAID_AHEAD_MAX
+    return {payment_id: charge for payment_id, charge in charges.items() if charge.paid_at >= since}

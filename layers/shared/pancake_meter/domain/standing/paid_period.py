@@ -14,9 +14,6 @@ from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import PeriodKey, StatedPeriod
 
-MAX_STATEMENTS: Final = 16
-"""Statements of a plan that are remembered of a period, the newest."""
-
 CHANGE_MAX: Final = timedelta(minutes=5)
 """How far the events of one plan change lie apart: the end of one order, the beginning of another, and the charge."""
 
@@ -138,8 +135,8 @@ class PaidPeriod:
             said = (sale.sold_at, sale.plan.key)
             known = statements.get(said)
             statements[said] = _both(known, sale) if known else sale
-        newest = [statements[said] for said in sorted(statements)][-MAX_STATEMENTS:]
-        return replace(self, period=period, statements=tuple(newest), numbers=self.numbers | other.numbers)
+        told = tuple(statements[said] for said in sorted(statements))
+        return replace(self, period=period, statements=told, numbers=self.numbers | other.numbers)
 
     def allowance(self, meter: str, charges: Collection[Charged], replaced: Collection["Funded"] = ()) -> Decimal:
         """Return the units of a meter that the plan sold last grants, less what was given back of its money.

@@ -1,6 +1,6 @@
 """The subscription: a customer's orders as facts, and beside them what balances used of their periods."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Funded, PaidPe
 from pancake_meter.domain.standing.use import PeriodUse, filed
 
 MAX_ORDERS: Final = 20
-"""Orders remembered per customer: one item must hold them. Those that stand are never forgotten."""
+"""Orders remembered per customer, and ended ones beyond them whose paid periods ran beside one that stands now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,24 @@ class Subscription:
         before = known.get(facts.order_id)
         known[facts.order_id] = before.join(facts) if before else facts
         newest_first = sorted(known.values(), key=lambda order: (order.began, order.order_id), reverse=True)
-        learned = replace(self, orders=tuple(newest_first))
-        return learned if len(newest_first) <= MAX_ORDERS else _without_oldest_ended(learned)
+        return _without_oldest_ended(replace(self, orders=tuple(newest_first)))
 
     def file(self, meter: str, use: PeriodUse) -> "Subscription":
-        """Return the subscription with a use of a period added to what is filed of it."""
-        return replace(self, uses={**self.uses, meter: filed(self.uses_of(meter), use)})
+        """Return the subscription with a use of a period added to what is filed of it.
+
+        Uses that nothing can ask for any more are forgotten.
+        """
+        of_meter, *others = filed(self.uses_of(meter), use)
+        kept = (of_meter, *(other for other in others if self._may_ask_for(other)))
+        return replace(self, uses={**self.uses, meter: kept})
+
+    def _may_ask_for(self, use: PeriodUse) -> bool:
+        """Whether a use counts somewhere: in its own period while that is remembered, or in one of an order beside it."""
+        return any(
+            (order.order_id, paid.key) == (use.order_id, use.key) or paid.key[0] <= use.until <= paid.period.ends_at
+            for order in self.orders
+            for paid in order.all_periods
+        )
 
     def uses_of(self, meter: str) -> tuple[PeriodUse, ...]:
         """Return what is filed of a meter."""
@@ -170,12 +182,26 @@ class Subscription:
 
 
 def _without_oldest_ended(subscription: Subscription) -> Subscription:
-    """Forget the oldest order that does not stand any more."""
-    live = {order.order_id for order in subscription.live_orders}
-    over = [order for order in subscription.orders if order.order_id not in live]
-    if not over:
+    """Forget the oldest orders that do not stand any more, as long as there are too many.
+
+    What was used of an order counts under another whose paid period it ran in, and so may its money: it stays as long as
+    that period is the other one's latest.
+    """
+    live = subscription.live_orders
+    if len(live) > MAX_ORDERS:
         raise TooManyOrders("the customer has as many orders that stand as can be remembered", limit=MAX_ORDERS)
-    return replace(subscription, orders=tuple(order for order in subscription.orders if order is not over[-1]))
+    orders = subscription.orders
+    latest = [order.paid for order in live or orders[:1] if order.paid]
+    for order in reversed(orders):
+        if len(orders) > MAX_ORDERS and order not in live and not _ran_beside(order, latest):
+            orders = tuple(each for each in orders if each is not order)
+    return replace(subscription, orders=orders)
+
+
+def _ran_beside(order: OrderFacts, periods: Iterable[PaidPeriod]) -> bool:
+    """Whether the latest paid period of an order ran, in part, in one of these; of an order without one, its beginning."""
+    begins, ends = (order.paid.key[0], order.paid.period.ends_at) if order.paid else order.began
+    return any(ends >= period.key[0] and begins <= period.period.ends_at for period in periods)
 
 
 def _units(plan: Plan, meter: str) -> Decimal:

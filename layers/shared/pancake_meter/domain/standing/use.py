@@ -8,13 +8,9 @@ over the filed uses (``gone.py``), so it never matters in which order the events
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.standing.lifecycle import PeriodKey
-
-MAX_USES: Final = 24
-"""Uses that are remembered of a meter, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +48,4 @@ def filed(uses: tuple[PeriodUse, ...], use: PeriodUse) -> tuple[PeriodUse, ...]:
     """Return the uses, newest first, with one more."""
     known = next((each for each in uses if each.place == use.place), None)
     others = tuple(each for each in uses if each.place != use.place)
-    return (known.then(use) if known else use, *others)[:MAX_USES]
+    return (known.then(use) if known else use, *others)
