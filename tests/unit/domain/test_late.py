@@ -18,7 +18,7 @@ from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.plan import Cadence, OverageAllowed
-from pancake_meter.domain.usage.late import count_late, is_late, period_of
+from pancake_meter.domain.usage.late import chart_start, count_late, is_late, period_of
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
@@ -451,6 +451,14 @@ def test_units_that_rolled_on_and_on_are_taken_back_along_their_way() -> None:
     figures = [(int(w.rolled), int(w.gone), int(w.left), int(w.passed)) for w in reversed(books.closed)]
     assert figures == [(0, 100, 0, 0), (0, 50, 0, 50), (50, 150, 0, 0)]
     assert (books.balance.overage_due, books.balance.available) == (80, 100)
+
+
+def test_late_usage_is_on_the_chart_of_its_month() -> None:
+    books = Books.opened(PLAN, Term(None, START)).use(10, START).use(20, END).at(END + 40 * DAY)
+    starts = [chart_start(books.closed, event(1, at)) for at in (START + DAY, END, END + 9 * DAY)]
+    assert starts == [START, END, END]
+    with pytest.raises(ValueError, match="none of the closed periods"):
+        chart_start(books.closed, event(1, END + 90 * DAY))
 
 
 def test_several_late_events_are_drawn_each_on_its_own_chart() -> None:

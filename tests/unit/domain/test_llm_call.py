@@ -1,5 +1,6 @@
 """Model calls: whose they are, and which of them count."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -37,6 +38,11 @@ def test_failures_and_cache_hits_count_only_where_the_catalog_says_so(
 def test_by_itself_neither_counts() -> None:
     assert not LlmCallSettings(("tokens",), ()).counts(call(is_success=False))
     assert not LlmCallSettings(("tokens",), ()).counts(call(is_cache_hit=True))
+
+
+def test_a_call_has_the_name_by_which_the_caller_knows_its_model() -> None:
+    assert replace(call(), models=("azure/gpt-5", "gpt-5", "smart")).model == "smart"
+    assert replace(call(), models=()).model is None
 
 
 def test_meters_may_count_its_tokens_by_its_models() -> None:

@@ -1,5 +1,6 @@
 """Issue 16, point 2: what usage was made of, where known. The rules that add models and sources up."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -84,6 +85,43 @@ def test_a_view_that_knows_of_more_than_was_used_says_nothing() -> None:
     made_of = MadeOf(Parts({"large": Decimal(5)}), Parts({"api": Decimal(3)}))
     assert made_of.within(Decimal(5)) == made_of
     assert made_of.within(Decimal(4)) == MadeOf(Parts(), made_of.sources)
+
+    assert made_of.within(Decimal(3)) == MadeOf(Parts(), made_of.sources)
+    assert made_of.within(Decimal(2)) == NOTHING_KNOWN
+
+
+def units(**named: int) -> Parts:
+    return Parts({name: Decimal(quantity) for name, quantity in named.items()})
+
+
+def test_both_views_are_added_up_each_with_its_bound() -> None:
+    made_of = MadeOf(units(large=5, small=1), units(api=6))
+    more = MadeOf(units(small=2, tiny=1), units(batch=2, web=1))
+    assert made_of.plus(more) == MadeOf(units(large=5, small=3, tiny=1), units(api=6, batch=2, web=1))
+    assert made_of.plus(more, 2) == MadeOf(
+        replace(units(large=5, small=3), other=Decimal(1)), replace(units(api=6, batch=2), other=Decimal(1))
+    )
+    many = MadeOf(*(Parts({f"{view}{number}": Decimal(1) for number in range(NAMES_MAX + 1)}) for view in "ms"))
+    assert NOTHING_KNOWN.plus(many, None) == many
+    assert NOTHING_KNOWN.plus(many).models.other == NOTHING_KNOWN.plus(many).sources.other == 1
+
+
+def test_of_as_many_units_the_name_decides_which_are_kept_apart() -> None:
+    assert units(b=1, c=2, a=1).largest(2) == replace(units(c=2, a=1), other=Decimal(1))
+    assert list(units(b=1, a=1).largest(2).named) == ["a", "b"]
+
+
+def test_the_smallest_of_many_names_of_a_write_are_other_on_each_day() -> None:
+    largest = [event(number, 9, f"m{number}", None) for number in range(NAMES_OF_WRITE_MAX)]
+    days = made_of_days(
+        [*largest, event(90, 4, "small", None), event(91, 3, "tiny", None), event(92, 2, "tiny", None, 1)]
+    )
+    assert (len(days["0310"].models.named), days["0310"].models.other) == (NAMES_OF_WRITE_MAX, 7)
+    assert days["0309"].models == Parts({}, Decimal(2))
+
+
+def test_an_event_of_no_units_names_nothing() -> None:
+    assert made_of_days([event(1, 0, "large", "api")]) == {}
 
 
 @pytest.mark.parametrize(

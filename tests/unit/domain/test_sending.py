@@ -82,6 +82,9 @@ def test_a_replay_begins_anew_as_another_round() -> None:
     assert replace(failed, next_at=LATER).again(LATER) == again
     assert again.deduplication_id != NEW.deduplication_id
     assert NEW.deduplication_id == failed.deduplication_id
+    # And says who asked for it, of several who did the last one
+    assert again.again(LATER, "key_1").by == "key_1"
+    assert again.again(LATER, "key_1").again(LATER).by is None
 
 
 def test_messages_of_two_alerts_or_two_endpoints_are_two() -> None:

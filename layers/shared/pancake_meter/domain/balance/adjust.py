@@ -81,8 +81,8 @@ def _cover_due(change: Change, grant: Grant, lines: Lines) -> tuple[Change, Gran
     for line in change.lines_over(lines).values():
         wanted = line.due - line.again(line.due) if grant.is_bought else line.due
         paid = _payable(change, grant, line, wanted)
-        freed = ZERO if grant.is_bought else line.reopened_of(line.due, paid)
-        more = line.more(closed=-paid, covered=paid if grant.is_bought else ZERO, reopened=-freed)
+        covered = paid if grant.is_bought else ZERO
+        more = line.more(closed=-paid, covered=covered, reopened=-line.reopened_of(line.due, paid))
         change, grant = _cover(change, grant, more)
     return change, grant
 
@@ -369,8 +369,7 @@ def settle_again(change: Change, key: LineKey, quantity: Decimal, lines: Lines) 
     again = line.again(owed)
     again, regained, due = _parts(quantity, again, line.regained, owed - again)
     change, settled = _settle(change, line, _Settling(due, ZERO, again, regained), lines)
-    change = change.moved("overage_paid", settled, str(key))
-    return (_in_rank(change, lines) if settled else change), settled
+    return _in_rank(change.moved("overage_paid", settled, str(key)), lines), settled
 
 
 def _return_bought(change: Change, quantity: Decimal) -> tuple[Decimal, Change]:
