@@ -26,7 +26,7 @@ from pancake_meter.domain.balance.adjust import (
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import ZERO, Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, period_of
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import MAX_GRANTS, Grant
 from pancake_meter.domain.balance.hold import Hold
@@ -36,7 +36,7 @@ from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, OverageLine, SettledUnits, SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped
-from pancake_meter.domain.usage.late import count_late, is_late, period_of
+from pancake_meter.domain.usage.late import count_late, is_late
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 

@@ -12,7 +12,7 @@ from pancake_meter.catalog import Catalog, load_catalog
 from pancake_meter.domain.balance.advance import advance
 from pancake_meter.domain.balance.balance import Balance, burn
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import ClosedPeriod
+from pancake_meter.domain.balance.closed_period import ClosedPeriod, period_of
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.selling.payment import Charge, Payment
@@ -20,12 +20,13 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.selling.refund import Refund, RefundMarks, find_refund
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.follow import follow, open_following
+from pancake_meter.domain.standing.late_use import file_late_use
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
-from pancake_meter.domain.usage.late import count_late, is_late, is_open_again, period_of
+from pancake_meter.domain.usage.late import count_late, is_late, is_open_again
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
 from pancake_meter.usecases.balance.metering import Metering
@@ -247,7 +248,9 @@ class PureCustomer:
         balance, event = self.balances[meter], UsageEvent("told", Decimal(units), utc(used_at), None)
         closed = [period for period in self.closed.get(meter, []) if not is_open_again(balance, period)]
         if is_late(balance, event) and period_of(closed, event.used_at):
-            self._write(count_late(Change.begin(balance), closed, (), [event]))
+            late = count_late(Change.begin(balance), closed, (), [event])
+            change, self.subscription = file_late_use(late, closed, self.subscription, self.now)
+            self._write(change)
         else:
             self.balances[meter] = record_usage(balance, event.quantity, event.used_at)
 

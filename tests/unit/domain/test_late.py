@@ -13,12 +13,12 @@ from pancake_meter.domain.balance.adjust import add_grant
 from pancake_meter.domain.balance.advance import advance, open_balance, start_term
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, period_of
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.plan import Cadence, OverageAllowed
-from pancake_meter.domain.usage.late import chart_start, count_late, is_late, period_of
+from pancake_meter.domain.usage.late import chart_start, count_late, is_late
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)

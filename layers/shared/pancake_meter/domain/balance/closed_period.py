@@ -4,7 +4,7 @@ Every period leaves a record when it closes, also when nothing was used in it. T
 rolled over, reports. Charts are for looking at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -116,6 +116,11 @@ class ClosedPeriod:
     def _rolled_into(self, offset: int) -> Decimal:
         """Return what came over into a window of the run; into the one after it, for its count."""
         return min(self.passed, self.rolled + offset * self.allowance)
+
+
+def period_of(closed: Iterable[ClosedPeriod], instant: datetime) -> ClosedPeriod | None:
+    """Return the one of ``closed``, newest first, that usage of ``instant`` belongs to; of idle windows, the one window."""
+    return next((period.window(instant) for period in closed if period.counts(instant)), None)
 
 
 @dataclass(frozen=True, slots=True)

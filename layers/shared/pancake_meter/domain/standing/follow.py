@@ -79,6 +79,25 @@ def follow(
     return give_add_ons(change, known, learned, now)
 
 
+def give_anew(change: Change, learned: Subscription, now: datetime) -> tuple[Change, Subscription]:
+    """Give the open paid period its allowance anew, where more is filed of it than before; return also what is filed then.
+
+    A balance that stands elsewhere than the facts say is left to the event that brings it there: all is counted then.
+    """
+    was, standing = place_of(change.balance, learned), standing_of(learned, change.balance.meter, now)
+    if (
+        not (isinstance(was, Covered) and isinstance(standing, Covered))
+        or was.place != standing.place
+        or change.balance.policy != Policy.of(standing.plan, change.balance.meter)
+        or _agrees(change.balance, was, standing, learned, learned)
+    ):
+        return change, learned
+    change = change.burn()
+    balance, filed = change.balance, _file(change.balance, was, standing, learned, now)
+    gone, rolled = _target(balance, (was, filed), standing, filed)
+    return _give(change, gone, rolled, used=balance.used_of_plan + _more_gone(balance, standing, gone)), filed
+
+
 def _agrees(
     balance: Balance, was: Standing, standing: Standing, known: Subscription | None, learned: Subscription
 ) -> bool:
@@ -182,14 +201,21 @@ def _enter(
                 change = leave_record(change, now, min(standing.paid.sold_at, now))
         owes_here = goes_on or (isinstance(was, Uncovered) and _is_gap(balance, standing, learned))
         change = _switch(change, policy, term, lines, now, owes_here=owes_here)
-    is_prorated = standing.paid.plan.quota_change == "prorate"
     if goes_on:
         # As before, and what else has become gone of it.
-        more = ZERO if is_prorated else gone - balance.gone_before - used_of_allowance(balance)
-        return _give(change, gone, rolled, used=balance.used_of_plan + more)
+        return _give(change, gone, rolled, used=balance.used_of_plan + _more_gone(balance, standing, gone))
     # Prorating takes of the allowance too, which nobody has used.
-    used = min(gone, balance.used) if is_prorated else gone
+    used = min(gone, balance.used) if _is_prorated(standing) else gone
     return _give(change, gone, rolled, used=used + change.balance.overage)
+
+
+def _more_gone(balance: Balance, standing: Covered, gone: Decimal) -> Decimal:
+    """Return how many of the units that are gone of the open period have been used beside what the balance counts."""
+    return ZERO if _is_prorated(standing) else gone - balance.gone_before - used_of_allowance(balance)
+
+
+def _is_prorated(standing: Covered) -> bool:
+    return standing.paid.plan.quota_change == "prorate"
 
 
 def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:

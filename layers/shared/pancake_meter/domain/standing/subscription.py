@@ -54,6 +54,12 @@ class Subscription:
         kept = (of_meter, *(other for other in others if self._may_ask_for(other)))
         return replace(self, uses={**self.uses, meter: kept})
 
+    def amend(self, meter: str, use: PeriodUse, *, gone: Decimal, rolled: Decimal) -> "Subscription":
+        """Return the subscription with units added to a use that is filed."""
+        more = replace(use, gone=use.gone + gone, rolled=use.rolled + rolled)
+        uses = tuple(more if each == use else each for each in self.uses_of(meter))
+        return replace(self, uses={**self.uses, meter: uses})
+
     def _may_ask_for(self, use: PeriodUse) -> bool:
         """Whether a use counts somewhere: in its own period while that is remembered, or in one of an order beside it."""
         return any(

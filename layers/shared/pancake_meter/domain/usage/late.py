@@ -14,7 +14,7 @@ from typing import Final
 from pancake_meter.domain.balance.adjust import take_rollover
 from pancake_meter.domain.balance.balance import ZERO, Balance, chart_at, day_key
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, period_of
 from pancake_meter.domain.balance.grant import Grant, periodic_grant_id
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.usage.usage_event import UsageEvent
@@ -32,13 +32,12 @@ def is_late(balance: Balance, event: UsageEvent) -> bool:
 
 
 def is_open_again(balance: Balance, closed: ClosedPeriod) -> bool:
-    """Whether a record is of the open period, which the balance had left and has come back to."""
-    return (closed.order_id, closed.period.start) == (balance.term.order_id, balance.period.start)
+    """Whether a record is of the open period, which the balance had left and has come back to.
 
-
-def period_of(closed: Iterable[ClosedPeriod], instant: datetime) -> ClosedPeriod | None:
-    """Return the one of ``closed``, newest first, that usage of ``instant`` belongs to; of idle windows, the one window."""
-    return next((period.window(instant) for period in closed if period.counts(instant)), None)
+    Under another plan it is not: a change of plan that begins whole has closed what was before it.
+    """
+    there = (closed.order_id, closed.plan, closed.period.start)
+    return there == (balance.term.order_id, balance.policy.plan, balance.period.start)
 
 
 def count_late(

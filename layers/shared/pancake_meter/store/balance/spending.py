@@ -130,6 +130,14 @@ def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> B
     return _write(table, update)
 
 
+_IS_OPEN: Final = (
+    "#period.#start <= :earliest AND (attribute_not_exists(#period.closed_until) OR #period.closed_until <= :earliest)"
+)
+"""Whether what was used since ``:earliest`` is of the open period: it may have begun amid the span that it stands for."""
+
+_PERIOD_NAMES: Final = {"#period": "period", "#start": "start"}
+
+
 def transactions_of(events: Sequence[UsageEvent]) -> Iterator[list[UsageEvent]]:
     """Yield the events in portions that one transaction can count: at most 99, of at most 60 days."""
     portion: list[UsageEvent] = []
@@ -159,11 +167,10 @@ def write_events(
     Events from before the open period stand in the way, unless they may be ``of_any_time``.
     """
     condition, bounds = "valid_until > :now", {":now": to_ms(now)}
-    period: dict[str, str] = {}
+    period: Mapping[str, str] = {}
     if not of_any_time:
-        condition += " AND #period.#start <= :earliest"
+        condition, period = f"{condition} AND {_IS_OPEN}", _PERIOD_NAMES
         bounds[":earliest"] = to_ms(min(event.used_at for event in events))
-        period = {"#period": "period", "#start": "start"}
     total = sum((event.quantity for event in events), ZERO)
     by_day: dict[str, Decimal] = {}
     for event in events:
@@ -187,10 +194,11 @@ def write_late_events(
     events: Sequence[UsageEvent],
     chart_starts: Mapping[UsageEvent, datetime],
     now: datetime,
+    beside: Sequence[Write] = (),
 ) -> EventsRefused | None:
     """Count events of closed periods, as ``change`` has them counted; ``None`` when they are.
 
-    ``chart_starts`` are the starts of the charts that have them.
+    ``chart_starts`` are the starts of the charts that have them. The writes ``beside`` are done with it, or nothing is.
 
     Raises:
         TooManyWrites: it is more than one transaction can hold; fewer events may do.
@@ -198,7 +206,8 @@ def write_late_events(
     balance = change.before
     months = late_usage_by_month(((event.used_at, event.quantity) for event in events), change.lines)
     made_of = made_of_by((late_place(chart_starts[event], event.used_at), event) for event in events)
-    writes = late_usage_writes(change, timestamp(min(event.used_at for event in events)), months, made_of, now)
+    reference = timestamp(min(event.used_at for event in events))
+    writes = [*late_usage_writes(change, reference, months, made_of, now), *beside]
     if len(events) + len(writes) > TRANSACTION_WRITES_MAX:
         raise TooManyWrites(f"{len(events)} late events amend too much for one transaction")
     return _transact(table, balance.customer_id, balance.meter, events, writes, now)
@@ -221,9 +230,8 @@ def write_settlement(
     """
     condition, names, values = "holds.#id.q = :held AND valid_until > :now", {"#id": hold_id}, {":now": to_ms(now)}
     if not of_any_time:
-        condition += " AND #period.#start <= :used_at"
-        names |= {"#period": "period", "#start": "start"}
-        values[":used_at"] = to_ms(event.used_at)
+        condition, names = f"{condition} AND {_IS_OPEN}", {**names, **_PERIOD_NAMES}
+        values[":earliest"] = to_ms(event.used_at)
     sets, day_names, counts = _count(event.quantity, {day_key(event.used_at): event.quantity}, now)
     told, removed, made_of = _tell_made_of([event])
     update = Update(

@@ -6,13 +6,14 @@ from typing import Final
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
-from pancake_meter.domain.usage.late import chart_start, count_late, is_late, is_open_again, period_of
+from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, period_of
+from pancake_meter.domain.standing.late_use import file_late_use
+from pancake_meter.domain.usage.late import chart_start, count_late, is_late, is_open_again
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_balance
 from pancake_meter.store.balance.spending import EventsRefused, write_late_events
 from pancake_meter.store.errors import StoreBusy, TooManyWrites
-from pancake_meter.store.standing.subscriptions import read_subscription
+from pancake_meter.store.standing.subscriptions import read_subscription, subscription_write
 from pancake_meter.usecases.balance.event_result import EventResult, already_known
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 
@@ -89,10 +90,12 @@ def _write(metering: Metering, current: Balance, events: Sequence[UsageEvent], n
     chart_starts = {event: chart_start(closed, event) for event in events}
     charts = _charts_since(metering, current, min(chart_starts.values()))
     change = count_late(Change.begin(current), closed, charts, events)
-    if change.lines:
-        subscription = read_subscription(metering.table, current.customer_id)
-        change = change.at_prices(lambda plan: metering.prices(subscription, plan, current.meter))
-    return write_late_events(metering.table, change, events, chart_starts, now)
+    known = filed = read_subscription(metering.table, current.customer_id)
+    if known is not None:
+        change, filed = file_late_use(change, closed, known, now)
+    change = change.at_prices(lambda plan: metering.prices(known, plan, current.meter))
+    beside = [subscription_write(filed)] if filed is not None and filed != known else []
+    return write_late_events(metering.table, change, events, chart_starts, now, beside)
 
 
 def _closed_since(metering: Metering, balance: Balance, earliest: datetime) -> list[ClosedPeriod]:
