@@ -309,13 +309,13 @@ def _bring_back(change: Change, line: OverageLine, wanted: _Settling, lines: Lin
     left = wanted.covered
     for other in change.lines_over(lines).values():
         is_since = other.ends_at >= line.ends_at and other.key != line.key
-        paid = min(left, other.due - other.again(other.due)) if is_since and _has_room(change, other) else ZERO
+        paid = min(left, other.due - other.again(other.due)) if is_since and _has_room(change, line, other) else ZERO
         if paid > ZERO:
             change = _take_from_due(change, other.more(closed=-paid, covered=paid), paid)
             change = change.moved("overage_covered", paid)
             left -= paid
     here = change.balance.overage
-    paid = min(left, here) if line.key != change.balance.line else ZERO
+    paid = min(left, here)
     change = replace(change, balance=replace(change.balance, overage=here - paid))
     change = _covered_here(change, lines, here, paid)
     left += wanted.regained - paid
