@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pancake_meter.domain.balance.advance import IdleRun
-from pancake_meter.domain.balance.balance import Policy
+from pancake_meter.domain.balance.balance import Policy, Term
 from pancake_meter.domain.selling.plan import OverageAllowed, Plan
 from pancake_meter.domain.standing.before import periods_before
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
 from tests.support.catalogs import WITH_ADD_ONS
-from tests.support.pure_subscription import CUSTOMER, PLANS, step
+from tests.support.pure_subscription import CUSTOMER, PLANS, refunded, step
 from tests.support.webhook_world import utc
 
 if TYPE_CHECKING:
@@ -145,3 +145,19 @@ def test_a_year_that_ended_with_one_of_its_months_leaves_that_month_as_the_last(
     known = paid(("a", "2026-01-10", "2027-01-10", monthly), ("b", "2026-03-10", "2026-04-10", WHOLE))
     (run,) = before(ending(known, "a", "2026-03-10"), utc("2026-03-20"))
     assert (run.windows, run.bounds.end) == (2, utc("2026-03-10"))
+
+
+def test_of_two_periods_at_once_it_is_the_one_whose_plan_grants_the_meter() -> None:
+    agent = replace(WITH_ADD_ONS.plans["agent"], rank=PRO.rank + 1)
+    twice = [(name, "2026-03-10", "2026-04-10", plan) for name, plan in (("a", PRO), ("b", agent))]
+    known = paid(*twice, ("c", "2026-04-10", "2026-05-10", PRO))
+    assert "tokens" not in agent.allowances
+    assert shown(before(known, utc("2026-04-20"))) == [("pro", "03-10", False)]
+
+
+def test_a_paid_period_before_is_its_order_s_and_grants_what_its_money_keeps() -> None:
+    known = paid(("a", "2026-03-10", "2026-04-10", PRO), ("b", "2026-04-10", "2026-05-10", PRO))
+    known = known.learn(refunded("a", "PAY_1", "2026-03-12", "2026-03-10", "0.25").facts)
+    (run,) = before(known, utc("2026-04-20"))
+    assert run.term == Term("a", utc("2026-03-10"), utc("2026-04-10"), utc("2026-04-10"))
+    assert run.policy.allowance == PRO.allowances["tokens"].quantity * Decimal("0.75")

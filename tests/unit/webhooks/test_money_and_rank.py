@@ -257,6 +257,22 @@ def test_point_16_a_payment_that_is_told_of_before_its_order_is_kept_among_many_
     assert order.charges == {"PAY_99": paid}
 
 
+def test_what_was_used_is_told_as_it_was_after_a_refund_in_a_plan_that_took_over() -> None:
+    # Given 100 units used before an upgrade, and 50 after it
+    customer = PureCustomer(utc("2026-03-10T15:14:33"))
+    customer.open("tokens")
+    customer.take(ACTIVATED)
+    customer.use(100)
+    customer.take(UPGRADED, UPGRADED.at)
+    customer.use(50)
+    assert customer.balances["tokens"].used_of_plan == 150
+    # When half of its money goes back
+    customer.take(first(), NOW)
+    customer.take(second(back="9.00"), NOW)
+    assert customer.balances["tokens"].used_of_plan == 150
+    assert customer.available() < PRO.allowances["tokens"].quantity - 150
+
+
 CARRYING = [replace(plan, quota_change="carry") for plan in (STARTER, PRO)]
 
 
