@@ -240,6 +240,29 @@ def test_what_was_used_of_a_later_order_that_came_and_went_is_gone_of_the_one_th
     assert gone(known, window=Period(utc("2026-03-25"), APRIL)) == 0
 
 
+def test_two_orders_that_began_at_the_same_instant_give_one_allowance() -> None:
+    ended = replace(told(plan(), "2026-03-10", order_id="b"), ended_at=utc("2026-03-15"))
+    assert gone(used(of(told(plan(), "2026-03-10"), ended), 70, order_id="b")) == 70
+
+
+def test_an_add_on_that_a_plan_took_the_place_of_is_gone_of_no_plan() -> None:
+    boost = told(WITH_ADD_ONS.plans["boost"], "2026-03-10", order_id="x")
+    changed = replace(told(plan(), "2026-03-11", order_id="b"), replaces=frozenset({"x"}))
+    assert gone(used(of(boost, changed), 300, order_id="x"), "b") == 0
+
+
+def test_an_order_of_which_only_the_end_is_known_hides_none_before_it() -> None:
+    # Given three orders, each in the place of the one before, and of the second nothing but its end
+    first = told(plan(), "2026-03-10")
+    second = replace(told(plan(), "2026-03-12", order_id="b", kind="canceled"), replaces=frozenset({"a"}))
+    third = replace(told(plan(), "2026-03-14", order_id="c"), replaces=frozenset({"b"}))
+    known = used(used(of(first, second, third), 30), 4, order_id="c")
+    # Then what was used of the others is gone of the third, as it is when all is known
+    assert gone(known, "c") == 34
+    learned = known.learn(replace(told(plan(), "2026-03-12", order_id="b"), replaces=frozenset({"a"})))
+    assert gone(learned, "c") == 34
+
+
 def test_of_the_order_before_it_is_the_period_that_had_begun_by_then() -> None:
     first = of(told(plan(), "2026-03-10"), told(plan(), "2026-04-10", APRIL, MAY, kind="renewed"))
     known = used(used(first, 300), 20, start=APRIL, end=MAY)

@@ -86,7 +86,7 @@ def gone_in(subscription: Subscription, order: OrderFacts, paid: PaidPeriod, met
     # The uses of orders that came after and are gone again: they happened in this window.
     chained = {each.order_id for each in chain}
     began = chain[-1].began
-    since = (each for each in subscription.orders if each.order_id not in chained and each.began > began)
+    since = (each for each in subscription.orders if each.order_id not in chained and each.began >= began)
     later = {each.order_id for each in since if not each.is_add_on}
     return gone + sum((use.gone for use in uses if use.order_id in later and use.until > window.start), ZERO)
 
@@ -98,7 +98,7 @@ def _before(subscription: Subscription, order: OrderFacts, paid: PaidPeriod, win
     replaced, live = subscription.replaced, {each.order_id for each in subscription.live_plans}
     current = order
     for earlier in subscription.orders:
-        if earlier.began >= current.began or earlier.is_add_on or earlier.paid is None:
+        if earlier.began >= current.began or earlier.is_add_on:
             continue
         of = replaced.get(current.order_id, frozenset())
         if earlier.order_id in of or (not of and earlier.order_id in live):
