@@ -259,6 +259,29 @@ def test_what_is_forgotten_does_not_depend_on_the_order_of_the_news() -> None:
     assert all(joined(*randomly.sample(news, len(news))) == joined(*news) for _ in range(50))
 
 
+@pytest.mark.parametrize(("hours", "paid_at"), [(24, "2026-03-11T09:00:00"), (72, "2026-03-13T09:00:00")])
+def test_point_8_what_a_trial_itself_costs_is_no_charge_for_what_follows_it(hours: int, paid_at: str) -> None:
+    start = utc("2026-03-10T10:00:00")
+    end = f"{start + timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}"
+    trial = LifecycleEvent(
+        "activated",
+        "ORD_1",
+        start,
+        StatedPeriod(bound("2026-03-10T10:00:00"), bound(end), 1),
+        PRO,
+        is_trial=True,
+        billing_period="monthly",
+    )
+    fee = OrderFacts.of_charge("ORD_1", "PAY_0", Charged(Decimal(1), Decimal(0), start + 5 * INSTANT, 1))
+    begun = OrderFacts.of(trial).join(fee)
+    assert begun.paid is not None
+    assert begun.paid.is_trial
+    # And the first charge after it is
+    paid = begun.join(OrderFacts.of_charge("ORD_1", "PAY_1", Charged(Decimal(29), Decimal(0), utc(paid_at), 2)))
+    assert paid.paid is not None
+    assert (paid.paid.is_trial, paid.paid.period.start.at) == (False, utc(end))
+
+
 def test_a_plan_change_made_the_order_if_it_came_within_minutes_of_its_beginning() -> None:
     began = utc("2026-03-10T12:00:00")
     for changed_at, made in (

@@ -180,7 +180,8 @@ class OrderFacts:
         trial = next(iter(self.periods), None)
         if trial is None or not trial.is_trial or self.billing_period is None:
             return None
-        due_at = trial.period.ends_at - _DAY
+        # What the trial itself costs is paid as it begins.
+        due_at = max(trial.period.ends_at - _DAY, trial.statements[0].sold_at + CHANGE_MAX)
         charges = (charge for charge in self.charges.values() if charge.charged > 0 and charge.paid_at >= due_at)
         first = min(charges, key=lambda charge: charge.paid_at, default=None)
         if first is None:
@@ -188,6 +189,22 @@ class OrderFacts:
         start = Bound(trial.period.ends_at, trial.period.end.is_day)
         sale = replace(trial.statements[-1], sold_at=first.paid_at, is_trial=False)
         return PaidPeriod.of(StatedPeriod(start, start.after(self.billing_period), first.number or 0), sale)
+
+    @property
+    def is_outline(self) -> bool:
+        """Whether no more than the outline is known of an order that ended."""
+        return self.ended_at is not None and self == self.outline()
+
+    def outline(self) -> "OrderFacts":
+        """Return what others need to know of an order that ended long ago: when it ran, and its plan but for what it grants.
+
+        So it is never forgotten that it ended, whatever is told of it again, nor that it stood when another order began.
+        """
+        if self.paid is None:
+            return replace(self, charges={})
+        last = self.paid.statements[-1]
+        bare = replace(self.paid, statements=(replace(last, plan=replace(last.plan, allowances={})),))
+        return replace(self, periods=(bare,), charges={})
 
     @property
     def came_by_change(self) -> bool:

@@ -15,7 +15,7 @@ from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Funded, PaidPe
 from pancake_meter.domain.standing.use import PeriodUse, filed
 
 MAX_ORDERS: Final = 20
-"""Orders remembered per customer, and ended ones beyond them whose paid periods ran beside one that stands now."""
+"""Orders of a customer that stand, at most; and as many orders are remembered in full, of the others an outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Subscription:
         before = known.get(facts.order_id)
         known[facts.order_id] = before.join(facts) if before else facts
         newest_first = sorted(known.values(), key=lambda order: (order.began, order.order_id), reverse=True)
-        return _without_oldest_ended(replace(self, orders=tuple(newest_first)))
+        return _with_outlines(replace(self, orders=tuple(newest_first)))
 
     def file(self, meter: str, use: PeriodUse) -> "Subscription":
         """Return the subscription with a use of a period added to what is filed of it.
@@ -66,6 +66,7 @@ class Subscription:
             (order.order_id, paid.key) == (use.order_id, use.key) or paid.key[0] <= use.until <= paid.period.ends_at
             for order in self.orders
             for paid in order.all_periods
+            if any(sale.plan.allowances for sale in paid.statements)
         )
 
     def uses_of(self, meter: str) -> tuple[PeriodUse, ...]:
@@ -187,26 +188,26 @@ class Subscription:
         return max(ends, default=None)
 
 
-def _without_oldest_ended(subscription: Subscription) -> Subscription:
-    """Forget the oldest orders that do not stand any more, as long as there are too many.
+def _with_outlines(subscription: Subscription) -> Subscription:
+    """Keep but the outline of the orders that ended first, where there are too many to keep all in full.
 
-    What was used of an order counts under another whose paid period it ran in, and so may its money: it stays as long as
-    that period is the other one's latest.
+    What was used of an order counts under another whose paid period it ran in, and so may its money. It stays as long as
+    that period is remembered.
     """
     live = subscription.live_orders
     if len(live) > MAX_ORDERS:
         raise TooManyOrders("the customer has as many orders that stand as can be remembered", limit=MAX_ORDERS)
-    orders = subscription.orders
-    latest = [order.paid for order in live or orders[:1] if order.paid]
-    for order in reversed(orders):
-        if len(orders) > MAX_ORDERS and order not in live and not _ran_beside(order, latest):
-            orders = tuple(each for each in orders if each is not order)
-    return replace(subscription, orders=orders)
+    in_full = [order for order in subscription.orders if not order.is_outline]
+    beside = [paid for order in live or subscription.orders[:1] for paid in order.all_periods]
+    ended = [(order.ended_at, order.order_id) for order in in_full if order.ended_at and not _ran_beside(order, beside)]
+    reduced = {order_id for _, order_id in sorted(ended)[: max(0, len(in_full) - MAX_ORDERS)]}
+    orders = (order.outline() if order.order_id in reduced else order for order in subscription.orders)
+    return replace(subscription, orders=tuple(orders))
 
 
 def _ran_beside(order: OrderFacts, periods: Iterable[PaidPeriod]) -> bool:
-    """Whether the latest paid period of an order ran, in part, in one of these; of an order without one, its beginning."""
-    begins, ends = (order.paid.key[0], order.paid.period.ends_at) if order.paid else order.began
+    """Whether an order ran, in part, in one of these periods of others."""
+    begins, ends = order.began[0], order.paid.period.ends_at if order.paid else order.began[1]
     return any(ends >= period.key[0] and begins <= period.period.ends_at for period in periods)
 
 
