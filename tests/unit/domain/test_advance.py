@@ -141,7 +141,9 @@ def test_a_long_period_puts_its_charts_away_one_by_one() -> None:
     assert balance.valid_until == END
     change = advance(balance, END, FREE)
     assert (change.balance.charts, change.balance.days, change.balance.used) == (1, {}, Decimal(7))
-    assert [(chart.span, chart.closed_at, int(chart.used)) for chart in change.charts] == [(Period(START, END), END, 7)]
+    assert [(chart.span, chart.closed_at, int(chart.used), chart.plan) for chart in change.charts] == [
+        (Period(START, END), END, 7, SOLD.plan)
+    ]
     assert (change.closed, change.after.valid_until) == ((), datetime(2026, 5, 10, 15, 0, tzinfo=UTC))
     # A chart with nothing on it is not kept
     assert advance(opened(SOLD, year), END, FREE).charts == ()

@@ -645,3 +645,9 @@ def test_point_7_an_add_on_s_grant_is_named_for_its_order_and_period() -> None:
     key = utc("2026-03-10")
     assert add_on_grant_id("ORD_1", (key, 0)) == "add_on:ORD_1:2026-03-10T000000"
     assert add_on_grant_id("ORD_1", (key, 3)) == "add_on:ORD_1:2026-03-10T000000:3"
+
+
+def test_a_balance_that_is_opened_while_the_customer_is_cut_off_is_cut_off() -> None:
+    for reason in ("fraud", None):
+        known = replace(Subscription(CUSTOMER), blocked=reason)
+        assert open_following(CUSTOMER, "tokens", known, FREE, STARTS_AT, STARTS_AT).after.blocked == reason

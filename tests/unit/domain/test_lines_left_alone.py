@@ -16,6 +16,7 @@ from pancake_meter.domain.balance.adjust import (
     forgive_overage,
     pay_overage,
     reopen_overage,
+    resume_overage,
     settle_again,
 )
 from pancake_meter.domain.balance.balance import ZERO
@@ -131,6 +132,11 @@ def in_rank(change: Change, lines: Lines) -> Change:
 def with_reopened(*lines: OverageLine) -> Change:
     change = holding(owing(*lines), lot(0))
     return replace(change, balance=replace(change.balance, reopened=sum((each.reopened for each in lines), ZERO)))
+
+
+def test_an_open_line_of_which_nothing_is_due_is_not_taken_up_again() -> None:
+    before = owing()
+    assert resume_overage(before, kept(unkept(OverageLine(OPEN, END, prices=PRICES)))) == before
 
 
 def test_units_of_a_line_do_not_pay_for_the_line_itself() -> None:
