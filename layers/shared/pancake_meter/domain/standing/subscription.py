@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO
@@ -18,7 +19,7 @@ MAX_ORDERS: Final = 20
 """Orders of a customer that stand, at most; and as many orders are remembered in full, of the others an outline."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subscription:
     """A customer's orders, newest first, and per meter what was used of their periods (``use.py``), newest first.
 
@@ -89,13 +90,17 @@ class Subscription:
         """Ids of the orders in whose place a plan change has put another, for good."""
         return frozenset(order_id for replaced in self.replaced.values() for order_id in replaced)
 
-    @property
+    @cached_property
     def replaced(self) -> Mapping[str, frozenset[str]]:
         """Per order the ids of those whose place it took.
 
         Which order a change replaced is known from our checkout or from Waffo. Until it is, a change is supposed to have
         replaced the one order that stood before it; where several did, nobody can tell which, and none is taken as replaced.
+        It is asked for again and again.
         """
+        return self._replaced()
+
+    def _replaced(self) -> Mapping[str, frozenset[str]]:
         replaced = {order.order_id: order.replaces for order in self.orders if order.paid and order.replaces}
         gone = {order_id for ids in replaced.values() for order_id in ids}
         for change in reversed(self.orders):
