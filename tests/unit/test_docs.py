@@ -25,7 +25,7 @@ from pancake_meter.domain.selling.payment import MAX_REFUNDS
 from pancake_meter.domain.selling.pricing import MAX_TIERS
 from pancake_meter.domain.selling.refund_request import MAX_REQUESTS
 from pancake_meter.domain.standing import order
-from pancake_meter.domain.standing.subscription import MAX_ORDERS
+from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD
 from pancake_meter.domain.usage import made_of, usage_event
 from pancake_meter.http import fields, request
 from pancake_meter.http import json as http_json
@@ -168,6 +168,7 @@ def test_the_page_of_limits_has_the_figures_of_the_code() -> None:
         MAX_GRANTS,
         SPENT_LOTS_KEPT,
         MAX_ORDERS,
+        ORDERS_NOT_SOLD,
         MAX_REFUNDS,
         overage.MAX_SOLD_LINES,
         order.MAX_PERIODS,

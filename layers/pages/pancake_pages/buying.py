@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from pancake_meter.catalog import Catalog, Meter, Product
 from pancake_meter.domain.access.masking import masked_id
 from pancake_meter.domain.balance.balance import ZERO
-from pancake_meter.domain.errors import DomainError, HighestPlan, NothingOwed, PlanNotChangeable, TooManyGrants
+from pancake_meter.domain.errors import DomainError, HighestPlan, PlanNotChangeable
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.plan import MeterAllowance, OverageBlocked, OverageCapped, Plan
@@ -41,6 +41,16 @@ _STEM: Final = 3
 _NEVER: Final = "0"
 _MARK: Final = re.compile(r"[0-9]{1,14}")
 """An instant in a form, in milliseconds."""
+
+
+_NOTHING_TO_PAY: Final = "nothing_to_pay"
+_REFUSALS: Final[Mapping[str, str]] = {
+    "too_many_grants": "no_room",
+    "too_many_orders": "no_room_for_order",
+    "nothing_owed": "nothing_owed",
+    "customer_blocked": "blocked",
+}
+"""Pages that say why nothing is sold, by the error's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,14 +326,10 @@ class Buying:
                 return self._by_standing(error, "highest_plan", "highest_plan_overdue", "highest_plan_cancelled")
             case PlanNotChangeable():
                 return self._by_standing(error, "plan_cancelled", "payment_overdue", "plan_cancelled")
-            case TooManyGrants():
-                return "no_room", {}
-            case NothingOwed():
-                return "nothing_owed", {}
-            case DomainError(code="customer_blocked"):
-                return "blocked", {}
+            case DomainError(code=code):
+                return _REFUSALS.get(code, _NOTHING_TO_PAY), {}
             case _:
-                return "nothing_to_pay", {}
+                return _NOTHING_TO_PAY, {}
 
     def _by_standing(
         self, error: DomainError, active: str, overdue: str, cancelled: str

@@ -43,9 +43,11 @@ from pancake_pages.language import Language
 from pancake_pages.portal.charts import choices, days_side_by_side, earlier_charts, open_chart, past_chart
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.meters import MeterCard, meter_cards
+from pancake_pages.portal.payments import payments
 from pancake_pages.portal.prices import price_texts
 from pancake_pages.portal.visit import Visit, session_cookie
 from pancake_pages.site import Site
+from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG
 from tests.support.token_keys import TOKEN_KEYS
 from tests.support.webhook_world import utc
@@ -389,6 +391,32 @@ def test_the_plan_on_offer_is_the_one_that_the_link_sells() -> None:
     offered = card_of(home).shop.next_plan
     assert offered is not None
     assert offered.plan.key == "scale"
+
+
+def add_ons(count: int, *events: LifecycleEvent) -> CustomerHome:
+    """A customer with so many orders of an add-on, and others."""
+    bought = (
+        replace(event("activated", 12), order_id=f"ORD_X{n:02}", plan=WITH_ADD_ONS.plans["boost"]) for n in range(count)
+    )
+    return customer(*bought, *events)
+
+
+@pytest.mark.parametrize(
+    ("orders", "events", "is_offered"),
+    [(14, (), True), (15, (), False), (19, (event("activated", 10, "starter"),), True)],
+)
+def test_point_14_no_button_leads_to_a_plan_that_would_find_no_place(
+    orders: int, events: tuple[LifecycleEvent, ...], *, is_offered: bool
+) -> None:
+    # Given an open checkout of the next plan up
+    home = add_ons(orders, *events)
+    plan = "pro" if events else "starter"
+    home = replace(home, checkouts=[a_checkout(kind="subscription", meter=None, plan=plan, quantity=Decimal(0))])
+    # Then a meter and the list of payments lead to it, where its order finds a place
+    shop = card_of(home, catalog=WITH_ADD_ONS).shop
+    assert (shop.next_plan is not None, kind_of(shop.pack_url)) == (is_offered, "top_up")
+    (row,) = payments(home, WITH_ADD_ONS, OFFERS, Language("en"), BASE, NOW)
+    assert (row.state, kind_of(row.pay_url)) == ("open", "plan" if is_offered else None)
 
 
 @pytest.mark.parametrize("kind", ["past_due", "canceling"])

@@ -12,8 +12,11 @@ from pancake_meter.domain.balance.advance import open_balance
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD, Subscription
 from pancake_meter.usecases.selling.offer import Links, Offers
 from pancake_meter.usecases.selling.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
+from tests.support.catalogs import WITH_ADD_ONS
+from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc
 
 NOW = utc("2026-03-10T15:20:00")
@@ -137,6 +140,61 @@ def test_only_a_refusal_reads_what_is_owed_and_only_where_the_open_period_does_n
     assert asked == []
     ours.links(replace(owing, used=Decimal(900_000)), BASE, NOW)
     assert len(asked) == 1
+
+
+def orders(count: int, plan: str = "turbo") -> Subscription:
+    """A customer with so many orders that stand."""
+    known = Subscription("acct_1001")
+    for number in range(count):
+        at = f"2026-03-10T15:{number:02d}:00"
+        known = known.learn(
+            step("activated", f"ORD_{number}", at, at, "2026-04-10T15:00:00", WITH_ADD_ONS.plans[plan]).facts
+        )
+    return known
+
+
+@pytest.mark.parametrize(
+    ("count", "sold"),
+    [
+        (MAX_ORDERS - ORDERS_NOT_SOLD - 1, {"purchase_url": "top_up", "upgrade_url": "plan"}),
+        (MAX_ORDERS - ORDERS_NOT_SOLD, {"purchase_url": "top_up"}),
+    ],
+)
+def test_point_14_no_plan_is_offered_that_would_find_no_place(count: int, sold: dict[str, str]) -> None:
+    ours = replace(offers(WITH_ADD_ONS), orders_of=lambda _: orders(count))
+    assert kinds(ours.links(balance("free", 10_000), BASE, NOW)) == sold
+    assert bool(ours.plans("acct_1001", "tokens", BASE, NOW)) is ("upgrade_url" in sold)
+    # And where no units are for sale there is no link at all
+    unsold = replace(ours, catalog=without_packs(WITH_ADD_ONS))
+    assert bool(unsold.links(balance("free", 10_000), BASE, NOW)) is ("upgrade_url" in sold)
+
+
+def test_the_next_plan_up_is_offered_however_many_orders_stand_where_it_takes_the_place_of_one() -> None:
+    held = orders(MAX_ORDERS - 1).learn(
+        step("activated", "ORD_A", "2026-03-10T15:00:00", "2026-03-10", "2026-04-10", WITH_ADD_ONS.plans["agent"]).facts
+    )
+    ours = replace(offers(WITH_ADD_ONS), orders_of=lambda _: held)
+    # Given a plan that was bought, which gives none of these units: the free plan governs them
+    assert "upgrade_url" in ours.links(balance("free", 10_000), BASE, NOW)
+    assert ours.plans("acct_1001", "tokens", BASE, NOW)
+
+
+def test_orders_are_read_for_refusals_alone_and_only_of_whom_a_plan_would_be_one_more_order() -> None:
+    asked: list[str] = []
+
+    def read(customer_id: str) -> Subscription | None:
+        asked.append(customer_id)
+        return None
+
+    ours = replace(offers(WITH_ADD_ONS), orders_of=read)
+    assert "upgrade_url" in ours.nudge(balance("free", 10_000), BASE, NOW)
+    assert "upgrade_url" in ours.links(balance("starter", 100_000), BASE, NOW)
+    assert "upgrade_url" not in ours.links(balance("scale", 10_000_000), BASE, NOW)
+    # Where no add-ons are sold, nobody has many orders and no plan
+    assert "upgrade_url" in replace(ours, catalog=CATALOG).links(balance("free", 10_000), BASE, NOW)
+    assert asked == []
+    assert "upgrade_url" in ours.links(balance("free", 10_000), BASE, NOW)
+    assert asked == ["acct_1001"]
 
 
 def test_a_link_is_over_after_seven_days_and_not_before() -> None:

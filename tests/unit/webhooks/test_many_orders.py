@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from pancake_meter.domain.errors import TooManyOrders
-from pancake_meter.domain.standing.held_order import held_by
+from pancake_meter.domain.standing.held_order import has_place, held_by
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
-from pancake_meter.domain.standing.subscription import MAX_ORDERS
+from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, PLANS, PureCustomer, Step, step
 from tests.support.webhook_world import utc
@@ -259,3 +259,33 @@ def test_point_16_an_order_more_than_can_be_remembered_is_refused_loudly() -> No
     customer.take(numbered(3, "canceled"), NOW)
     customer.take(numbered(MAX_ORDERS + 1), NOW)
     assert len(customer.subscription.live_orders) == MAX_ORDERS
+
+
+def test_point_14_an_order_is_sold_while_more_places_are_free_than_are_never_sold() -> None:
+    # Given
+    customer = PureCustomer(utc("2026-03-01"))
+    customer.open("tokens")
+    assert has_place(None, None)
+    for number in range(1, MAX_ORDERS - ORDERS_NOT_SOLD + 1):
+        assert has_place(customer.subscription, None)
+        customer.take(numbered(number), NOW)
+    # When as many stand as are sold, then only the place of one of them is
+    held = held_by(customer.subscription, PRO, {"tokens"}, NOW)
+    assert held is not None
+    assert (has_place(customer.subscription, held), has_place(customer.subscription, None)) == (True, False)
+    # And one that ends frees its place, as does one whose place another takes
+    customer.take(numbered(3, "canceled"), NOW)
+    assert has_place(customer.subscription, None)
+    customer.take(numbered(20), NOW)
+    assert not has_place(customer.subscription, None)
+    changed = numbered(21, "plan_changed", "pro")
+    customer.take(replace(changed, facts=replace(changed.facts, replaces=frozenset({"ORD_05"}))), NOW)
+    assert not has_place(customer.subscription, None)
+    assert len(customer.subscription.live_orders) == MAX_ORDERS - ORDERS_NOT_SOLD
+
+
+def test_point_14_as_many_places_are_never_sold_as_payments_come_that_nobody_asked_about() -> None:
+    customer = PureCustomer(utc("2026-03-01"))
+    for number in range(1, MAX_ORDERS + 1):
+        customer.take(numbered(number), NOW)
+        assert customer.subscription.can_carry_another is (number < MAX_ORDERS - ORDERS_NOT_SOLD)

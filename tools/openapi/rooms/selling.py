@@ -56,6 +56,7 @@ ROUTES: Final[Mapping[str, Described]] = {
             "plan_not_changeable",
             "customer_blocked",
             "too_many_grants",
+            "too_many_orders",
             "too_many_lines",
             "customer_erased",
             "success_url_not_allowed",

@@ -12,7 +12,7 @@ from pancake_meter.domain.balance.grant import Grant, GrantKind
 from pancake_meter.domain.errors import AlreadySubscribed, BelowMinimum, HighestPlan, NotForSale
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.plan import Plan
-from pancake_meter.domain.standing.held_order import held_by
+from pancake_meter.domain.standing.held_order import has_place, held_by
 from pancake_meter.domain.standing.lifecycle import BillingPeriod
 from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.usecases.reports.customer_home import CustomerHome
@@ -249,10 +249,13 @@ def _pack(counter: _Counter, balance: Balance) -> Quote | None:
 
 
 def _next_plan(counter: _Counter, balance: Balance) -> NextPlan | None:
-    """Return the plan that a link would sell: the next one up from the customer's order, if that can be changed."""
+    """Return the plan that a link would sell: the next one up from the customer's order, if that can be changed.
+
+    Without such an order it is one more, where there is a place for it.
+    """
     catalog, environment, meter = counter.catalog, counter.offers.environment, balance.meter
     held = held_by(counter.home.subscription, None, {meter}, counter.now)
-    if held is not None and held.status != "active":
+    if (held is not None and held.status != "active") or not has_place(counter.home.subscription, held):
         return None
     try:
         quote = quote_plan(catalog, environment, SaleRequest("plan", meter), held, counter.currencies.of_plan)

@@ -9,6 +9,7 @@ from pancake_meter.catalog import Catalog
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.domain.selling.payment import Payment
+from pancake_meter.domain.standing.held_order import has_place, held_by
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import LinkKind
@@ -46,7 +47,7 @@ def payments(
         if checkout.payment_ids:
             rows += _paid_rows(checkout, home.payments, what, state)
             continue
-        kind = _link_kind(home, checkout, catalog, offers) if state == "open" else None
+        kind = _link_kind(home, checkout, catalog, offers, now) if state == "open" else None
         meter = kind[1] if kind is not None else ""
         url = offers.link_if_possible(home.customer_id, kind[0], meter, base_url, now) if kind else None
         rows.append(PaymentRow(checkout.created_at, what, checkout.amount, state, None, url))
@@ -98,12 +99,18 @@ def _what(checkout: Checkout, catalog: Catalog, language: Language) -> str:
     return words(f"portal.payments.{checkout.kind}", meter=name, quantity=language.number(checkout.quantity))
 
 
-def _link_kind(home: CustomerHome, checkout: Checkout, catalog: Catalog, offers: Offers) -> tuple[LinkKind, str] | None:
-    """Return the link that leads to an open checkout: a plan's does where the plan is the next one up of a meter."""
+def _link_kind(
+    home: CustomerHome, checkout: Checkout, catalog: Catalog, offers: Offers, now: datetime
+) -> tuple[LinkKind, str] | None:
+    """Return the link that leads to an open checkout: a plan's does where the plan is the next one up of a meter.
+
+    Where the plan's order would find no place any more, nothing leads to its payment.
+    """
     if checkout.kind in ("overage", "top_up"):
         return (checkout.kind, checkout.meter or "")
     for balance in home.balances:
         upgrade = catalog.upgrade_of(balance.policy.plan, balance.meter, offers.environment)
         if upgrade is not None and upgrade.key == checkout.plan:
-            return ("plan", balance.meter)
+            held = held_by(home.subscription, None, {balance.meter}, now)
+            return ("plan", balance.meter) if has_place(home.subscription, held) else None
     return None

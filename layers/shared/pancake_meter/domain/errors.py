@@ -166,7 +166,7 @@ class TooManyGrants(DomainError):
 
 
 class TooManyOrders(DomainError):
-    """More orders of a customer stand than can be remembered."""
+    """More orders of a customer stand than can be remembered, or as many as are sold."""
 
     code = "too_many_orders"
 

@@ -65,6 +65,11 @@ def held_by(
     return HeldOrder(order.order_id, paid.plan, status, paid.period.ends_at, order.currency, scheduled_at)
 
 
+def has_place(subscription: Subscription | None, held: HeldOrder | None) -> bool:
+    """Whether the order that a sale of a plan makes has a place: that of the order it changes (``held``), or a free one."""
+    return held is not None or subscription is None or subscription.can_carry_another
+
+
 def _has_run_out(order: OrderFacts, now: datetime) -> bool:
     return order.is_canceling and has_lapsed(order, now)
 

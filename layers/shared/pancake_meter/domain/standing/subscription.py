@@ -18,6 +18,9 @@ from pancake_meter.domain.standing.use import PeriodUse, filed
 MAX_ORDERS: Final = 20
 """Orders of a customer that stand, at most; and as many orders are remembered in full, of the others an outline."""
 
+ORDERS_NOT_SOLD: Final = 5
+"""Places among these that no sale fills."""
+
 
 @dataclass(frozen=True)
 class Subscription:
@@ -135,6 +138,15 @@ class Subscription:
     def live_add_ons(self) -> tuple[OrderFacts, ...]:
         """The live orders of add-ons, newest first."""
         return tuple(order for order in self.live_orders if order.is_add_on)
+
+    @property
+    def can_carry_another(self) -> bool:
+        """Whether an order may be sold beside those that stand, without its payment meeting a customer who has too many.
+
+        Some places stay free for payments that nobody asks us about: those of payment pages that are open, of a page that is
+        paid twice, or of what Waffo sells without us.
+        """
+        return len(self.live_orders) < MAX_ORDERS - ORDERS_NOT_SOLD
 
     def governing(self, meter: str, now: datetime) -> OrderFacts | None:
         """Return the order that governs a meter at ``now``, or ``None`` where no plan covers the customer.

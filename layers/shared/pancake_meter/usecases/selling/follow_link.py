@@ -111,7 +111,8 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
     Raises:
         LinkOfferChanged: the visitor has seen another offer than would be sold.
         PaidSince: what the visitor has seen has been paid since.
-        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants: there is nothing to sell.
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, TooManyOrders: there is nothing to
+            sell.
         CustomerBlocked: the operator has cut off what the link sells. What is owed may be paid.
         HighestPlan: there is no plan up from the customer's.
         PlanNotChangeable: the customer's order is overdue, or was cancelled and still runs.

@@ -16,6 +16,8 @@ from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.domain.standing.held_order import has_place, held_by
+from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.usecases.selling.owed_overage import Owed
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
 
@@ -38,6 +40,9 @@ class Offers:
     ``due_lines`` reads the lines of what a balance owes of closed periods, whose prices they have. It is asked for refusals
     alone, where what is known without it does not decide. Without it they are taken to be of some plan of the catalog.
 
+    ``orders_of`` reads a customer's orders. It is asked for refusals and alerts, where the balance is under no plan that was
+    bought: a plan is not sold beside too many add-ons. Without it there are taken to be few.
+
     Trouble in the shop never breaks the gate: whatever fails here is reported to ``on_trouble``, and there are no links.
     """
 
@@ -47,12 +52,13 @@ class Offers:
     public_base_url: str | None = None
     on_trouble: Callable[[Exception], None] = _nobody_listens
     due_lines: Callable[[Balance], Iterable[OverageLine]] | None = None
+    orders_of: Callable[[str], Subscription | None] | None = None
 
     def nudge(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
         """Return links once usage has reached an alert threshold, none before. It reads nothing: each answer has them."""
         if alert_threshold(balance) is None:
             return {}
-        return replace(self, due_lines=None).links(balance, base_url, now)
+        return replace(self, due_lines=None, orders_of=None).links(balance, base_url, now)
 
     def links(self, balance: Balance, base_url: str | None, now: datetime) -> Links:
         """Return what is for sale: units first, else a plan that has some; and the next plan up. Nothing on any trouble.
@@ -73,6 +79,8 @@ class Offers:
         if base_url is None or self.catalog.upgrade_of(self.catalog.default_plan_key, meter, self.environment) is None:
             return {}
         try:
+            if not self._is_plan_sold(customer_id, self.catalog.default_plan_key, meter, now):
+                return {}
             return {"purchase_url": self._plan_link(customer_id, meter, base_url, now)}
         except Exception as error:  # noqa: BLE001 - see links
             self.on_trouble(error)
@@ -112,10 +120,21 @@ class Offers:
         upgrade = self.catalog.upgrade_of(balance.policy.plan, balance.meter, self.environment)
         if units is not None:
             links["purchase_url"] = self.link(balance.customer_id, units, balance.meter, base_url, now)
-        if upgrade is not None:
+        if upgrade is not None and self._is_plan_sold(balance.customer_id, balance.policy.plan, balance.meter, now):
             links["upgrade_url"] = self._plan_link(balance.customer_id, balance.meter, base_url, now)
             links.setdefault("purchase_url", links["upgrade_url"])
         return links
+
+    def _is_plan_sold(self, customer_id: str, current: str | None, meter: str, now: datetime) -> bool:
+        """Return whether the order of a plan has a place beside those of the customer, who is under the plan ``current``.
+
+        A plan that was bought gives its own place to the next one. Who has none may have many orders of add-ons alone.
+        """
+        is_bought = current not in (None, self.catalog.default_plan_key)
+        if is_bought or self.orders_of is None or not any(plan.add_on for plan in self.catalog.plans.values()):
+            return True
+        orders = self.orders_of(customer_id)
+        return has_place(orders, held_by(orders, None, {meter}, now))
 
     def _units(self, balance: Balance, now: datetime) -> LinkKind | None:
         """Return how units are sold: overage that is owed where the plan caps it or sells no pack, else a pack ahead."""

@@ -27,6 +27,7 @@ from pancake_meter.domain.errors import (
     NothingOwed,
     SuccessUrlNotAllowed,
     TooManyGrants,
+    TooManyOrders,
     UnknownMeter,
 )
 from pancake_meter.domain.quantity import format_quantity
@@ -34,9 +35,9 @@ from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.loopback import is_loopback_url
 from pancake_meter.domain.selling.overage import LineKey, sale_of
 from pancake_meter.domain.selling.plan import Environment
-from pancake_meter.domain.standing.held_order import HeldOrder, held_by
+from pancake_meter.domain.standing.held_order import HeldOrder, has_place, held_by
 from pancake_meter.domain.standing.standing import plan_at
-from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD, Subscription
 from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.selling.checkouts import read_checkout, read_slot, write_new_checkout, write_session
@@ -205,8 +206,8 @@ def open_checkout(
     Raises:
         OfferChanged: a ``visit`` has seen another offer.
         IdempotencyConflict: the request's key was used for another request, or for a checkout that is over.
-        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, SuccessUrlNotAllowed,
-        AlreadySubscribed, PlanNotChangeable, CustomerBlocked: see their classes.
+        UnknownMeter, UnknownPlan, NothingOwed, NotForSale, BelowMinimum, TooManyGrants, TooManyOrders,
+        SuccessUrlNotAllowed, AlreadySubscribed, PlanNotChangeable, CustomerBlocked: see their classes.
         WaffoApiError: Waffo did not make the session; the same request may be repeated where it says so.
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
@@ -286,11 +287,12 @@ def _opened_before(
 
 @dataclass(frozen=True, slots=True)
 class _PlanSale:
-    """The sale of a plan: ``held`` is the order that it would change, as far as we know."""
+    """The sale of a plan: ``held`` is the order that it would change, ``subscription`` has all orders, as far as we know."""
 
     selling: Selling
     customer_id: str
     request: SaleRequest
+    subscription: Subscription | None
     held: HeldOrder | None
     currencies: CustomerCurrency
 
@@ -306,9 +308,16 @@ class _PlanSale:
         return replace(self, held=self.orders.as_it_stands(self.held, self.customer_id))
 
     def quote(self) -> Quoted:
-        """Quote by what the customer has. Raises as ``quote_plan``."""
+        """Quote by what the customer has.
+
+        Raises: as ``quote_plan``, and
+            TooManyOrders: as many orders stand as are sold, and the sale changes none of them.
+        """
         selling = self.selling
         quote = quote_plan(selling.catalog, selling.environment, self.request, self.held, self.currencies.of_plan)
+        if not has_place(self.subscription, self.held):
+            message = "the customer has as many subscriptions as are sold to one customer; cancel one first"
+            raise TooManyOrders(message, plan=quote.plan, limit=MAX_ORDERS - ORDERS_NOT_SOLD)
         return Quoted(quote, self.held)
 
 
@@ -318,7 +327,8 @@ def _sale_of_plan(selling: Selling, customer_id: str, request: SaleRequest, now:
     currencies = selling.currency(customer_id, subscription, request.currency, now)
     wanted = selling.catalog.plans.get(request.plan) if request.plan else None
     meters = frozenset(wanted.allowances) if wanted else frozenset({request.meter or ""})
-    sale = _PlanSale(selling, customer_id, request, held_by(subscription, wanted, meters, now), currencies)
+    held = held_by(subscription, wanted, meters, now)
+    sale = _PlanSale(selling, customer_id, request, subscription, held, currencies)
     if sale.held is None:
         return replace(sale, held=sale.orders.of_buyer(customer_id))
     if request.currency is None and sale.held.currency is None and selling.catalog.sells_plans_in_several_currencies:
