@@ -1,5 +1,6 @@
 """Values on DynamoDB's wire: in all that can be written and read, boto3's own translation is the reference."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.store.attribute_values import read, read_item, written, written_item
+
+SERIALIZE: Callable[[Any], Any] = TypeSerializer().serialize
+DESERIALIZE: Callable[[Any], Any] = TypeDeserializer().deserialize
 
 NUMBERS = st.one_of(
     st.integers(-(10**38) + 1, 10**38 - 1),
@@ -31,8 +35,8 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_a_value_is_written_and_read_as_boto3_does_it(value: Any) -> None:
     wire = written(value)
-    assert same(wire, TypeSerializer().serialize(value))
-    assert same(read(wire), TypeDeserializer().deserialize(wire))
+    assert same(wire, SERIALIZE(value))
+    assert same(read(wire), DESERIALIZE(wire))
 
 
 @given(st.dictionaries(st.text(), VALUES, max_size=4))
@@ -57,7 +61,7 @@ def test_an_item_is_its_values(item: dict[str, Any]) -> None:
 )
 def test_what_boto3_refuses_is_refused_alike(value: Any) -> None:
     with pytest.raises((TypeError, ArithmeticError)) as expected:
-        TypeSerializer().serialize(value)
+        SERIALIZE(value)
     with pytest.raises(expected.type):
         written(value)
 
@@ -65,7 +69,7 @@ def test_what_boto3_refuses_is_refused_alike(value: Any) -> None:
 @pytest.mark.parametrize("wire", [{}, {"X": "1"}, {"M": {"a": {}}}, {"N": "1" * 39}])
 def test_what_is_no_value_is_refused_alike(wire: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ArithmeticError)) as expected:
-        TypeDeserializer().deserialize(wire)
+        DESERIALIZE(wire)
     with pytest.raises(expected.type):
         read(wire)
 
@@ -79,5 +83,5 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Decimal):
-        return one.as_tuple() == other.as_tuple()
+        return bool(one.as_tuple() == other.as_tuple())
     return bool(one == other)
