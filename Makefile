@@ -23,7 +23,7 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo screenshots test walks outages hangs fuzz bulk histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
+.PHONY: help run demo screenshots test walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,6 +59,9 @@ hangs: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every functi
 bulk: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
+bench: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Measure every figure of docs/performance.md beside its floor or peer (about ten minutes; PARTS="warm cold counts rates growth peers" for some; REDIS_URL)
+	PYTHONPATH=layers/shared:layers/pages $(BIN)/python -m tests.load.bench $(PARTS) $(ARGS)
+
 fuzz: $(UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) ## Send requests made from docs/openapi.json to the stack here (API='{"api_url": ..., "api_key": ...}' for a running one; EXAMPLES=20 SECONDS=900)
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.fuzz $(if $(API),--api '$(API)') $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SECONDS),--seconds $(SECONDS))
 
@@ -76,6 +79,7 @@ check: $(UP_TO_DATE) $(CHECKOV_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.observability --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tools.costs --check
 	PYTHONPATH=layers/shared $(BIN)/python -m tests.load.scale --check
+	PYTHONPATH=layers/shared:layers/pages $(BIN)/python -m tests.load.bench --check
 
 audit: $(UP_TO_DATE) $(AUDIT_UP_TO_DATE) ## Ask for known advisories about what the locks name (needs the registries' advisories; says so where they cannot be had)
 	$(BIN)/python -m tools.audit

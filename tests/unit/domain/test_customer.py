@@ -1,6 +1,8 @@
 """Customer ids: what a seller has is kept exactly, what a URL would lose is refused."""
 
 import base64
+import sys
+import unicodedata
 
 import pytest
 
@@ -106,3 +108,12 @@ def test_a_text_can_name_a_customer_or_not() -> None:
     assert is_customer_id("acct_1001")
     assert not is_customer_id("a/b")
     assert not is_customer_id("\ud800")
+
+
+def test_no_character_that_is_refused_is_printable() -> None:
+    """An id is only looked at character by character where it has one that is not printable."""
+    everything = map(chr, range(sys.maxunicode + 1))
+    refused = [each for each in everything if unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"}]
+    assert len(refused) > 2_000
+    assert not [each for each in refused if each.isprintable()]
+    assert not any(is_customer_id(f"a{each}b") for each in refused)

@@ -76,6 +76,11 @@ def _fault(text: str) -> str | None:
         return "is neither . nor .."
     if text != text.strip():
         return "neither begins nor ends with white space"
-    if _REPLACEMENT in text or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if _REPLACEMENT in text or _has_refused_character(text):
         return "has no control characters, line separators or broken UTF-8"
     return f"does not begin with {ENCODED_ID_PREFIX}" if text.startswith(ENCODED_ID_PREFIX) else None
+
+
+def _has_refused_character(text: str) -> bool:
+    # All of these are unprintable, and few ids have anything that is.
+    return not text.isprintable() and any(unicodedata.category(each) in _REFUSED_CATEGORIES for each in text)

@@ -51,7 +51,7 @@ def _in_utc(stated: datetime) -> datetime:
 
 def timestamp(instant: datetime) -> str:
     """Sortable text of an instant: RFC 3339 in UTC, milliseconds."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def to_ms(instant: datetime) -> int:

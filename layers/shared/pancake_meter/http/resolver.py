@@ -36,6 +36,8 @@ from pancake_meter.http.request import (
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
 
+logger: Final = Logger()
+
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
 _TOLERANT: Final[set[Callable[..., Any]]] = set()
@@ -132,9 +134,9 @@ def _log_caller(event: Mapping[str, Any]) -> None:
     with suppress(KeyError, ValueError):
         caller = caller_of(event)
         if isinstance(caller, CustomerToken):
-            Logger().append_keys(token_id=caller.id)
+            logger.append_keys(token_id=caller.id)
         elif caller is not None:
-            Logger().append_keys(key_name=caller.name)
+            logger.append_keys(key_name=caller.name)
 
 
 def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
@@ -179,7 +181,7 @@ def answer_with_problems(app: APIGatewayHttpResolver) -> None:
 
     @app.exception_handler(StoreError)
     def _(error: StoreError) -> Response[str]:
-        Logger().warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
+        logger.warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
         return problem.problem_of_store(error).response(request_id(app))
 
     @app.not_found

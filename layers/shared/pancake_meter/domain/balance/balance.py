@@ -211,8 +211,11 @@ class Balance:
     @property
     def active_grants(self) -> tuple[Grant, ...]:
         """Grants that may be used now, in burn order; those of the open period always may."""
-        started = (grant for grant in self.grants if grant.is_periodic or grant.starts_at <= self.as_of)
-        return tuple(sorted(started, key=lambda grant: burn_order(grant, self.period.end)))
+        return tuple(sorted(self._started_grants, key=lambda grant: burn_order(grant, self.period.end)))
+
+    @property
+    def _started_grants(self) -> list[Grant]:
+        return [grant for grant in self.grants if grant.is_periodic or grant.starts_at <= self.as_of]
 
     @property
     def held(self) -> Decimal:
@@ -227,7 +230,7 @@ class Balance:
     @property
     def net(self) -> Decimal:
         """Units left in the grants, less all that was used beyond them: negative while there is overage."""
-        remaining = sum((grant.remaining for grant in self.active_grants), ZERO)
+        remaining = sum((grant.remaining for grant in self._started_grants), ZERO)
         return remaining - self.overage - (self.used - self.burned)
 
     @property

@@ -55,7 +55,8 @@ class UsageEvent:
 
     def made_of(self, model: object, source: object) -> Self:
         """Return the event with the names of its model and source, as far as they are names."""
-        return replace(self, model=origin_name(model), source=origin_name(source))
+        names = origin_name(model), origin_name(source)
+        return self if names == (self.model, self.source) else replace(self, model=names[0], source=names[1])
 
     @property
     def fingerprint(self) -> str:

@@ -63,14 +63,14 @@ def caller_of(event: Mapping[str, Any]) -> Caller | None:
         named = str(context["scopes"]).split()
         return CustomerToken(
             str(context["customer_id"]),
-            frozenset(scope for scope in SCOPES if scope in named),
+            frozenset(SCOPES).intersection(named),
             _instant(context["token_expires_at_ms"]),
             str(context["token_id"]),
         )
     if "key_name" not in context:
         return None
     named = str(context.get("roles", "")).split()
-    roles = frozenset(role for role in ROLES if role in named)
+    roles = frozenset(ROLES).intersection(named)
     return KeyCaller(str(context.get("key_id", "")), str(context["key_name"]), roles)
 
 

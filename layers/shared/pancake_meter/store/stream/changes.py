@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.closed_period import Chart
@@ -18,6 +16,7 @@ from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.alerts.alerts import alert_from_item
+from pancake_meter.store.attribute_values import read, read_item
 from pancake_meter.store.balance.balance_item import balance_from_item
 from pancake_meter.store.balance.closed_period_item import chart_from_item
 from pancake_meter.store.balance.made_of import made_of_from_item
@@ -29,7 +28,6 @@ from pancake_meter.store.standing.subscriptions import subscription_from_item
 from pancake_meter.store.table import Item
 from pancake_meter.store.webhooks.deliveries import Delivery, delivery_from_item
 
-_deserialize = TypeDeserializer().deserialize
 _SOURCE = "aws:dynamodb"
 
 
@@ -183,7 +181,7 @@ def change_of_item(item: Item, at: datetime) -> Change:
 
 
 def _record(told: Mapping[str, Any]) -> Record:
-    key = {name: str(_deserialize(told["Keys"][name])) for name in ("PK", "SK")}
+    key = {name: str(read(told["Keys"][name])) for name in ("PK", "SK")}
     at = datetime.fromtimestamp(float(told["ApproximateCreationDateTime"]), UTC)
     return Record(str(told["SequenceNumber"]), key, at)
 
@@ -225,4 +223,4 @@ def _before(told: Mapping[str, Any], read: Any) -> Any:
 
 
 def _image(image: Mapping[str, Any]) -> Item:
-    return readable({name: _deserialize(value) for name, value in image.items()})
+    return readable(read_item(image))

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from pancake_meter.domain.instant import from_ms
 from pancake_meter.domain.usage.usage_event import CountedUsage
+from pancake_meter.store.attribute_values import read_item
 from pancake_meter.store.item_format import readable
 from pancake_meter.store.keys import usage_event_of
 
-_deserialize = TypeDeserializer().deserialize
 _SOURCE = "aws:dynamodb"
 
 
@@ -25,7 +23,7 @@ def read_usage(event: Mapping[str, Any]) -> list[CountedUsage]:
 
 
 def _read(change: Mapping[str, Any]) -> CountedUsage:
-    item = readable({name: _deserialize(value) for name, value in change["NewImage"].items()})
+    item = readable(read_item(change["NewImage"]))
     customer_id, meter, event_id = usage_event_of(item["PK"])
     counted_at = datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
     return CountedUsage(customer_id, meter, event_id, item["quantity"], from_ms(item["used_at"]), counted_at)

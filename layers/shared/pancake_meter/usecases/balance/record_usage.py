@@ -143,8 +143,10 @@ def _record(
             is_first = False
             told, met = _record_batch(metering, customer_id, meter, chunk, now)
             results |= {event: told[event.id] for event in chunk}
-            counted |= met | {e.id: CountedAs(e.fingerprint, e.quantity) for e in chunk if told[e.id] == "counted"}
+            counted |= met
         waiting = [event for event in waiting if event not in results]
+        if waiting:
+            counted |= {e.id: CountedAs(e.fingerprint, e.quantity) for e in new if results[e] == "counted"}
     seen: set[UsageEvent] = set()
     return [_repeated(results[event], event, seen) for event in events]
 

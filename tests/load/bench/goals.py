@@ -1,0 +1,82 @@
+"""What each figure is to reach, and why one that does not reach it does not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.load.bench.figures import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound of a figure's ratio, or where it has none, of the figure itself. ``reason``: why it may not be met."""
+
+    most: float | None = None
+    least: float | None = None
+    reason: str = ""
+
+    def is_met(self, figure: Figure) -> bool:
+        """Return whether the figure is within the bound."""
+        value = figure.ratio if figure.ratio is not None else figure.ours
+        return (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
+
+    def __str__(self) -> str:
+        """The bound as the table has it."""
+        return f"at most {self.most:g}" if self.most is not None else f"at least {self.least:g}"
+
+
+_WARM: Final = ("check", "hold", "settle", "release", "record", "batch of 99", "webhook")
+_HANDLER: Final = "the handler around the call: see *Warm calls*"
+_GROWTH: Final = Goal(
+    most=1.05, reason="noise of a busy machine: the units are the same, and the code runs no other way"
+)
+_BUSY: Final = (
+    "the machine has 2 processors, which handlers, engine and others share: each CPU second of ours is one less"
+)
+
+GOALS: Final[Mapping[str, Mapping[str, Goal]]] = {
+    "warm": {
+        **{name: Goal(most=1.2, reason=_HANDLER) for name in _WARM},
+        **{f"{name}, over boto3 as it comes": Goal(most=1.2, reason=_HANDLER) for name in _WARM},
+    },
+    "cold": {
+        **{
+            name: Goal(most=1.6, reason="see *Cold starts*")
+            for name in ("quota_check", "usage_recording", "usage_batch", "stream_reader", "webhook_intake")
+        },
+        "api_key_authorizer": Goal(most=1.1, reason="see *Cold starts*"),
+    },
+    "counts": {
+        **{f"{name}: requests": Goal(most=1) for name in ("check", "hold", "release", "record", "batch of 99")},
+        "settle: requests": Goal(most=2, reason=""),
+        "hold: write units": Goal(most=1),
+        "settle: write units": Goal(most=4),
+        "release: write units": Goal(most=1),
+        "record: write units": Goal(most=4),
+        "batch of 99: write units": Goal(most=2.1 * 99),
+        "hold, 20 in flight: write units": Goal(most=1, reason="holds of a balance have no short form yet"),
+        "settle, 20 in flight: write units": Goal(most=4, reason="holds of a balance have no short form yet"),
+        "hold, 50 in flight: write units": Goal(most=2, reason="holds of a balance have no short form yet"),
+        "settle, 50 in flight: write units": Goal(most=6, reason="holds of a balance have no short form yet"),
+        "batch of 99, sent again: requests": Goal(most=2),
+        "batch of 99, sent again: write units": Goal(most=0),
+        "webhook: requests": Goal(most=4, reason="facts, payments and balances are read one after the other"),
+    },
+    "rates": {
+        "record, 4 customers": Goal(least=0.85, reason=_BUSY),
+        "hold and settle, 4 customers": Goal(least=0.85, reason=_BUSY),
+        "batches of 99, 4 customers": Goal(least=0.85, reason=_BUSY),
+        "record, 16 writers of one customer": Goal(least=0.9, reason=_BUSY),
+    },
+    "growth": dict.fromkeys(("check", "hold", "settle", "release", "record", "batch of 99"), _GROWTH),
+    "peers": {},
+}
+
+TITLES: Final[Mapping[str, str]] = {
+    "warm": "Warm: the handler over the bare calls of the same requests",
+    "cold": "Cold: importing the built function over boto3 and a DynamoDB client",
+    "counts": "Counts, by AWS's rules: exact, on any machine",
+    "rates": "Throughput over the engine's own rate for the same requests; sums are compared, nothing may be lost",
+    "growth": "Growth: 100,000 customers and 1,000,000 events, over an empty table",
+    "peers": "Peers, and what the client costs",
+}
