@@ -131,7 +131,7 @@ class LotBody(TypedDict):
 
 
 class HeldBody(TypedDict):
-    """Units that a hold reserves."""
+    """Units that a hold reserves. Of an id of 8 characters or more, ``hold_id`` is the short name."""
 
     hold_id: str
     quantity: Units
