@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 TTL = timedelta(minutes=5)
 LONG, SHORT = "0b7c1d2e-4f50-4a6b-8c7d-000000000001", "h1"
-GIVEN, USED, HELD = 1_000, 100, 30
+GIVEN, USED, HELD = Decimal(1_000), Decimal(100), Decimal(30)
 
 
 @pytest.fixture
 def stack(dynamodb: "DynamoDBClient", table: str) -> Metering:
     """1,000 units of which 100 are used, over two days, and two holds of 10 and 20 units."""
-    stack = metering(dynamodb, table, catalog_of(GIVEN))
+    stack = metering(dynamodb, table, catalog_of(int(GIVEN)))
     for day in (1, 0):
         at = NOW - timedelta(days=day)
         record_events(stack, CUSTOMER, "tokens", [usage_event(f"d{day}", Decimal(50), None, at)], at)
@@ -54,7 +54,7 @@ def stack(dynamodb: "DynamoDBClient", table: str) -> Metering:
 def read(stack: Metering) -> Balance:
     balance = read_balance(stack.table, CUSTOMER, "tokens")
     assert balance is not None
-    assert int(balance.available) == GIVEN - int(balance.used) - int(balance.held)
+    assert balance.available == GIVEN - balance.used - balance.held
     assert sum(balance.days.values()) == balance.used
     return balance
 
@@ -107,7 +107,7 @@ def expired_holds(stack: Metering) -> None:
     assert stack.keep_current(read(stack), NOW + TTL)
 
 
-WRITES: dict[str, tuple[Callable[[Metering], None], int, set[str]]] = {
+WRITES: dict[str, tuple[Callable[[Metering], None], Decimal, set[str]]] = {
     "hold": (a_hold, USED, {LONG, SHORT, "h2"}),
     "repeated hold": (a_repeated_hold, USED, {LONG, SHORT}),
     "record": (a_record, USED + 5, {LONG, SHORT}),
@@ -152,7 +152,7 @@ def test_its_period_ends_as_any(stack: Metering, dynamodb: "DynamoDBClient", tab
     failures: list[object] = []
     sweep_due(stack, later, may_go_on=always, on_failure=lambda *failed: failures.append(failed))
     assert failures == []
-    assert (read(stack).used, read(stack).held) == (0, 0)
+    assert (read(stack).used, read(stack).held) == (Decimal(0), Decimal(0))
     assert not is_as_before(dynamodb, table, CUSTOMER, "tokens")
 
 
