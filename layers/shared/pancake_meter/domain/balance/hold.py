@@ -28,6 +28,9 @@ SHORT_NAME_MARK: Final = "~"
 SHORT_NAME_LENGTH: Final = 8
 """Characters of a short name: 48 bits, so that two of 100 live holds share one about once in 10**11 times."""
 
+PLAIN_NAME_MAX: Final = 16
+"""Characters of the longest id that is its own name."""
+
 _SHORT_NAME = re.compile(rf"{SHORT_NAME_MARK}[A-Za-z0-9_-]{{{SHORT_NAME_LENGTH}}}")
 _ID = re.compile(HOLD_ID_PATTERN[1:-1])
 _HANDLE = re.compile(r"(?P<meter>[a-z][a-z0-9_]{0,31})~(?P<quantity>[0-9.]{1,23})~(?P<id>.+)")
@@ -110,7 +113,7 @@ def hold_name(hold_id: str) -> str:
     These are the first 8 of its SHA-256 in base64url: each hold in flight is paid for with each write of its balance, and a
     UUID alone takes 36 bytes. A short name is its own name.
     """
-    if len(hold_id) < SHORT_NAME_LENGTH or hold_id.startswith(SHORT_NAME_MARK):
+    if len(hold_id) <= PLAIN_NAME_MAX or hold_id.startswith(SHORT_NAME_MARK):
         return hold_id
     digest = base64.urlsafe_b64encode(hashlib.sha256(hold_id.encode()).digest()).decode()
     return f"{SHORT_NAME_MARK}{digest[:SHORT_NAME_LENGTH]}"

@@ -26,9 +26,7 @@ from pancake_meter.store.balance.short_form import (
     day_from_stored,
     hold_from_number,
     hold_number,
-    name_from_stored,
     stored_day,
-    stored_name,
 )
 from pancake_meter.store.errors import CorruptItem
 from pancake_meter.store.keys import balance_key, customer_of, due_shard
@@ -174,11 +172,11 @@ def _earlier(item: Item) -> Item | None:
 
 
 def _held_item(holds: Mapping[str, Hold]) -> dict[str, int]:
-    return {stored_name(name): hold_number(hold) for name, hold in holds.items()}
+    return {name: hold_number(hold) for name, hold in holds.items()}
 
 
 def _holds(item: Item) -> dict[str, Hold]:
-    return {name_from_stored(stored): hold_from_number(number) for stored, number in item[HELD].items()}
+    return {name: hold_from_number(number) for name, number in item[HELD].items()}
 
 
 def _earlier_holds(item: Item) -> dict[str, Hold]:

@@ -10,7 +10,7 @@ A day is two characters: the month as a hexadecimal digit and the day as one of 
 from decimal import Decimal
 from typing import Final
 
-from pancake_meter.domain.balance.hold import SHORT_NAME_LENGTH, SHORT_NAME_MARK, Hold
+from pancake_meter.domain.balance.hold import Hold
 from pancake_meter.domain.instant import from_ms, to_ms
 
 _SECONDS: Final = 10**10
@@ -18,16 +18,6 @@ _SECONDS: Final = 10**10
 
 _PARTS_OF_A_UNIT: Final = 10**6
 _DAYS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
-
-
-def stored_name(name: str) -> str:
-    """Return the name of a hold as stored: a short name is 8 characters, an id that is kept as it is has fewer."""
-    return name.removeprefix(SHORT_NAME_MARK)
-
-
-def name_from_stored(stored: str) -> str:
-    """Return the name of a hold that is stored."""
-    return f"{SHORT_NAME_MARK}{stored}" if len(stored) == SHORT_NAME_LENGTH else stored
 
 
 def hold_number(hold: Hold) -> int:

@@ -29,7 +29,7 @@ from pancake_meter.store.balance.balance_item import (
     throttle_from_item,
 )
 from pancake_meter.store.balance.made_of import MADE_OF, late_place, made_of_attribute
-from pancake_meter.store.balance.short_form import hold_number, hold_numbers, stored_day, stored_name
+from pancake_meter.store.balance.short_form import hold_number, hold_numbers, stored_day
 from pancake_meter.store.balance.structure import late_usage_writes
 from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
@@ -81,7 +81,7 @@ def write_hold(
     minute, as long as that has room.
     """
     count, pace, paced = _pace(throttle, now)
-    name, number = stored_name(hold_name(hold_id)), hold_number(hold)
+    name, number = hold_name(hold_id), hold_number(hold)
     update = Update(
         balance_key(customer_id, meter),
         f"SET headroom = headroom - :quantity, {HELD}.#id = :hold{count} REMOVE {MADE_OF}",
@@ -121,7 +121,7 @@ def write_release(table: Table, customer_id: str, meter: str, hold_id: str, held
 
     Where an attempt's answer was lost and the hold is not there, that attempt has ended it.
     """
-    name = stored_name(hold_name(hold_id))
+    name = hold_name(hold_id)
     least, greatest = hold_numbers(held)
     update = Update(
         balance_key(customer_id, meter),
@@ -235,7 +235,7 @@ def write_settlement(
     least, greatest = hold_numbers(held)
     condition, names = (
         f"{HELD}.#id BETWEEN :least AND :greatest AND valid_until > :now",
-        {"#id": stored_name(hold_name(hold_id))},
+        {"#id": hold_name(hold_id)},
     )
     values: dict[str, Any] = {":least": least, ":greatest": greatest, ":now": to_ms(now)}
     if not of_any_time:

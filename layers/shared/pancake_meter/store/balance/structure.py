@@ -26,7 +26,7 @@ from pancake_meter.store.balance.balance_item import (
 from pancake_meter.store.balance.closed_period_item import chart_item, closed_period_item
 from pancake_meter.store.balance.ledger_item import ledger_item
 from pancake_meter.store.balance.made_of import MADE_OF, made_of_attribute
-from pancake_meter.store.balance.short_form import hold_number, stored_day, stored_name
+from pancake_meter.store.balance.short_form import hold_number, stored_day
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
@@ -135,8 +135,8 @@ def _update(before: Balance, after: Balance, now: datetime, made_of: Mapping[str
         expression.remove(MADE_OF)
     for name in before.holds.keys() - after.holds.keys():
         # The whole hold is compared: one that was released and placed again under its id has another expiry.
-        expression.remove(HELD, stored_name(name))
-        expression.demand(hold_number(before.holds[name]), HELD, stored_name(name))
+        expression.remove(HELD, name)
+        expression.demand(hold_number(before.holds[name]), HELD, name)
     _take_days_away(expression, before, after, now)
     expression.demand(before.segment, "segment")
     return expression.update(balance_key(before.customer_id, before.meter))
