@@ -443,7 +443,7 @@ def _assumptions_table() -> str:
         ("DynamoDB's overhead", f"{ITEM_OVERHEAD_BYTES} bytes an item"),
         ("events are kept", f"{STORED_MONTHS:.0f} months"),
         ("a bulk post carries", f"{BULK_EVENTS_A_POST} events"),
-        ("a balance", "within 1 KB: about 31 days of use, two grants, three holds (a test holds it)"),
+        ("a balance", "within 1 KB: about 31 days of use, two grants, twenty holds (a test holds it)"),
     ]
     return _table(("what", "assumed"), rows)
 

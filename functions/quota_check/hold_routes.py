@@ -26,6 +26,7 @@ from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
     balance_after,
     hold_quota,
+    hold_to_release,
     named_hold,
     release_hold,
     settle_hold,
@@ -81,5 +82,5 @@ def post_settle(customer_id: str, hold_id: str) -> Response[str]:
 def delete_hold(customer_id: str, hold_id: str, query: ReleaseQuery) -> Response[str]:
     """End a hold with nothing used."""
     deps = router.deps
-    handle = named_hold(deps.metering, customer_id, hold_id, query.meter)
+    handle = hold_to_release(deps.metering, customer_id, hold_id, query.meter)
     return answer(HTTPStatus.OK, released_body(release_hold(deps.metering, customer_id, handle)))

@@ -25,10 +25,12 @@ PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "hold_id": {
         "schema": {
             "type": "string",
-            "pattern": r"^([a-z][a-z0-9_]{0,31}~[0-9]{1,15}(\.[0-9]{1,6})?~)?[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,63}$",
+            "pattern": r"^(~[A-Za-z0-9_-]{8}"
+            r"|([a-z][a-z0-9_]{0,31}~[0-9]{1,15}(\.[0-9]{1,6})?~)?[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,63})$",
             "maxLength": 120,
         },
-        "description": "hold_id of the answer that placed the hold; or the caller's own id, then give the meter too.",
+        "description": "hold_id of the answer that placed the hold; or the caller's own id, then give the meter too."
+        " The short name that a customer's balances show of a hold releases it, and settles nothing.",
     },
     "grant_id": {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:~-]+$", "maxLength": 300},

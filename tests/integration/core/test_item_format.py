@@ -76,12 +76,12 @@ def test_every_kind_of_item_is_written_with_its_format(
         ("RECONCILIATION", "PLACE"),
         ("APIKEY", "APIKEY"),
     }
-    formats = {(item["SK"]["S"], item.get(ATTRIBUTE, {}).get("N")) for item in items}
-    # Code before this one would take a key with one role for one that may do everything.
-    changed = {"APIKEY", "SUBSCRIPTION"}
-    assert {number for sort_key, number in formats if sort_key in changed} == {str(FORMAT)}
+    formats = {(item["SK"]["S"].partition("#")[0], item.get(ATTRIBUTE, {}).get("N")) for item in items}
+    # Code of format 1 would take a key with one role for one that may do everything; that of 2 would misread a balance.
+    changed = {"APIKEY": "2", "SUBSCRIPTION": "2", "BALANCE": str(FORMAT)}
+    assert {(kind, number) for kind, number in formats if kind in changed} == set(changed.items())
     # Their shape has not changed: code before this one goes on reading them while a deployment is gradual.
-    assert {number for sort_key, number in formats if sort_key not in changed} == {"1"}
+    assert {number for kind, number in formats if kind not in changed} == {"1"}
 
 
 def test_items_of_the_version_before_are_read_and_grow_on(

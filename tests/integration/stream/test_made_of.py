@@ -13,6 +13,7 @@ from pancake_meter.domain.usage.made_of import NAMES_MAX, NAMES_OF_WRITE_MAX, Ma
 from pancake_meter.domain.usage.usage_event import UsageEvent, usage_event
 from pancake_meter.store.balance.balances import charts_put_away, read_balance
 from pancake_meter.store.balance.made_of import MADE_OF
+from pancake_meter.store.balance.short_form import stored_day
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.table import Update
 from pancake_meter.usecases.access.erase import erase_customer
@@ -187,7 +188,7 @@ def test_what_earlier_code_leaves_on_a_balance_is_not_counted_again(followed: Wo
         "SET used = used + :q, headroom = headroom - :q, days.#day = days.#day + :q",
         None,
         {":q": 3},
-        {"#day": "0310"},
+        {"#day": stored_day("0310")},
     )
     followed.table.write(left)
     block_customer(followed.metering, "c1", "abuse", NOW)

@@ -69,6 +69,11 @@ def floor_ms(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
+def ceil_second(instant: datetime) -> datetime:
+    """Instant with whole seconds, this one or the next: an expiry that is never earlier than was asked for."""
+    return (instant + timedelta(microseconds=999_999)).replace(microsecond=0)
+
+
 def month_of(instant: datetime) -> str:
     """Calendar month of an instant, in UTC: ``2026-03``."""
     return f"{instant.astimezone(UTC):%Y-%m}"

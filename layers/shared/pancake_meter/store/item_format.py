@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from pancake_meter.store.errors import NewerFormat
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The newest format that this code reads and writes."""
 
-_FORMATS: Final = {"APIKEY": 2, "SUBSCRIPTION": 2}
-"""Formats by sort key of the items whose shape has changed; all others are of format 1, and earlier code reads them."""
+_FORMATS: Final = {"APIKEY": 2, "SUBSCRIPTION": 2, "BALANCE": 3}
+"""Formats by kind of the items whose shape has changed; all others are of format 1, and earlier code reads them."""
 
 ATTRIBUTE: Final = "fv"
 """Two letters: every byte of a name is stored, and charged, with each item."""
@@ -29,11 +29,14 @@ _STAMP: Final = f"{ATTRIBUTE} = if_not_exists({ATTRIBUTE}, {FIRST_PLACEHOLDER})"
 
 def stamped(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole item with its format."""
-    return {**item, ATTRIBUTE: _FORMATS.get(item.get("SK", ""), 1)}
+    return {**item, ATTRIBUTE: _FORMATS.get(item.get("SK", "").partition("#")[0], 1)}
 
 
 def stamping(expression: str) -> str:
-    """Return the update expression that also gives format 1 to an item that has none. No other item is updated in part."""
+    """Return the update expression that also gives format 1 to an item that has none.
+
+    An item of another format has it from the ``Put`` that gave it its shape.
+    """
     if "SET " in expression:
         return expression.replace("SET ", f"SET {_STAMP}, ", 1)
     return f"SET {_STAMP} {expression}"

@@ -512,7 +512,7 @@ def take_rollover(change: Change, wanted: Decimal) -> tuple[Change, Decimal]:
 
 def drop_expired_holds(change: Change, now: datetime) -> Change:
     """End the holds whose time is up: their units are available again."""
-    over = {hold_id: hold for hold_id, hold in change.balance.holds.items() if hold.expires_at <= now}
+    over = change.balance.expired_holds(now)
     if not over:
         return change
     change = change.burn()

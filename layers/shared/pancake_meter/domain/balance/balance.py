@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Self
 
 from pancake_meter.domain.balance.grant import Grant, burn_order
-from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.hold import Hold, hold_name
 from pancake_meter.domain.balance.limits import NO_LIMITS, Limits
 from pancake_meter.domain.balance.period import AnchoredCadence, Period, window, window_index, window_start
 from pancake_meter.domain.selling.overage import LineKey
@@ -138,7 +138,8 @@ class Balance:
     that were bought, gone, and then refunded: the next units of their lot pay them, else the seller sees them.
 
     ``told`` counts the hot writes that brought usage of days gone by into the open chart: whoever takes the chart away rests
-    on it. It is the store's, and no part of what a balance equals.
+    on it. ``earlier`` are attributes as they were read of a balance that the version before wrote, until it is written anew.
+    Both are the store's, and no part of what a balance equals.
 
     ``used_before`` is the part of ``used`` that the present plan does not count against its allowance: it was used before
     the plan began to govern, inside the same counted period. It is negative where more is gone of the allowance than was
@@ -171,6 +172,7 @@ class Balance:
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
     told: int = field(default=0, compare=False)
+    earlier: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
     closed_until: datetime | None = None
     line_start: datetime | None = None
     gone_before: Decimal = ZERO
@@ -178,6 +180,14 @@ class Balance:
     blocked: str | None = None
     limits: Limits = NO_LIMITS
     spent: Decimal = ZERO
+
+    def hold(self, hold_id: str) -> Hold | None:
+        """Return the hold of that id, if it is there. ``holds`` has it under its name (``hold.py``)."""
+        return self.holds.get(hold_name(hold_id))
+
+    def expired_holds(self, now: datetime) -> dict[str, Hold]:
+        """Return by name the holds whose time is up, which still reserve their units."""
+        return {name: hold for name, hold in self.holds.items() if hold.expires_at <= now}
 
     def under(self, policy: Policy) -> Self:
         """Return the balance under another policy. A spend cap in money is worth other units at other prices."""

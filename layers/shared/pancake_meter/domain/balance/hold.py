@@ -1,5 +1,7 @@
 """Holds: units reserved before the work, and the handle a caller carries until it settles them."""
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +11,9 @@ from typing import Final, Self
 from pancake_meter.domain.errors import InvalidHoldId
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, format_quantity, parse_quantity
 
+EXPIRED_HOLDS_MAX: Final = 7
+"""Expired holds that a balance may carry along: a hold that is placed beside more of them ends them."""
+
 MAX_HOLDS = 100
 """Live holds of one balance: they are part of its item, which every hot write rewrites."""
 
@@ -17,6 +22,16 @@ MAX_HOLD_TTL = timedelta(hours=24)
 
 HOLD_ID_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,64}$"
 
+SHORT_NAME_MARK: Final = "~"
+"""Begins the short name of a hold. No id has this character."""
+
+SHORT_NAME_LENGTH: Final = 8
+"""Characters of a short name: 48 bits, so that two of 100 live holds share one about once in 10**11 times."""
+
+PLAIN_NAME_MAX: Final = 16
+"""Characters of the longest id that is its own name."""
+
+_SHORT_NAME = re.compile(rf"{SHORT_NAME_MARK}[A-Za-z0-9_-]{{{SHORT_NAME_LENGTH}}}")
 _ID = re.compile(HOLD_ID_PATTERN[1:-1])
 _HANDLE = re.compile(r"(?P<meter>[a-z][a-z0-9_]{0,31})~(?P<quantity>[0-9.]{1,23})~(?P<id>.+)")
 
@@ -85,3 +100,20 @@ def check_hold_id(text: str) -> str:
     if _ID.fullmatch(text) is None:
         raise InvalidHoldId("a hold id is 1 to 64 characters of A-Z a-z 0-9 _ . : -")
     return text
+
+
+def is_short_name(text: str) -> bool:
+    """Whether ``text`` is a short name as ``hold_name`` makes it: what lists show of a hold with a longer id."""
+    return _SHORT_NAME.fullmatch(text) is not None
+
+
+def hold_name(hold_id: str) -> str:
+    """Return the name under which a balance has a hold: a short id itself, of a longer one ``~`` and 8 characters.
+
+    These are the first 8 of its SHA-256 in base64url: each hold in flight is paid for with each write of its balance, and a
+    UUID alone takes 36 bytes. A short name is its own name.
+    """
+    if len(hold_id) <= PLAIN_NAME_MAX or hold_id.startswith(SHORT_NAME_MARK):
+        return hold_id
+    digest = base64.urlsafe_b64encode(hashlib.sha256(hold_id.encode()).digest()).decode()
+    return f"{SHORT_NAME_MARK}{digest[:SHORT_NAME_LENGTH]}"

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
-from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
+from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold, hold_name
 
 RefusalReason = Literal[
     "quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds", "past_due_throttled", "past_due"
@@ -47,12 +47,12 @@ def place_hold(balance: Balance, hold_id: str, hold: Hold) -> Balance | Refusal:
         return refused
     if len(balance.holds) >= MAX_HOLDS:
         return Refusal("too_many_holds")
-    return replace(balance, holds={**balance.holds, hold_id: hold})
+    return replace(balance, holds={**balance.holds, hold_name(hold_id): hold})
 
 
 def release_hold(balance: Balance, hold_id: str) -> Balance:
     """End a hold with nothing used; without such a hold, nothing changes."""
-    return replace(balance, holds=_without(balance.holds, hold_id))
+    return replace(balance, holds=_without(balance.holds, hold_name(hold_id)))
 
 
 def settle_hold(balance: Balance, hold_id: str, quantity: Decimal, used_at: datetime) -> Balance:
@@ -67,5 +67,5 @@ def record_usage(balance: Balance, quantity: Decimal, used_at: datetime) -> Bala
     return replace(balance, used=balance.used + quantity, days=days)
 
 
-def _without(holds: Mapping[str, Hold], hold_id: str) -> dict[str, Hold]:
-    return {held_id: hold for held_id, hold in holds.items() if held_id != hold_id}
+def _without(holds: Mapping[str, Hold], name: str) -> dict[str, Hold]:
+    return {each: hold for each, hold in holds.items() if each != name}

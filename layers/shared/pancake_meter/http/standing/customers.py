@@ -131,7 +131,7 @@ class LotBody(TypedDict):
 
 
 class HeldBody(TypedDict):
-    """Units that a hold reserves."""
+    """Units that a hold reserves. Of an id of more than 16 characters, ``hold_id`` is a short name."""
 
     hold_id: str
     quantity: Units

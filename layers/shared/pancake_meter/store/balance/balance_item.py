@@ -3,21 +3,31 @@
 ``headroom`` and ``valid_until`` are stored although they follow from the rest: they are what the conditions of the hot
 writes compare. ``headroom`` is checked against the rest at every read.
 
-Every write costs a unit per KB, so the item leaves out what is nothing or follows from the rest.
+Every write costs a unit per KB, so the item leaves out what is nothing or follows from the rest, and the parts of which
+there are many have short names.
+
+The version before wrote ``holds`` where there is ``held`` now, and longer names. Such an item is read as it is. No hot write
+changes it: the first write that meets it writes it whole, in the form of now, so that no item is ever in both.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import NEVER, ZERO, Balance, Lapse, Policy, Term
-from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, periodic_grant_id
-from pancake_meter.domain.balance.hold import Hold
+from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
+from pancake_meter.domain.balance.hold import Hold, hold_name
 from pancake_meter.domain.balance.limits import NO_LIMITS, Limits, SpendCap
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.throttle import Throttle
-from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.domain.instant import ceil_second, from_ms, to_ms
 from pancake_meter.domain.selling.money import Money
+from pancake_meter.store.balance.short_form import (
+    day_from_stored,
+    hold_from_number,
+    hold_number,
+    stored_day,
+)
 from pancake_meter.store.errors import CorruptItem
 from pancake_meter.store.keys import balance_key, customer_of, due_shard
 from pancake_meter.store.selling.plan_item import overage_policy, overage_policy_attribute
@@ -30,13 +40,13 @@ _ANY = "any"
 
 def balance_item(balance: Balance) -> dict[str, Any]:
     """Return the whole item, as it is first written."""
-    counters: dict[str, Any] = {"headroom": balance.headroom, "used": balance.used, "holds": _holds_item(balance.holds)}
+    counters: dict[str, Any] = {"headroom": balance.headroom, "used": balance.used, HELD: _held_item(balance.holds)}
     if balance.told:
         counters[TOLD] = balance.told
     return {
         **balance_key(balance.customer_id, balance.meter),
         **counters,
-        "days": dict(balance.days),
+        "days": {stored_day(day): quantity for day, quantity in balance.days.items()},
         **structure_attributes(balance),
     }
 
@@ -49,9 +59,9 @@ def structure_attributes(balance: Balance) -> dict[str, Any]:
         "valid_until": to_ms(balance.valid_until),
         "burned": balance.burned,
         "policy": _policy_item(balance),
-        "term": _term_item(balance.term),
+        "term": _term_item(balance),
         "period": _period_item(balance),
-        "grants": [_grant_item(grant) for grant in balance.grants],
+        "grants": [_grant_item(grant, balance.period) for grant in balance.grants],
     }
     return attributes | {name: value for name, value in _sparse(balance).items() if value is not None}
 
@@ -73,6 +83,12 @@ def _sparse(balance: Balance) -> dict[str, Any]:
         "lapsed": _lapse_item(balance.lapsed) if balance.lapsed else None,
     }
 
+
+HELD = "held"
+"""Live holds by name, each as one number: see ``short_form``."""
+
+EARLIER_HOLDS = "holds"
+"""Holds as the version before wrote them: by id, ``q`` units until ``until`` (ms)."""
 
 MINUTE_HOLDS = "minute_holds"
 """Holds counted in the latest minute: ``m`` the minute, ``n`` the holds. Only hot writes write it, while throttled."""
@@ -97,11 +113,6 @@ SPARSE_ATTRIBUTES = (
 """Attributes that are absent when they do not apply."""
 
 
-def hold_item(hold: Hold) -> dict[str, Any]:
-    """Return a hold as stored in ``holds``: two short names, since a busy balance carries many."""
-    return {"q": hold.quantity, "until": to_ms(hold.expires_at)}
-
-
 def throttle_from_item(item: Item) -> Throttle | None:
     """Return how far the holds of the latest minute have come, or ``None`` where their pace is free."""
     per_minute = item["policy"].get("per_minute")
@@ -117,14 +128,17 @@ def balance_from_item(item: Item) -> Balance:
     Raises:
         CorruptItem: the stored headroom does not follow from grants, usage and holds.
     """
+    period = Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"]))
+    earlier = _earlier(item)
     balance = Balance(
         customer_id=customer_of(item["PK"]),
         meter=item["SK"].removeprefix(_PREFIX),
         policy=_policy(item["policy"]),
-        term=_term(item["term"]),
-        period=Period(from_ms(item["period"]["start"]), from_ms(item["period"]["end"])),
+        term=_term(item["term"], period),
+        period=period,
         charts=int(item["period"].get("charts", 0)),
         told=int(item.get(TOLD, 0)),
+        earlier=earlier,
         closed_until=_closed_until(item["period"]),
         as_of=from_ms(item["as_of"]),
         segment=int(item["segment"]),
@@ -138,9 +152,9 @@ def balance_from_item(item: Item) -> Balance:
         gone_before=item.get("gone_before", ZERO),
         lapsed=_lapse(item["lapsed"]) if "lapsed" in item else None,
         line_start=from_ms(item["line_start"]) if "line_start" in item else None,
-        grants=tuple(_grant(grant) for grant in item["grants"]),
-        holds={hold_id: Hold(hold["q"], from_ms(hold["until"])) for hold_id, hold in item["holds"].items()},
-        days=dict(item["days"]),
+        grants=tuple(_grant(grant, period) for grant in item["grants"]),
+        holds=_holds(item) if earlier is None else _earlier_holds(item),
+        days={day_from_stored(day) if earlier is None else day: units for day, units in item["days"].items()},
         blocked=item.get("blocked"),
         limits=_limits(item["policy"]),
         spent=item.get("spent", ZERO),
@@ -150,8 +164,26 @@ def balance_from_item(item: Item) -> Balance:
     return balance
 
 
-def _holds_item(holds: Mapping[str, Hold]) -> dict[str, Any]:
-    return {hold_id: hold_item(hold) for hold_id, hold in holds.items()}
+def _earlier(item: Item) -> Item | None:
+    """Return the attributes that hot writes of the version before change, ``None`` for an item of this one."""
+    if EARLIER_HOLDS not in item:
+        return None
+    return {name: item[name] for name in (EARLIER_HOLDS, "days", TOLD, MINUTE_HOLDS) if name in item}
+
+
+def _held_item(holds: Mapping[str, Hold]) -> dict[str, int]:
+    return {name: hold_number(hold) for name, hold in holds.items()}
+
+
+def _holds(item: Item) -> dict[str, Hold]:
+    return {name: hold_from_number(number) for name, number in item[HELD].items()}
+
+
+def _earlier_holds(item: Item) -> dict[str, Hold]:
+    return {
+        hold_name(hold_id): Hold(hold["q"], ceil_second(from_ms(hold["until"])))
+        for hold_id, hold in item[EARLIER_HOLDS].items()
+    }
 
 
 def _period_item(balance: Balance) -> dict[str, Any]:
@@ -228,23 +260,29 @@ def _limits(policy: Mapping[str, Any]) -> Limits:
     return Limits(item.get("allowance"), item.get("overage"), spend)
 
 
-def _term_item(term: Term) -> dict[str, Any]:
-    item: dict[str, Any] = {"start": to_ms(term.start)}
+def _term_item(balance: Balance) -> dict[str, Any]:
+    """Start and end are left out where they are those of the period."""
+    term = balance.term
+    item: dict[str, Any] = {}
+    if term.start != balance.period.start:
+        item["start"] = to_ms(term.start)
     if term.order_id is not None:
         item["order"] = term.order_id
     if term.end is not None and term.lapses_at is not None:
-        item["end"] = to_ms(term.end)
+        if term.end != balance.period.end:
+            item["end"] = to_ms(term.end)
         item["leeway"] = (term.lapses_at - term.end) // timedelta(milliseconds=1)
     if term.is_unpaid_after:
         item["unpaid_after"] = True
     return item
 
 
-def _term(item: Mapping[str, Any]) -> Term:
-    end = from_ms(item["end"]) if "end" in item else None
+def _term(item: Mapping[str, Any], period: Period) -> Term:
+    ends = "leeway" in item
+    end = from_ms(item["end"]) if "end" in item else period.end if ends else None
     return Term(
         order_id=item.get("order"),
-        start=from_ms(item["start"]),
+        start=from_ms(item["start"]) if "start" in item else period.start,
         end=end,
         lapses_at=end + timedelta(milliseconds=int(item["leeway"])) if end is not None else None,
         is_unpaid_after=item.get("unpaid_after", False),
@@ -270,35 +308,51 @@ def _lapse(item: Mapping[str, Any]) -> Lapse:
     return Lapse(item["order"], term_start, window, at, item["gone"], item["rolled"])
 
 
-def _grant_item(grant: Grant) -> dict[str, Any]:
-    """What follows from the kind is left out: a periodic grant's id, and the usual priority."""
+def _grant_item(grant: Grant, period: Period) -> dict[str, Any]:
+    """What follows from the kind is left out: a periodic grant's id, and the usual priority.
+
+    So are the units left where none is gone, and the start where it is the period's.
+    """
     is_trial = grant.kind == "trial"
-    item: dict[str, Any] = {
-        "kind": "promotion" if is_trial else grant.kind,
-        "given": grant.quantity,
-        "left": grant.remaining,
-        "from": to_ms(grant.starts_at),
-    }
+    # Code of format 1, which knew no such kind, read it as a promotion.
+    kind: GrantKind = "promotion" if is_trial else grant.kind
+    item: dict[str, Any] = {"k": kind, "g": grant.quantity}
+    if grant.remaining != grant.quantity:
+        item["l"] = grant.remaining
+    if grant.starts_at != period.start:
+        item["f"] = to_ms(grant.starts_at)
     if grant.id != periodic_grant_id(grant.kind, grant.starts_at):
         item["id"] = grant.id
-    if grant.priority != DEFAULT_PRIORITY[item["kind"]]:
-        item["priority"] = grant.priority
+    if grant.priority != DEFAULT_PRIORITY[kind]:
+        item["p"] = grant.priority
     if is_trial:
-        # Earlier code, which knows no such kind, reads it as a promotion.
-        item["trial"] = True
+        item["t"] = True
     if grant.expires_at is not None:
-        item["until"] = to_ms(grant.expires_at)
+        item["u"] = to_ms(grant.expires_at)
     return item
 
 
-def _grant(item: Mapping[str, Any]) -> Grant:
-    kind, starts_at = item["kind"], from_ms(item["from"])
+_GRANT_NAMES: Final = {
+    "kind": "k",
+    "given": "g",
+    "left": "l",
+    "from": "f",
+    "priority": "p",
+    "trial": "t",
+    "until": "u",
+}
+"""Names in a grant: of the version before, and of now."""
+
+
+def _grant(stored: Mapping[str, Any], period: Period) -> Grant:
+    item = {_GRANT_NAMES.get(name, name): value for name, value in stored.items()}
+    kind, starts_at = item["k"], from_ms(item["f"]) if "f" in item else period.start
     return Grant(
         id=item.get("id", periodic_grant_id(kind, starts_at)),
-        kind="trial" if "trial" in item else kind,
-        quantity=item["given"],
-        remaining=item["left"],
-        priority=int(item.get("priority", DEFAULT_PRIORITY[kind])),
+        kind="trial" if "t" in item else kind,
+        quantity=item["g"],
+        remaining=item.get("l", item["g"]),
+        priority=int(item.get("p", DEFAULT_PRIORITY[kind])),
         starts_at=starts_at,
-        expires_at=from_ms(item["until"]) if "until" in item else None,
+        expires_at=from_ms(item["u"]) if "u" in item else None,
     )

@@ -1,12 +1,15 @@
 """Balances: reading, structure changes, and the index of balances that are due to change."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
+from pancake_meter.domain.balance.hold import hold_name
 from pancake_meter.domain.balance.ledger import Cause, LedgerEntry
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.balance.balance_item import balance_from_item
@@ -16,7 +19,7 @@ from pancake_meter.store.balance.closed_period_item import (
     closed_period_of_summary,
 )
 from pancake_meter.store.balance.ledger_item import ledger_from_item
-from pancake_meter.store.balance.structure import opening_writes, structure_writes
+from pancake_meter.store.balance.structure import opening_writes, rewrite, structure_writes
 from pancake_meter.store.due import due_items
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import (
@@ -65,8 +68,8 @@ def read_live_holds(table: Table, holds: Collection[tuple[str, str, str]]) -> se
     for first in range(0, len(balances), READ_ITEMS_MAX):
         for item in table.get_all([balance_key(*balance) for balance in balances[first : first + READ_ITEMS_MAX]]):
             balance = balance_from_item(item)
-            found |= {(balance.customer_id, balance.meter, hold_id) for hold_id in balance.holds}
-    return found.intersection(holds)
+            found |= {(balance.customer_id, balance.meter, name) for name in balance.holds}
+    return {hold for hold in holds if (*hold[:2], hold_name(hold[2])) in found}
 
 
 def write_change(
@@ -81,7 +84,13 @@ def write_change(
         table.transact([*writes(change, cause, reference, now), *demands])
     except WriteRefused:
         return None
-    return change.after
+    return replace(change.after, earlier=None)
+
+
+def write_anew(table: Table, balance: Balance) -> None:
+    """Bring a balance of the version before to the form of now: one write, or none where somebody else was faster."""
+    with suppress(WriteRefused):
+        table.transact([rewrite(balance)])
 
 
 def due_balances(table: Table, now: datetime) -> Iterator[tuple[str, str]]:

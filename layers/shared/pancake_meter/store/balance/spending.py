@@ -15,20 +15,21 @@ from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.change import Change
-from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
+from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold, hold_name
 from pancake_meter.domain.balance.throttle import Throttle, minute_of
 from pancake_meter.domain.instant import timestamp, to_ms
 from pancake_meter.domain.reports.month_usage import late_usage_by_month
 from pancake_meter.domain.usage.made_of import made_of_by, made_of_days
 from pancake_meter.domain.usage.usage_event import RETENTION, CountedAs, UsageEvent
 from pancake_meter.store.balance.balance_item import (
+    HELD,
     MINUTE_HOLDS,
     TOLD,
     balance_from_item,
-    hold_item,
     throttle_from_item,
 )
 from pancake_meter.store.balance.made_of import MADE_OF, late_place, made_of_attribute
+from pancake_meter.store.balance.short_form import hold_number, hold_numbers, stored_day
 from pancake_meter.store.balance.structure import late_usage_writes
 from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
@@ -80,21 +81,22 @@ def write_hold(
     minute, as long as that has room.
     """
     count, pace, paced = _pace(throttle, now)
+    name, number = hold_name(hold_id), hold_number(hold)
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom - :quantity, holds.#id = :hold{count} REMOVE {MADE_OF}",
-        "valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists(holds.#id)"
-        f" AND attribute_not_exists(blocked) AND size(holds) < :holds_max AND {pace}",
+        f"SET headroom = headroom - :quantity, {HELD}.#id = :hold{count} REMOVE {MADE_OF}",
+        f"valid_until > :now AND (headroom >= :quantity OR uncapped = :true) AND attribute_not_exists({HELD}.#id)"
+        f" AND attribute_not_exists(blocked) AND size({HELD}) < :holds_max AND {pace}",
         {
             ":quantity": hold.quantity,
-            ":hold": hold_item(hold),
+            ":hold": number,
             ":now": to_ms(now),
             ":true": True,
             ":holds_max": MAX_HOLDS,
             **paced,
         },
-        {"#id": hold_id, "#policy": "policy"},
-        is_made=lambda item: item["holds"].get(hold_id) == hold_item(hold),
+        {"#id": name, "#policy": "policy"},
+        is_made=lambda item: item.get(HELD, {}).get(name) == number,
     )
     return _write(table, update)
 
@@ -114,18 +116,20 @@ def _pace(throttle: Throttle | None, now: datetime) -> tuple[str, str, dict[str,
     return f", {MINUTE_HOLDS} = :first", pace, {":first": {"m": this_minute, "n": 1}, ":minute": this_minute}
 
 
-def write_release(table: Table, customer_id: str, meter: str, hold_id: str) -> Balance | Refused:
-    """End a hold with nothing used; return the balance without it.
+def write_release(table: Table, customer_id: str, meter: str, hold_id: str, held: Decimal) -> Balance | Refused:
+    """End a hold of ``held`` units with nothing used; return the balance without it.
 
     Where an attempt's answer was lost and the hold is not there, that attempt has ended it.
     """
+    name = hold_name(hold_id)
+    least, greatest = hold_numbers(held)
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom + holds.#id.q REMOVE holds.#id, {MADE_OF}",
-        "attribute_exists(holds.#id)",
-        {},
-        {"#id": hold_id},
-        is_made=lambda item: hold_id not in item["holds"],
+        f"SET headroom = headroom + :held REMOVE {HELD}.#id, {MADE_OF}",
+        f"{HELD}.#id BETWEEN :least AND :greatest",
+        {":held": held, ":least": least, ":greatest": greatest},
+        {"#id": name},
+        is_made=lambda item: HELD in item and name not in item[HELD],
     )
     return _write(table, update)
 
@@ -166,7 +170,7 @@ def write_events(
 
     Events from before the open period stand in the way, unless they may be ``of_any_time``.
     """
-    condition, bounds = "valid_until > :now", {":now": to_ms(now)}
+    condition, bounds = f"valid_until > :now AND attribute_exists({HELD})", {":now": to_ms(now)}
     period: Mapping[str, str] = {}
     if not of_any_time:
         condition, period = f"{condition} AND {_IS_OPEN}", _PERIOD_NAMES
@@ -228,7 +232,12 @@ def write_settlement(
 
     An event from before the open period stands in the way, unless it may be ``of_any_time``.
     """
-    condition, names, values = "holds.#id.q = :held AND valid_until > :now", {"#id": hold_id}, {":now": to_ms(now)}
+    least, greatest = hold_numbers(held)
+    condition, names = (
+        f"{HELD}.#id BETWEEN :least AND :greatest AND valid_until > :now",
+        {"#id": hold_name(hold_id)},
+    )
+    values: dict[str, Any] = {":least": least, ":greatest": greatest, ":now": to_ms(now)}
     if not of_any_time:
         condition, names = f"{condition} AND {_IS_OPEN}", {**names, **_PERIOD_NAMES}
         values[":earliest"] = to_ms(event.used_at)
@@ -236,9 +245,9 @@ def write_settlement(
     told, removed, made_of = _tell_made_of([event])
     update = Update(
         balance_key(customer_id, meter),
-        f"SET headroom = headroom + :given_back, {sets}{told} REMOVE holds.#id{', ' + removed if removed else ''}",
+        f"SET headroom = headroom + :given_back, {sets}{told} REMOVE {HELD}.#id{', ' + removed if removed else ''}",
         condition,
-        {":given_back": held - event.quantity, ":held": held, **values, **counts, **made_of},
+        {":given_back": held - event.quantity, **values, **counts, **made_of},
         {**names, **day_names},
     )
     return _transact(table, customer_id, meter, [event], [update], now)
@@ -273,7 +282,7 @@ def _count(total: Decimal, by_day: dict[str, Decimal], now: datetime) -> tuple[s
     if not by_day.keys() <= {day_key(now + timedelta(days=days_away)) for days_away in (-1, 0, 1)}:
         clauses.append(f"{TOLD} = if_not_exists({TOLD}, :zero) + :one")
         values[":one"] = 1
-    return ", ".join(clauses), {f"#day{i}": day for i, day in days}, values
+    return ", ".join(clauses), {f"#day{i}": stored_day(day) for i, day in days}, values
 
 
 def _tell_made_of(events: Sequence[UsageEvent]) -> tuple[str, str, dict[str, Any]]:

@@ -16,16 +16,17 @@ from pancake_meter.domain.balance.ledger import Cause
 from pancake_meter.domain.reports.month_usage import MonthUsage, usage_by_month
 from pancake_meter.domain.usage.made_of import MadeOf
 from pancake_meter.store.balance.balance_item import (
+    HELD,
     MINUTE_HOLDS,
     SPARSE_ATTRIBUTES,
     TOLD,
     balance_item,
-    hold_item,
     structure_attributes,
 )
 from pancake_meter.store.balance.closed_period_item import chart_item, closed_period_item
 from pancake_meter.store.balance.ledger_item import ledger_item
 from pancake_meter.store.balance.made_of import MADE_OF, made_of_attribute
+from pancake_meter.store.balance.short_form import hold_number, stored_day
 from pancake_meter.store.keys import balance_key
 from pancake_meter.store.reports.month_usage import month_usage_writes
 from pancake_meter.store.selling.overage_lines import line_write
@@ -44,7 +45,7 @@ def structure_writes(change: Change, cause: Cause, reference: str | None, now: d
     """Writes that carry an existing balance over to its next segment; the first of them holds the guard."""
     months = usage_by_month(change.charts, change.closed)
     return [
-        _update(change.before, change.after, now),
+        _write(change.before, change.after, now),
         *_beside(change, cause, reference, now),
         *month_usage_writes(change.before.customer_id, change.before.meter, months),
     ]
@@ -60,7 +61,7 @@ def late_usage_writes(
     The balance's segment guards the closed periods and charts too: nothing amends one without opening a segment.
     """
     return [
-        _update(change.before, change.after, now, made_of),
+        _write(change.before, change.after, now, made_of),
         *_beside(change, "late_usage", reference, now),
         *month_usage_writes(change.before.customer_id, change.before.meter, months),
     ]
@@ -81,6 +82,34 @@ def _ledger_put(change: Change, cause: Cause, reference: str | None, now: dateti
     entry = change.entry(cause, reference, now)
     item = ledger_item(change.before.customer_id, change.before.meter, entry)
     return Put(item, condition="attribute_not_exists(PK)")
+
+
+def rewrite(balance: Balance) -> Put:
+    """Return the write that brings a balance of the version before to the form of now, and changes nothing else."""
+    return _whole(balance, balance)
+
+
+def _whole(before: Balance, after: Balance, made_of: Mapping[str, MadeOf] | None = None) -> Put:
+    """Write a balance that the version before wrote, whole: if nothing of it has been changed since it was read.
+
+    That version's hot writes may go on meanwhile. They open no segment, so all that they change is compared.
+    """
+    item = balance_item(after)
+    read = {"segment": before.segment, "used": before.used, "headroom": before.headroom, **(before.earlier or {})}
+    if MINUTE_HOLDS in read and after.policy.holds_per_minute is not None:
+        item[MINUTE_HOLDS] = read[MINUTE_HOLDS]
+    if made_of:
+        item[MADE_OF] = made_of_attribute(made_of)
+    same = [f"#{name} = :{name}" for name in read]
+    same += [f"attribute_not_exists(#{name})" for name in (TOLD, MINUTE_HOLDS) if name not in read]
+    names = {f"#{name}": name for name in (*read, TOLD, MINUTE_HOLDS)}
+    return Put(item, " AND ".join(same), {f":{name}": value for name, value in read.items()}, names)
+
+
+def _write(before: Balance, after: Balance, now: datetime, made_of: Mapping[str, MadeOf] | None = None) -> Write:
+    if before.earlier is not None:
+        return _whole(before, after, made_of)
+    return _update(before, after, now, made_of)
 
 
 def _update(before: Balance, after: Balance, now: datetime, made_of: Mapping[str, MadeOf] | None = None) -> Update:
@@ -104,10 +133,10 @@ def _update(before: Balance, after: Balance, now: datetime, made_of: Mapping[str
         expression.set(MADE_OF, made_of_attribute(made_of))
     else:
         expression.remove(MADE_OF)
-    for hold_id in before.holds.keys() - after.holds.keys():
+    for name in before.holds.keys() - after.holds.keys():
         # The whole hold is compared: one that was released and placed again under its id has another expiry.
-        expression.remove("holds", hold_id)
-        expression.demand(hold_item(before.holds[hold_id]), "holds", hold_id)
+        expression.remove(HELD, name)
+        expression.demand(hold_number(before.holds[name]), HELD, name)
     _take_days_away(expression, before, after, now)
     expression.demand(before.segment, "segment")
     return expression.update(balance_key(before.customer_id, before.meter))
@@ -124,9 +153,9 @@ def _take_days_away(expression: "_Expression", before: Balance, after: Balance, 
     over = {day: quantity for day, quantity in before.days.items() if quantity == ZERO or day not in after.days}
     for day, quantity in over.items():
         if day not in busy:
-            expression.remove("days", day)
+            expression.remove("days", stored_day(day))
         elif quantity != ZERO:
-            expression.subtract("days", day, quantity)
+            expression.subtract("days", stored_day(day), quantity)
     if not over.keys() <= busy:
         if before.told:
             expression.demand(before.told, TOLD)

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from pancake_meter.domain.balance.balance import Balance
-from pancake_meter.domain.balance.hold import Hold, HoldHandle, check_hold_id
+from pancake_meter.domain.balance.hold import EXPIRED_HOLDS_MAX, Hold, HoldHandle, check_hold_id, is_short_name
 from pancake_meter.domain.balance.spend import Refusal, place_hold
 from pancake_meter.domain.errors import EventConflict, HoldConflict, HoldNotFound, PeriodClosed
-from pancake_meter.domain.instant import floor_ms
+from pancake_meter.domain.instant import ceil_second
+from pancake_meter.domain.quantity import SMALLEST_QUANTITY
 from pancake_meter.domain.usage.usage_event import CountedAs, UsageEvent
-from pancake_meter.store.balance.balances import read_balances
+from pancake_meter.store.balance.balances import read_balances, write_anew
 from pancake_meter.store.balance.spending import write_hold, write_release, write_settlement
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.usecases.balance.event_result import EventResult, known_result
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 BALANCE_SECONDS_MAX: Final = 1.0
 """How long the answer to a settlement waits for the balance that is left."""
+
+EXPIRED_SECONDS_MAX: Final = 1.0
+"""How long the answer to a hold waits for the end of expired holds beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,12 @@ def hold_quota(
         StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
     """
     metering.check_meter(meter)
-    hold = Hold(quantity, floor_ms(now + ttl))
+    hold = Hold(quantity, ceil_second(now + ttl))
     throttle: Throttle | None = None
     for _ in range(ATTEMPTS_MAX):
         written = write_hold(metering.table, customer_id, meter, hold_id, hold, now, throttle)
         if isinstance(written, Balance):
+            _end_expired(metering, written, now)
             return HoldPlaced(HoldHandle(meter, quantity, hold_id), hold, written)
         balance = written.balance
         if balance is None:
@@ -109,7 +114,7 @@ def hold_quota(
             continue
         if metering.keep_current(balance, now):
             continue
-        held = balance.holds.get(hold_id)
+        held = balance.hold(hold_id)
         if held is not None:
             return _replay(HoldHandle(meter, quantity, hold_id), held, balance)
         refused = place_hold(balance, hold_id, hold)
@@ -119,6 +124,15 @@ def hold_quota(
         if throttle is not None and throttle.is_full(now):
             return HoldRefused(Refusal("past_due_throttled"), balance)
     raise StoreBusy("the balance kept changing")
+
+
+def _end_expired(metering: Metering, balance: Balance, now: datetime) -> None:
+    """End the expired holds of a balance that has many: a transaction once in 8 holds that nobody has ended.
+
+    The hold beside them is placed already. So whatever fails here is no trouble of it.
+    """
+    if len(balance.expired_holds(now)) > EXPIRED_HOLDS_MAX:
+        briefly(lambda: metering.keep_current(balance, now), EXPIRED_SECONDS_MAX)
 
 
 def settle_hold(
@@ -166,7 +180,7 @@ def settle_with_event(
         balance, known = refused.balance, refused.known.get(event.id)
         if known is None and balance is not None and metering.keep_current(balance, now):
             continue
-        hold = balance.holds.get(handle.id) if balance is not None else None
+        hold = balance.hold(handle.id) if balance is not None else None
         if known is None and hold is not None and (of_any_time or hold.quantity != held):
             held = hold.quantity
             continue
@@ -195,10 +209,28 @@ def balance_after(metering: Metering, customer_id: str, meter: str, now: datetim
 
 
 def release_hold(metering: Metering, customer_id: str, handle: HoldHandle) -> HoldReleased:
-    """End the hold with nothing used: one write. Releasing what is not held changes nothing."""
+    """End the hold with nothing used: one write, or two where the handle has another quantity than the hold.
+
+    Releasing what is not held changes nothing.
+
+    Raises:
+        UnknownMeter: the catalog has no such meter.
+        StoreBusy, StoreUnavailable: passing trouble; the same request is safe to repeat.
+    """
     metering.check_meter(handle.meter)
-    written = write_release(metering.table, customer_id, handle.meter, handle.id)
-    return HoldReleased(handle, was_held=isinstance(written, Balance))
+    held = handle.quantity
+    for _ in range(ATTEMPTS_MAX):
+        written = write_release(metering.table, customer_id, handle.meter, handle.id, held)
+        if isinstance(written, Balance):
+            return HoldReleased(handle, was_held=True)
+        balance = written.balance
+        hold = balance.hold(handle.id) if balance is not None else None
+        if balance is None or hold is None:
+            return HoldReleased(handle, was_held=False)
+        held = hold.quantity
+        if balance.earlier is not None:
+            write_anew(metering.table, balance)
+    raise StoreBusy("the balance kept changing")
 
 
 def named_hold(metering: Metering, customer_id: str, name: str, meter: str | None = None) -> HoldHandle:
@@ -215,9 +247,27 @@ def named_hold(metering: Metering, customer_id: str, name: str, meter: str | Non
     handle = HoldHandle.parse(name)
     if handle is not None:
         return handle
-    hold_id = check_hold_id(name)
+    return _live_hold(metering, customer_id, check_hold_id(name))
+
+
+def hold_to_release(metering: Metering, customer_id: str, name: str, meter: str | None = None) -> HoldHandle:
+    """Return the hold that ``name`` means: as ``named_hold``, or by the short name that a list shows of it.
+
+    A short name settles nothing: usage is known by the whole id, so that it counts once.
+
+    Raises:
+        HoldNotFound, InvalidHoldId, InvalidQuantity: as ``named_hold``.
+    """
+    if not is_short_name(name):
+        return named_hold(metering, customer_id, name, meter)
+    if meter is not None:
+        return HoldHandle(meter, SMALLEST_QUANTITY, name)
+    return _live_hold(metering, customer_id, name)
+
+
+def _live_hold(metering: Metering, customer_id: str, hold_id: str) -> HoldHandle:
     for balance in read_balances(metering.table, customer_id):
-        hold = balance.holds.get(hold_id)
+        hold = balance.hold(hold_id)
         if hold is not None:
             return HoldHandle(balance.meter, hold.quantity, hold_id)
     raise HoldNotFound("no live hold has that id; settle by the hold_id that the hold was answered with")

@@ -18,7 +18,7 @@ from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.follow import follow, open_following
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.access.erasures import Erasures
-from pancake_meter.store.balance.balances import read_balance, read_balances, write_change
+from pancake_meter.store.balance.balances import read_balance, read_balances, write_anew, write_change
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
 from pancake_meter.store.table import Check, Table, Write
@@ -173,13 +173,16 @@ class Metering:
     def keep_current(self, balance: Balance, now: datetime) -> bool:
         """Write what time alone has changed: boundaries crossed, holds expired; return whether there was anything.
 
+        A balance of the version before is brought to the form of now, at least.
         The subscription is read only where a period closes with overage, whose prices are fixed then, or a term lapses.
         """
         may_owe = balance.period_ends_at <= now and balance.current_overage > ZERO
         subscription = read_subscription(self.table, balance.customer_id) if may_owe else None
         advanced = self._advanced(balance, now, subscription)
         if advanced.change.is_empty:
-            return False
+            if balance.earlier is not None:
+                write_anew(self.table, balance)
+            return balance.earlier is not None
         write_change(self.table, advanced.change, _cause(advanced.change), None, now, demands=advanced.demands)
         return True
 
