@@ -152,6 +152,7 @@ def test_what_was_used_of_the_newest_order_is_gone_of_the_one_that_takes_its_pla
     assert customer.available() == PRO.allowances["tokens"].quantity - 900_000
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("orders", [2, MAX_ORDERS, MAX_ORDERS + 5])
 def test_used_units_do_not_roll_over_however_many_orders_took_each_other_s_place_before(orders: int) -> None:
     customer, start = PureCustomer(utc("2026-01-01")), utc("2026-01-01")
