@@ -438,10 +438,11 @@ def _take_from_due(change: Change, more: OverageLine, quantity: Decimal) -> Chan
 
 
 def claw_back(change: Change, grant_id: str, quantity: Decimal, lines: Lines = NO_LINES) -> Change:
-    """Take refunded units back: of their own lot first, then of whatever else was bought, in burn order.
+    """Take refunded units back: of their own lot first.
 
-    What none of it has left may have paid for overage whose own payment was refunded: of ``lines``, those units are owed
-    again, as they are when the pack's refund is told of first. The rest was used, or has expired: it stays with the balance
+    What it has not left may have paid for overage whose own payment was refunded: of ``lines``, those units are owed again,
+    as they are when the pack's refund is told of first. The others come from whatever else was bought, in burn order; what
+    is left of that pays for what is owed again, where it may. The rest was used, or has expired: it stays with the balance
     as a debt, never below zero and never forgotten, which what is bought next pays. So at any time, whatever the order of
     purchases and refunds, ``left - debt - owed = bought - refunded + settled - used beyond the plan``, and there is no debt
     while there are bought units, nor while they have paid for reopened ones.
@@ -455,8 +456,9 @@ def claw_back(change: Change, grant_id: str, quantity: Decimal, lines: Lines = N
         less = replace(own, quantity=max(ZERO, own.quantity - quantity), remaining=own.remaining - taken)
         grants = tuple(less if grant.id == grant_id else grant for grant in change.balance.grants)
         change = replace(change, balance=replace(change.balance, grants=grants)).moved("clawed_back", taken, grant_id)
-    missing, change = _take_bought(change, missing)
     missing, change = _take_recovered(change, missing, lines)
+    missing, change = _take_bought(change, missing)
+    change = _in_rank(change, lines)
     owed = replace(change.balance, refund_debt=change.balance.refund_debt + missing)
     return replace(change, balance=_in_turn(owed)).moved("refund_owed", missing, grant_id)
 
