@@ -1,6 +1,6 @@
 """LiteLLM's budget of a key: reserve before a call, reconcile after it. Runs in LiteLLM's own environment.
 
-``python litellm_peer.py ROUNDS [REDIS_URL]`` prints JSON: the median seconds of CPU of both, by where the budget is.
+``python litellm_peer.py ROUNDS [REDIS_URL]``: for each line that it reads, it prints the median CPU seconds of both as JSON.
 """
 
 import asyncio
@@ -21,16 +21,18 @@ from litellm.proxy.spend_tracking.budget_reservation import (
 )
 
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 100}
-WARMING = 20
+WARMING = 5
 
 
-async def measure_all(rounds: int, redis_url: str | None) -> dict[str, float]:
-    """Return what is measured in memory, and where there is one, with Redis."""
-    found = {"in memory": await measure(rounds)}
-    if redis_url is not None:
-        proxy_server.spend_counter_cache.redis_cache = RedisCache(url=redis_url)
-        found["with Redis"] = await measure(rounds)
-    return found
+async def serve(rounds: int, redis_url: str | None) -> None:
+    """Measure so many rounds for each line that is read, and print the medians as JSON, by where the budget is."""
+    redis = RedisCache(url=redis_url) if redis_url is not None else None
+    for _ in sys.stdin:
+        found = {}
+        for name, cache in (("in memory", None), *((("with Redis", redis),) if redis is not None else ())):
+            proxy_server.spend_counter_cache.redis_cache = cache
+            found[name] = await measure(rounds)
+        print(json.dumps(found), flush=True)
 
 
 async def measure(rounds: int) -> float:
@@ -60,4 +62,4 @@ async def measure(rounds: int) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure_all(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))))
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))
