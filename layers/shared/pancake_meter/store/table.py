@@ -6,7 +6,8 @@ gives its item a format, and no item of a newer format is read or written over: 
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,6 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful, WriteRefused
+from pancake_meter.store.item_format import ATTRIBUTE as FORMAT_ATTRIBUTE
 from pancake_meter.store.item_format import FIRST_PLACEHOLDER, FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 _Answer = TypeVar("_Answer")
+_Name = tuple[str, str]
 
 TRANSACTION_WRITES_MAX: Final = 100
 DELETE_ITEMS_MAX: Final = 25
@@ -114,9 +117,32 @@ class Table:
         self._client = client
         self._name = name
         self._retrier = Retrier(sleep=sleep, seed=seed)
+        self._known: MutableMapping[_Name, Item | None] | None = None
+
+    def reading_once(self, keys: Sequence[Mapping[str, str]]) -> "Table":
+        """Return the table as one decision sees it: ``get`` reads no item twice. The items of ``keys`` are read now.
+
+        At most 100, in one request. A decision that rests on them is written with conditions: what changes meanwhile is not
+        seen here.
+
+        Raises:
+            StoreBusy, StoreUnavailable: passing trouble.
+        """
+        known: dict[_Name, Item | None] = {_name(key): None for key in keys}
+        known |= {_name(item): item for item in self.get_all([_key(name) for name in known])}
+        table = copy(self)
+        table._known = known  # noqa: SLF001 - of this very class
+        return table
 
     def get(self, key: Mapping[str, str]) -> Item | None:
         """Return the item as of the latest write, or ``None``: one strongly consistent read."""
+        if self._known is None:
+            return self._get(key)
+        if _name(key) not in self._known:
+            self._known[_name(key)] = self._get(key)
+        return self._known[_name(key)]
+
+    def _get(self, key: Mapping[str, str]) -> Item | None:
         answer = self._call(lambda: self._client.get_item(TableName=self._name, Key=_marshal(key), ConsistentRead=True))
         item = answer.get("Item")
         return _read(item) if item is not None else None
@@ -154,8 +180,12 @@ class Table:
         index: str | None = None,
         forward: bool = True,
         start: Mapping[str, Any] | None = None,
+        attributes: Sequence[str] = (),
     ) -> tuple[list[Item], Mapping[str, Any] | None]:
-        """Return one page of at most ``limit`` items and the key to go on from, ``None`` at the end."""
+        """Return one page of at most ``limit`` items and the key to go on from, ``None`` at the end.
+
+        With ``attributes`` only these of an item are sent, and its key: it is read, and paid for, in full.
+        """
         request: dict[str, Any] = {
             "TableName": self._name,
             "KeyConditionExpression": condition,
@@ -169,6 +199,9 @@ class Table:
             request["IndexName"] = index
         if start is not None:
             request["ExclusiveStartKey"] = _marshal(start)
+        if attributes:
+            names = {f"#a{number}": name for number, name in enumerate(("PK", "SK", FORMAT_ATTRIBUTE, *attributes))}
+            request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         answer = self._call(lambda: self._client.query(**request))
         following = answer.get("LastEvaluatedKey")
         return [_read(item) for item in answer["Items"]], _unmarshal(following) if following else None
@@ -322,6 +355,15 @@ class Table:
 
     def _call(self, request: Callable[[], _Answer], *, is_recognised: bool = False) -> _Answer:
         return self._retrier.call(lambda: _translated(request), is_recognised=is_recognised)
+
+
+def _name(item: Mapping[str, Any]) -> _Name:
+    return item["PK"], item["SK"]
+
+
+def _key(name: _Name) -> Mapping[str, str]:
+    partition, sort = name
+    return {"PK": partition, "SK": sort}
 
 
 def _is_made(write: Put | Update, found: Item) -> bool:
