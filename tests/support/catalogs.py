@@ -10,6 +10,19 @@ from pancake_meter.catalog import Catalog, load_catalog, parse_catalog
 _DEFAULT_PATH = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
 _DEFAULT = load_catalog(_DEFAULT_PATH)
 
+FREE: Final = 100
+SOLD: Final = 1000
+"""Units of each meter that the plans of ``toml_of_meters`` grant."""
+
+_HEAD: Final = """
+default_plan = "free"
+[checkout]
+currency = "USD"
+[usage_product]
+name = "Usage"
+product_id = { test = "PROD_9tUsageOneTime00000001", prod = "PROD_9pUsageOneTime00000001" }
+"""
+
 ADD_ONS_TOML: Final = """
 [plans.boost]
 name = "Boost"
@@ -39,6 +52,23 @@ price = { USD = "25.00", JPY = "3750" }
 
 WITH_ADD_ONS: Final = parse_catalog(_DEFAULT_PATH.read_text(encoding="utf-8") + ADD_ONS_TOML)
 """The default catalog with two add-ons."""
+
+
+def toml_of_meters(meters: int, *plans: str) -> str:
+    """A catalog of so many meters, all of them in each plan: ``free``, ``starter``, and further ``plans`` above it."""
+    names = [f"meter_{number:02d}" for number in range(meters)]
+    listed = [f'[meters.{name}]\nname = "{name}"\nunit = "unit"' for name in names]
+    sold = [(plan, rank * 10, SOLD) for rank, plan in enumerate(("starter", *plans), start=1)]
+    texts = [
+        f'[plans.{plan}]\nname = "{plan}"\nrank = {rank}\n'
+        + "\n".join(
+            f'[plans.{plan}.allowances.{name}]\nquantity = {quantity}\noverage = "allowed"\n'
+            f'rollover_maximum = 50\nprices = {{ USD = {{ model = "per_unit", unit_price = "0.01" }} }}'
+            for name in names
+        )
+        for plan, rank, quantity in (("free", 0, FREE), *sold)
+    ]
+    return "\n".join([_HEAD, *listed, *texts])
 
 
 def with_plan(key: str, **changed: Any) -> Catalog:

@@ -26,7 +26,7 @@ import console_payment_routes
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.selling.payment import Credit
 from pancake_meter.store.alerts.alerts import put_alert
-from pancake_meter.store.selling.order_actions import Action, OrderAction, action_write
+from pancake_meter.store.selling.order_actions import Action, OrderAction, action_write, latest_write, list_actions
 from pancake_meter.store.selling.payments import payment_write, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
@@ -242,9 +242,39 @@ def test_the_ledger_names_who_cancelled_here_and_nobody_for_what_follows_long_af
 ) -> None:
     seller.subscribe()
     seller.world.use(10)
-    seller.table.write(action_write(CUSTOMER, OrderAction("ORD_1", action, "a-1", NOW, "ada", "by phone")))
+    wished = OrderAction("ORD_1", action, "a-1", NOW, "ada", "by phone")
+    seller.table.transact([action_write(CUSTOMER, wished), latest_write(CUSTOMER, wished)])
     seller.world.take(lifecycle("canceled", "ORD_1", at, "2026-03-01", "2026-04-01"), utc(at) + timedelta(minutes=1))
     assert seller.ledger()[0] == ("subscription.canceled", by)
+
+
+def test_of_two_who_wished_the_same_the_ledger_names_the_one_whose_wish_the_event_follows(seller: Seller) -> None:
+    # Given: one cancels, and another under another id ten minutes later
+    seller.subscribe()
+    seller.world.use(10)
+    for number, by in enumerate(("ada", "bob")):
+        at = NOW + timedelta(minutes=10 * number)
+        seller.table.write(latest_write(CUSTOMER, OrderAction("ORD_1", "cancel", f"a-{number}", at, by)))
+    # When: the event is of the first
+    told = NOW + timedelta(seconds=30)
+    event = lifecycle("canceled", "ORD_1", f"{told:%Y-%m-%dT%H:%M:%S}", "2026-03-01", "2026-04-01")
+    seller.world.take(event, told + timedelta(minutes=15))
+    # Then
+    assert seller.ledger()[0] == ("subscription.canceled", "ada")
+
+
+def test_what_an_earlier_version_kept_of_an_action_is_listed_and_names_nobody_in_the_ledger(seller: Seller) -> None:
+    # Given an action as an earlier version kept it, alone
+    seller.subscribe()
+    seller.world.use(10)
+    seller.table.write(action_write(CUSTOMER, OrderAction("ORD_1", "cancel", "a-1", NOW, "ada", "by phone")))
+    # When
+    at = NOW + timedelta(seconds=30)
+    event = lifecycle("canceled", "ORD_1", f"{at:%Y-%m-%dT%H:%M:%S}", "2026-03-01", "2026-04-01")
+    seller.world.take(event, at)
+    # Then
+    assert seller.ledger()[0] == ("subscription.canceled", None)
+    assert [each.by for each in list_actions(seller.table, CUSTOMER)] == ["ada"]
 
 
 def test_to_cancel_a_subscription_whose_payment_is_overdue_says_that_it_ends_at_once(seller: Seller) -> None:

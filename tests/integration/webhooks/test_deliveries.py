@@ -2,20 +2,31 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pancake_meter.store.standing.subscriptions import read_subscription
-from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict, each_of_order, read_delivery
+from pancake_meter.store.webhooks.deliveries import (
+    Verdict,
+    deliveries_by_verdict,
+    each_of_order,
+    open_deliveries,
+    read_delivery,
+)
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import replay_delivery
+from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.usecases.webhooks.take import take_webhook
 from pancake_meter.waffo.errors import StaleSignature, WrongMode, WrongStore
 from tests.support.waffo_webhooks import encode, reference, sign_webhook
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 ORDER = "ORD_4kPz8sYvN1qJ6tGwB2dXfR"
+NOBODY: dict[str, Any] = {"merchantProvidedBuyerIdentity": None}
 
 
 def activated(**data: Any) -> Document:
@@ -296,3 +307,27 @@ def test_a_balance_opened_while_the_plan_arrives_gets_the_plan(world: World) -> 
 def test_unknown_event_without_order_is_kept(world: World) -> None:
     outcome = world.take(event("store.something", "ORD_x", "2026-03-10", orderId=None))
     assert (outcome.verdict, outcome.order_id) == ("ignored", None)
+
+
+@pytest.mark.parametrize(("told", "verdict", "sent"), [({}, "applied", False), (NOBODY, "parked", True)])
+def test_bodies_are_sent_in_lists_of_what_is_open_alone(
+    world: World, dynamodb: "DynamoDBClient", told: dict[str, Any], verdict: Verdict, sent: bool
+) -> None:
+    # Given
+    kept = world.take(activated(**told))
+    items: list[dict[str, Any]] = []
+
+    def see(parsed: dict[str, Any], **_: Any) -> None:
+        items.extend(parsed["Items"])
+
+    # When
+    dynamodb.meta.events.register("after-call.dynamodb.Query", see)
+    try:
+        page = deliveries_by_verdict(world.table, verdict, limit=10)
+        to_try, _ = open_deliveries(world.table, verdict, limit=10, start=None)
+    finally:
+        dynamodb.meta.events.unregister("after-call.dynamodb.Query", see)
+    # Then: a page shows whom an open delivery is about, what is only tried again needs none of it
+    assert [("body" in item, "headers" in item) for item in items] == [(sent, False), (False, False)]
+    assert [each.digest for each in (*page.deliveries, *to_try)] == [kept.digest] * 2
+    assert [each.judged_with for each in to_try] == [judged_with(world.catalog)]

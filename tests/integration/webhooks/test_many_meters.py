@@ -11,39 +11,16 @@ from pancake_meter.catalog.model import METERS_MAX
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.table import Put, Table, Write
+from tests.support.catalogs import FREE, SOLD, toml_of_meters
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, utc
 
 ORDER = "ORD_A"
-FREE, SOLD = 100, 1000
-HEAD = """
-default_plan = "free"
-[checkout]
-currency = "USD"
-[usage_product]
-name = "Usage"
-product_id = { test = "PROD_9tUsageOneTime00000001", prod = "PROD_9pUsageOneTime00000001" }
-"""
 RENEWED_AT = utc("2026-04-10T15:15:00")
-
-
-def toml(meters: int) -> str:
-    names = [f"meter_{number:02d}" for number in range(meters)]
-    listed = [f'[meters.{name}]\nname = "{name}"\nunit = "unit"' for name in names]
-    plans = [
-        f'[plans.{plan}]\nname = "{plan}"\nrank = {rank}\n'
-        + "\n".join(
-            f'[plans.{plan}.allowances.{name}]\nquantity = {quantity}\noverage = "allowed"\n'
-            f'rollover_maximum = 50\nprices = {{ USD = {{ model = "per_unit", unit_price = "0.01" }} }}'
-            for name in names
-        )
-        for plan, rank, quantity in (("free", 0, FREE), ("starter", 10, SOLD))
-    ]
-    return "\n".join([HEAD, *listed, *plans])
 
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return parse_catalog(toml(METERS_MAX))
+    return parse_catalog(toml_of_meters(METERS_MAX))
 
 
 @pytest.fixture
@@ -117,4 +94,4 @@ def test_work_that_stops_half_way_goes_on_where_it_stopped(many: World, monkeypa
 
 def test_a_catalog_of_more_meters_is_refused() -> None:
     with pytest.raises(CatalogError):
-        parse_catalog(toml(METERS_MAX + 1))
+        parse_catalog(toml_of_meters(METERS_MAX + 1))

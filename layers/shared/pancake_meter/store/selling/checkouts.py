@@ -6,7 +6,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,11 @@ def read_checkout(table: Table, checkout_id: str) -> Checkout | None:
         return None
     item = table.get(_key(checkout_id))
     return checkout_from_item(item) if item is not None else None
+
+
+def checkout_keys(checkout_ids: Iterable[str]) -> list[Key]:
+    """Return the keys of checkouts; what cannot be an id has none."""
+    return [_key(each) for each in checkout_ids if _ID.fullmatch(each) is not None]
 
 
 def read_slot(table: Table, customer_id: str, kind: CheckoutKind, subject: str) -> Checkout | None:

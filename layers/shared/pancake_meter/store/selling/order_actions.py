@@ -1,6 +1,8 @@
 """What operators had Waffo do with a subscription, as items: who, when, why, and what Waffo answered.
 
 ``PK CUSTOMER#<customer> SK ORDER_ACTION#<order>#<action>#<id>``.
+``PK CUSTOMER#<customer> SK LATEST_ACTIONS#<order>``: who wanted each action last, and before that, and when. An event of the
+order finds it by its key. Of what an earlier version kept there is none.
 """
 
 from collections.abc import Mapping
@@ -10,10 +12,12 @@ from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
-from pancake_meter.store.table import Put, Table
+from pancake_meter.store.table import Item, Put, Table, Update
 
 _PREFIX: Final = "ORDER_ACTION#"
 _LISTED_MAX: Final = 200
+_ORDER_ID_BYTES_MAX: Final = 512
+"""A sort key has 1,024 bytes."""
 
 Action = Literal["cancel", "reactivate"]
 
@@ -60,6 +64,46 @@ def action_write(customer_id: str, action: OrderAction) -> Put:
         "until": to_ms(action.ends_at) if action.ends_at else None,
     }
     return Put({name: value for name, value in item.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """That somebody wanted an action, and when. ``by`` names the API key, if any."""
+
+    at: datetime
+    by: str | None
+
+
+def latest_wishes(table: Table, customer_id: str, order_id: str, action: Action) -> list[Wished]:
+    """Return the last two who wanted an action of an order, the latest first: one read."""
+    item: Item = next((table.get(key) or {} for key in latest_keys(customer_id, order_id)), {})
+    kept = [item[name] for name in (action, _before(action)) if name in item]
+    return [Wished(from_ms(each["at"]), each.get("by")) for each in kept]
+
+
+def latest_write(customer_id: str, action: OrderAction) -> Update:
+    """Return the write that notes a new wish as the latest of its kind. Made twice it would take two places."""
+    wish: dict[str, Any] = {"at": to_ms(action.at), "by": action.by}
+    return Update(
+        _latest_key(customer_id, action.order_id),
+        "SET #before = if_not_exists(#latest, :wish), #latest = :wish",
+        None,
+        {":wish": {name: value for name, value in wish.items() if value is not None}},
+        {"#latest": action.action, "#before": _before(action.action)},
+    )
+
+
+def latest_keys(customer_id: str, order_id: str) -> list[Key]:
+    """Return the key of who wanted something of an order last; what is longer than any id of Waffo's has none."""
+    return [_latest_key(customer_id, order_id)] if len(order_id.encode()) <= _ORDER_ID_BYTES_MAX else []
+
+
+def _latest_key(customer_id: str, order_id: str) -> Key:
+    return {"PK": customer_partition(customer_id), "SK": f"LATEST_ACTIONS#{order_id}"}
+
+
+def _before(action: Action) -> str:
+    return f"{action}_before"
 
 
 def _action(item: Mapping[str, Any]) -> OrderAction:

@@ -93,6 +93,31 @@ def read_due_lines(
     return dict(sorted(lines.items(), key=lambda item: item[0].order))
 
 
+def read_due_lines_of(
+    table: Table, customer_id: str, due: Mapping[str, tuple[Decimal, Decimal]]
+) -> dict[str, dict[LineKey, OverageLine]]:
+    """Return by meter the lines that units belong to which are ``due`` or reopened: (due, reopened) for each meter.
+
+    One query, and none where there are none: of one meter the newest lines, of several all lines of the customer. A query
+    for each meter where these are more than one returns.
+
+    Raises:
+        TooManyLines: what is due is not found among the newest 10,000 lines of a meter.
+    """
+    wanted = {meter: units for meter, units in due.items() if max(units) > _NONE}
+    every = read_every_line(table, customer_id) if len(wanted) > 1 else None
+    if every is None:
+        return {meter: read_due_lines(table, customer_id, meter, *units) for meter, units in wanted.items()}
+    return {
+        meter: {
+            key: line
+            for key, line in every.get(meter, {}).items()
+            if line.due > 0 or (reopened > 0 and line.reopened > 0)
+        }
+        for meter, (_, reopened) in wanted.items()
+    }
+
+
 def read_every_line(table: Table, customer_id: str) -> dict[str, dict[LineKey, OverageLine]] | None:
     """Return all lines of a customer by meter, oldest first: one query, and ``None`` where it does not return all."""
     items, following = table.query(

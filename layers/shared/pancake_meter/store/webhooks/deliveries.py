@@ -7,7 +7,7 @@ that is open is not among them: its body is what it will be applied from.
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,9 +36,26 @@ BodyEncoding = Literal["utf-8", "base64"]
 
 _OF_ORDER_PAGE_SIZE: Final = 100
 _OF_ORDER_PAGES_MAX: Final = 50
+_READ_AT_ONCE: Final = 10
 
 Place = tuple[datetime, str]
 """Where a page goes on: after the delivery with this place and digest."""
+
+_SHOWN: Final = (
+    "event_type",
+    "event_id",
+    "order_id",
+    "customer_id",
+    "verdict",
+    "reason",
+    "occurred_at",
+    "received_at",
+    "judged_at",
+    "attempts",
+    "judged_with",
+    "redacted",
+)
+"""Attributes of a delivery that lists show."""
 
 _MARK = "DELIVERY"
 _BODIES = "BODIES"
@@ -140,7 +157,7 @@ class Delivery:
 class Listed:
     """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list.
 
-    ``body`` is there while it is open, in lists that are not of an order.
+    ``body`` is there while it is open, in lists by verdict and of all.
     """
 
     digest: str
@@ -179,6 +196,17 @@ def read_delivery(table: Table, digest: str) -> Delivery | None:
     return delivery_from_item(item) if item is not None else None
 
 
+def read_deliveries(table: Table, digests: Sequence[str]) -> list[Delivery]:
+    """Return those of some deliveries that are there, in the order of ``digests``: one request for each ten.
+
+    Their bodies may be large.
+    """
+    chunks = (digests[first : first + _READ_AT_ONCE] for first in range(0, len(digests), _READ_AT_ONCE))
+    items = (item for chunk in chunks for item in table.get_all([delivery_key(each) for each in chunk]))
+    found = {delivery.digest: delivery for delivery in map(delivery_from_item, items)}
+    return [found[digest] for digest in digests if digest in found]
+
+
 def delivery_writes(delivery: Delivery, before: Delivery | None) -> list[Write]:
     """Return the writes that keep a delivery, which is ``before`` as it was read, ``None``: not there.
 
@@ -205,11 +233,21 @@ def count_duplicate(table: Table, digest: str, now: datetime) -> None:
 
 
 def deliveries_by_verdict(table: Table, verdict: Verdict, *, limit: int, after: Place | None = None) -> Page:
-    """Return a page of the deliveries with a verdict, the latest received first: one query of the index."""
+    """Return a page of the deliveries with a verdict, the latest received first: one query of the index.
+
+    Bodies are sent of those that are open.
+    """
     listing = _listing(verdict)
     start = {**delivery_key(after[1]), "listing": listing, "listed_at": _listed_at(*after)} if after else None
+    shown = (*_SHOWN, "body", "body_encoding") if verdict in OPEN_VERDICTS else _SHOWN
     items, following = table.query(
-        "listing = :listing", {":listing": listing}, limit=limit, index="listing", forward=False, start=start
+        "listing = :listing",
+        {":listing": listing},
+        limit=limit,
+        index="listing",
+        forward=False,
+        start=start,
+        attributes=shown,
     )
     return _page([_listed(item, place="received_at") for item in items], is_last=following is None)
 
@@ -264,9 +302,14 @@ def each_of_order(table: Table, order_id: str) -> Iterator[Listed]:
 def open_deliveries(
     table: Table, verdict: Verdict, *, limit: int, start: Mapping[str, Any] | None
 ) -> tuple[list[Listed], Mapping[str, Any] | None]:
-    """Return a page of the deliveries with a verdict, the earliest received first, and the key after it."""
+    """Return a page of the deliveries with a verdict, the earliest received first, and the key after it; no bodies."""
     items, following = table.query(
-        "listing = :listing", {":listing": _listing(verdict)}, limit=limit, index="listing", start=start
+        "listing = :listing",
+        {":listing": _listing(verdict)},
+        limit=limit,
+        index="listing",
+        start=start,
+        attributes=_SHOWN,
     )
     return [_listed(item, place="received_at") for item in items], following
 
@@ -325,7 +368,7 @@ def dismissed(delivery: Delivery, reason: str, now: datetime, by: str | None = N
 
 def read_order_customer(table: Table, order_id: str) -> str | None:
     """Return the customer that an order is known to belong to, or ``None``: one read."""
-    item = table.get(_order_key(order_id))
+    item = table.get(order_key(order_id))
     return item["customer_id"] if item is not None else None
 
 
@@ -334,14 +377,14 @@ def read_order_learned_at(table: Table, order_id: str) -> datetime | None:
 
     It is ``None`` too for an order of which nothing was learned since an earlier version wrote it.
     """
-    item = table.get(_order_key(order_id))
+    item = table.get(order_key(order_id))
     return from_ms(item["learned_at"]) if item is not None and "learned_at" in item else None
 
 
 def order_write(order_id: str, customer_id: str, now: datetime) -> Put:
     """Bind an order to its customer, and note that something was learned of it; refused when it belongs to another."""
     return Put(
-        {**_order_key(order_id), "customer_id": customer_id, "learned_at": to_ms(now)},
+        {**order_key(order_id), "customer_id": customer_id, "learned_at": to_ms(now)},
         "attribute_not_exists(PK) OR customer_id = :customer",
         {":customer": customer_id},
     )
@@ -352,16 +395,17 @@ def delivery_key(digest: str) -> Key:
     return {"PK": f"{_MARK}#{digest}", "SK": _MARK}
 
 
+def order_key(order_id: str) -> Key:
+    """Return the key of what an order is known to belong to."""
+    return {"PK": _order_partition(order_id), "SK": "ORDER"}
+
+
 def _digest(item: Item) -> str:
     return str(item["PK"]).removeprefix(f"{_MARK}#")
 
 
 def _order_partition(order_id: str) -> str:
     return f"ORDER#{order_id}"
-
-
-def _order_key(order_id: str) -> Key:
-    return {"PK": _order_partition(order_id), "SK": "ORDER"}
 
 
 def _listing(verdict: Verdict) -> str:

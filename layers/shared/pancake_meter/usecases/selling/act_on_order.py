@@ -14,7 +14,7 @@ from pancake_meter.domain.instant import floor_ms, timestamp
 from pancake_meter.domain.selling.plan import Environment
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.store.errors import WriteRefused
-from pancake_meter.store.selling.order_actions import Action, OrderAction, action_write, read_action
+from pancake_meter.store.selling.order_actions import Action, OrderAction, action_write, latest_write, read_action
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_order_customer
 from pancake_meter.usecases.selling.waffo_refusal import is_about_the_request, words_of
@@ -98,12 +98,15 @@ def act_on_order(acting: Acting, customer_id: str, order_id: str, wish: Wish, no
     action = known or fresh
     is_done = snapshot.status in _DONE[wish.action] and (known is not None or snapshot.status == "canceling")
     if is_done:
-        return Acted(_kept(acting, customer_id, action, snapshot.status, ends_at), is_replay=True)
+        done = _answered(action, snapshot.status, ends_at)
+        _keep(acting, customer_id, done, is_new=known is None)
+        return Acted(done, is_replay=True)
     if snapshot.status not in _TAKES[wish.action] & (wish.while_in or _TAKES[wish.action]):
         raise _wrong(wish.action, snapshot)
-    _keep(acting, customer_id, action)
-    answer = _asked(acting, snapshot, action)
-    return Acted(_kept(acting, customer_id, action, answer.status, ends_at), is_replay=False)
+    _keep(acting, customer_id, action, is_new=known is None)
+    done = _answered(action, _asked(acting, snapshot, action).status, ends_at)
+    _keep(acting, customer_id, done, is_new=False)
+    return Acted(done, is_replay=False)
 
 
 def _check_id(order_id: str) -> None:
@@ -165,14 +168,13 @@ def _wrong(action: Action, snapshot: SubscriptionOrderSnapshot, refusal: str | N
     )
 
 
-def _kept(acting: Acting, customer_id: str, action: OrderAction, status: str, ends_at: datetime | None) -> OrderAction:
-    done = replace(action, status=status, ends_at=ends_at if status == "canceling" else None)
-    _keep(acting, customer_id, done)
-    return done
+def _answered(action: OrderAction, status: str, ends_at: datetime | None) -> OrderAction:
+    return replace(action, status=status, ends_at=ends_at if status == "canceling" else None)
 
 
-def _keep(acting: Acting, customer_id: str, action: OrderAction) -> None:
+def _keep(acting: Acting, customer_id: str, action: OrderAction, *, is_new: bool) -> None:
+    latest = [latest_write(customer_id, action)] if is_new else []
     try:
-        acting.table.transact([action_write(customer_id, action), acting.erasures.unless_erased(customer_id)])
+        acting.table.transact([action_write(customer_id, action), *latest, acting.erasures.unless_erased(customer_id)])
     except WriteRefused:
         raise CustomerErased("the customer was erased, and the id is not used again") from None

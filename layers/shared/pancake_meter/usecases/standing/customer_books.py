@@ -16,7 +16,7 @@ from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.balance.structure import opening_writes, structure_writes
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import balance_key
-from pancake_meter.store.selling.overage_lines import read_due_lines
+from pancake_meter.store.selling.overage_lines import read_due_lines_of
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Check, Write
 from pancake_meter.usecases.balance.metering import Metering
@@ -49,10 +49,8 @@ class CustomerBooks:
         known = read_subscription(metering.table, customer_id)
         balances = read_balances(metering.table, customer_id)
         changes = {balance.meter: metering.advanced(balance, now, known) for balance in balances}
-        lines = {
-            each.meter: read_due_lines(metering.table, customer_id, each.meter, each.overage_due, each.reopened)
-            for each in balances
-        }
+        due = {each.meter: (each.overage_due, each.reopened) for each in balances}
+        lines = read_due_lines_of(metering.table, customer_id, due)
         books = cls(metering, customer_id, now, known, known or Subscription(customer_id), changes, lines=lines, by=by)
         return books._after_lapses()
 

@@ -19,14 +19,17 @@ from pancake_meter.domain.errors import (
 )
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
+from pancake_meter.store.keys import Key
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX
 from pancake_meter.store.webhooks.deliveries import (
     Delivery,
     Verdict,
     count_duplicate,
+    delivery_key,
     delivery_writes,
     dismissed,
     each_of_order,
+    read_deliveries,
     read_delivery,
 )
 from pancake_meter.usecases.balance.metering import Metering
@@ -34,6 +37,7 @@ from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told
 from pancake_meter.usecases.webhooks.effects import effects_of
 from pancake_meter.usecases.webhooks.forget import forgotten, name_to_keep, people_of, pseudonym_of_order
 from pancake_meter.usecases.webhooks.judged_with import judged_with
+from pancake_meter.usecases.webhooks.named import named_keys
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from pancake_meter.waffo.pinning import check_pinned
@@ -159,7 +163,7 @@ def stays_dismissed(metering: Metering, event: WaffoEvent | Unread, now: datetim
     """
     if isinstance(event, Unread) or event.order_id is None:
         return False
-    if _effects(metering, event, now, NOTHING_TOLD).verdict != "parked":
+    if not _would_be_parked(metering, event, NOTHING_TOLD, now):
         return False
     with suppress(OrderTooLarge):
         return any(each.verdict == "dismissed" for each in each_of_order(metering.table, event.order_id))
@@ -230,12 +234,13 @@ def _judge(
     """
     name: str | None = None
     for attempt in range(ATTEMPTS_MAX):
-        known = read_delivery(metering.table, delivery.digest)
+        reading = _reading_once(metering, event, told, delivery_key(delivery.digest))
+        known = read_delivery(reading.table, delivery.digest)
         if known is not None and not (known.may_be_replayed if reopens else known.is_open):
             return _outcome(known, "duplicate", known.verdict)
         kept, event, told = _under(name, known or delivery, event, told, now)
-        effects = _effects(metering, event, now, told)
-        if name is None and (name := _pseudonym(metering, kept, effects)) is not None:
+        effects = _effects(reading, event, now, told)
+        if name is None and (name := _pseudonym(reading, kept, effects)) is not None:
             continue
         owner = effects.customer_id
         demands = metering.unless_erased(*people_of(kept, owner, told.customer_id))
@@ -254,10 +259,20 @@ def _judge(
             name = name or name_to_keep(metering, kept, owner, told.customer_id)
             pause(_backoff(attempt))
             continue
-        if judged.verdict == "parked" and _effects(metering, event, now, told).verdict != "parked":
+        if judged.verdict == "parked" and not _would_be_parked(metering, event, told, now):
             continue
         return _outcome(judged, judged.verdict, judged.reason)
     raise StoreBusy("the customer's books kept changing")
+
+
+def _would_be_parked(metering: Metering, event: WaffoEvent | Unread, told: Told, now: datetime) -> bool:
+    return _effects(_reading_once(metering, event, told), event, now, told).verdict == "parked"
+
+
+def _reading_once(metering: Metering, event: WaffoEvent | Unread, told: Told, *keys: Key) -> Metering:
+    """Return the collaborators of one judgement: what the event names and the items of ``keys`` are read, in one request."""
+    named = named_keys(event, told) if not isinstance(event, Unread) else []
+    return replace(metering, table=metering.table.reading_once([*keys, *named]))
 
 
 def _under(
@@ -318,10 +333,8 @@ def retry_order(
     Trouble is left to the schedule, which tries them too. ``by`` names the operator whose act it follows.
     """
     with suppress(StoreError):
-        for digest in _waiting(metering, order_id, besides=""):
-            parked = read_delivery(metering.table, digest)
-            if parked is not None:
-                _judge(metering, parked, kept_event(parked), now, pause, Told(by=by))
+        for parked in read_deliveries(metering.table, _waiting(metering, order_id, besides="")):
+            _judge(metering, parked, kept_event(parked), now, pause, Told(by=by))
 
 
 def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: Pause, by: str | None = None) -> Outcome:
@@ -335,10 +348,7 @@ def _with_unparked(metering: Metering, outcome: Outcome, now: datetime, pause: P
         return outcome
     applied: list[Outcome] = []
     with suppress(StoreError):
-        for digest in _waiting(metering, outcome.order_id, outcome.digest):
-            parked = read_delivery(metering.table, digest)
-            if parked is None:
-                continue
+        for parked in read_deliveries(metering.table, _waiting(metering, outcome.order_id, outcome.digest)):
             judged = _judge(metering, parked, kept_event(parked), now, pause, Told(by=by))
             if judged.verdict == "applied":
                 applied.append(judged)

@@ -7,20 +7,21 @@ from typing import Final
 
 from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.standing.bought_twice import bought_twice
-from pancake_meter.domain.standing.lifecycle import PAYING_KINDS, LifecycleEvent, LifecycleKind
+from pancake_meter.domain.standing.lifecycle import PAYING_KINDS, LifecycleEvent
 from pancake_meter.domain.standing.order import OrderFacts
-from pancake_meter.store.selling.order_actions import Action, list_actions
+from pancake_meter.store.selling.order_actions import Action, latest_wishes
+from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
 from pancake_meter.usecases.webhooks.purchase import agreed_change, plan_checkout_write, replacing
 from pancake_meter.usecases.webhooks.reading import Ignored, Parked, lifecycle_event
-from pancake_meter.waffo.events import SubscriptionFacts, WaffoEvent
+from pancake_meter.waffo.events import EventKind, SubscriptionFacts, WaffoEvent
 
-_LEADS_TO: Final[Mapping[LifecycleKind, Action]] = {
-    "canceling": "cancel",
-    "canceled": "cancel",
-    "uncanceled": "reactivate",
+LEADS_TO: Final[Mapping[EventKind, Action]] = {
+    EventKind.SUBSCRIPTION_CANCELING: "cancel",
+    EventKind.SUBSCRIPTION_CANCELED: "cancel",
+    EventKind.SUBSCRIPTION_UNCANCELED: "reactivate",
 }
 """Events that tell of what an operator, or a customer in the portal, had Waffo do."""
 
@@ -38,14 +39,13 @@ def lifecycle_effects(
     by: str | None = None,
 ) -> Effects:
     """Learn what the event says of its order. Without an effect that anybody could see it is ignored, with the reason."""
-    books = CustomerBooks.read(metering, customer_id, now, by=by)
-    read = lifecycle_event(event, facts, metering.catalog, books.learned.order(facts.order.id))
+    known = read_subscription(metering.table, customer_id)
+    read = lifecycle_event(event, facts, metering.catalog, known.order(facts.order.id) if known else None)
     if isinstance(read, Parked):
         return Effects("parked", read.reason, customer_id)
     if isinstance(read, Ignored):
         return Effects("ignored", read.reason, customer_id, order_bound(facts.order.id, customer_id, now))
-    if by is None:
-        books = replace(books, by=_wished_by(metering, customer_id, read))
+    books = CustomerBooks.read(metering, customer_id, now, by=by or _wished_by(metering, customer_id, facts.kind, read))
     sold = checkout if read.kind in PAYING_KINDS else None
     if read.kind == "plan_change_scheduled":
         read, sold = _agreed(metering, read, customer_id, books.learned.order(read.order_id), checkout)
@@ -59,19 +59,19 @@ def lifecycle_effects(
     return Effects("applied" if reason is None else "ignored", reason or flag, customer_id, done, learned)
 
 
-def _wished_by(metering: Metering, customer_id: str, event: LifecycleEvent) -> str | None:
-    """Return who had Waffo do what an event tells of, from here: one query, and none of any other kind of event.
+def _wished_by(metering: Metering, customer_id: str, kind: EventKind, event: LifecycleEvent) -> str | None:
+    """Return who had Waffo do what an event tells of, from here: one read, and none of any other kind of event.
 
-    That is whoever wished it last before, by the clocks of Waffo and of this stack. What was wished long before is something
-    else: a subscription that was cancelled ends with its period.
+    That is whoever wished it last before, by the clocks of Waffo and of this stack: of the last two. What was wished long
+    before is something else: a subscription that was cancelled ends with its period.
     """
-    action = _LEADS_TO.get(event.kind)
+    action = LEADS_TO.get(kind)
     if action is None:
         return None
     wished = [
         each
-        for each in list_actions(metering.table, customer_id, event.order_id)
-        if each.action == action and each.at - _SKEW_MAX <= event.at <= each.at + _FOLLOWS_WITHIN
+        for each in latest_wishes(metering.table, customer_id, event.order_id, action)
+        if each.at - _SKEW_MAX <= event.at <= each.at + _FOLLOWS_WITHIN
     ]
     return min(wished, key=lambda each: abs(event.at - each.at)).by if wished else None
 

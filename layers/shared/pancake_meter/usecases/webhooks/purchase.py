@@ -26,7 +26,7 @@ from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES
 from pancake_meter.domain.selling.payment import Credit, SoldKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX
-from pancake_meter.store.selling.checkouts import latest_checkouts, read_checkout, read_slot, settled_write
+from pancake_meter.store.selling.checkouts import latest_checkouts, read_checkout, settled_write
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
@@ -65,23 +65,25 @@ class Purchase:
 
 def find_checkout(table: Table, order: Order) -> Checkout | None:
     """Return the checkout that an order names, by external id or metadata; both are lost when the buyer rebuilds it."""
+    found = (read_checkout(table, checkout_id) for checkout_id in named_checkouts(order))
+    return next((checkout for checkout in found if checkout is not None), None)
+
+
+def named_checkouts(order: Order) -> list[str]:
+    """Return what an order names as its checkout, whether it is one of ours or not."""
     named = (order.external_id, *(order.metadata.get(name) for name in CHECKOUT_METADATA))
-    for checkout_id in named:
-        # What is longer than any id of ours is none, and too long for a key.
-        checkout = read_checkout(table, checkout_id) if checkout_id and len(checkout_id) <= MAX_ID_LENGTH else None
-        if checkout is not None:
-            return checkout
-    return None
+    # What is longer than any id of ours is none, and too long for a key.
+    return [checkout_id for checkout_id in named if checkout_id and len(checkout_id) <= MAX_ID_LENGTH]
 
 
 def guess_checkout(table: Table, catalog: Catalog, customer_id: str, facts: PaymentFacts) -> Checkout | None:
     """Return the one unpaid checkout of the customer that was for exactly this money, for an order that names none."""
     subtotal, total = _prices(facts)
-    waiting = (read_slot(table, customer_id, kind, meter) for meter in catalog.meters for kind in sorted(UNIT_KINDS))
     fitting = [
         checkout
-        for checkout in waiting
-        if checkout is not None
+        for checkout in latest_checkouts(table, customer_id)
+        if checkout.kind in UNIT_KINDS
+        and checkout.meter in catalog.meters
         and not checkout.payment_ids
         and subtotal is not None
         and checkout.amount.currency == facts.currency
