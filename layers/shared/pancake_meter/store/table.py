@@ -7,6 +7,7 @@ gives its item a format, and no item of a newer format is read or written over: 
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 _Answer = TypeVar("_Answer")
+_Name = tuple[str, str]
 
 TRANSACTION_WRITES_MAX: Final = 100
 DELETE_ITEMS_MAX: Final = 25
@@ -118,9 +120,41 @@ class Table:
         self._client = client
         self._name = name
         self._retrier = Retrier(sleep=sleep, seed=seed)
+        self._known: dict[_Name, Item | None] | None = None
+
+    def reading_once(self, keys: Sequence[Mapping[str, str]]) -> "Table":
+        """Return the table as one decision sees it: ``get`` reads no item twice. The items of ``keys`` are read now.
+
+        At most 100, in one request; of a table that reads once already, those that it does not know yet. A decision that
+        rests on them is written with conditions, since what changes meanwhile is not seen here. Each write, refused or not,
+        makes the table forget: it reads anew.
+
+        Raises:
+            StoreBusy, StoreUnavailable: passing trouble.
+        """
+        if self._known is None:
+            fresh = copy(self)
+            fresh._known = {}  # noqa: SLF001 - a table of our own
+            return fresh.reading_once(keys)
+        missing: dict[_Name, Item | None] = {_name(key): None for key in keys if _name(key) not in self._known}
+        if missing:
+            missing |= {_name(item): item for item in self.get_all([_key(name) for name in missing])}
+        self._known |= missing
+        return self
 
     def get(self, key: Mapping[str, str]) -> Item | None:
         """Return the item as of the latest write, or ``None``: one strongly consistent read."""
+        if self._known is None:
+            return self._get(key)
+        if _name(key) not in self._known:
+            self._known[_name(key)] = self._get(key)
+        return self._known[_name(key)]
+
+    def _forget(self) -> None:
+        if self._known is not None:
+            self._known.clear()
+
+    def _get(self, key: Mapping[str, str]) -> Item | None:
         answer = self._call(
             lambda: self._client.get_item(TableName=self._name, Key=written_item(key), ConsistentRead=True)
         )
@@ -230,6 +264,7 @@ class Table:
         Raises:
             StoreBusy, StoreUnavailable: passing trouble; some may be gone, and repeating all is safe.
         """
+        self._forget()
         waiting: Mapping[str, Any] = {self._name: [{"DeleteRequest": {"Key": written_item(key)}} for key in keys]}
 
         def delete_waiting() -> None:
@@ -274,6 +309,7 @@ class Table:
 
     def _write(self, write: Put | Update) -> Item:
         request = self._request(write)
+        self._forget()
         if isinstance(write, Put):
             self._call(lambda: self._client.put_item(**request))
             return write.item
@@ -292,6 +328,7 @@ class Table:
         items = [self._transact_item(write) for write in writes]
         # With one token for all attempts, DynamoDB answers for one that was carried out and whose answer was lost.
         token = uuid4().hex
+        self._forget()
         self._call(
             lambda: self._client.transact_write_items(TransactItems=items, ClientRequestToken=token), is_recognised=True
         )
@@ -328,6 +365,15 @@ class Table:
 
     def _call(self, request: Callable[[], _Answer], *, is_recognised: bool = False) -> _Answer:
         return self._retrier.call(lambda: _translated(request), is_recognised=is_recognised)
+
+
+def _name(item: Mapping[str, Any]) -> _Name:
+    return item["PK"], item["SK"]
+
+
+def _key(name: _Name) -> Mapping[str, str]:
+    partition, sort = name
+    return {"PK": partition, "SK": sort}
 
 
 def _is_made(write: Put | Update, found: Item) -> bool:
