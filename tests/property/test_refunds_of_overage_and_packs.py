@@ -123,9 +123,10 @@ def test_promise_4_refunds_of_overage_and_packs_end_alike_in_every_order(name: s
 
 def test_point_10_a_pack_of_a_later_month_pays_for_nothing_that_an_earlier_one_had_paid_for() -> None:
     # Given overage that is paid for, a pack of its month and one of the next
-    paid, early, late = Overage("O", 100), Pack("P", 60, day=25), Pack("Q", 150, day=31, priority=80)
+    paid = Overage("O", 100)
+    told: list[Told] = [Pack("P", 60, day=25), Pack("Q", 150, day=31, priority=80), BACK_O, BACK_P]
     # When the overage's payment and the earlier pack are refunded, told in any order
-    for order in permutations([early, late, BACK_O, BACK_P]):
+    for order in permutations(told):
         customer = lived([Period(100, (paid,))], order, is_over=True)
         # Then the month owes its units again, and the later pack is whole
         assert figures(customer) == (150, 100, 0), order

@@ -18,6 +18,10 @@ class RehearsedTable(Table):
         self._table = table
         self._put: dict[tuple[str, str], Item] = {}
 
+    def reading_once(self, keys: Sequence[Mapping[str, str]]) -> Table:  # noqa: ARG002 - nothing here is worth reading ahead
+        """Return the table itself: what is rehearsed is read as it was put."""
+        return self
+
     def get(self, key: Mapping[str, str]) -> Item | None:
         """Return the item as it was put last, here or in the table."""
         place = _place(key)
@@ -38,9 +42,12 @@ class RehearsedTable(Table):
         index: str | None = None,
         forward: bool = True,
         start: Mapping[str, Any] | None = None,
+        attributes: Sequence[str] = (),
     ) -> tuple[list[Item], Mapping[str, Any] | None]:
         """Return a page of what is stored, each item as it was put last."""
-        items, following = self._table.query(condition, values, limit=limit, index=index, forward=forward, start=start)
+        items, following = self._table.query(
+            condition, values, limit=limit, index=index, forward=forward, start=start, attributes=attributes
+        )
         return [self._put.get(_place(item), item) for item in items], following
 
     def write(self, write: Put | Update) -> Item:

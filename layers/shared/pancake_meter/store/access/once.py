@@ -19,7 +19,7 @@ def read_done(table: Table, once: Once, now: datetime) -> Mapping[str, Any] | No
     Raises:
         IdempotencyConflict: the earlier request had other content.
     """
-    item = table.get(_key(once))
+    item = table.get(done_key(once))
     if item is None or item["expires_at"] <= _seconds(now):
         return None
     once.check(item["fingerprint"])
@@ -29,13 +29,14 @@ def read_done(table: Table, once: Once, now: datetime) -> Mapping[str, Any] | No
 
 def done_write(once: Once, facts: Mapping[str, Any], until: datetime, now: datetime) -> Put:
     """Return the write that marks a request as done, unless another is done under its key."""
-    item = {**_key(once), "fingerprint": once.fingerprint, "facts": dict(facts), "expires_at": _seconds(until)}
+    item = {**done_key(once), "fingerprint": once.fingerprint, "facts": dict(facts), "expires_at": _seconds(until)}
     return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
+
+
+def done_key(once: Once) -> Key:
+    """Return the key of the answer to a request."""
+    return {"PK": f"IDEMPOTENCY#{once.id}", "SK": "IDEMPOTENCY"}
 
 
 def _seconds(instant: datetime) -> int:
     return to_ms(instant) // 1000
-
-
-def _key(once: Once) -> Key:
-    return {"PK": f"IDEMPOTENCY#{once.id}", "SK": "IDEMPOTENCY"}

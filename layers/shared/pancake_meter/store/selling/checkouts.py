@@ -1,12 +1,13 @@
 """Checkouts: the item of each, and the slot that keeps a customer to one open checkout per kind and subject.
 
 ``PK CHECKOUT#<id> SK CHECKOUT``, listed by customer in the ``listing`` index, newest first.
-``PK CUSTOMER#<customer> SK CHECKOUT_SLOT#<kind>#<subject>``: the id of the latest checkout of that kind.
+``PK CUSTOMER#<customer> SK CHECKOUT_SLOT#<kind>#<subject>``: the latest checkout of that kind, and when it was made.
 ``PK CHECKOUT#<id> SK WATCHED``: a checkout of units that may still be paid, listed for reconciliation, gone by itself.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,8 +30,23 @@ _WATCHED_BEFORE = "CHECKOUTS#watched"
 _CHECKOUT = "CHECKOUT"
 _WATCHED_SORT = "WATCHED"
 _SLOT_PAGES_MAX = 20
+_OVER_AFTER = timedelta(days=8)
+"""After so long no page of a checkout can be paid: its session is made within a day, and none lives longer than seven."""
+
 _WATCHED_AFTER_EXPIRY = timedelta(days=7)
 """A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The latest checkout of a kind and subject, not read. An earlier version did not keep ``made_at``."""
+
+    checkout_id: str
+    made_at: datetime | None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether no page of the checkout can be paid any more, whatever became of it."""
+        return self.made_at is not None and self.made_at + _OVER_AFTER <= now
 
 
 def read_checkout(table: Table, checkout_id: str) -> Checkout | None:
@@ -48,27 +64,41 @@ def checkout_keys(checkout_ids: Iterable[str]) -> list[Key]:
 
 def read_slot(table: Table, customer_id: str, kind: CheckoutKind, subject: str) -> Checkout | None:
     """Return the latest checkout of a kind and subject, whatever its status, or ``None``."""
-    slot = table.get(_slot_key(customer_id, kind, subject))
-    return read_checkout(table, slot["checkout_id"]) if slot is not None else None
+    slot = latest_slot(table, customer_id, kind, subject)
+    return read_checkout(table, slot.checkout_id) if slot is not None else None
+
+
+def latest_slot(table: Table, customer_id: str, kind: CheckoutKind, subject: str) -> Slot | None:
+    """Return what the slot of a kind and subject says of its checkout, or ``None``: one read."""
+    item = table.get(slot_key(customer_id, kind, subject))
+    if item is None:
+        return None
+    return Slot(item["checkout_id"], from_ms(item["made_at"]) if "made_at" in item else None)
 
 
 def write_new_checkout(
-    table: Table, checkout: Checkout, replaced: Checkout | None, demands: Sequence[Write] = ()
+    table: Table,
+    checkout: Checkout,
+    replaced: Checkout | Slot | None,
+    demands: Sequence[Write] = (),
 ) -> bool:
     """Take the slot for a new checkout, in place of ``replaced``; return whether nobody else was faster.
 
     ``demands`` are further writes of the same transaction; one that is refused counts as somebody faster.
 
-    ``replaced`` is as it was read: one that is still open is retired, as expired or superseded.
+    ``replaced`` is as it was read: one that is still open is retired, as expired or superseded. Of one that is over the slot
+    is enough.
     """
+    before = replaced.checkout_id if isinstance(replaced, Slot) else replaced.id if replaced is not None else None
     slot = Put(
-        {**_slot_key(checkout.customer_id, checkout.kind, checkout.subject), "checkout_id": checkout.id},
-        "attribute_not_exists(PK)" if replaced is None else "checkout_id = :replaced",
-        {} if replaced is None else {":replaced": replaced.id},
+        _slot_item(checkout),
+        "attribute_not_exists(PK)" if before is None else "checkout_id = :replaced",
+        {} if before is None else {":replaced": before},
     )
     put = Put(_item(checkout), "attribute_not_exists(PK)")
     watched = [Put(_watched_item(checkout))] if checkout.kind in UNIT_KINDS else []
-    retired = [_retire(replaced, checkout.created_at)] if replaced is not None and replaced.status == "open" else []
+    opened = replaced if isinstance(replaced, Checkout) and replaced.status == "open" else None
+    retired = [_retire(opened, checkout.created_at)] if opened is not None else []
     try:
         table.transact([put, slot, *watched, *retired, *demands])
     except WriteRefused:
@@ -169,8 +199,14 @@ def _key(checkout_id: str) -> Key:
     return {"PK": f"CHECKOUT#{checkout_id}", "SK": _CHECKOUT}
 
 
-def _slot_key(customer_id: str, kind: CheckoutKind, subject: str) -> Key:
+def slot_key(customer_id: str, kind: CheckoutKind, subject: str) -> Key:
+    """Return the key of a customer's slot for checkouts of a kind and subject."""
     return {"PK": customer_partition(customer_id), "SK": f"CHECKOUT_SLOT#{kind}#{subject}"}
+
+
+def _slot_item(checkout: Checkout) -> dict[str, Any]:
+    key = slot_key(checkout.customer_id, checkout.kind, checkout.subject)
+    return {**key, "checkout_id": checkout.id, "made_at": to_ms(checkout.created_at)}
 
 
 def _listing(customer_id: str) -> str:

@@ -63,17 +63,24 @@ def line_write(customer_id: str, meter: str, more: OverageLine) -> Update:
 
 
 def read_due_lines(
-    table: Table, customer_id: str, meter: str, due: Decimal, reopened: Decimal = _NONE
+    table: Table,
+    customer_id: str,
+    meter: str,
+    due: Decimal,
+    reopened: Decimal = _NONE,
+    *,
+    besides: Collection[LineKey] = (),
 ) -> dict[LineKey, OverageLine]:
     """Return the lines that the ``due`` and ``reopened`` units of a balance belong to, oldest first; none where it has none.
 
-    Lines are read from the newest on, until they account for all that is due and reopened.
+    Lines are read from the newest on, until they account for all that is due and reopened, and those ``besides`` are among
+    them as far as they are there. Where nothing is due these are read by their keys: one request all the same.
 
     Raises:
         TooManyLines: what is due is not found among the newest 10,000 lines.
     """
     if due <= 0 and reopened <= 0:
-        return {}
+        return read_lines(table, customer_id, meter, besides)
     items = table.each(
         "PK = :partition AND begins_with(SK, :prefix)",
         {":partition": customer_partition(customer_id), ":prefix": overage_line_prefix(meter)},
@@ -83,12 +90,17 @@ def read_due_lines(
         beyond=TooManyLines("the customer has more overage lines than are looked through", meter=meter),
     )
     lines: dict[LineKey, OverageLine] = {}
-    for line in map(_line, items):
+    wanted = {overage_line_key(customer_id, meter, key)["SK"] for key in besides}
+    for item in items:
+        line = _line(item)
         if line.due > 0 or (reopened > 0 and line.reopened > 0):
             lines[line.key] = line
             due -= line.due
             reopened -= line.reopened
-        if due <= 0 and reopened <= 0:
+        elif item["SK"] in wanted:
+            lines[line.key] = line
+        wanted = {each for each in wanted if each < item["SK"]}
+        if due <= 0 and reopened <= 0 and not wanted:
             break
     return dict(sorted(lines.items(), key=lambda item: item[0].order))
 

@@ -1,5 +1,6 @@
 """What the operator does to a customer's access by hand: cut it off, and open it again."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -80,10 +81,11 @@ def block_customer(
     raise StoreBusy("others kept changing the customer's access")
 
 
-def read_access(table: Table, customer_id: str) -> Access:
-    """Return which meters of a customer are cut off: a query and a read."""
+def read_access(table: Table, customer_id: str, meters: Collection[str]) -> Access:
+    """Return which of some meters of a customer are cut off: one read, and one for each meter."""
     kept = read_subscription(table, customer_id)
-    by_meter = {balance.meter: balance.blocked for balance in read_balances(table, customer_id)}
+    held = [balance for meter in meters if (balance := read_balance(table, customer_id, meter)) is not None]
+    by_meter = {balance.meter: balance.blocked for balance in held}
     return Access(by_meter, kept.blocked if kept is not None else None)
 
 

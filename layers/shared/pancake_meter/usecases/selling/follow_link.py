@@ -12,7 +12,8 @@ from typing import Final, Literal, TypeVar
 
 from pancake_meter.domain.errors import BelowMinimum, DomainError, NotForSale, NothingOwed
 from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
-from pancake_meter.store.selling.checkouts import list_checkouts, read_slot
+from pancake_meter.store.selling.checkouts import latest_slot, list_checkouts, read_checkout, slot_key
+from pancake_meter.store.table import READ_ITEMS_MAX
 from pancake_meter.usecases.selling.open_checkout import (
     OfferChanged,
     OpenedCheckout,
@@ -25,6 +26,7 @@ from pancake_meter.usecases.selling.open_checkout import (
 )
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.usecases.selling.read_at_first import keys_of_sale
 
 JUST_PAID: Final = timedelta(days=1)
 """So long a person who opens a link again is reminded that what it sells was bought already."""
@@ -119,6 +121,10 @@ def follow_purchase_link(selling: Selling, link: PurchaseLink, visit: Visit, now
         WaffoApiError: Waffo did not make the session.
         StoreBusy, StoreUnavailable: passing trouble.
     """
+    keys = keys_of_sale(selling.catalog, link.customer_id, SaleRequest(link.kind, link.meter))
+    # Where no overage is sold, a pack is.
+    packs = [slot_key(link.customer_id, "top_up", link.meter)] if link.kind == "overage" else []
+    selling = selling.reading_once([*packs, *keys][:READ_ITEMS_MAX])
     _check_not_paid(selling, link, visit, now)
     if link.kind == "overage" and visit.offer is not None and visit.offer.kind == "top_up":
         # The link has shown a pack, which is sold as it was shown, though overage could be sold by now.
@@ -142,7 +148,11 @@ def _check_not_paid(selling: Selling, link: PurchaseLink, visit: Visit, now: dat
     seen = visit.offer
     if seen is None or visit.paid_until is None:
         return
-    latest = read_slot(selling.metering.table, link.customer_id, seen.kind, seen.subject)
+    table = selling.metering.table
+    slot = latest_slot(table, link.customer_id, seen.kind, seen.subject)
+    if slot is not None and slot.made_at is not None and slot.made_at <= visit.paid_until:
+        return
+    latest = read_checkout(table, slot.checkout_id) if slot is not None else None
     if latest is not None and _is_being_paid(selling, latest, now):
         raise PaidSince(latest)
     paid = _latest_paid(selling, link, latest)

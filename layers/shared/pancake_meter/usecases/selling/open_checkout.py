@@ -4,7 +4,7 @@ The checkout is written before Waffo is called, and its id is the idempotency ke
 any point, finds the checkout, and Waffo answers it with the same session.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -40,7 +40,14 @@ from pancake_meter.domain.standing.standing import plan_at
 from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD, Subscription
 from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, WriteRefused
-from pancake_meter.store.selling.checkouts import read_checkout, read_slot, write_new_checkout, write_session
+from pancake_meter.store.keys import Key
+from pancake_meter.store.selling.checkouts import (
+    latest_slot,
+    read_checkout,
+    read_slot,
+    write_new_checkout,
+    write_session,
+)
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.store.table import Put, Table, Write
 from pancake_meter.usecases.balance.metering import Metering
@@ -55,6 +62,7 @@ from pancake_meter.usecases.selling.quote_sale import (
     quote_plan,
     quote_top_up,
 )
+from pancake_meter.usecases.selling.read_at_first import keys_of_sale, meters_of_sale
 from pancake_meter.usecases.selling.waffo_orders import WaffoOrders, not_changeable
 from pancake_meter.waffo.checkout import (
     CreateSession,
@@ -122,6 +130,11 @@ class Selling:
     ) -> CustomerCurrency:
         """What decides the currency of a sale to a customer."""
         return CustomerCurrency(self.catalog, self.orders, customer_id, subscription, requested, now)
+
+    def reading_once(self, keys: Sequence[Key]) -> Self:
+        """Return the same sale on a table that reads nothing twice, and the items of ``keys`` now: one request."""
+        metering = replace(self.metering, table=self.metering.table.reading_once(keys))
+        return replace(self, metering=metering)
 
     def orders_minded(self, request: SaleRequest) -> WaffoOrders:
         """What Waffo says of the orders that a sale of a plan has to mind."""
@@ -214,6 +227,7 @@ def open_checkout(
     if success_url is not None and not selling.allows_success_url(success_url):
         raise SuccessUrlNotAllowed("the success URL is not on the catalog's list")
 
+    selling = selling.reading_once(keys_of_sale(selling.catalog, customer_id, request, once))
     _check_usable(selling, customer_id, request)
     landing = success_url or selling.success_url
     if once is not None and (before := _opened_before(selling, customer_id, once, landing, now)) is not None:
@@ -239,6 +253,7 @@ def quote_checkout(selling: Selling, customer_id: str, request: SaleRequest, now
     Raises: as ``open_checkout``, what says that nothing is sold.
     """
     selling.metering.check_not_erased(customer_id)
+    selling = selling.reading_once(keys_of_sale(selling.catalog, customer_id, request))
     _check_usable(selling, customer_id, request)
     if request.kind in UNIT_KINDS:
         return _quote_units(selling, customer_id, request, now, may_merge=False)
@@ -257,9 +272,8 @@ def _check_usable(selling: Selling, customer_id: str, request: SaleRequest) -> N
     """Raise ``CustomerBlocked`` where all that a sale would give is cut off. What is owed may be paid all the same."""
     if request.kind == "overage":
         return
-    plan = selling.catalog.plans.get(request.plan) if request.plan is not None else None
-    meters = [*plan.allowances] if plan is not None else [request.meter] if request.meter is not None else []
-    reason = read_access(selling.metering.table, customer_id).all_blocked(meters)
+    meters = meters_of_sale(selling.catalog, request)
+    reason = read_access(selling.metering.table, customer_id, meters).all_blocked(meters)
     if reason is not None:
         message = "the customer's access is cut off: nothing is sold that could not be used"
         raise CustomerBlocked(message, reason=reason, meters=sorted(meters))
@@ -468,7 +482,9 @@ def _take_slot(
     table = selling.metering.table
     fresh = _checkout(selling, customer_id, quote, now)
     for _ in range(_ATTEMPTS_MAX):
-        current = read_slot(table, customer_id, fresh.kind, fresh.subject)
+        slot = latest_slot(table, customer_id, fresh.kind, fresh.subject)
+        is_over = slot is not None and slot.is_over(now)
+        current = read_checkout(table, slot.checkout_id) if slot is not None and not is_over else None
         if current is not None and _still_sells(current, fresh, now) and not _is_used_up(selling, current, held):
             if once is not None:
                 _keep_answer(table, _done(once, current, quote, now, is_new=False))
@@ -476,7 +492,7 @@ def _take_slot(
         demands: list[Write] = [*selling.metering.unless_erased(customer_id)]
         if once is not None:
             demands.append(_done(once, fresh, quote, now, is_new=True))
-        if write_new_checkout(table, fresh, current, demands):
+        if write_new_checkout(table, fresh, slot if is_over else current, demands):
             return fresh, True
         selling.metering.check_not_erased(customer_id)
     raise StoreBusy("the checkout kept changing")

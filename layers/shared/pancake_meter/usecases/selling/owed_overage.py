@@ -25,7 +25,7 @@ from pancake_meter.domain.selling.overage import (
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
-from pancake_meter.store.selling.overage_lines import read_due_lines, read_lines, read_remainder
+from pancake_meter.store.selling.overage_lines import read_due_lines, read_remainder
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 
@@ -82,15 +82,13 @@ class Owed:
 def read_owed(metering: Metering, customer_id: str, meter: str, currency: str, now: datetime) -> Owed:
     """Return what is owed, as if the open period's overage were due already.
 
-    One read each of the balance, the subscription, the open period's line and the remainder, and a query for each 100 lines
-    where units are due.
+    One read each of the balance, the subscription and the remainder, and one request for lines: a query for each hundred
+    where units are due, else the open period's by its key.
     """
     begun = metering.begin_change(customer_id, meter, now)
     change, balance = begun.change, begun.change.balance
-    stored = {
-        **read_due_lines(metering.table, customer_id, meter, begun.due),
-        **read_lines(metering.table, customer_id, meter, {balance.line, *change.lines}),
-    }
+    besides = {balance.line, *change.lines}
+    stored = read_due_lines(metering.table, customer_id, meter, begun.due, besides=besides)
     lines = lines_owed(metering, change, begun.subscription, stored)
     remainder = read_remainder(metering.table, customer_id, meter, currency) if lines else ZERO
     return Owed(lines, currency, remainder)
