@@ -1,6 +1,6 @@
 """Measures every figure of docs/performance.md beside its floor: ``python -m tests.load.bench [PART ...]``.
 
-Parts: warm, cold, counts, rates, growth, peers; without one, all of them, in about eight minutes. ``--check`` measures
+Parts: warm, cold, counts, rates, growth, peers; without one, all of them: about a quarter of an hour. ``--check`` measures
 nothing: it compares the page with what was measured last and with the goals. ``--json FILE`` writes the figures elsewhere
 and leaves the page alone.
 """

@@ -28,11 +28,9 @@ class Goal:
 _WARM: Final = ("check", "hold", "settle", "release", "record", "batch of 99", "webhook")
 _HANDLER: Final = "the handler around the call: see *Warm calls*"
 _GROWTH: Final = Goal(
-    most=1.05, reason="noise of a busy machine: the units are the same, and the code runs no other way"
+    most=1.05, reason="noise of a busy machine: units and requests are the same, and so is the code that runs"
 )
-_BUSY: Final = (
-    "the machine has 2 processors, which handlers, engine and others share: each CPU second of ours is one less"
-)
+_BUSY: Final = "handlers, engine and all else share 2 processors here: what a handler computes, the engine cannot"
 
 GOALS: Final[Mapping[str, Mapping[str, Goal]]] = {
     "warm": {
