@@ -21,7 +21,7 @@ from tests.integration.checkouts.conftest import SECRET, Shop
 from tests.support.api import Answer, api_event
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.metered_dynamodb import metered
-from tests.support.webhook_world import lifecycle
+from tests.support.webhook_world import event, lifecycle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -198,3 +198,41 @@ def test_a_link_of_each_kind(meeting: Shop, dynamodb: "DynamoDBClient", kind: Li
     assert answer.status == HTTPStatus.SEE_OTHER, answer.body
     assert meter.operations == [READ, *[LINE] * LINKS[kind], *SALE]
     assert (len(meeting.waffo.tokens), len(meeting.waffo.sessions)) == (1, 1)
+
+
+def test_a_link_whose_page_knows_what_was_paid_does_not_look_again(shop: Shop, dynamodb: "DynamoDBClient") -> None:
+    # Given a pack that was bought by a link, and a page of the link that says so
+    path = link_of(shop, "top_up")
+    first = shop.press(path)
+    assert first.status == HTTPStatus.SEE_OTHER
+    (session,) = shop.waffo.sessions
+    money = {"listPrice": {"subtotal": session["priceSnapshot"]["amount"], "total": session["priceSnapshot"]["amount"]}}
+    order = {"paymentId": "PAY_9", "orderMerchantExternalId": session["orderMerchantExternalId"], **money}
+    assert shop.world.take(event("order.completed", "ORD_P", "2026-03-10", "PAY_9", **order)).verdict == "applied"
+    shop.wait(timedelta(days=1))
+    page = shop.see(path)
+
+    # When its button is pressed: the checkout before is looked at once, to take its place
+    with metered(dynamodb) as soon:
+        again = pressed(shop, path, page)
+    assert (again.status, len(shop.waffo.sessions)) == (HTTPStatus.SEE_OTHER, 2)
+    assert soon.operations == [READ, CHECKOUT, *SALE]
+
+
+@pytest.mark.parametrize(("days", "looked_at"), [(7, [CHECKOUT]), (8, [])])
+def test_a_checkout_that_may_yet_be_paid_is_read(
+    shop: Shop, dynamodb: "DynamoDBClient", days: int, looked_at: list[str]
+) -> None:
+    # Given overage of a closed period, and a checkout of it from some days ago
+    owes(shop, of_last_month=True)
+    balance = read_balance(shop.metering.table, "acct_1001", "tokens")
+    assert balance is not None
+    assert shop.metering.keep_current(balance, shop.now)
+    before = shop.checkout(**BODIES["overage"])
+    shop.wait(timedelta(days=days))
+
+    # When it is sold again: the latest checkout is read as long as its page might be open
+    with metered(dynamodb) as meter:
+        opened = shop.checkout(**BODIES["overage"])
+    assert opened.body["checkout_id"] != before.body["checkout_id"]
+    assert meter.operations == [READ, LINES, *looked_at, *SALE]
