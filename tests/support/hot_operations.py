@@ -58,7 +58,7 @@ class HotOperations:
 
     def release(self) -> Call:
         """Release what was held last."""
-        return self._gate("holds_release", f"/holds/{self._id()}", query={"meter": METER})
+        return self._gate("holds_release", f"/holds/{METER}~{HELD_UNITS}~{self._id()}")
 
     def record(self, count: int = 1) -> Call:
         """Count so many new events."""

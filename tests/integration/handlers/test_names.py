@@ -16,6 +16,7 @@ import webhook_deliveries
 from pancake_meter import store
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
+from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.store.keys import usage_event_key, usage_event_of
 from pancake_meter.store.reports.revenue import read_customer, read_facts
 from pancake_meter.store.selling import checkouts
@@ -47,7 +48,7 @@ def own_words() -> list[str]:
     return sorted(word for word in words if 1 <= len(word) <= 40 and word.isprintable())
 
 
-OWN_WORDS = own_words()
+OWN_WORDS = [word for word in own_words() if is_customer_id(word)]
 
 
 def as_rawpath(customer_id: str) -> str:

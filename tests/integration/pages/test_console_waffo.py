@@ -243,7 +243,7 @@ def test_the_ledger_names_who_cancelled_here_and_nobody_for_what_follows_long_af
     seller.subscribe()
     seller.world.use(10)
     wished = OrderAction("ORD_1", action, "a-1", NOW, "ada", "by phone")
-    seller.table.transact([action_write(CUSTOMER, wished), latest_write(CUSTOMER, wished)])
+    seller.table.transact([action_write(CUSTOMER, wished), latest_write(seller.table, CUSTOMER, wished)])
     seller.world.take(lifecycle("canceled", "ORD_1", at, "2026-03-01", "2026-04-01"), utc(at) + timedelta(minutes=1))
     assert seller.ledger()[0] == ("subscription.canceled", by)
 
@@ -254,7 +254,7 @@ def test_of_two_who_wished_the_same_the_ledger_names_the_one_whose_wish_the_even
     seller.world.use(10)
     for number, by in enumerate(("ada", "bob")):
         at = NOW + timedelta(minutes=10 * number)
-        seller.table.write(latest_write(CUSTOMER, OrderAction("ORD_1", "cancel", f"a-{number}", at, by)))
+        seller.table.write(latest_write(seller.table, CUSTOMER, OrderAction("ORD_1", "cancel", f"a-{number}", at, by)))
     # When: the event is of the first
     told = NOW + timedelta(seconds=30)
     event = lifecycle("canceled", "ORD_1", f"{told:%Y-%m-%dT%H:%M:%S}", "2026-03-01", "2026-04-01")

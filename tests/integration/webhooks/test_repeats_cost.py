@@ -18,5 +18,6 @@ def test_a_delivery_that_comes_again_is_counted_and_has_no_write_refused(
     with metered(dynamodb) as meter:
         world.take(activated)
     assert world.available() == available
-    # Its mark is read, that it came again is counted, and what waits is asked for: none is a refused write of its effects
-    assert (meter.operations, meter.refused_writes) == (["GetItem", "TransactWriteItems", "Query"], 0)
+    # What it names is read, its mark among it; that it came again is counted, and what waits is asked for. No write of its
+    # effects is refused.
+    assert (meter.operations, meter.refused_writes) == (["BatchGetItem", "TransactWriteItems", "Query"], 0)

@@ -162,7 +162,7 @@ def test_an_event_of_each_kind_and_its_repeat(world: World, kind: EventKind) -> 
 
 def test_a_cancellation_that_an_operator_wished_costs_no_more(world: World) -> None:
     learn(world, ACTIVATED)
-    world.table.write(latest_write(CUSTOMER, OrderAction(ORDER, "cancel", "a-1", NEXT, "ada")))
+    world.table.write(latest_write(world.table, CUSTOMER, OrderAction(ORDER, "cancel", "a-1", NEXT, "ada")))
     outcome, made = requests(world, told("canceling", f"{NEXT:%Y-%m-%dT%H:%M:%S.000}"))
     assert (outcome.verdict, made) == ("applied", APPLIED)
 

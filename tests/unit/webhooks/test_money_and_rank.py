@@ -215,35 +215,6 @@ def test_point_20_an_unpaid_order_keeps_bought_units_and_opens_no_others() -> No
     assert customer.available() == 105_000
 
 
-@pytest.mark.parametrize("is_new", [False, True], ids=["under its order", "by another order"])
-@pytest.mark.parametrize(
-    ("paid", "price", "left"),
-    [
-        ("18.00", "29.00", "0.645161"),
-        # All of the price, or no word of it: the money of the upgrade keeps it by itself
-        ("29.00", "29.00", "1"),
-    ],
-)
-def test_point_5_a_refund_of_what_an_upgrade_built_on_takes_its_share_whatever_form_the_upgrade_had(
-    paid: str, price: str, left: str, *, is_new: bool
-) -> None:
-    customer = PureCustomer(utc("2026-03-10T15:14:33"))
-    customer.open("tokens")
-    customer.take(ACTIVATED)
-    customer.take(first(), NOW)
-    order_id = B if is_new else A
-    told = step("plan_changed", order_id, "2026-03-15T12:00:00", "2026-03-10", "2026-04-10", plan="pro", number=2)
-    customer.take(Step(told.at, replace(told.facts, replaces=frozenset({A} if is_new else ()))), NOW)
-    if is_new:
-        customer.take(step("canceled", A, "2026-03-15T12:00:00", "2026-03-10", "2026-04-10"), NOW)
-    upgrade = second(paid, price=price)
-    customer.take(Step(upgrade.at, replace(upgrade.facts, order_id=order_id)), NOW)
-    assert customer.available() == PRO.allowances["tokens"].quantity
-    # When the money of the plan before goes back
-    customer.take(first(back="9.90"), NOW)
-    assert customer.available() == int(PRO.allowances["tokens"].quantity * Decimal(left))
-
-
 def test_what_was_used_is_told_as_it_was_after_a_refund_in_a_plan_that_took_over() -> None:
     # Given 100 units used before an upgrade, and 50 after it
     customer = PureCustomer(utc("2026-03-10T15:14:33"))

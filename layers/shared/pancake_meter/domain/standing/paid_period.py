@@ -143,26 +143,15 @@ class PaidPeriod:
 
         While one charge stands, what it paid for stands: the plan is worth no less than a lower one that was sold before
         it in this period and is still paid for. A change of plan that made a new order changes nothing of that: the money
-        of the periods that it ``replaced`` counts with the period's own, and keeps at least what it bought. The period's own
-        money keeps the plan by itself, unless it is known to be but what the plan cost more.
+        of the periods that it ``replaced`` counts with the period's own, and keeps at least what it bought.
         """
         kept, sold = self._allowance(meter, charges), self.plan.allowances.get(meter)
         if sold is None or not replaced:
             return kept
         granted = self._on_trial(sold.quantity, self.plan)
-        earlier = [charge for before in replaced for charge in before.charges]
-        by_all = part_of(granted, _share_left([*charges, *earlier]))
+        together = [*charges, *(charge for before in replaced for charge in before.charges)]
         before = [period.paid.allowance(meter, period.charges) for period in replaced]
-        alone = Decimal(0) if self._is_difference(charges, earlier) else kept
-        return max(alone, by_all, *(min(granted, units) for units in before))
-
-    def _is_difference(self, charges: Collection[Charged], earlier: Collection[Charged]) -> bool:
-        """Whether the period's own money is known to be but what its plan cost more than ``earlier`` money had paid for."""
-        paid = sorted((charge for charge in charges if charge.charged > 0), key=lambda charge: charge.paid_at)
-        prices = [price for price in (self.sales[-1].price, *(charge.price for charge in paid)) if price is not None]
-        if not paid or not prices or all(charge.was_refunded_before(paid[0].paid_at) for charge in earlier):
-            return False
-        return sum(charge.charged for charge in paid) < max(prices)
+        return max(kept, part_of(granted, _share_left(together)), *(min(granted, units) for units in before))
 
     def _allowance(self, meter: str, charges: Collection[Charged]) -> Decimal:
         """Return what the period's own money keeps of a meter."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
-from pancake_meter.store.table import Item, Put, Table, Update
+from pancake_meter.store.table import Item, Put, Table
 
 _PREFIX: Final = "ORDER_ACTION#"
 _LISTED_MAX: Final = 200
@@ -81,16 +81,16 @@ def latest_wishes(table: Table, customer_id: str, order_id: str, action: Action)
     return [Wished(from_ms(each["at"]), each.get("by")) for each in kept]
 
 
-def latest_write(customer_id: str, action: OrderAction) -> Update:
-    """Return the write that notes a new wish as the latest of its kind. Made twice it would take two places."""
+def latest_write(table: Table, customer_id: str, action: OrderAction) -> Put:
+    """Return the write that notes a new wish as the latest of its kind: one read. Made twice it would take two places.
+
+    Of two wishes at the same moment the one may be noted in the place of the other; both are kept as actions.
+    """
+    key = _latest_key(customer_id, action.order_id)
+    known = table.get(key) or {}
     wish: dict[str, Any] = {"at": to_ms(action.at), "by": action.by}
-    return Update(
-        _latest_key(customer_id, action.order_id),
-        "SET #before = if_not_exists(#latest, :wish), #latest = :wish",
-        None,
-        {":wish": {name: value for name, value in wish.items() if value is not None}},
-        {"#latest": action.action, "#before": _before(action.action)},
-    )
+    wish = {name: value for name, value in wish.items() if value is not None}
+    return Put({**known, **key, action.action: wish, _before(action.action): known.get(action.action, wish)})
 
 
 def latest_keys(customer_id: str, order_id: str) -> list[Key]:

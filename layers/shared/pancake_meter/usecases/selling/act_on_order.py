@@ -173,7 +173,7 @@ def _answered(action: OrderAction, status: str, ends_at: datetime | None) -> Ord
 
 
 def _keep(acting: Acting, customer_id: str, action: OrderAction, *, is_new: bool) -> None:
-    latest = [latest_write(customer_id, action)] if is_new else []
+    latest = [latest_write(acting.table, customer_id, action)] if is_new else []
     try:
         acting.table.transact([action_write(customer_id, action), *latest, acting.erasures.unless_erased(customer_id)])
     except WriteRefused:
