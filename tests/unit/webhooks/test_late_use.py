@@ -25,6 +25,13 @@ def plan(key: str, quota_change: QuotaChangePolicy) -> Plan:
     return replace(PLANS[key], quota_change=quota_change)
 
 
+def saving(rollover_maximum: int) -> Plan:
+    """A plan of 1,000 units a month, of which so many roll over."""
+    hoarder = PLANS["hoarder"]
+    tokens = replace(hoarder.allowances["tokens"], quantity=Decimal(1_000), rollover_maximum=Decimal(rollover_maximum))
+    return replace(hoarder, allowances={**hoarder.allowances, "tokens": tokens})
+
+
 def said(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}"
 
@@ -102,9 +109,7 @@ def test_usage_told_late_leaves_what_usage_told_in_time_does_whatever_plans_and_
 
 def test_what_late_usage_took_of_what_rolled_over_stays_taken_after_a_refund() -> None:
     # Given a month of which more was left than rolls over
-    hoarder = PLANS["hoarder"]
-    tokens = replace(hoarder.allowances["tokens"], quantity=Decimal(1_000), rollover_maximum=Decimal(500))
-    hoarder = replace(hoarder, allowances={**hoarder.allowances, "tokens": tokens})
+    hoarder = saving(500)
     steps = [
         step("activated", "ORD_A", said(BEGAN), *MARCH, plan=hoarder, number=1),
         step("renewed", "ORD_A", "2026-04-10T12:00:00", *APRIL, plan=hoarder, number=2),
@@ -160,9 +165,7 @@ def test_late_usage_is_filed_under_the_sale_of_its_time() -> None:
 
 def test_what_late_usage_took_back_of_later_periods_did_not_come_over_into_them() -> None:
     # Given 1,000 a month, of which all that is left rolls over
-    hoarder = PLANS["hoarder"]
-    tokens = replace(hoarder.allowances["tokens"], quantity=Decimal(1_000), rollover_maximum=Decimal(5_000))
-    hoarder = replace(hoarder, allowances={**hoarder.allowances, "tokens": tokens})
+    hoarder = saving(5_000)
     steps = [
         step("activated", "ORD_A", said(BEGAN), *MARCH, plan=hoarder),
         step("renewed", "ORD_A", "2026-04-10T12:00:00", *APRIL, plan=hoarder),
@@ -174,9 +177,7 @@ def test_what_late_usage_took_back_of_later_periods_did_not_come_over_into_them(
 
 
 def test_what_rolled_over_into_a_term_that_time_alone_has_ended_is_less_after_late_usage_of_the_month_before() -> None:
-    hoarder = PLANS["hoarder"]
-    tokens = replace(hoarder.allowances["tokens"], quantity=Decimal(1_000), rollover_maximum=Decimal(5_000))
-    hoarder = replace(hoarder, allowances={**hoarder.allowances, "tokens": tokens})
+    hoarder = saving(5_000)
     steps = [
         step("activated", "ORD_A", said(BEGAN), *MARCH, plan=hoarder),
         step("renewed", "ORD_A", "2026-04-10T12:00:00", *APRIL, plan=hoarder),

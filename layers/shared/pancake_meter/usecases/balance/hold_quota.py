@@ -261,6 +261,7 @@ def hold_to_release(metering: Metering, customer_id: str, name: str, meter: str 
     if not is_short_name(name):
         return named_hold(metering, customer_id, name, meter)
     if meter is not None:
+        # What it holds is not known: the release finds out.
         return HoldHandle(meter, SMALLEST_QUANTITY, name)
     return _live_hold(metering, customer_id, name)
 
