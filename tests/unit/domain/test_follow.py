@@ -15,7 +15,7 @@ from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.plan import OverageAllowed, PastDueBlock, Plan
 from pancake_meter.domain.standing.add_ons import add_on_grant_id
-from pancake_meter.domain.standing.follow import follow, open_following
+from pancake_meter.domain.standing.follow import follow, give_anew, open_following
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
@@ -651,3 +651,59 @@ def test_a_balance_that_is_opened_while_the_customer_is_cut_off_is_cut_off() -> 
     for reason in ("fraud", None):
         known = replace(Subscription(CUSTOMER), blocked=reason)
         assert open_following(CUSTOMER, "tokens", known, FREE, STARTS_AT, STARTS_AT).after.blocked == reason
+
+
+# What late usage took of an earlier period
+
+
+def through_a_month(known: Subscription) -> Change:
+    """A balance in the second month of a year, of whose first month 40 units were used; the rest came over."""
+    balance = used(opened(known), 40, STARTS_AT + HOUR)
+    return advance(balance, utc("2026-04-20"), FREE)
+
+
+SAVES = replace(PRO.allowances["tokens"], cadence="month", rollover_maximum=Decimal(10_000_000))
+YEARLY = replace(PRO, allowances={"tokens": SAVES}, quota_change="carry")
+
+
+def test_an_allowance_is_not_given_anew_where_nothing_more_is_gone_of_it() -> None:
+    known = learn(None, "activated", START, "2026-03-10", "2027-03-10", plan=YEARLY)
+    change = through_a_month(known)
+    assert change.balance.available == 2 * units(YEARLY) - 40
+    assert give_anew(change, known, utc("2026-04-20")) == (change, known)
+
+
+def test_an_allowance_that_is_given_anew_has_what_came_over_into_it() -> None:
+    known = learn(None, "activated", START, "2026-03-10", "2027-03-10", plan=YEARLY)
+    change = through_a_month(known)
+    place = ("a", (utc("2026-03-10"), 0), STARTS_AT)
+    more = known.file("tokens", PeriodUse(*place, change.balance.period, change.balance.period.start, Decimal(5)))
+    anew, _ = give_anew(change, more, utc("2026-04-20"))
+    assert anew.balance.available == 2 * units(YEARLY) - 40 - 5
+
+
+@pytest.mark.parametrize(
+    "event", [("renewed", END, END, "2026-05-10T15:00:00", PRO), ("plan_changed", "2026-03-15", START, END, STARTER)]
+)
+def test_an_allowance_is_not_given_anew_before_the_balance_has_followed(
+    event: tuple[LifecycleKind, str, str, str, Plan],
+) -> None:
+    kind, at, start, end, sold = event
+    known = learn(None, "activated", START)
+    learned = learn(known, kind, at, start, end, plan=sold)
+    now = max(utc(at), STARTS_AT) + HOUR
+    change = advance(used(opened(known), 40, STARTS_AT), now, FREE)
+    assert give_anew(change, learned, now) == (change, learned)
+
+
+def test_another_order_that_begins_while_a_period_still_runs_that_was_used_goes_on_in_it() -> None:
+    first = learn(learn(None, "activated", START), "canceled", "2026-03-12")
+    began = utc("2026-03-12")
+    balance = open_following(CUSTOMER, "tokens", first, FREE, began, began + HOUR).after
+    place = ("a", (utc("2026-03-10"), 0), STARTS_AT)
+    used_of_a = PeriodUse(*place, Period(STARTS_AT, ENDS_AT), began, Decimal(40))
+    second = learn(first, "activated", "2026-03-13", "2026-03-13", "2026-04-13", plan=STARTER, order_id="b")
+    change, _ = following(balance, first, second.file("tokens", used_of_a), utc("2026-03-13T01:00:00"))
+    assert change.closed == ()
+    change, _ = following(balance, first, second, utc("2026-03-13T01:00:00"))
+    assert [each.order_id for each in change.closed] == [None]

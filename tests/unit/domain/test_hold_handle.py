@@ -4,7 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from pancake_meter.domain.balance.hold import HoldHandle, check_hold_id
+from pancake_meter.domain.balance.hold import (
+    PLAIN_NAME_MAX,
+    SHORT_NAME_LENGTH,
+    HoldHandle,
+    check_hold_id,
+    hold_name,
+    is_short_name,
+)
 from pancake_meter.domain.errors import InvalidHoldId
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, InvalidQuantity
 
@@ -45,3 +52,18 @@ def test_a_bare_id_means_the_hold_of_the_meter_whose_quantity_is_not_known_yet()
 def test_a_handle_whose_parts_cannot_be_is_refused(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         HoldHandle.parse(text)
+
+
+def test_an_id_of_up_to_16_characters_is_its_own_name_and_a_longer_one_has_a_short_name() -> None:
+    longest = "x" * PLAIN_NAME_MAX
+    assert hold_name(longest) == longest
+    short = hold_name(longest + "x")
+    assert len(short) == 1 + SHORT_NAME_LENGTH
+    assert is_short_name(short)
+    assert hold_name(short) == short
+    assert hold_name(longest + "y") not in {short, longest}
+
+
+@pytest.mark.parametrize("text", ["job:7", "~", "~1234567", "~123456789", "12345678", "~1234 678", "~12345678\n"])
+def test_what_is_no_mark_and_eight_characters_is_no_short_name(text: str) -> None:
+    assert not is_short_name(text)

@@ -1,11 +1,11 @@
 """Instants that somebody else wrote."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pancake_meter.domain.instant import floor_ms, month_of, parse_instant, timestamp
+from pancake_meter.domain.instant import ceil_second, floor_ms, month_of, parse_instant, timestamp
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,9 @@ def test_scenario_63_a_machine_s_own_time_zone_changes_nothing(zone: str, monkey
 def test_an_instant_is_in_utc_and_has_whole_milliseconds() -> None:
     assert parse_instant("2026-03-10T15:14:30+01:00").tzinfo is UTC
     assert floor_ms(datetime(2026, 3, 10, 0, 0, 0, 999_999, tzinfo=UTC)).microsecond == 999_000
+
+
+@pytest.mark.parametrize(("microseconds", "seconds"), [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)])
+def test_an_expiry_in_whole_seconds_is_never_earlier_than_was_asked_for(microseconds: int, seconds: int) -> None:
+    at = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert ceil_second(at + timedelta(microseconds=microseconds)) == at + timedelta(seconds=seconds)

@@ -18,7 +18,7 @@ from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.plan import Cadence, OverageAllowed
-from pancake_meter.domain.usage.late import chart_start, count_late, is_late
+from pancake_meter.domain.usage.late import chart_start, count_late, is_late, is_open_again
 from pancake_meter.domain.usage.usage_event import UsageEvent
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
@@ -482,3 +482,12 @@ def test_a_chart_that_late_usage_begins_is_of_the_plan_that_governed() -> None:
     balance, period = closed(PLAN, used=0)
     late = count_late(Change.begin(balance), [period], [], [event(3, START + DAY)])
     assert [(chart.plan, chart.used) for chart in late.charts] == [("free", 3)]
+
+
+def test_a_record_is_of_the_open_period_where_order_plan_and_start_are_its_own() -> None:
+    _, record = closed(PLAN, 7)
+    balance = open_balance("acct_1001", "tokens", PLAN, Term(None, START), START).after
+    assert is_open_again(balance, record)
+    assert not is_open_again(balance, replace(record, line=replace(record.line, plan="other")))
+    assert not is_open_again(balance, replace(record, order_id="ORD_1"))
+    assert not is_open_again(balance, replace(record, period=Period(START + DAY, END)))

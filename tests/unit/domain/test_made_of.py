@@ -155,3 +155,12 @@ def test_a_batch_of_many_days_names_the_same_models_on_each() -> None:
     days = made_of_days(event(number, 5, f"m{number % 3}", None, days=number // 3) for number in range(90))
     assert len(days) == 30
     assert all(len(each.models.named) == 3 and not each.models.other for each in days.values())
+
+
+def test_the_largest_names_of_a_write_are_kept_whatever_days_are_told_of_before() -> None:
+    small = [event(number, 1, f"small-{number:02d}", None) for number in range(NAMES_MAX + 1)]
+    large = event(100, 1_000, "large", None, days=1)
+    days = made_of_days([*small, large])
+    assert sorted(days) == ["0309", "0310"]
+    assert days["0309"].models == Parts({"large": Decimal(1_000)})
+    assert len(days["0310"].models.named) == NAMES_OF_WRITE_MAX - 1

@@ -399,3 +399,19 @@ def test_nobody_knows_of_a_refund_where_the_oldest_periods_are_no_longer_kept() 
         )
         charge = Charged(Decimal(10), Decimal(1), utc("2026-01-01"))
         assert replace(order, charges={"PAY_1": charge}).misses_period_of("PAY_1") is misses
+
+
+def test_the_outline_of_an_order_has_no_money_and_grants_nothing() -> None:
+    paid_at = utc("2026-03-10T15:00:05")
+    money = OrderFacts.of_charge("ORD_1", "PAY_1", Charged(Decimal(10), Decimal(0), paid_at))
+    ended = joined(told("activated", START), told("canceled", "2026-03-12"), money)
+    never_paid = joined(told("canceled", "2026-03-12"), money)
+    assert (ended.charges, never_paid.paid) == ({"PAY_1": money.charges["PAY_1"]}, None)
+    for order in (ended, never_paid):
+        outline = order.outline()
+        assert (outline.charges, outline.ended_at, outline.began) == ({}, order.ended_at, order.began)
+        assert outline.is_outline
+        assert not order.is_outline
+    paid = ended.outline().paid
+    assert paid is not None
+    assert paid.plan == replace(PRO, allowances={})

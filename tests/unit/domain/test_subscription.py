@@ -16,7 +16,7 @@ from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, Funded, PaidPeriod
 from pancake_meter.domain.standing.standing import Covered, Uncovered, place_of, plan_at, standing_of
-from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
+from pancake_meter.domain.standing.subscription import MAX_ORDERS, Subscription, has_lapsed
 from pancake_meter.domain.standing.use import PeriodUse, filed
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, step
@@ -430,3 +430,38 @@ def test_a_period_is_known_by_its_day_and_a_short_one_by_its_instant_or_number()
     same_day = StatedPeriod(Bound(day, is_day=True), Bound(day, is_day=True), 3)
     assert (same_day.key, same_day.ends_at) == ((day, 3), day + DAY)
     assert StatedPeriod(Bound(BEGAN), Bound(BEGAN + INSTANT)).ends_at == BEGAN + INSTANT
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told_at", "is_in_full"),
+    [
+        ("2026-03-01", "2026-03-31", "2026-03-01T12:00:00", True),
+        ("2026-02-10", "2026-03-10", "2026-02-10T12:00:00", True),
+        ("2026-02-09", "2026-03-09T23:59:59", "2026-02-09T12:00:00", False),
+        ("2026-04-10", "2026-05-10", "2026-04-10T12:00:00", True),
+        ("2026-04-11", "2026-05-11", "2026-04-11T12:00:00", False),
+        ("2026-04-09", "2026-05-09", "2026-05-01T12:00:00", True),
+    ],
+    ids=[
+        "in the middle",
+        "until it begins",
+        "until just before it begins",
+        "from its end",
+        "from the day after its end",
+        "told of after its end",
+    ],
+)
+def test_point_16_of_orders_that_ended_beside_one_that_stands_none_is_reduced_to_its_outline(
+    start: str, end: str, told_at: str, *, is_in_full: bool
+) -> None:
+    stands = step("activated", "stands", "2026-03-10T15:00:00", "2026-03-10", "2026-04-10", plan=PLANS["pro"])
+    known = of(stands.facts)
+    for number in range(MAX_ORDERS):
+        beside = ("2026-03-11", "2026-04-11")
+        order_id = f"beside_{number}"
+        known = known.learn(step("activated", order_id, "2026-03-11T12:00:00", *beside, plan=PLANS["starter"]).facts)
+        known = known.learn(step("canceled", order_id, "2026-03-12T12:00:00", *beside, plan=PLANS["starter"]).facts)
+    known = known.learn(step("activated", "other", told_at, start, end, plan=PLANS["starter"]).facts)
+    known = known.learn(step("canceled", "other", told_at, start, end, plan=PLANS["starter"]).facts)
+    outlined = [each.order_id for each in known.orders if each.is_outline]
+    assert outlined == ([] if is_in_full else ["other"])

@@ -220,8 +220,7 @@ def _is_prorated(standing: Covered) -> bool:
 
 def _runs(learned: Subscription, standing: Covered, meter: str) -> bool:
     """Whether a balance has been in the period before, or in one of another order that still ran when it began."""
-    uses = learned.uses_of(meter)
-    return any((use.order_id, use.key) == standing.place or use.reaches(standing.term.start) for use in uses)
+    return any(use.reaches(standing.term.start) for use in learned.uses_of(meter))
 
 
 def _fall_back(
