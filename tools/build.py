@@ -26,6 +26,7 @@ CHECKED_CATALOG: Final = Path("SharedLayer") / "python" / "pancake_meter" / "cat
 """The catalog as code, below the folder that is built into. The file itself is deployed too: a function takes the code where
 it was made of that very file."""
 RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
+"""What a stack may run on; the last one is the default."""
 WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 UNZIPPED_BYTES_MAX: Final = 262_144_000
 """Lambda's limit for a function with its layers."""
@@ -67,11 +68,11 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
         BuildError: the runtime's Python is missing, `sam build` failed, the catalog has a problem, or the result is not fit
             for Lambda.
     """
-    interpreter = _interpreter(target.runtime)
+    python = interpreter(target.runtime)
     _sam_build(target, folder, cache_folder)
     write_catalog(CATALOG, folder / CHECKED_CATALOG)
     for name, mount in artifacts(folder):
-        _compile(interpreter, folder / name, mount)
+        _compile(python, folder / name, mount)
     found = [*foreign_wheels(folder, target), *oversized(folder)]
     if found:
         raise BuildError("\n".join(found))
@@ -142,8 +143,12 @@ def _bytes_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _interpreter(runtime: str) -> str:
-    """Return the runtime's own Python, whose byte code Lambda can read. A name on the path may be a shim without one."""
+def interpreter(runtime: str) -> str:
+    """Return the runtime's own Python, whose byte code Lambda can read. A name on the path may be a shim without one.
+
+    Raises:
+        BuildError: there is none here.
+    """
     if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     found = shutil.which(runtime)
@@ -192,7 +197,7 @@ def _compile(interpreter: str, folder: Path, mount: str) -> None:
 def main() -> int:
     """Build, and say how large the result is; the exit status is 1 where it cannot be."""
     parser = argparse.ArgumentParser(prog="python -m tools.build")
-    parser.add_argument("--runtime", choices=RUNTIMES, default="python3.13")
+    parser.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[-1])
     parser.add_argument("--architecture", choices=sorted(WHEEL_ARCHITECTURES), default="arm64")
     parser.add_argument("--native", action="store_true", help="take wheels of this machine, for the local stack")
     parser.add_argument("--build-dir", type=Path, default=BUILD_FOLDER)

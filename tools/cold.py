@@ -2,7 +2,8 @@
 
 Each function is imported as Lambda does it: in a process of its own, from the build with its byte code, with boto3 beside it
 and nothing else. The floor is the same with boto3 and a DynamoDB client alone. All are measured in turn, many times over, in
-CPU time, so that a busy machine changes little; the figure is the median, and its ratio to the floor's.
+CPU time, so that a busy machine changes little; the figure is the median, and its ratio to the floor's. The Python is that
+which a stack is deployed on, where it is installed; else the one that runs this.
 """
 
 import argparse
@@ -19,11 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from tools.build import WHEEL_ARCHITECTURES, Target, build
+from tools.build import RUNTIMES, WHEEL_ARCHITECTURES, BuildError, Target, build, interpreter
 from tools.cfn_template import ROOT, load_template
 
 SETTINGS: Final[Mapping[str, str]] = {
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_LAMBDA_FUNCTION_NAME": "not-used",
     "TABLE_NAME": "not-used",
     "WAFFO_ENVIRONMENT": "test",
     "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
@@ -66,6 +68,22 @@ _FLOOR_CODE: Final = "import boto3\nboto3.client('dynamodb')"
 
 
 @dataclass(frozen=True, slots=True)
+class Runtime:
+    """A Python to import with: its program, and its name as a runtime of Lambda."""
+
+    program: str
+    name: str
+
+
+def deployed_runtime() -> Runtime:
+    """Return the Python that stacks are deployed on, or where it is not installed the one that runs this."""
+    try:
+        return Runtime(interpreter(RUNTIMES[-1]), RUNTIMES[-1])
+    except BuildError:
+        return Runtime(sys.executable, f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+@dataclass(frozen=True, slots=True)
 class Import:
     """One thing that is imported: the code, and the folders where it is found, as Lambda orders them."""
 
@@ -101,24 +119,24 @@ def imports(build_folder: Path, runtime: Path) -> dict[str, Import]:
     return found
 
 
-def measure(each: Import, catalog: Path) -> tuple[float, int]:
+def measure(each: Import, catalog: Path, program: str) -> tuple[float, int]:
     """Import it in a process of its own: the CPU seconds, and the number of modules."""
     environment = {**SETTINGS, "CATALOG_PATH": str(catalog), "PYTHONPATH": os.pathsep.join(map(str, each.paths))}
     # Without site: neither its time nor what is installed on this machine counts.
-    command = (sys.executable, "-S", "-c", _CHILD % each.code)
+    command = (program, "-S", "-c", _CHILD % each.code)
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     seconds, modules = printed.split()
     return float(seconds), int(modules)
 
 
-def measure_all(measured: Mapping[str, Import], catalog: Path, runs: int) -> dict[str, Measured]:
-    """Import each ``runs`` times, one after the other."""
+def measure_all(measured: Mapping[str, Import], catalog: Path, runs: int, program: str) -> dict[str, Measured]:
+    """Import each ``runs`` times with a Python, one after the other."""
     for each in measured.values():
-        measure(each, catalog)  # reads the files from the disk
+        measure(each, catalog, program)  # reads the files from the disk
     found: dict[str, list[tuple[float, int]]] = {name: [] for name in measured}
     for _ in range(runs):
         for name, each in measured.items():
-            found[name].append(measure(each, catalog))
+            found[name].append(measure(each, catalog, program))
     return {name: Measured([seconds for seconds, _ in rows], rows[0][1]) for name, rows in found.items()}
 
 
@@ -133,19 +151,18 @@ def link_runtime(folder: Path) -> None:
         (folder / target.name).symlink_to(target)
 
 
-def build_here(folder: Path) -> Path:
-    """Build for the Python and the processor of this machine; return where the functions and layers are."""
+def build_here(folder: Path, runtime: str) -> Path:
+    """Build for a runtime and the processor of this machine; return where the functions and layers are."""
     processor = platform.machine().lower()
     architectures = {**{wheels: name for name, wheels in WHEEL_ARCHITECTURES.items()}, "arm64": "arm64"}
-    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     build(Target(runtime, architectures[processor], native=True), folder / "build", folder / "cache")
     return folder / "build"
 
 
-def machine() -> str:
-    """Return in a line what the machine is, and how busy it was."""
+def machine(runtime: str) -> str:
+    """Return in a line what was measured with, on what machine, and how busy it was."""
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} processors, load {load}"
+    return f"{runtime}, {platform.machine()}, {os.cpu_count()} processors, load {load}"
 
 
 def table(found: Mapping[str, Measured]) -> str:
@@ -167,20 +184,21 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runtime = Path(folder)
-        link_runtime(runtime)
-        known = imports((asked.build_dir or build_here(NATIVE_FOLDER)).resolve(), runtime)
+        brought, runtime = Path(folder), deployed_runtime()
+        link_runtime(brought)
+        known = imports((asked.build_dir or build_here(NATIVE_FOLDER, runtime.name)).resolve(), brought)
         unknown = set(asked.functions) - known.keys()
         if unknown:
             parser.error(f"no function {', '.join(sorted(unknown))}")
         wanted = {
             name: each for name, each in known.items() if not asked.functions or name in (FLOOR, *asked.functions)
         }
-        found = measure_all(wanted, ROOT / "layers" / "catalog" / "catalog.toml", asked.runs)
-    print(f"{machine()}, {asked.runs} runs\n\n{table(found)}")
+        found = measure_all(wanted, ROOT / "layers" / "catalog" / "catalog.toml", asked.runs, runtime.program)
+    measured_on = machine(runtime.name)
+    print(f"{measured_on}, {asked.runs} runs\n\n{table(found)}")
     if asked.json:
         figures = {name: {"cpu_ms": each.milliseconds, "modules": each.modules} for name, each in found.items()}
-        asked.json.write_text(json.dumps({"machine": machine(), "runs": asked.runs, "imports": figures}, indent=2))
+        asked.json.write_text(json.dumps({"machine": measured_on, "runs": asked.runs, "imports": figures}, indent=2))
     return 0
 
 

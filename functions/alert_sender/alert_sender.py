@@ -1,5 +1,7 @@
 """The sender of alerts: one message of the queue is one alert for one endpoint."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from functools import partial
 from typing import Any, Final
 

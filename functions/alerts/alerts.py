@@ -1,5 +1,7 @@
 """Alerts for the operator: what has rung and for whom, the endpoints that it is sent to, and sending it again."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import alert_routes
 import endpoint_routes
 from pancake_meter.deps.alert_endpoints import alerts_deps

@@ -5,6 +5,8 @@ by bearer and route. Without a header API Gateway itself answers 401. A refusal 
 call in.
 """
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 

@@ -1,5 +1,7 @@
 """Customer controls: what is given to one customer by hand, access that is cut off, and limits below the plan's."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import block_routes
 import grant_routes
 import limit_routes

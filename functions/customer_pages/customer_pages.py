@@ -1,5 +1,7 @@
 """Pages for customers: purchase links, the portal, and what pages load."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import asset_routes
 import buy_routes
 import portal_limit_routes

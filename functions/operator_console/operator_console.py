@@ -1,5 +1,7 @@
 """The seller's console: what happened and why, and what an operator does about it."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import console_access_routes
 import console_alert_routes
 import console_catalog_routes

@@ -1,5 +1,7 @@
 """Overage checkout: what a customer owes or wants more of, as a hosted Waffo payment."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import checkout_routes
 import forgive_routes
 import plan_routes

@@ -1,5 +1,7 @@
 """Quota check: whether a customer may spend, the holds that make sure of it, and the usage that came of them."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import hold_routes
 import quota_routes
 import readback_routes

@@ -3,6 +3,8 @@
 After it, bodies of webhooks that have reached their age are removed.
 """
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus

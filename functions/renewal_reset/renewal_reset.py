@@ -1,5 +1,7 @@
 """Renewal reset: the scheduled sweep of balances whose period, grants or term have ended, and of what ends soon."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from datetime import timedelta
 from typing import Any, Final
 

@@ -1,5 +1,7 @@
 """The stream reader: what follows from a change of the table, off the request path."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from datetime import timedelta
 from typing import Any, Final
 

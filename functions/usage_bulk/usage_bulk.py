@@ -1,5 +1,7 @@
 """Bulk usage, the front: checks events and puts them on the queue."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics

@@ -1,5 +1,7 @@
 """Usage forwarding: sends every usage event of the table's stream to an OpenMeter. A stack has it when it is asked for."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext

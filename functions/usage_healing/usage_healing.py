@@ -1,5 +1,7 @@
 """Usage healing: finds calls in LiteLLM's spend log that were not reported here, on a schedule and on demand."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final

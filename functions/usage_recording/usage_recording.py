@@ -1,5 +1,7 @@
 """Usage recording: every event counted exactly once."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import event_routes
 import parked_routes
 import source_routes

@@ -1,5 +1,7 @@
 """What an operator has Waffo do: refund a payment, cancel or reactivate a subscription. It holds the merchant's key."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import order_routes
 import refund_routes
 from pancake_meter.deps.waffo_actions import waffo_actions_deps

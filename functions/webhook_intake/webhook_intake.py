@@ -1,5 +1,7 @@
 """Webhook intake: Waffo's events, over a function URL because the signature is over the raw bytes."""
 
+import pancake_meter.cold_start  # noqa: F401 - stops the search for garbage
+
 import base64
 import binascii
 from http import HTTPStatus

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pancake_meter import cold_start
 from pancake_meter.deadline import deadline_of
 from pancake_meter.domain.access.masking import masked
 from pancake_meter.store.errors import OutOfTime, StoreError
@@ -78,7 +79,7 @@ def in_time(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]
     """Decorate a handler: it ends before its function's timeout.
 
     ``on_trouble`` makes the answer where passing trouble, such as the end of the time, is raised by the handler itself.
-    Without it the error is raised, and the caller of the function repeats the event.
+    Without it the error is raised, and the caller of the function repeats the event. The cold start ends with it.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -94,6 +95,7 @@ def in_time(on_trouble: OnTrouble | None = None) -> Callable[[Handler], Handler]
                 Logger().warning("passing trouble", extra={"trouble": type(trouble).__name__, "reason": str(trouble)})
                 return on_trouble(event, context, trouble)
 
+        cold_start.end()
         return timed
 
     return decorate

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.cfn_template import ROOT
-from tools.cold import FLOOR, NATIVE_FOLDER, SETTINGS, build_here, imports, link_runtime, measure_all
+from tools.cold import FLOOR, NATIVE_FOLDER, SETTINGS, build_here, deployed_runtime, imports, link_runtime, measure_all
 
 CATALOG: Final = ROOT / "layers" / "catalog" / "catalog.toml"
 
@@ -42,13 +42,15 @@ COLD_RUNS: Final = 7
 def cold(_: str) -> list[Figure]:
     """Return what importing each function costs over its floor."""
     with tempfile.TemporaryDirectory() as folder:
-        runtime = Path(folder)
-        link_runtime(runtime)
-        known = imports(build_here(NATIVE_FOLDER).resolve(), runtime)
-        found = measure_all({name: known[name] for name in (FLOOR, *GOALS["cold"])}, CATALOG, COLD_RUNS)
+        brought, runtime = Path(folder), deployed_runtime()
+        link_runtime(brought)
+        known = imports(build_here(NATIVE_FOLDER, runtime.name).resolve(), brought)
+        wanted = {name: known[name] for name in (FLOOR, *GOALS["cold"])}
+        found = measure_all(wanted, CATALOG, COLD_RUNS, runtime.program)
     floor = found.pop(FLOOR)
     return [
-        Figure.of_times(name, each.seconds, floor.seconds, f"{each.modules} modules") for name, each in found.items()
+        Figure.of_times(name, each.seconds, floor.seconds, f"{runtime.name}, {each.modules} modules")
+        for name, each in found.items()
     ]
 
 
