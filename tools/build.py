@@ -151,12 +151,15 @@ def interpreter(runtime: str) -> str:
     """
     if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    found = shutil.which(runtime)
-    runs = found is not None and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
-    if found is None or not runs:
+    found = shutil.which(runtime) or runtime
+    try:
+        asked = subprocess.run(
+            [found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
         here = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        raise BuildError(f"{runtime} does not run here. Install it, or build for this Python: RUNTIME={here}")
-    return found
+        raise BuildError(f"{runtime} does not run here. Install it, or build for this Python: RUNTIME={here}") from None
+    return asked.stdout.strip()
 
 
 def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
