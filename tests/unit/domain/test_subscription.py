@@ -465,3 +465,17 @@ def test_point_16_of_orders_that_ended_beside_one_that_stands_none_is_reduced_to
     known = known.learn(step("canceled", "other", told_at, start, end, plan=PLANS["starter"]).facts)
     outlined = [each.order_id for each in known.orders if each.is_outline]
     assert outlined == ([] if is_in_full else ["other"])
+
+
+def test_point_16_where_no_order_stands_those_are_kept_in_full_that_ran_beside_the_newest() -> None:
+    spans = {f"beside_{number}": ("2026-01-01", "2026-06-01") for number in range(MAX_ORDERS)}
+    spans |= {"long over": ("2026-02-01", "2026-03-01"), "over too": ("2026-02-05", "2026-03-05")}
+    spans["newest"] = ("2026-04-01", "2026-05-01")
+    known = Subscription(CUSTOMER)
+    for order_id, (start, end) in spans.items():
+        for facts in (
+            step("activated", order_id, f"{start}T12:00:00", start, end, plan=PLANS["starter"]).facts,
+            step("canceled", order_id, f"{start}T13:00:00", start, end, plan=PLANS["starter"]).facts,
+        ):
+            known = known.learn(facts)
+    assert ids(each for each in known.orders if each.is_outline) == ["over too", "long over"]
