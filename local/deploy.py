@@ -23,7 +23,14 @@ DEPLOY_SECONDS_MAX = 180.0
 NO_CONFIG_ENVIRONMENT = "local"
 BUILT_FROM = (
     *("functions", "layers", "template.yaml", "observability.yaml", "requirements-dev.txt"),
-    *("tools/build.py", "tools/cfn_template.py", "local/function_clock.py", "local/moved_clock.py", "local/deploy.py"),
+    *(
+        "tools/build.py",
+        "tools/byte_code.py",
+        "tools/cfn_template.py",
+        "local/function_clock.py",
+        "local/moved_clock.py",
+        "local/deploy.py",
+    ),
 )
 """All that a build depends on, but for the Python and the processor of this machine."""
 
@@ -125,7 +132,7 @@ def read_stack(ministack: MiniStack) -> DeployedStack:
 
 def _sam(action: str) -> tuple[str, ...]:
     # A file of deployment settings is for AWS; no section of it has this name.
-    return (sys.executable, "-m", "local.sam", action, "--config-env", NO_CONFIG_ENVIRONMENT)
+    return (sys.executable, "-m", "tools.sam", action, "--config-env", NO_CONFIG_ENVIRONMENT)
 
 
 def _overrides(parameters: Mapping[str, str]) -> tuple[str, ...]:

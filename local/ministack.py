@@ -24,7 +24,7 @@ from ministack.services import apigateway, lambda_svc
 
 from local.errors import LocalStackError
 from local.forked_workers import ForkedWorkers, can_fork
-from local.sam import read_in_c
+from tools.sam import read_in_c
 
 _LAYER_FOLDER_PREFIX = "layer_"
 """How MiniStack names the folder of a worker into which it unpacks one of its layers."""

@@ -27,6 +27,7 @@ CHECKED_CATALOG: Final = Path("SharedLayer") / "python" / "pancake_meter" / "cat
 it was made of that very file."""
 RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
 """What a stack may run on; the last one is the default."""
+BYTE_CODE: Final = ROOT / "tools" / "byte_code.py"
 WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 UNZIPPED_BYTES_MAX: Final = 262_144_000
 """Lambda's limit for a function with its layers."""
@@ -50,6 +51,14 @@ class Target:
     native: bool = False
 
     @property
+    def sync_command(self) -> str:
+        """The command that installs wheels of this machine, all but its folder; one that fails for another machine."""
+        if not self.native:
+            return "false"
+        version = self.runtime.removeprefix("python")
+        return f"uv pip sync --quiet --require-hashes --only-binary=:all: --python-version {version}"
+
+    @property
     def wheel_options(self) -> str:
         """The options of `pip install` that choose wheels for the target."""
         if self.native:
@@ -71,8 +80,7 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
     python = interpreter(target.runtime)
     _sam_build(target, folder, cache_folder)
     write_catalog(CATALOG, folder / CHECKED_CATALOG)
-    for name, mount in artifacts(folder):
-        _compile(python, folder / name, mount)
+    _compile(python, {folder / name: mount for name, mount in artifacts(folder)})
     found = [*foreign_wheels(folder, target), *oversized(folder)]
     if found:
         raise BuildError("\n".join(found))
@@ -163,17 +171,17 @@ def interpreter(runtime: str) -> str:
 
 
 def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
-    sam = Path(sys.executable).with_name("sam")
     overrides = (f'Runtime="{target.runtime}"', f'Architecture="{target.architecture}"')
     command: Sequence[str] = (
-        *(str(sam), "build", "--config-env", "none", "--template-file", str(TEMPLATE_PATH)),
+        *(sys.executable, "-m", "tools.sam", "build", "--config-env", "none", "--template-file", str(TEMPLATE_PATH)),
         *("--build-dir", str(folder), "--cached", "--parallel"),
         # The cache does not know the environment, which chooses the wheels: one for each target.
         *("--cache-dir", str(cache_folder / f"{target.runtime}-{target.architecture}")),
         *("--parameter-overrides", *overrides),
     )
-    environment: dict[str, Any] = {**os.environ, "LAYER_WHEELS": target.wheel_options, "SAM_CLI_TELEMETRY": "0"}
-    environment["PATH"] = f"{sam.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    wheels = {"LAYER_WHEELS": target.wheel_options, "LAYER_SYNC": target.sync_command}
+    environment: dict[str, Any] = {**os.environ, **wheels, "SAM_CLI_TELEMETRY": "0"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     if subprocess.run(command, env=environment, check=False).returncode:
         raise BuildError("sam build failed")
 
@@ -187,14 +195,11 @@ def write_catalog(catalog: Path, module: Path) -> None:
         raise BuildError(f"{catalog} cannot be used; the problems are above")
 
 
-def _compile(interpreter: str, folder: Path, mount: str) -> None:
-    """Write the byte code beside the sources. It is taken as it is, whatever the time of the source: unchecked."""
-    command = (
-        *(interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
-        *("-s", str(folder), "-p", mount, str(folder)),
-    )
-    if subprocess.run(command, check=False).returncode:
-        raise BuildError(f"{folder.name} has a file that {interpreter} cannot compile")
+def _compile(interpreter: str, mounts: Mapping[Path, str]) -> None:
+    """Write the byte code beside the sources of each folder, which Lambda has elsewhere. One Python does them all."""
+    asked = (interpreter, str(BYTE_CODE), json.dumps({str(folder): mount for folder, mount in mounts.items()}))
+    if subprocess.run(asked, check=False).returncode:
+        raise BuildError(f"a file above is one that {interpreter} cannot compile")
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ def test_byte_code_is_for_where_the_files_will_lie_and_is_taken_unchecked(tmp_pa
     # Given a module as it is built
     (tmp_path / "module.py").write_text("def where():\n    pass\n", encoding="utf-8")
     # When
-    build._compile(sys.executable, tmp_path, "/opt")
+    build._compile(sys.executable, {tmp_path: "/opt"})
     # Then: flags of an unchecked hash, and the path in AWS
     (compiled,) = (tmp_path / "__pycache__").iterdir()
     content = compiled.read_bytes()
@@ -73,7 +73,7 @@ def test_byte_code_is_for_where_the_files_will_lie_and_is_taken_unchecked(tmp_pa
 def test_a_source_that_the_python_cannot_compile_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("def where(:\n", encoding="utf-8")
     with pytest.raises(BuildError, match="cannot compile"):
-        build._compile(sys.executable, tmp_path, "/opt")
+        build._compile(sys.executable, {tmp_path: "/opt"})
 
 
 def test_a_runtime_whose_python_is_not_here_is_refused_before_anything_is_built(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The SAM CLI with the YAML reader in C: `python -m local.sam deploy ...`.
+"""The SAM CLI with the YAML reader in C: `python -m tools.sam build ...`.
 
-It reads the template ten times over, which takes the reader in Python most of a deployment's time.
+It reads the template ten times over, which takes the reader in Python most of a build's and a deployment's time.
 """
 
 import yaml

@@ -7,7 +7,7 @@ from local import ROOT
 
 READ_BOTH = """
 import json, sys, yaml
-from local.sam import read_in_c
+from tools.sam import read_in_c
 text = open(sys.argv[1]).read()
 if sys.argv[2] == "c":
     read_in_c()
