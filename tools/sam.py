@@ -1,7 +1,10 @@
-"""The SAM CLI with the YAML reader in C: `python -m tools.sam build ...`.
+"""The SAM CLI in less time: `python -m tools.sam build ...`.
 
-It reads the template ten times over, which takes the reader in Python most of a build's and a deployment's time.
+It reads the template ten times over, which takes the YAML reader in Python most of a build's time. What it uploads it packs
+as small as it can, which is of no use to a stack on the same machine.
 """
+
+import zlib
 
 import yaml
 
@@ -11,8 +14,14 @@ def read_in_c() -> None:
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
 
 
+def pack_fast() -> None:
+    """Have zip files packed fast rather than small, where whoever packs says nothing about it."""
+    zlib.Z_DEFAULT_COMPRESSION = zlib.Z_BEST_SPEED  # type: ignore[misc]
+
+
 if __name__ == "__main__":
     read_in_c()
+    pack_fast()
     from samcli.cli.main import cli
 
     cli(prog_name="sam")
