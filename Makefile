@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Each sets itself up from the lock files. Python 3.11 to 3.13, Node 20, make;
-# the tests also need Chromium.
+# the tests of a whole stack also need Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +23,7 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo screenshots test walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
+.PHONY: help run demo screenshots test e2e walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,9 +37,12 @@ demo: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Give the stack that runs here a demo
 screenshots: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Take the pictures of docs/pages.md, of a stack that has had `make demo`
 	PYTHONPATH=layers/shared $(BIN)/python -m tests.e2e.shoot
 
-test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
-	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope $(ARGS)
+test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests, but for those of a whole stack (ARGS="-k holds" for some of them)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --ignore=tests/e2e $(ARGS)
+
+e2e: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests of a whole stack: over HTTP, in a browser, with LiteLLM and the SDKs (a quarter of an hour; ARGS="-k pages" for some)
+	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for these tests; on Debian: apt-get install chromium" >&2; exit 1; }
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope tests/e2e $(ARGS)
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)
 	$(BIN)/python -m pytest -m load tests/integration/overage $(ARGS)

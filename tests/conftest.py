@@ -32,7 +32,7 @@ SHARING = (
 """What is shared, and by which tests: how their ids begin, and what is in them. The first that fits counts."""
 APART = "tests/integration/"
 """Tests of these modules share nothing, and take long enough to be given out one by one."""
-SPLIT_REPORTS_MIN = 3000
+SPLIT_REPORTS_MIN = 500
 """A run of a few tests is not split: its durations are its own."""
 SPLIT_MODULES = 12
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
