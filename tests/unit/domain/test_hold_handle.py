@@ -1,12 +1,17 @@
 """Hold ids and handles: what names a hold, and what cannot."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from pancake_meter.domain.balance.advance import open_balance
+from pancake_meter.domain.balance.balance import Policy, Term
 from pancake_meter.domain.balance.hold import (
     PLAIN_NAME_MAX,
     SHORT_NAME_LENGTH,
+    Hold,
     HoldHandle,
     check_hold_id,
     hold_name,
@@ -67,3 +72,13 @@ def test_an_id_of_up_to_16_characters_is_its_own_name_and_a_longer_one_has_a_sho
 @pytest.mark.parametrize("text", ["job:7", "~", "~1234567", "~123456789", "12345678", "~1234 678", "~12345678\n"])
 def test_what_is_no_mark_and_eight_characters_is_no_short_name(text: str) -> None:
     assert not is_short_name(text)
+
+
+def test_a_balance_finds_a_hold_by_its_id_and_by_its_short_name() -> None:
+    at = datetime(2026, 3, 10, 15, tzinfo=UTC)
+    short, long = Hold(Decimal(1), at), Hold(Decimal(2), at)
+    opened = open_balance("acct_1001", "tokens", Policy("free", Decimal(10), "month"), Term(None, at), at).after
+    balance = replace(opened, holds={"job:7": short, hold_name("x" * 36): long})
+    assert balance.hold("job:7") is short
+    assert balance.hold("x" * 36) is balance.hold(hold_name("x" * 36)) is long
+    assert balance.hold("y" * 36) is None
