@@ -17,7 +17,6 @@ ARCHITECTURE ?= arm64
 # One more than 2 cores: tests wait for timeouts, and for the local stack.
 TEST_WORKERS ?= 3
 SOURCES := clients examples layers/pages layers/shared functions local tools tests
-export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 export SAM_CLI_TELEMETRY := 0
 # Python may keep its byte code, whatever the shell says: the stack and the tests start hundreds of Pythons.
 export PYTHONDONTWRITEBYTECODE :=
@@ -26,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help run demo screenshots test walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local
@@ -38,7 +37,7 @@ screenshots: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Take the p
 	PYTHONPATH=layers/shared $(BIN)/python -m tests.e2e.shoot
 
 test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests (ARGS="-k holds" for some of them)
-	@test -n "$(CHROMIUM)" || { echo "Chromium is needed for the tests; on Debian: apt-get install chromium" >&2; exit 1; }
+	@$(BIN)/python -m tests.support.chromium >/dev/null
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope $(ARGS)
 
 walks: $(UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the long random walks of units and money (half an hour)

@@ -34,7 +34,7 @@ from pancake_meter.store.table import dynamodb_client  # noqa: E402
 from tests.load.bench import counts, growth, page, peers, rates, warm  # noqa: E402
 from tests.load.bench.figures import Figure, Part, machine  # noqa: E402
 from tests.load.bench.goals import GOALS, TITLES  # noqa: E402
-from tests.support.dynoxide import dynoxide  # noqa: E402
+from tests.support.dynamodb_engine import dynamodb_engine  # noqa: E402
 
 COLD_RUNS: Final = 7
 
@@ -66,7 +66,7 @@ def measured(names: Sequence[str]) -> Iterator[Part]:
     """Yield each part as it is measured, each with an engine of its own. What the handlers log goes nowhere."""
     for name in names:
         print(f"{name}: {TITLES[name]} ...", file=sys.stderr, flush=True)
-        with dynoxide() as url, _silence():
+        with dynamodb_engine() as url, _silence():
             part = Part.measured(name, PARTS[name](url))
         yield part
 
