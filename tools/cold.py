@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from tools.build import WHEEL_ARCHITECTURES, Target, build
+from tools.build import Target, architecture_here, build
 from tools.cfn_template import ROOT, load_template
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -135,10 +135,8 @@ def link_runtime(folder: Path) -> None:
 
 def build_here(folder: Path) -> Path:
     """Build for the Python and the processor of this machine; return where the functions and layers are."""
-    processor = platform.machine().lower()
-    architectures = {**{wheels: name for name, wheels in WHEEL_ARCHITECTURES.items()}, "arm64": "arm64"}
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    build(Target(runtime, architectures[processor], native=True), folder / "build", folder / "cache")
+    build(Target(runtime, architecture_here(), native=True), folder / "build", folder / "cache")
     return folder / "build"
 
 
