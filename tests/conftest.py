@@ -13,7 +13,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
-from tests.support.dynamodb_engine import dynamodb_engine
+from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here
 from tests.support.table import create_table
 
 if TYPE_CHECKING:
@@ -64,11 +64,23 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Close the network for unit and property tests. What is longest begins first: the tests that share a stack."""
+    """Close the network for unit and property tests. What is longest begins first: the tests that share a stack.
+
+    Tests marked `dynoxide` are skipped on another engine, for the reason that they give.
+    """
     items.sort(key=lambda item: not item.path.is_relative_to(STACK))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
+    if engine_here() is not Engine.DYNOXIDE:
+        for item in items:
+            if needs := item.get_closest_marker("dynoxide"):
+                item.add_marker(pytest.mark.skip(reason=f"needs Dynoxide: {needs.args[0]}"))
+
+
+def pytest_report_header() -> str:
+    """Say which engine plays DynamoDB."""
+    return f"DynamoDB: {engine_here()}"
 
 
 class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]

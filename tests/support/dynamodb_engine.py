@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+from local.processes import dies_with_parent
 from tests.support import dynoxide, ministack_dynamodb
 from tests.support.ports import free_port
 
@@ -57,7 +58,9 @@ def dynamodb_engine() -> Iterator[str]:
     for _ in range(START_ATTEMPTS_MAX):
         port = free_port()
         command, environment = _program(engine, port)
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*dies_with_parent(), *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             if _answers(process, port):
                 yield f"http://127.0.0.1:{port}"
