@@ -34,7 +34,7 @@ from pancake_meter.store.table import dynamodb_client  # noqa: E402
 from tests.load.bench import counts, growth, page, peers, rates, warm  # noqa: E402
 from tests.load.bench.figures import Figure, Part, machine  # noqa: E402
 from tests.load.bench.goals import GOALS, TITLES  # noqa: E402
-from tests.support.dynamodb_engine import dynamodb_engine  # noqa: E402
+from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here  # noqa: E402
 
 COLD_RUNS: Final = 7
 
@@ -102,6 +102,10 @@ def main() -> int:
             "docs/performance.md is not what docs/performance.json and the goals say: run `make bench`", file=sys.stderr
         )
         return 1
+    if not asked.json and (engine := engine_here()) is not Engine.DYNOXIDE:
+        parser.error(
+            f"the page has figures of {Engine.DYNOXIDE}, and here is {engine}: keep them in a file, by --json FILE"
+        )
     print(machine())
     parts = []
     for part in measured(asked.parts or tuple(PARTS)):
