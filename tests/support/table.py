@@ -21,8 +21,9 @@ def create_table(client: "DynamoDBClient", name: str, *, ttl: bool = True, strea
     """Create the table of template.yaml as `name` on whatever `client` points at, and return `name`.
 
     Works on moto, Dynoxide, MiniStack, DynamoDB Local and AWS. `ttl=False` leaves expiry off, for endpoints that delete
-    at once what a test still wants to read; where MiniStack stands in for Dynoxide it is always off. The stream is only there with `stream=True`: Dynoxide goes through all its
-    records at every write. Raises botocore's `ClientError` as it comes.
+    at once what a test still wants to read; where MiniStack stands in for Dynoxide it is always off. The stream is only
+    there with `stream=True`: Dynoxide goes through all its records at every write. Raises botocore's `ClientError` as it
+    comes.
     """
     properties = table_properties()
     client.create_table(
