@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import os
-import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from local import ROOT
+from local.errors import LocalStackError
 from local.moved_clock import move_function_clocks
 from local.processes import Children
 from local.stack import DUMMY_CREDENTIAL, REGION, MiniStack
+from tools.build import BuildError, architecture_here
 
 STACK_NAME = "pancake-meter"
 ARTIFACTS_BUCKET = "pancake-meter-artifacts"
@@ -32,11 +33,10 @@ BUILT_FROM = (
         "local/deploy.py",
     ),
 )
-"""All that a build depends on, but for the Python and the processor of this machine."""
+"""All that a build depends on, but for the Python, the processor and the system of this machine."""
 
 DEPLOY_POLL_SECONDS = 0.2
 """How often ``sam deploy`` looks how far it is; by itself every 5 seconds."""
-_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,11 @@ def runtime() -> str:
 
 
 def architecture() -> str:
-    """Return the Lambda architecture of this machine: the layer holds compiled wheels."""
-    return _ARCHITECTURES[platform.machine().lower()]
+    """Return the Lambda architecture of this machine: the layer holds compiled wheels. Raises `LocalStackError`."""
+    try:
+        return architecture_here()
+    except BuildError as error:
+        raise LocalStackError(str(error)) from error
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def built(children: Children, folder: Path) -> Iterator[Path]:
 
 def fingerprint(root: Path) -> str:
     """Return a hash of all that a build below `root` depends on."""
-    found = hashlib.sha256(f"{runtime()} {architecture()} {sys.version}".encode())
+    found = hashlib.sha256(f"{runtime()} {architecture()} {sys.platform} {sys.version}".encode())
     for name in BUILT_FROM:
         path = root / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

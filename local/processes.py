@@ -58,7 +58,7 @@ class Children:
         log = self._log_folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*_dies_with_parent(), *command],
+                [*dies_with_parent(), *command],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -116,8 +116,8 @@ def log_tail(log: Path) -> str:
     return "\n".join([*(f"  | {line}" for line in lines), f"  the whole log: {log}"])
 
 
-def _dies_with_parent() -> Sequence[str]:
-    """Prefix that lets the kernel end the child when we are killed without a chance to clear up (Linux)."""
+def dies_with_parent() -> Sequence[str]:
+    """Return the prefix of a command that lets the kernel end it when we are killed without a chance to clear up (Linux)."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
 
@@ -133,5 +133,6 @@ def _stop(child: Child) -> None:
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+    # macOS refuses to signal a group in which nothing runs any more; Linux does not mind.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.process.pid, number)

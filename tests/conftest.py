@@ -13,7 +13,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
-from tests.support.dynoxide import dynoxide
+from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here
 from tests.support.table import create_table
 
 if TYPE_CHECKING:
@@ -64,11 +64,23 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Close the network for unit and property tests. What is longest begins first: the tests that share a stack."""
+    """Close the network for unit and property tests. What is longest begins first: the tests that share a stack.
+
+    Tests marked `dynoxide` are skipped on another engine, for the reason that they give.
+    """
     items.sort(key=lambda item: not item.path.is_relative_to(STACK))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
+    if engine_here() is not Engine.DYNOXIDE:
+        for item in items:
+            if needs := item.get_closest_marker("dynoxide"):
+                item.add_marker(pytest.mark.skip(reason=f"needs Dynoxide: {needs.args[0]}"))
+
+
+def pytest_report_header() -> str:
+    """Say which engine plays DynamoDB."""
+    return f"DynamoDB: {engine_here()}"
 
 
 class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
@@ -129,31 +141,31 @@ def running() -> Iterator["RunningSimulator"]:
 
 
 @pytest.fixture(scope="session")
-def dynoxide_endpoint() -> Iterator[str]:
-    """URL of one Dynoxide for the whole session (one per xdist worker)."""
-    with dynoxide() as endpoint:
+def dynamodb_endpoint() -> Iterator[str]:
+    """URL of one engine for the whole session (one per xdist worker)."""
+    with dynamodb_engine() as endpoint:
         yield endpoint
 
 
 @pytest.fixture
-def make_dynamodb(dynoxide_endpoint: str) -> "Callable[..., DynamoDBClient]":
-    """Factory of DynamoDB clients at Dynoxide; `attempts_max=` as in `tests.support.aws.dynamodb_client`."""
+def make_dynamodb(dynamodb_endpoint: str) -> "Callable[..., DynamoDBClient]":
+    """Factory of DynamoDB clients at the engine; `attempts_max=` as in `tests.support.aws.dynamodb_client`."""
 
     def make(*, attempts_max: int = 1) -> "DynamoDBClient":
-        return dynamodb_client(dynoxide_endpoint, attempts_max=attempts_max)
+        return dynamodb_client(dynamodb_endpoint, attempts_max=attempts_max)
 
     return make
 
 
 @pytest.fixture
-def dynamodb(dynoxide_endpoint: str) -> "DynamoDBClient":
-    """One DynamoDB client at Dynoxide, without retries. boto3 clients may be shared by threads."""
-    return dynamodb_client(dynoxide_endpoint)
+def dynamodb(dynamodb_endpoint: str) -> "DynamoDBClient":
+    """One DynamoDB client at the engine, without retries. boto3 clients may be shared by threads."""
+    return dynamodb_client(dynamodb_endpoint)
 
 
 @pytest.fixture
 def table(dynamodb: "DynamoDBClient") -> Iterator[str]:
-    """Name of a fresh table on Dynoxide, made from template.yaml, gone after the test."""
+    """Name of a fresh table, made from template.yaml, gone after the test."""
     name = create_table(dynamodb, f"test-{uuid.uuid4().hex}")
     yield name
     dynamodb.delete_table(TableName=name)

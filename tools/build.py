@@ -9,13 +9,16 @@ checks the catalog too, and puts it into the layer as code, so that no cold star
 import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 
 from tools.cfn_template import ROOT, TEMPLATE_PATH, load_template
 
@@ -29,6 +32,8 @@ RUNTIMES: Final = ("python3.11", "python3.12", "python3.13")
 """What a stack may run on; the last one is the default."""
 BYTE_CODE: Final = ROOT / "tools" / "byte_code.py"
 WHEEL_ARCHITECTURES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+_PROCESSORS: Final = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
+"""Lambda's name of each processor that systems have names for: a Mac says arm64, Linux aarch64."""
 UNZIPPED_BYTES_MAX: Final = 262_144_000
 """Lambda's limit for a function with its layers."""
 
@@ -68,6 +73,19 @@ class Target:
         tags = [f"manylinux_2_{minor}_{processor}" for minor in _KNOWN_GLIBCS if minor <= newest]
         platforms = " ".join(f"--platform {tag}" for tag in (f"manylinux2014_{processor}", *tags))
         return f"--implementation cp --python-version {self.runtime.removeprefix('python')} {platforms}"
+
+    @property
+    def cache_name(self) -> str:
+        """The folder of what `sam build` keeps for the target: a Mac's own wheels are none for Lambda, nor for Linux."""
+        return f"{self.runtime}-{self.architecture}" + (f"-{sys.platform}" if self.native else "")
+
+
+def architecture_here() -> str:
+    """Return Lambda's name of this machine's processor. Raises `BuildError` where Lambda has none such."""
+    processor = platform.machine().lower()
+    if processor not in _PROCESSORS:
+        raise BuildError(f"Lambda has no {processor} processors: nothing can be built for this machine")
+    return _PROCESSORS[processor]
 
 
 def build(target: Target, folder: Path, cache_folder: Path) -> None:
@@ -111,24 +129,38 @@ def artifacts(folder: Path) -> Iterator[tuple[str, str]]:
 
 def foreign_wheels(folder: Path, target: Target) -> list[str]:
     """Return a sentence for each package whose compiled wheel is for another platform or Python than the target."""
-    if target.native:
-        return []
+    fits, here = (_runs_here(target), "this machine") if target.native else (_runs_on(target), target.architecture)
     found = []
     for wheel in sorted(folder.glob("*/python/*.dist-info/WHEEL")):
         lines = wheel.read_text(encoding="utf-8").splitlines()
         tags = [line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")]
-        if tags and not any(_fits(tag, target) for tag in tags):
-            found.append(
-                f"{wheel.parent.name}: {', '.join(tags)} does not run on {target.architecture}, {target.runtime}"
-            )
+        if tags and not any(map(fits, tags)):
+            found.append(f"{wheel.parent.name}: {', '.join(tags)} does not run on {here}, {target.runtime}")
     return found
 
 
-def _fits(tag: str, target: Target) -> bool:
-    python, abi, platform = tag.split("-", 2)
-    if platform != "any" and not platform.endswith(WHEEL_ARCHITECTURES[target.architecture]):
-        return False
-    return abi in ("none", "abi3") or target.runtime.replace("python", "cp").replace(".", "") in python
+def _runs_on(target: Target) -> Callable[[str], bool]:
+    """Return whether a wheel with a tag runs on Lambda."""
+    ours = _python_tag(target)
+
+    def fits(tag: str) -> bool:
+        python, abi, system = tag.split("-", 2)
+        if system != "any" and not ("linux" in system and system.endswith(WHEEL_ARCHITECTURES[target.architecture])):
+            return False
+        return abi in ("none", "abi3") or ours in python
+
+    return fits
+
+
+def _runs_here(target: Target) -> Callable[[str], bool]:
+    """Return whether a wheel with a tag runs on this machine: a Mac cannot import what is made for Linux."""
+    version = tuple(map(int, target.runtime.removeprefix("python").split(".")))
+    known: set[Tag] = {*cpython_tags(version), *compatible_tags(version, _python_tag(target))}
+    return lambda tag: bool(parse_tag(tag) & known)
+
+
+def _python_tag(target: Target) -> str:
+    return target.runtime.replace("python", "cp").replace(".", "")
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -176,7 +208,7 @@ def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
         *(sys.executable, "-m", "tools.sam", "build", "--config-env", "none", "--template-file", str(TEMPLATE_PATH)),
         *("--build-dir", str(folder), "--cached", "--parallel"),
         # The cache does not know the environment, which chooses the wheels: one for each target.
-        *("--cache-dir", str(cache_folder / f"{target.runtime}-{target.architecture}")),
+        *("--cache-dir", str(cache_folder / target.cache_name)),
         *("--parameter-overrides", *overrides),
     )
     wheels = {"LAYER_WHEELS": target.wheel_options, "LAYER_SYNC": target.sync_command}

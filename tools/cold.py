@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from tools.build import RUNTIMES, WHEEL_ARCHITECTURES, BuildError, Target, build, interpreter
+from tools.build import RUNTIMES, BuildError, Target, architecture_here, build, interpreter
 from tools.cfn_template import ROOT, load_template
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -153,9 +153,7 @@ def link_runtime(folder: Path) -> None:
 
 def build_here(folder: Path, runtime: str) -> Path:
     """Build for a runtime and the processor of this machine; return where the functions and layers are."""
-    processor = platform.machine().lower()
-    architectures = {**{wheels: name for name, wheels in WHEEL_ARCHITECTURES.items()}, "arm64": "arm64"}
-    build(Target(runtime, architectures[processor], native=True), folder / "build", folder / "cache")
+    build(Target(runtime, architecture_here(), native=True), folder / "build", folder / "cache")
     return folder / "build"
 
 

@@ -5,7 +5,6 @@ PANCAKE_METER_STACK holds the JSON of a running stack's ``ready`` line.
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,13 +20,12 @@ import httpx
 import pytest
 
 from tests.support import fake_litellm
-from tests.support.dynoxide import free_port
+from tests.support.chromium import chromium
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "https://app.example.com/billing"
 """Where customers are sent after paying: an address that the catalog allows."""
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 STOP_SECONDS_MAX = 180.0
 """Long for a slow disk: what the workers unpacked is removed."""
@@ -153,13 +151,10 @@ def _clock_put_right(request: pytest.FixtureRequest) -> Iterator[None]:
         started.simulate("clock", {"now": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
+@pytest.fixture(scope="session", name="chromium")
+def _chromium() -> str:
     """Path of a Chromium."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.fail("Chromium is needed: on Debian, apt-get install chromium; or set CHROMIUM=/path/to/it")
-    return found
+    return chromium()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ROOT, Stack
-from tests.support.dynoxide import free_port
 from tests.support.fake_openai import COMPLETION_TOKENS, PROMPT_TOKENS, fake_openai
 from tests.support.litellm_proxy import litellm_proxy
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

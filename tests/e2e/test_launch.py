@@ -25,7 +25,7 @@ from pancake_meter_cli.profiles import Profile
 from pancake_meter_cli.waffo import EVENT_TYPES, Waffo, waffo_of
 from tests.e2e.conftest import ROOT, started_stack
 from tests.support.cli_here import run_here
-from tests.support.dynoxide import free_port
+from tests.support.ports import free_port
 from tests.support.waffo_simulator import MERCHANT_ID, STORE_ID
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.support.dynoxide import free_port
 from tests.support.fake_openai import COMPLETION_TOKENS, PROMPT_TOKENS, FakeOpenAI, fake_openai
 from tests.support.litellm_proxy import MASTER_KEY, ROOT, litellm_proxy
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

@@ -11,7 +11,7 @@ import httpx
 
 from local import ROOT
 from local.waffo_simulator.catalog_products import catalog_products
-from tests.support.dynoxide import free_port
+from tests.support.ports import free_port
 from tests.support.waffo_simulator import MERCHANT_ID, MERCHANT_PRIVATE_PEM, STORE_ID
 from tests.support.waffo_webhooks import platform_key, public_pem
 

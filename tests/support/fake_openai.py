@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.support.dynoxide import free_port
+from tests.support.ports import free_port
 
 PROMPT_TOKENS: Final = 10
 COMPLETION_TOKENS: Final = 20

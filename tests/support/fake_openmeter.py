@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pancake_meter.openmeter.client import OpenMeterClient
-from tests.support.dynoxide import free_port
 from tests.support.fixed_key import FixedKey
+from tests.support.ports import free_port
 
 API_KEY = "om_test_key"
 START_SECONDS_MAX = 10.0

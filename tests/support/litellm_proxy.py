@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.dynoxide import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-litellm" / "bin" / "python"

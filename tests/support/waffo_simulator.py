@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from local.waffo_simulator.app import create_app
 from local.waffo_simulator.config import Product, SimulatorConfig
 from pancake_meter.waffo.signing import RequestSigner
-from tests.support.dynoxide import free_port
 from tests.support.node import run_node
+from tests.support.ports import free_port
 from tests.support.waffo_webhooks import encode, platform_key, public_pem
 
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"

@@ -227,8 +227,8 @@ def essence(answer: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def one_table(dynoxide_endpoint: str) -> str:
-    return create_table(dynamodb_client(dynoxide_endpoint), f"lost-{uuid.uuid4().hex}")
+def one_table(dynamodb_endpoint: str) -> str:
+    return create_table(dynamodb_client(dynamodb_endpoint), f"lost-{uuid.uuid4().hex}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -35,9 +35,9 @@ def world(dynamodb: "DynamoDBClient", table: str) -> World:
 
 
 @pytest.fixture(scope="module")
-def shared(dynoxide_endpoint: str) -> World:
+def shared(dynamodb_endpoint: str) -> World:
     """One table for all the bodies: every case has a customer and an order of its own."""
-    client = dynamodb_client(dynoxide_endpoint)
+    client = dynamodb_client(dynamodb_endpoint)
     return World(Table(client, create_table(client, f"test-{uuid.uuid4().hex}"), sleep=lambda _: None), NOW)
 
 

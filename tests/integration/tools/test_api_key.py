@@ -31,11 +31,11 @@ class CloudFormation:
 
 
 def test_a_key_is_made_shown_once_and_revoked(
-    dynamodb: "DynamoDBClient", dynoxide_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
+    dynamodb: "DynamoDBClient", dynamodb_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # When a key is made
     command = ["create", "--table", table, "--mode", "test", "--name", "backend"]
-    assert main(command, endpoint_url=dynoxide_endpoint) == 0
+    assert main(command, endpoint_url=dynamodb_endpoint) == 0
     key = capsys.readouterr().out.strip()
 
     # Then it opens, its plain text is nowhere, and it is closed for good when revoked
@@ -43,38 +43,38 @@ def test_a_key_is_made_shown_once_and_revoked(
     assert stored is not None
     assert (stored.name, stored.is_revoked, stored.roles) == ("backend", False, frozenset(ROLES))
     assert key not in str(dynamodb.scan(TableName=table)["Items"])
-    assert main(["revoke", "--table", table], io.StringIO(key + "\n"), dynoxide_endpoint) == 0
+    assert main(["revoke", "--table", table], io.StringIO(key + "\n"), dynamodb_endpoint) == 0
     closed = read_api_key(Table(dynamodb, table), api_key_id(key))
     assert closed is not None
     assert closed.is_revoked
 
 
 def test_a_key_has_the_roles_and_the_end_that_were_asked_for_and_is_revoked_by_its_id(
-    dynoxide_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
+    dynamodb_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     limited = ["--roles", "meter,sell", "--expires-in-days", "90"]
     command = ["create", "--table", table, "--mode", "test", "--name", "backend", *limited]
-    assert main(command, endpoint_url=dynoxide_endpoint) == 0
+    assert main(command, endpoint_url=dynamodb_endpoint) == 0
     key_id = api_key_id(capsys.readouterr().out.strip())
-    assert main(["list", "--table", table], endpoint_url=dynoxide_endpoint) == 0
+    assert main(["list", "--table", table], endpoint_url=dynamodb_endpoint) == 0
     listed = capsys.readouterr().out.strip().split("\t")
     assert listed[:4] == [key_id, "backend", "meter,sell", "active"]
-    assert main(["revoke", "--table", table, "--id", key_id], endpoint_url=dynoxide_endpoint) == 0
+    assert main(["revoke", "--table", table, "--id", key_id], endpoint_url=dynamodb_endpoint) == 0
     capsys.readouterr()
-    assert main(["list", "--table", table], endpoint_url=dynoxide_endpoint) == 0
+    assert main(["list", "--table", table], endpoint_url=dynamodb_endpoint) == 0
     assert capsys.readouterr().out.split("\t")[3] == "revoked"
 
 
 @pytest.mark.parametrize(("environment", "mode"), [("test", "test"), ("prod", "live")])
 def test_the_stack_says_the_mode_of_its_keys_and_no_other_is_made(
-    dynoxide_endpoint: str, table: str, environment: str, mode: str, capsys: pytest.CaptureFixture[str]
+    dynamodb_endpoint: str, table: str, environment: str, mode: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ask(*arguments: str) -> int:
         stack = cast("CloudFormationClient", CloudFormation(table, environment))
         return main(
             ["create", "--stack", "meter", "--name", "backend", *arguments],
             io.StringIO(),
-            dynoxide_endpoint,
+            dynamodb_endpoint,
             lambda: stack,
         )
 
@@ -85,26 +85,26 @@ def test_the_stack_says_the_mode_of_its_keys_and_no_other_is_made(
 
 
 def test_a_stack_that_does_not_say_its_mode_gets_no_key(
-    dynoxide_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
+    dynamodb_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = cast("CloudFormationClient", CloudFormation(table, None))
     command = ["create", "--stack", "meter", "--name", "backend"]
-    assert main(command, io.StringIO(), dynoxide_endpoint, lambda: stack) == 1
-    assert main(["create", "--table", table, "--name", "backend"], endpoint_url=dynoxide_endpoint) == 1
+    assert main(command, io.StringIO(), dynamodb_endpoint, lambda: stack) == 1
+    assert main(["create", "--table", table, "--name", "backend"], endpoint_url=dynamodb_endpoint) == 1
     assert capsys.readouterr().out == ""
 
 
 def test_a_table_that_has_keys_of_one_mode_gets_none_of_the_other(
-    dynoxide_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
+    dynamodb_endpoint: str, table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["create", "--table", table, "--name", "backend", "--mode"]
-    assert main([*command, "test"], endpoint_url=dynoxide_endpoint) == 0
-    assert main([*command, "live"], endpoint_url=dynoxide_endpoint) == 1
+    assert main([*command, "test"], endpoint_url=dynamodb_endpoint) == 0
+    assert main([*command, "live"], endpoint_url=dynamodb_endpoint) == 1
 
 
-def test_a_key_that_never_was_cannot_be_revoked(dynoxide_endpoint: str, table: str) -> None:
-    assert main(["revoke", "--table", table], io.StringIO("pm_test_nothing\n"), dynoxide_endpoint) == 1
-    assert main(["revoke", "--table", table, "--id", "nothing"], endpoint_url=dynoxide_endpoint) == 1
+def test_a_key_that_never_was_cannot_be_revoked(dynamodb_endpoint: str, table: str) -> None:
+    assert main(["revoke", "--table", table], io.StringIO("pm_test_nothing\n"), dynamodb_endpoint) == 1
+    assert main(["revoke", "--table", table, "--id", "nothing"], endpoint_url=dynamodb_endpoint) == 1
 
 
 @pytest.mark.parametrize("extra", [["--roles", "owner"], ["--roles", ""]])

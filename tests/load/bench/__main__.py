@@ -34,7 +34,7 @@ from pancake_meter.store.table import dynamodb_client  # noqa: E402
 from tests.load.bench import counts, growth, page, peers, rates, warm  # noqa: E402
 from tests.load.bench.figures import Figure, Part, machine  # noqa: E402
 from tests.load.bench.goals import GOALS, TITLES  # noqa: E402
-from tests.support.dynoxide import dynoxide  # noqa: E402
+from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here  # noqa: E402
 
 COLD_RUNS: Final = 7
 
@@ -68,7 +68,7 @@ def measured(names: Sequence[str]) -> Iterator[Part]:
     """Yield each part as it is measured, each with an engine of its own. What the handlers log goes nowhere."""
     for name in names:
         print(f"{name}: {TITLES[name]} ...", file=sys.stderr, flush=True)
-        with dynoxide() as url, _silence():
+        with dynamodb_engine() as url, _silence():
             part = Part.measured(name, PARTS[name](url))
         yield part
 
@@ -104,6 +104,10 @@ def main() -> int:
             "docs/performance.md is not what docs/performance.json and the goals say: run `make bench`", file=sys.stderr
         )
         return 1
+    if not asked.json and (engine := engine_here()) is not Engine.DYNOXIDE:
+        parser.error(
+            f"the page has figures of {Engine.DYNOXIDE}, and here is {engine}: keep them in a file, by --json FILE"
+        )
     print(machine())
     parts = []
     for part in measured(asked.parts or tuple(PARTS)):

@@ -26,10 +26,10 @@ from pancake_meter.usecases.balance.metering import Metering
 from tests.load.bench.figures import Figure
 from tests.load.bench.twin import Recorder, Twins, cpu_seconds, retold
 from tests.load.bench.warm import UNITS, checked, handled
-from tests.support.dynoxide import free_port
 from tests.support.hot_operations import HotOperations
 from tests.support.meters import catalog_of
 from tests.support.plain_wire import PlainWire
+from tests.support.ports import free_port
 from tools.cfn_template import ROOT
 
 if TYPE_CHECKING:

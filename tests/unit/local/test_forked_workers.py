@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.forked_workers import PROGRAM, Forked, ForkedWorkers
+from local.forked_workers import PROGRAM, Forked, ForkedWorkers, can_fork
+
+forks_here = pytest.mark.skipif(not can_fork(), reason="workers are forked on Linux alone")
 
 WORKER = """
 import json, os, sys, random
@@ -63,6 +65,7 @@ def end(worker: Forked) -> None:
     worker.stderr.close()
 
 
+@forks_here
 def test_workers_have_their_own_environment_streams_and_imports(workers: ForkedWorkers, tmp_path: Path) -> None:
     first, second = (start(workers, tmp_path / name, name) for name in ("a", "b"))
     told = [ask(first, 1), ask(second, {"x": 2})]
@@ -83,6 +86,7 @@ def test_workers_have_their_own_environment_streams_and_imports(workers: ForkedW
     end(second)
 
 
+@forks_here
 def test_a_worker_is_ended_as_a_process_is(workers: ForkedWorkers, tmp_path: Path) -> None:
     asked, forced, waits = (start(workers, tmp_path / name, name) for name in ("c", "d", "e"))
     with pytest.raises(subprocess.TimeoutExpired):
@@ -94,6 +98,7 @@ def test_a_worker_is_ended_as_a_process_is(workers: ForkedWorkers, tmp_path: Pat
         worker.kill()
 
 
+@forks_here
 def test_a_worker_that_fails_says_why_and_ends(workers: ForkedWorkers, tmp_path: Path) -> None:
     worker = start(workers, tmp_path / "f", "f")
     worker.stdin.write(json.dumps("fail") + "\n")
@@ -106,3 +111,11 @@ def test_any_other_program_is_started_as_it_is(workers: ForkedWorkers, tmp_path:
     command = [sys.executable, "-c", "print('hello')"]
     with workers(command, cwd=str(tmp_path), env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
         assert process.communicate()[0] == "hello\n"
+
+
+@pytest.mark.parametrize(("system", "forks"), [("linux", True), ("darwin", False)])
+def test_workers_are_forked_on_linux_and_start_as_pythons_of_their_own_on_a_mac(
+    monkeypatch: pytest.MonkeyPatch, system: str, forks: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    assert can_fork() is forks

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def _signals_as_before() -> Iterator[None]:
 
 
 def is_alive(process_id: int) -> bool:
+    """Whether it runs and is no zombie. Linux need not have `ps`; macOS has no /proc."""
+    if not Path("/proc/self/stat").exists():
+        command = ("/bin/ps", "-o", "stat=", "-p", str(process_id))
+        state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        return bool(state) and not state.startswith("Z")
     try:
         state = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:

@@ -1,15 +1,17 @@
 """What is built is what Lambda takes: wheels of the target, within its size."""
 
 import marshal
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
 from tools import build
-from tools.build import BuildError, Target, artifacts, foreign_wheels, oversized, read_record, sizes
+from tools.build import BuildError, Target, architecture_here, artifacts, foreign_wheels, oversized, read_record, sizes
 
 ARM = Target("python3.13", "arm64")
+MAC, ARM_LINUX = ("Darwin", "arm64"), ("Linux", "aarch64")
 
 
 def wheel(folder: Path, name: str, *tags: str) -> None:
@@ -32,6 +34,69 @@ def test_a_wheel_of_another_processor_or_python_is_named(tmp_path: Path) -> None
         "wrong_processor-1.0.dist-info",
         "wrong_python-1.0.dist-info",
     ]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Another machine than this one, as far as Python can say."""
+    system, processor = request.param
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    monkeypatch.setattr(platform, "mac_ver", lambda: ("14.5", ("", "", ""), processor))
+    # What packaging asks of Linux: the tags name its glibc.
+    monkeypatch.setattr("sysconfig.get_platform", lambda: f"{system.lower()}-{processor}")
+    monkeypatch.setattr("packaging._manylinux._get_glibc_version", lambda: (2, 36))
+    monkeypatch.setattr(sys, "platform", system.lower())
+    return str(system)
+
+
+@pytest.mark.parametrize("machine", [MAC, ARM_LINUX], indirect=True)
+def test_a_build_for_the_machine_itself_has_wheels_that_run_on_it(machine: str, tmp_path: Path) -> None:
+    # Given
+    wheel(tmp_path, "pure-1.0", "py2.py3-none-any")
+    wheel(tmp_path, "mac-1.0", "cp313-cp313-macosx_11_0_arm64")
+    wheel(tmp_path, "mac_of_both-1.0", "cp311-abi3-macosx_10_12_universal2")
+    wheel(tmp_path, "linux-1.0", "cp313-cp313-manylinux_2_17_aarch64", "cp313-cp313-manylinux2014_aarch64")
+    wheel(tmp_path, "other_processor-1.0", "cp313-cp313-manylinux_2_17_x86_64")
+    # When
+    found = foreign_wheels(tmp_path, Target("python3.13", architecture_here(), native=True))
+    # Then
+    foreign = ["linux"] if machine == "Darwin" else ["mac", "mac_of_both"]
+    assert [sentence.partition("-1.0")[0] for sentence in found] == sorted([*foreign, "other_processor"])
+
+
+@pytest.mark.parametrize("machine", [MAC, ARM_LINUX, ("Darwin", "x86_64")], indirect=True)
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_a_build_for_lambda_takes_wheels_of_linux_wherever_it_is_made(
+    machine: str, architecture: str, tmp_path: Path
+) -> None:
+    # Given a folder with wheels of a Mac, for either processor
+    wheel(tmp_path, "arm-1.0", "cp313-cp313-macosx_11_0_arm64")
+    wheel(tmp_path, "intel-1.0", "cp313-cp313-macosx_10_13_x86_64")
+    target = Target("python3.13", architecture)
+    # Then none of them is for Lambda, and pip is asked for others
+    assert len(foreign_wheels(tmp_path, target)) == 2
+    platforms = [word for word in target.wheel_options.split() if "_" in word and "python" not in word]
+    assert platforms
+    assert {word.partition("_")[0].rstrip("2014") for word in platforms} == {"manylinux"}, machine
+
+
+def test_a_build_for_the_machine_itself_leaves_the_platform_to_pip() -> None:
+    assert Target("python3.13", "arm64", native=True).wheel_options == "--python-version 3.13"
+
+
+@pytest.mark.parametrize("machine", [MAC, ARM_LINUX], indirect=True)
+def test_what_is_kept_of_a_build_is_kept_for_its_target_alone(machine: str) -> None:
+    native = Target("python3.13", architecture_here(), native=True)
+    assert native.architecture == "arm64"
+    assert ARM.cache_name == "python3.13-arm64"
+    assert native.cache_name == f"python3.13-arm64-{machine.lower()}"
+
+
+def test_a_processor_that_lambda_has_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(BuildError, match="riscv64"):
+        architecture_here()
 
 
 def test_wheels_are_asked_for_by_platform_and_by_the_glibc_of_the_runtime() -> None:
