@@ -24,6 +24,9 @@ export OBJC_DISABLE_INITIALIZE_FORK_SAFETY := YES
 # Python may keep its byte code, whatever the shell says: the stack and the tests start hundreds of Pythons.
 export PYTHONDONTWRITEBYTECODE :=
 
+# What a target needs is made side by side: environments wait for what they fetch.
+MAKEFLAGS += --jobs=4
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo screenshots test fallback e2e walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 

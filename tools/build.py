@@ -213,6 +213,8 @@ def _sam_build(target: Target, folder: Path, cache_folder: Path) -> None:
     )
     wheels = {"LAYER_WHEELS": target.wheel_options, "LAYER_SYNC": target.sync_command}
     environment: dict[str, Any] = {**os.environ, **wheels, "SAM_CLI_TELEMETRY": "0"}
+    # The layers' own makes have nothing to do side by side, nor a share in the jobs of the make that may run this.
+    environment.pop("MAKEFLAGS", None)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     if subprocess.run(command, env=environment, check=False).returncode:
         raise BuildError("sam build failed")

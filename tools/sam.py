@@ -4,6 +4,7 @@ It reads the template ten times over, which takes the YAML reader in Python most
 as small as it can, which is of no use to a stack on the same machine.
 """
 
+import gc
 import zlib
 
 import yaml
@@ -20,6 +21,8 @@ def pack_fast() -> None:
 
 
 if __name__ == "__main__":
+    # It lives for seconds, and makes much that it keeps: the search for garbage would be a sixth of its time.
+    gc.disable()
     read_in_c()
     pack_fast()
     from samcli.cli.main import cli
