@@ -60,7 +60,7 @@ _CONFIGURATION = """
 source_paths = ["src"]
 only_mutate = ["src/pancake_meter/domain/*"]
 do_not_mutate_patterns = ['^\\s*raise ']
-also_copy = ["layers", "tools"]
+also_copy = ["layers", "local", "tools"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--no-header"]
 pytest_add_cli_args_test_selection = [{tests}]
 timeout_multiplier = 10.0
@@ -143,7 +143,7 @@ def _sources() -> Iterator[tuple[Path, Path]]:
     for pattern in ("tests/conftest.py", "tests/support/**/*.py", "tests/unit/**/*.py", "tests/property/**/*.py"):
         for path in ROOT.glob(pattern):
             yield path, path.relative_to(ROOT)
-    for pattern in ("tools/*.py", "layers/catalog/*.toml"):
+    for pattern in ("local/*.py", "tools/*.py", "layers/catalog/*.toml"):
         for path in ROOT.glob(pattern):
             yield path, path.relative_to(ROOT)
 

@@ -1,11 +1,14 @@
 """The list of mutants that may survive, and the copy of the domain that mutants are made of."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tools.mutants import LISTED, Listed, listed, with_plain_properties
+from tools import mutants
+from tools.mutants import LISTED, TESTS, Listed, listed, with_plain_properties
 
 DOMAIN = Path(__file__).parents[3] / "layers" / "shared" / "pancake_meter" / "domain"
 SURVIVORS = listed(LISTED.read_text(encoding="utf-8"))
@@ -56,3 +59,13 @@ def test_a_property_asks_a_method_that_has_its_body() -> None:
     box = names["Box"]()
     box.size = 2
     assert (box.is_small, box.read_is_small(), box.other()) == (True, True, 1)
+
+
+def test_the_copy_that_mutants_are_made_of_has_all_that_its_tests_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutants, "WORK", tmp_path)
+    mutants.prepare(anew=True)
+    collect = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *TESTS)
+    collected = subprocess.run(collect, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert collected.returncode == 0, collected.stdout + collected.stderr
