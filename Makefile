@@ -31,7 +31,7 @@ MAKEFLAGS += --jobs=4
 .PHONY: help run demo screenshots test fallback e2e walks outages hangs fuzz bulk bench histories mutants cold check audit setup lock format openapi access observability costs scale build deploy clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) ## Run the whole stack here (PORT=8000; KEEP=1 keeps the data of the last run)
 	@exec env $(if $(KEEP),KEEP_DATA=$(KEEP)) $(BIN)/python -m local

@@ -67,5 +67,7 @@ def test_the_copy_that_mutants_are_made_of_has_all_that_its_tests_import(
     monkeypatch.setattr(mutants, "WORK", tmp_path)
     mutants.prepare(anew=True)
     collect = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *TESTS)
-    collected = subprocess.run(collect, cwd=tmp_path, capture_output=True, text=True, check=False)
+    monkeypatch.setenv("TESTS_DYNAMODB", "dynoxide")
+    environment = mutants.environment()
+    collected = subprocess.run(collect, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert collected.returncode == 0, collected.stdout + collected.stderr
