@@ -25,7 +25,6 @@ from tools.cfn_template import ROOT, load_template
 
 SETTINGS: Final[Mapping[str, str]] = {
     "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_LAMBDA_FUNCTION_NAME": "not-used",
     "TABLE_NAME": "not-used",
     "WAFFO_ENVIRONMENT": "test",
     "WAFFO_STORE_ID": "STO_7hQ2mVb9KxT4cLr8WnZ3aE",
@@ -50,6 +49,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "POWERTOOLS_SERVICE_NAME": "test",
 }
 """The settings with which any function starts; nothing is called while it does."""
+
+STARTED_BY_LAMBDA: Final[Mapping[str, str]] = {"AWS_LAMBDA_FUNCTION_NAME": "not-used"}
+"""How a function knows that it is started, and not imported amid other work."""
 
 NATIVE_FOLDER: Final = ROOT / ".aws-sam" / "native"
 
@@ -121,7 +123,8 @@ def imports(build_folder: Path, runtime: Path) -> dict[str, Import]:
 
 def measure(each: Import, catalog: Path, program: str) -> tuple[float, int]:
     """Import it in a process of its own: the CPU seconds, and the number of modules."""
-    environment = {**SETTINGS, "CATALOG_PATH": str(catalog), "PYTHONPATH": os.pathsep.join(map(str, each.paths))}
+    places = {"CATALOG_PATH": str(catalog), "PYTHONPATH": os.pathsep.join(map(str, each.paths))}
+    environment = {**SETTINGS, **STARTED_BY_LAMBDA, **places}
     # Without site: neither its time nor what is installed on this machine counts.
     command = (program, "-S", "-c", _CHILD % each.code)
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tools.build import CATALOG, write_catalog
-from tools.cold import SETTINGS
+from tools.cold import SETTINGS, STARTED_BY_LAMBDA
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**SETTINGS, "CATALOG_PATH": str(CATALOG)}
+ENVIRONMENT = {**SETTINGS, **STARTED_BY_LAMBDA, "CATALOG_PATH": str(CATALOG)}
 HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
 """``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
 
