@@ -1,6 +1,5 @@
 """The portal: what a customer has, uses and pays."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +11,7 @@ from pancake_meter.store.selling.payments import read_payments
 from pancake_meter.usecases.reports.customer_home import customer_home
 from pancake_meter.usecases.reports.customer_usage import customer_usage
 from pancake_meter.usecases.reports.usage_made_of import chart_made_of
+from pancake_meter.value import replace
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.portal.charts import (
     chart_key,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -27,6 +26,7 @@ from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.standing.order import OrderFacts, Status
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.alerts.alerts import alert_from_item, alert_item
+from pancake_meter.value import replace
 from tests.support.alert_schemas import SCHEMAS, check_payload, schema_of
 from tests.unit.domain.test_checkout import SALE
 

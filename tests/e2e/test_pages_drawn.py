@@ -1,6 +1,5 @@
 """Issue 16, point 4: a phone shows pages from their HTML and assets alone: no name widens one, each limit is drawn."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +16,7 @@ from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.usecases.access.portal_session import PortalSession
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import replace
 from pancake_pages.portal.home import home_page
 from pancake_pages.portal.visit import Visit
 from pancake_pages.site import Site

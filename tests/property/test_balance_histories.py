@@ -5,7 +5,7 @@ A history is a list of steps. Each is played against the pure core, and after ev
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -39,6 +39,7 @@ from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, Ov
 from pancake_meter.domain.usage.late import count_late, is_late
 from pancake_meter.domain.usage.usage_event import UsageEvent
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
+from pancake_meter.value import replace
 
 T = TypeVar("T")
 

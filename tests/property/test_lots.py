@@ -1,7 +1,6 @@
 """Issue 11, point 14: packs of one kind, priority and expiry are one lot, whatever the order of payments and refunds."""
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import GRANTS_NOT_SOLD, MAX_GRANTS, Grant
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.errors import TooManyGrants
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UNCAPPED = Policy("pro", ZERO)

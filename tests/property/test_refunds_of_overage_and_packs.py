@@ -7,7 +7,7 @@ again as the overage that they were, and are no debt: a debt is only what was us
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import permutations
 
@@ -23,6 +23,7 @@ from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES, LineKey, OverageLine
+from pancake_meter.value import replace
 from tests.support.paying_customer import DAY, MONTH, PLAN, START, Back, Customer, Overage, Pack, Told
 
 

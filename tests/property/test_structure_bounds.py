@@ -1,6 +1,5 @@
 """Issue 11, point 13: whatever a balance carries, the write that advances it is within DynamoDB's limits."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from pancake_meter.domain.usage.usage_event import RETENTION, UsageEvent
 from pancake_meter.store.balance.spending import RECORD_EVENTS_MAX, transactions_of, write_events, write_late_events
 from pancake_meter.store.balance.structure import structure_writes
 from pancake_meter.store.table import Table
+from pancake_meter.value import replace
 from tests.support.aws_limits import violations
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from pancake_meter.store.alerts.alerts import put_alert
 from pancake_meter.usecases.alerts.endpoints import Addresses, Endpoints
 from pancake_meter.usecases.alerts.send import Sender
 from pancake_meter.usecases.alerts.signing import SigningKeys
+from pancake_meter.value import replace
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fifo import FakeFifo
 from tests.support.followed import Reader

@@ -1,7 +1,7 @@
 """A customer who uses, is asked to pay, and pays, with every webhook delivered by hand."""
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -13,6 +13,7 @@ from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.open_checkout import Selling, open_checkout
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.usecases.webhooks.take import take_webhook
+from pancake_meter.value import replace
 from tests.support.fake_waffo import FakeWaffo
 from tests.support.waffo_webhooks import encode, sign_webhook
 from tests.support.webhook_world import CUSTOMER, STORE_ID, Document, World, event, lifecycle, utc

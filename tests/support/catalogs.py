@@ -1,11 +1,11 @@
 """The default catalog with what it does not sell: trials and add-ons."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from pancake_meter.catalog import Catalog, load_catalog, parse_catalog
+from pancake_meter.value import replace
 
 _DEFAULT_PATH = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
 _DEFAULT = load_catalog(_DEFAULT_PATH)

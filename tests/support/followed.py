@@ -4,7 +4,6 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from pancake_meter.store.item_format import readable, stamped
 from pancake_meter.store.table import Item, Put, Table, Update, Write
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import replace
 from tests.support.api import LambdaContext
 from tests.support.sqs import MemoryQueue
 from tests.support.stream import passes_filter, stream_events

@@ -24,4 +24,4 @@ def pages_deps(shop: CheckoutDeps, site: Site, clock: Clock = utc_now) -> Custom
             selling.store_id,
         ),
     )
-    return CustomerPagesDeps(shop, site, clock, portal=portal)
+    return CustomerPagesDeps(shop, site, portal, clock)

@@ -1,7 +1,7 @@
 """A customer in memory who owes overage, pays for it, buys packs and gets money back: the domain alone, without a store."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, OverageLine, SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY, MONTH = timedelta(days=1), timedelta(days=31)

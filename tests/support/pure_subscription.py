@@ -1,7 +1,7 @@
 """A customer in memory: the same decisions as in the use case, with no store. For tests of order and repetition."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import permutations
@@ -33,6 +33,7 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.purchase import buy_stated
 from pancake_meter.usecases.webhooks.refund import follow_refunds
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.events import EventKind, Order, PaymentFacts
 from tests.support.webhook_world import utc
 
@@ -54,8 +55,7 @@ TOP_UP_PRICE = Decimal("3.00")
 PLANS = {**CATALOG.plans, "hoarder": _hoarder()}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value):
     """One event: what it says of an order, and when it happened."""
 
     at: datetime
@@ -91,8 +91,7 @@ def refunded(order_id: str, payment_id: str, at: str, paid_at: str, share: str) 
     return Step(utc(at), OrderFacts.of_charge(order_id, payment_id, charge))
 
 
-@dataclass(frozen=True, slots=True)
-class TopUp:
+class TopUp(Value):
     """A top-up of ``tokens`` that was paid for."""
 
     at: datetime
@@ -100,8 +99,7 @@ class TopUp:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Value):
     """A charge for an order: money for a plan, whose list price is ``price``."""
 
     at: datetime
@@ -113,8 +111,7 @@ class Receipt:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class MoneyBack:
+class MoneyBack(Value):
     """A share of a payment that went back, or did not after all. ``paid`` is the whole payment."""
 
     at: datetime

@@ -7,13 +7,13 @@ Duplicates are no part of the model: ``tests/support/permutations.py`` repeats e
 is due after each move is computed in ``tests/support/what_is_due.py``.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.value import Value, replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import PLANS, TOP_UP_PRICE, Happening, MoneyBack, Receipt, Step, TopUp, step
 from tests.support.webhook_world import utc
@@ -55,16 +55,14 @@ SOLD: dict[str, Plan] = {
 """The plans as they are sold here: a trial of starter grants a quarter, of another plan all."""
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(Value):
     """The customer uses units, whatever webhooks are still to come."""
 
     at: datetime
     units: int
 
 
-@dataclass(frozen=True)
-class Refund:
+class Refund(Value):
     """A share of a payment that went back; ``failed``: it did not after all."""
 
     share: Decimal
@@ -72,8 +70,7 @@ class Refund:
     failed: bool = False
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(Value):
     """Money for a period of an order, or for a top-up (``plan`` is ``None``). ``is_told``: its own event is sent."""
 
     id: str
@@ -103,8 +100,7 @@ class Payment:
         return Receipt(self.at, self.id, self.order_id, self.charged, self.price, self.plan or "", self.number)
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Value):
     """One subscription order, with the period that is paid for.
 
     ``due`` is the plan that a scheduled change will bring; ``starts`` are the paid periods so far, the present one last;
@@ -144,8 +140,7 @@ class Order:
         return self.plan == ADD_ON
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(Value):
     """One customer's orders and payments at Waffo, and what happened so far in its true order.
 
     ``plans`` are those that the customer moves between, ``sent`` is what the last move sent. ``receipts``: every charge is

@@ -1,7 +1,6 @@
 """A small Waffo for tests: it makes events of one customer's orders and hands them, signed, to the intake."""
 
 import itertools
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.usecases.webhooks.take import Intake, take_webhook
+from pancake_meter.value import Value, field
 from tests.support.waffo_webhooks import encode, platform_key, sign_webhook
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml"
@@ -91,8 +91,7 @@ def refund(
     return event("refund.succeeded", order_id, at, refund_id, **{**fields, **data})
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Value):
     """An intake on a table, and the customer's side of it."""
 
     table: Table

@@ -13,13 +13,13 @@ order it was told. An ``Account`` follows a life move by move; ``Due`` is what t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import PastDueBlock
+from pancake_meter.value import Value, field, replace
 from tests.support.pure_subscription import CATALOG
 from tests.support.waffo_model import BEGAN, SOLD, TOP_UP_UNITS, Life, Order, Payment, Use
 
@@ -32,8 +32,7 @@ Place = tuple[str, datetime]
 """An order and the start of its paid period; no order and the start of a month on the free plan."""
 
 
-@dataclass(frozen=True)
-class Used:
+class Used(Value):
     """Units that were taken of what a place gives."""
 
     place: Place
@@ -41,8 +40,7 @@ class Used:
     units: int
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(Value):
     """What the customer has, and owes: plan units and those on top, bought ones, overage by plan, refunded ones gone."""
 
     plan: str | None
@@ -60,8 +58,7 @@ class Due:
         return self.plan, total, self.runs
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Value):
     """What was used and bought so far; ``owed`` is by line: the start of a period, and its plan, ``ends`` when it is over.
 
     ``beyond``: units were used for which no grant was there. ``stretch`` are the moves since the customer last used units.

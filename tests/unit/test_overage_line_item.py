@@ -1,6 +1,5 @@
 """Overage lines as items: what bought units paid for is kept, and lines of the version before are read and mended."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +9,7 @@ import pytest
 from pancake_meter.domain.instant import to_ms
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.store.selling.overage_lines import line_write, read_lines
+from pancake_meter.value import replace
 
 if TYPE_CHECKING:
     from pancake_meter.store.table import Table

@@ -1,6 +1,5 @@
 """A plan as kept with a subscription reads back as it was sold."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from pancake_meter.catalog import load_catalog
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.store.selling.plan_item import plan_from_item, plan_item
+from pancake_meter.value import replace
 
 PRO = load_catalog(Path(__file__).parents[2] / "layers" / "catalog" / "catalog.toml").plans["pro"]
 

@@ -1,6 +1,5 @@
 """Issue 11, points 12 and 16: a customer's orders fit into one item, whatever plans the catalog may have."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +15,7 @@ from pancake_meter.domain.standing.subscription import MAX_ORDERS, Subscription
 from pancake_meter.store.standing import subscriptions
 from pancake_meter.store.standing.subscriptions import subscription_item, subscription_write
 from pancake_meter.store.table import ITEM_BYTES_MAX, stored_bytes
+from pancake_meter.value import replace
 
 BEGAN = datetime(2026, 3, 10, tzinfo=UTC)
 LONGEST = "123456789012345.123456"

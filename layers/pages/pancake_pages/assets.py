@@ -3,7 +3,6 @@
 import gzip
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from http import HTTPStatus
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from aws_lambda_powertools.event_handler import Response
+
+from pancake_meter.value import Value
 
 STATIC: Final = Path(__file__).parent / "static"
 PATH: Final = "/assets"
@@ -26,8 +27,7 @@ _GZIP: Final = re.compile(r"gzip(;(?!q=0(\.0*)?$).*)?")
 """``gzip``, unless it is said to be unwanted."""
 
 
-@dataclass(frozen=True)
-class Asset:
+class Asset(Value, dict=True):
     """One asset: ``name`` is the name under which pages ask for it, with the hash."""
 
     name: str

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from pancake_meter.domain.selling.plan import MeterAllowance, OverageBlocked, Ov
 from pancake_meter.usecases.selling.follow_link import LinkOffer
 from pancake_meter.usecases.selling.open_checkout import Quoted
 from pancake_meter.usecases.selling.see_payment import SeenPayment
+from pancake_meter.value import Value, replace
 from pancake_pages.headers import PageHeaders
 from pancake_pages.price_words import PriceWords
 from pancake_pages.site import View
@@ -53,8 +53,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
 """Pages that say why nothing is sold, by the error's code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value):
     """A line of overage as it is shown."""
 
     period: str
@@ -62,8 +61,7 @@ class Line:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Value):
     """What a plan includes of a meter, what holds beyond that, and what the customer has of it now."""
 
     then: str
@@ -71,8 +69,7 @@ class Term:
     now: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Buying:
+class Buying(Value):
     """The pages of one request. ``back_url`` leads back to the seller."""
 
     view: View

@@ -1,14 +1,13 @@
 """Headers of pages: what a browser may load, who may frame the page, and that nobody stores it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pancake_meter.catalog.brand import Brand
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class PageHeaders:
+class PageHeaders(Value):
     """Headers of one kind of page. ``leads_to_payment``: a form of it ends at Waffo; ``may_be_framed``: by the seller."""
 
     leads_to_payment: bool = False

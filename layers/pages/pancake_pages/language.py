@@ -1,7 +1,6 @@
 """Which language a page is in, and how that language writes figures, money and times."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from re import escape, fullmatch
@@ -16,6 +15,7 @@ from babel.numbers import format_currency, format_decimal, format_percent, get_d
 from pancake_meter.catalog.brand import LANGUAGES
 from pancake_meter.domain.selling.money import Money, currency_exponent
 from pancake_meter.domain.selling.pricing import RATE_DECIMAL_PLACES
+from pancake_meter.value import Value
 from pancake_pages.cookies import cookies_of
 from pancake_pages.wording import Wording, wording_of
 
@@ -26,8 +26,7 @@ _ALIASES: Final = {"zh": "zh-Hans"}
 _DIGITS_SHOWN: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Value):
     """A language: its words, and how it writes what is no word. Times are UTC, and say so."""
 
     tag: str

@@ -1,7 +1,6 @@
 """What units cost, in words: a price of the catalog as a person reads it before anything is owed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.selling.money import currency_exponent
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
+from pancake_meter.value import Value
 from pancake_pages.language import Language
 
 _SIZES: Final = (Decimal(1), Decimal(1_000), Decimal(1_000_000))
@@ -20,8 +20,7 @@ def size_shown(unit_price: Decimal, currency: str) -> Decimal:
     return next((each for each in _SIZES if unit_price * each >= coin), _SIZES[-1]) if unit_price else _SIZES[0]
 
 
-@dataclass(frozen=True, slots=True)
-class PriceWords:
+class PriceWords(Value):
     """Says prices in a language and currency. ``units`` writes a quantity with its meter, ``noun`` is that of one unit."""
 
     language: Language

@@ -1,7 +1,6 @@
 """The site: what all pages of a stack share, and the view of one request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +12,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pancake_meter.catalog.brand import LANGUAGES, Brand
+from pancake_meter.value import Value, field
 from pancake_pages.assets import Assets, takes_gzip
 from pancake_pages.colors import brand_icon, brand_style
 from pancake_pages.headers import PageHeaders
@@ -24,8 +24,7 @@ HTML: Final = "text/html; charset=utf-8"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(Value, dict=True):
     """What all pages of a stack share. ``frame_origins`` are those whose pages may frame the portal."""
 
     brand: Brand
@@ -54,8 +53,7 @@ class Site:
         return View(self, event, choose_language(event, self.brand.language))
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Value):
     """One request, and the pages that answer it, in its language.
 
     ``form_page`` is the path of the page that a form was on, where it was sent to another: in another language there is that

@@ -8,11 +8,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from pancake_meter.value import Value
+
 Stopwatch = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Value):
     """An instant on a stopwatch (seconds that only grow). Infinity is no deadline."""
 
     ends_at: float = math.inf

@@ -5,7 +5,6 @@ the metrics of this module; ``tests/unit/test_observability.py`` compares it wit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -13,9 +12,10 @@ from typing import Final
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from pancake_meter.value import Value
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+
+class Metric(Value):
     """One metric.
 
     ``services`` are the values of the dimension ``service``: the functions that write the metric. ``by`` is a second

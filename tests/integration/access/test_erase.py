@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
 from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
 from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER
 from pancake_meter.usecases.webhooks.judge import kept_delivery, replay_delivery
+from pancake_meter.value import replace
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
 if TYPE_CHECKING:

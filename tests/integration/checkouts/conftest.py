@@ -2,7 +2,6 @@
 
 import html
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.open_checkout import Selling
+from pancake_meter.value import replace
 from pancake_pages.site import Site
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.fake_waffo import FakeWaffo

@@ -1,7 +1,6 @@
 """Selling: server-computed amounts, one session per sale, links that work and links that do not."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -15,6 +14,7 @@ from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.selling.open_checkout import open_checkout
 from pancake_meter.usecases.selling.purchase_link import LINK_LIFETIME, PurchaseLink, make_link
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
+from pancake_meter.value import replace
 from pancake_meter.waffo.errors import WaffoInFlight
 from pancake_pages.site import Site
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop

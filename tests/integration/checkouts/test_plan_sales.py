@@ -1,7 +1,6 @@
 """A plan is sold once: what is sold is decided when it is sold, from the customer's orders at that time."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling import waffo_orders
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink, make_link
+from pancake_meter.value import replace
 from tests.integration.checkouts.conftest import NOW, SECRET, Shop
 from tests.support.api import Answer
 from tests.support.webhook_world import World, lifecycle

@@ -1,7 +1,6 @@
 """Issue 16, point 1: a person sees what a link sells before anything is opened, and what the payment has brought."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.selling import waffo_orders
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link, paid_token
+from pancake_meter.value import replace
 from tests.integration.checkouts.conftest import CATALOG, NOW, SECRET, Shop
 from tests.support.api import api_event
 from tests.support.webhook_world import World, event, lifecycle, refund

@@ -1,7 +1,7 @@
 """Scenario 100: the merchant's key is changed at Waffo and in its secret, and the same container goes on selling."""
 
 import base64
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from overage_checkout import handler
 from pancake_meter.deps.secret import AGE_SECONDS, Secret
 from pancake_meter.deps.waffo import RotatingSigner
+from pancake_meter.value import replace
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import canonical_request

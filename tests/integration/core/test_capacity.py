@@ -1,7 +1,6 @@
 """What each operation costs in requests and capacity units: exact figures, on a balance as a busy customer has it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from pancake_meter.usecases.balance.hold_quota import (
 )
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.support.metered_dynamodb import Meter, metered
 from tests.support.meters import CUSTOMER, catalog_of, metering
 

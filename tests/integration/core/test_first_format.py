@@ -1,7 +1,6 @@
 """Customers whose subscription and balance the version before wrote, in the middle of a period: nothing is lost or twice."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from pancake_meter.store.balance.balance_item import balance_item
 from pancake_meter.store.keys import subscription_key
 from pancake_meter.store.selling.plan_item import plan_item
 from pancake_meter.store.table import Put, Table
+from pancake_meter.value import replace
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, payment, refund, utc
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from pancake_meter.usecases.balance.event_result import EventResult
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.value import replace
 from tests.support.metered_dynamodb import metered
 from tests.support.meters import CUSTOMER, catalog_of, metering
 from tests.support.pure_subscription import PLANS, Step, step

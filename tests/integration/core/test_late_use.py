@@ -1,6 +1,5 @@
 """Usage of a paid period that an order in its place has ended, told late: it is gone under that order, too."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance import record_late
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota, settle_with_event
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PLANS
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, utc
 

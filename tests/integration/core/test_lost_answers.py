@@ -4,11 +4,10 @@ Our own retry answers just what an untroubled run answers. A caller who got no a
 the same too, but for the word that says it is a repeat. What is stored is what the untroubled twin has stored.
 """
 
-import dataclasses
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from pancake_meter.usecases.balance.sweep_due import sweep_due
 from pancake_meter.usecases.usage.count_usage import count_items, replay_parked
 from pancake_meter.usecases.usage.sources import OPENMETER
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery, replay_delivery
+from pancake_meter.value import Value, replace
 from tests.support.aws import dynamodb_client
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.table import create_table
@@ -213,8 +213,8 @@ def uncounted(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def essence(answer: Any) -> Any:
     """What an answer says, without saying whether it is a repeat."""
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
-        fields = {field.name for field in dataclasses.fields(answer)}
+    if isinstance(answer, Value):
+        fields = set(answer.__struct_fields__)
         answer = replace(answer, **{name: value for name, value in REPEATED.items() if name in fields})
         if "verdict" in fields:
             return (answer.digest, answer.order_id)

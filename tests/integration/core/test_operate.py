@@ -1,6 +1,5 @@
 """What the operator does by hand: units given once, access cut off and opened again (issue 11, point 3)."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, h
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.operate import block
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.value import replace
 from tests.support.meters import CUSTOMER, NOW, catalog_of, metering
 from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc

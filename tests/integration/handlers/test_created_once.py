@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from pancake_meter.domain.access.role import ROLES
 from pancake_meter.http.access.caller import KeyCaller
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
+from pancake_meter.value import replace
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.token_keys import NOBODY_ERASED, TOKEN_KEYS
 

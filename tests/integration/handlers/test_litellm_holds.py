@@ -1,7 +1,6 @@
 """Calls that come with the hold that was placed for them, event in and answer out."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import replace
 from pancake_meter_client.gateway.held_calls import HeldCall
 from pancake_meter_client.gateway.payload import trimmed
 from tests.integration.handlers.test_usage_sources import CAPTURE, CATALOG, NOW, call, poster, with_metadata

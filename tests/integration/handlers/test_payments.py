@@ -4,7 +4,6 @@ import base64
 import itertools
 import json
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from pancake_meter.store.webhooks.deliveries import deliveries_by_verdict
 from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.webhooks.judge import retry_order
 from pancake_meter.usecases.webhooks.resolve_payment import resolve_payment
+from pancake_meter.value import replace
 from payments import handler
 from tests.integration.handlers.test_nasty_values import NASTY_JSON
 from tests.support.api import Answer, LambdaContext, api_event, read_answer

@@ -1,7 +1,6 @@
 """The quota check handler, event in and answer out, on a DynamoDB that is right under concurrency."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +13,7 @@ from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import replace
 from quota_check import handler
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB

@@ -1,7 +1,6 @@
 """The reconciliation handler: on a schedule and on demand, bounded in time, harmless when something fails."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from pancake_meter.deps.reconciliation import ReconciliationDeps
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.reconciliation.run import Reconciling
+from pancake_meter.value import replace
 from reconciliation import handler
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.waffo_world import WaffoWorld

@@ -1,7 +1,6 @@
 """Reports over the handler: exact, by currency, in pages; usage by month is the charts', exactly."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from pancake_meter.store.reports import month_usage
 from pancake_meter.store.reports.month_usage import read_customer_month
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from reports import handler
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB

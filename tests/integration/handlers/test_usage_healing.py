@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -29,6 +28,7 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.usage.count_usage import count_items
 from pancake_meter.usecases.usage.heal import OVERLAP, PATIENCE, Healing, heal_usage
 from pancake_meter.usecases.usage.sources import LITELLM
+from pancake_meter.value import replace
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.fake_litellm import KEY, FakeLiteLLM
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When

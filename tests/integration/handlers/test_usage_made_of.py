@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +25,7 @@ from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.usage.bulk import BULK, bulk_messages, message_items
 from pancake_meter.usecases.usage.count_usage import count_items
 from pancake_meter.usecases.usage.sources import LITELLM
+from pancake_meter.value import replace
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.followed import SECRET, Reader, ToldTable, items_of
 

@@ -4,7 +4,6 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from usage_recording import handler

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from pancake_meter.usecases.reconciliation.refunds import reconcile_refunds
 from pancake_meter.usecases.reconciliation.run import Reconciling, Run, Tally
 from pancake_meter.usecases.selling.act_on_order import Acting
 from pancake_meter.usecases.selling.refund_payment import Refunding, RefundWish, refund_payment
+from pancake_meter.value import replace
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner

@@ -1,7 +1,6 @@
 """The operator's routes: what could not be applied is seen, told whose it is, and applied once."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from pancake_meter.http.webhooks import trying
 from pancake_meter.store.balance.balances import read_ledger
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.grants import give_units
+from pancake_meter.value import replace
 from tests.support.api import Answer, LambdaContext, api_event, read_answer
 from tests.support.faulty_dynamodb import FaultyDynamoDB
 from tests.support.metered_dynamodb import metered

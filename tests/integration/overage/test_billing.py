@@ -1,7 +1,6 @@
 """How overage is billed: by the line, from where billing stopped, each unit once, whatever the order of events."""
 
 import itertools
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from pancake_meter.domain.selling.checkout import Checkout
 from pancake_meter.domain.selling.pricing import PerUnit
 from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.table import Table
+from pancake_meter.value import replace
 from tests.support.billing import BEGAN, Billing
 from tests.support.webhook_world import CUSTOMER, World, event, lifecycle, refund
 

@@ -1,7 +1,6 @@
 """Issue 11, points 11 and 17: owed overage can always be sold, however many lines it has, and in parts costs the same."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,7 @@ from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling import forgive_overage
 from pancake_meter.usecases.selling.forgive_overage import Forgiven, forgive
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import replace
 from tests.support.billing import BEGAN, Billing
 from tests.support.meters import catalog_of
 from tests.support.webhook_world import CUSTOMER, World, refund

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.open_checkout import OpenedCheckout, Selling, open_checkout
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.usecases.webhooks.take import take_webhook
+from pancake_meter.value import replace
 from pancake_meter.waffo import client as waffo_client
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidRequest, WaffoInFlight, WaffoUnavailable

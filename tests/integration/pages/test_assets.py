@@ -16,7 +16,7 @@ from tests.support.api import LambdaContext
 
 SITE = Site(Brand(color="#0a7d55"))
 NOBODY: Any = None  # no shop and no portal is asked
-DEPS = CustomerPagesDeps(NOBODY, SITE, lambda: datetime(2026, 3, 10, tzinfo=UTC), portal=NOBODY)
+DEPS = CustomerPagesDeps(NOBODY, SITE, NOBODY, lambda: datetime(2026, 3, 10, tzinfo=UTC))
 
 
 def get(path: str, accepted: str | None = "gzip, deflate, br", query: dict[str, str] | None = None) -> dict[str, Any]:

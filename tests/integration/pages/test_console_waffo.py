@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from pancake_meter.store.selling.order_actions import Action, OrderAction, actio
 from pancake_meter.store.selling.payments import payment_write, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import ParkedUsage, park
+from pancake_meter.value import replace
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner

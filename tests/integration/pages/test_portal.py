@@ -1,7 +1,6 @@
 """Issue 16, point 2: the portal of one customer, from the door to each page, against a table."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -26,6 +25,7 @@ from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.owed_overage import due_lines, read_owed
 from pancake_meter.usecases.selling.purchase_link import read_link
+from pancake_meter.value import replace
 from pancake_pages.portal.meters import CHARTS_MAX
 from tests.support.followed import SECRET, Reader, ToldTable
 from tests.support.metered_dynamodb import metered

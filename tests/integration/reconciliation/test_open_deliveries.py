@@ -1,7 +1,6 @@
 """Open deliveries: tried again once catalog, code or Waffo's GraphQL say more, by bounded runs that go on."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from pancake_meter.usecases.reconciliation import open_deliveries as reconcile_o
 from pancake_meter.usecases.webhooks import judge as judge_delivery
 from pancake_meter.usecases.webhooks.judge import dismiss_delivery
 from pancake_meter.usecases.webhooks.judged_with import code_digest, judged_with
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from tests.support.waffo_webhooks import encode
 from tests.support.waffo_world import WaffoWorld

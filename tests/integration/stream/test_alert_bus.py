@@ -1,7 +1,6 @@
 """Issue 14, point 10: alerts on an EventBridge bus, within its limits, none lost to passing trouble."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +16,7 @@ from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.store.alerts.alerts import list_alerts
 from pancake_meter.store.alerts.bus import AlertBus
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.integration.stream.conftest import NOW
 from tests.support.followed import Reader
 from tests.support.webhook_world import World

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.balance.grants import give_units, void_units
 from pancake_meter.usecases.balance.operate import block, block_customer
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.integration.stream.conftest import NOW
 from tests.support.alert_schemas import check_payload
 from tests.support.followed import Reader, items_of

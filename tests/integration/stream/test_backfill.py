@@ -3,7 +3,6 @@
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from pancake_meter.usecases.access.erase import erase_customer
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.stream.backfill import backfill
 from pancake_meter.usecases.stream.keepers import keepers_of
+from pancake_meter.value import replace
 from tests.integration.stream.conftest import Ask
 from tests.support.api import LambdaContext, api_event
 from tests.support.followed import Reader

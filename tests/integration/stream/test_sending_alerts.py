@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +20,7 @@ from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events
+from pancake_meter.value import replace
 from tests.integration.stream.conftest import NOW
 from tests.support.alert_world import PRIVATE, PUBLIC, AlertWorld, is_recent
 from tests.support.followed import CATALOG, Reader

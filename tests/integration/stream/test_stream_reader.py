@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from pancake_meter.domain.usage.usage_event import usage_event
@@ -12,6 +11,7 @@ from pancake_meter.store.reports.live_totals import read_position, read_report
 from pancake_meter.store.stream.changes import Change
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import replace
 from tests.integration.stream.conftest import NOW
 from tests.support.followed import Reader
 from tests.support.webhook_world import World

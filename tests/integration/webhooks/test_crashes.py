@@ -1,7 +1,6 @@
 """A crash at any DynamoDB call, then Waffo's retry: applied once (scenarios 20, 21, 25)."""
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_delivery
 from pancake_meter.usecases.webhooks.decision import Told
 from pancake_meter.usecases.webhooks.judge import replay_delivery
+from pancake_meter.value import replace
 from tests.support.faulty_dynamodb import FaultyDynamoDB, When
 from tests.support.waffo_webhooks import encode
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, payment, utc

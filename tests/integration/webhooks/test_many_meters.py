@@ -1,6 +1,5 @@
 """Issue 11, point 12: a paid renewal is granted however many meters the plan has, up to the catalog's bound."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +10,7 @@ from pancake_meter.catalog.model import METERS_MAX
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.store.balance.balances import read_balances
 from pancake_meter.store.table import Put, Table, Write
+from pancake_meter.value import replace
 from tests.support.catalogs import FREE, SOLD, toml_of_meters
 from tests.support.webhook_world import CUSTOMER, World, lifecycle, utc
 

@@ -1,7 +1,6 @@
 """Money for units: checkouts settled, links credited, refunds taken back in proportion."""
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +15,7 @@ from pancake_meter.store.balance.balances import read_balance, read_ledger
 from pancake_meter.store.selling.checkouts import read_checkout, write_new_checkout
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table
+from pancake_meter.value import replace
 from tests.support.webhook_world import CUSTOMER, Document, World, event, lifecycle, refund, utc
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """Two parts of a payment that go back are two refunds, one told twice is one, and what is unclear is shown to a person."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from pancake_meter.domain.selling.payment import MAX_REFUNDS
 from pancake_meter.domain.selling.refund import Refund
 from pancake_meter.store.selling.payments import payment_writes, read_payment
+from pancake_meter.value import replace
 from tests.support.webhook_world import Document, World, event, lifecycle, payment, refund, utc
 
 ORDER, PAYMENT, DAY = "ORD_A", "PAY_1", "2026-03-10"

@@ -1,7 +1,6 @@
 """The past-due policy ``throttle``: so many holds a minute, and usage always counts."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from pancake_meter.domain.selling.plan import PastDueThrottle
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, HoldRefused, hold_quota
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import replace
 from quota_check import handler
 from tests.support.api import LambdaContext, api_event, read_answer
 from tests.support.metered_dynamodb import metered

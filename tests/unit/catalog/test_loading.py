@@ -1,12 +1,12 @@
 """Reading the catalog: exact, once, and with every problem at its place."""
 
 import hashlib
-from dataclasses import astuple
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from pancake_meter.catalog import CatalogError, load_catalog, parse_catalog
 from pancake_meter.catalog.loading import CATALOG_BYTES_MAX

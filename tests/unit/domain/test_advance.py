@@ -1,6 +1,5 @@
 """Time and terms on one balance, step by step."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from pancake_meter.domain.balance.spend import place_hold, record_usage, settle_
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.selling.plan import OverageAllowed
 from pancake_meter.domain.selling.pricing import PerUnit
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)

@@ -1,7 +1,6 @@
 """Alerts: their ids and payloads, and what a change of a balance, an order or a checkout means."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -35,6 +34,7 @@ from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, Status, StatusKind
 from pancake_meter.domain.standing.paid_period import PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import replace
 from tests.support.pure_subscription import step
 from tests.unit.domain.test_checkout import SALE
 

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +22,7 @@ from pancake_meter.domain.access.api_key import (
     refusal_of,
 )
 from pancake_meter.domain.access.role import Role
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 A_MOMENT = timedelta.resolution

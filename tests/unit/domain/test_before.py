@@ -1,6 +1,5 @@
 """The periods before the one that counts, which a balance that is opened late leaves records of."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from pancake_meter.domain.selling.plan import OverageAllowed, Plan
 from pancake_meter.domain.standing.before import periods_before
 from pancake_meter.domain.standing.standing import Covered, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, PLANS, refunded, step
 from tests.support.webhook_world import utc

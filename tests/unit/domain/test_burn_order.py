@@ -1,6 +1,5 @@
 """What burns first, what rolls over, and how much a balance can carry: the rules of grants and holds, at their bounds."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -30,6 +29,7 @@ from pancake_meter.domain.balance.grant import (
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage
 from pancake_meter.domain.errors import TooManyGrants
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)

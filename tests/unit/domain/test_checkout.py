@@ -1,6 +1,5 @@
 """Checkouts: what is sold, whether two sell the same, and when one ends."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutKind
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, SoldLine
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)

@@ -1,6 +1,5 @@
 """The directory: a customer's line is the same in whatever order the states of its items become known."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -11,6 +10,7 @@ from pancake_meter.domain.balance.balance import Balance, Policy, Term
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.standing.directory import BalanceFacts, DirectoryLine, OrdersFacts
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import replace
 from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc
 

@@ -1,6 +1,5 @@
 """Endpoints: which alerts one takes, which secrets sign, and which URLs alerts are sent to."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from pancake_meter.domain.alerts.endpoint import (
     check_endpoint_url,
     is_endpoint_id,
 )
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, A_MOMENT = timedelta(hours=1), timedelta.resolution

@@ -1,6 +1,5 @@
 """How one balance follows the facts: what goes on, what closes, and what it counts afterwards."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -21,6 +20,7 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, step
 from tests.support.webhook_world import utc

@@ -1,6 +1,5 @@
 """What is gone of a paid period, and what rolls over into it: folds over facts and filed uses."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -16,6 +15,7 @@ from pancake_meter.domain.standing.order import MAX_PERIODS, OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, CUSTOMER, step
 from tests.support.webhook_world import utc

@@ -1,6 +1,5 @@
 """Hold ids and handles: what names a hold, and what cannot."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -19,6 +18,7 @@ from pancake_meter.domain.balance.hold import (
 )
 from pancake_meter.domain.errors import InvalidHoldId
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, InvalidQuantity
+from pancake_meter.value import replace
 
 
 @pytest.mark.parametrize("hold_id", ["a", "x" * 64, "AZaz09_.:-"])

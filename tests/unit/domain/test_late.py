@@ -1,7 +1,7 @@
 """Late usage: which period it belongs to, and what pays for it there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +20,7 @@ from pancake_meter.domain.balance.spend import record_usage
 from pancake_meter.domain.selling.plan import Cadence, OverageAllowed
 from pancake_meter.domain.usage.late import chart_start, count_late, is_late, is_open_again
 from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 END = datetime(2026, 4, 10, 15, 0, tzinfo=UTC)

@@ -1,12 +1,12 @@
 """What a customer sees of a ledger entry: all that moved, and nothing that is between the seller and its operators."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from pancake_meter.domain.balance.ledger import LedgerEntry, Movement
+from pancake_meter.value import replace
 
 MOVED = (
     Movement("granted", Decimal(5), "gift:sorry-1"),

@@ -1,6 +1,5 @@
 """Limits of one customer: what holds, what money comes to, and what becomes of the open period (issue 14, point 2)."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume, price_of, steps_of
 from pancake_meter.store.balance.balance_item import balance_from_item, balance_item
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ONE_CENT = PerUnit(Decimal("0.01"))

@@ -4,7 +4,6 @@
 line must not bring it along.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -24,6 +23,7 @@ from pancake_meter.domain.balance.change import Change
 from pancake_meter.domain.balance.credit import bought_lot
 from pancake_meter.domain.balance.grant import Grant
 from pancake_meter.domain.selling.overage import MAX_CHANGED_LINES, Lines, OverageLine
+from pancake_meter.value import replace
 from tests.unit.domain.test_overage_lines import END, NOW, OPEN, PRICES, START, kept, key, line, owing, sold
 
 TEN = Decimal(10)

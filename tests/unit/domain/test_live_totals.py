@@ -1,6 +1,5 @@
 """Issue 14, point 5: what an item adds to the live totals follows from the item alone, and a newer state replaces it."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +26,7 @@ from pancake_meter.domain.standing.lifecycle import Bound, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, Status
 from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import replace
 from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc
 

@@ -1,6 +1,5 @@
 """Model calls: whose they are, and which of them count."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -8,6 +7,7 @@ import pytest
 
 from pancake_meter.domain.usage.llm_call import LlmCall, LlmCallSettings
 from pancake_meter.domain.usage.measuring import Happening, TokenPools
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 

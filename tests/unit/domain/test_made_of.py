@@ -1,6 +1,5 @@
 """Issue 16, point 2: what usage was made of, where known. The rules that add models and sources up."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from pancake_meter.domain.usage.made_of import (
     made_of_days,
 )
 from pancake_meter.domain.usage.usage_event import ORIGIN_LENGTH_MAX, UsageEvent, origin_name, usage_event
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 10, 15, tzinfo=UTC)
 

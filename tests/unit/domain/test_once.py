@@ -1,10 +1,9 @@
 """A request under an Idempotency-Key: the same one is known again, another one is refused."""
 
-from dataclasses import replace
-
 import pytest
 
 from pancake_meter.domain.access.once import IdempotencyConflict, Once
+from pancake_meter.value import replace
 
 REQUEST = ("POST /keys", "acct_1", "key-1", '{"name": "a"}')
 ONCE = Once.of(*REQUEST)

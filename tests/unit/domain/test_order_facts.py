@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -21,6 +20,7 @@ from pancake_meter.domain.standing.order import (
     Status,
 )
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, PaidPeriod, Sale
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, bound
 from tests.support.webhook_world import utc
 

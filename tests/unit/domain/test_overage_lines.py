@@ -1,6 +1,5 @@
 """Overage lines: what is paid, forgiven, reopened and merged, unit by unit, and never more than is there."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -40,6 +39,7 @@ from pancake_meter.domain.selling.overage import (
 )
 from pancake_meter.domain.selling.plan import OverageAllowed
 from pancake_meter.domain.selling.pricing import Graduated, PerUnit, Tier
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 END = datetime(2026, 4, 10, tzinfo=UTC)

@@ -1,6 +1,5 @@
 """A paid period: what its statements say together, and how much of the plan its money keeps."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +16,7 @@ from pancake_meter.domain.standing.paid_period import (
     Sale,
     charges_by_period,
 )
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, bound
 from tests.support.webhook_world import utc
 

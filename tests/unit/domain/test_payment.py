@@ -1,6 +1,5 @@
 """Payments: what of their money and of the units that they bought has gone back, never more than there was."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -9,6 +8,7 @@ import pytest
 
 from pancake_meter.domain.selling.payment import MAX_REFUNDS, Charge, Credit, Payment
 from pancake_meter.domain.selling.refund import Refund, RefundMarks
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 CHARGE = Charge("USD", Decimal(30), Decimal(30), AT, "top_up")

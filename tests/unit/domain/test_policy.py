@@ -1,10 +1,10 @@
 """What a plan allows on one meter."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 from pancake_meter.domain.balance.balance import Policy
 from pancake_meter.domain.selling.plan import OverageCapped
+from pancake_meter.value import replace
 from tests.support.pure_subscription import PLANS
 
 

@@ -1,6 +1,5 @@
 """Which of a payment's refunds an event is about, and whether its money went back (point 9 of the core's second review)."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
@@ -8,6 +7,7 @@ from itertools import product
 import pytest
 
 from pancake_meter.domain.selling.refund import NO_MARKS, Refund, RefundMarks, Relation, find_refund
+from pancake_meter.value import replace
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 NOON, EVENING = DAY.replace(hour=12), DAY.replace(hour=18)

@@ -1,6 +1,5 @@
 """Refunds that an operator asks for: what Waffo's words on a ticket mean, and how much may yet be asked for."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from pancake_meter.domain.selling.payment import Charge, Credit, Payment, Paymen
 from pancake_meter.domain.selling.refund import Refund, RefundMarks
 from pancake_meter.domain.selling.refund_request import RefundRequest, ticket_reference, ticket_state
 from pancake_meter.domain.selling.resolution import Resolution
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 LATER = AT + timedelta(days=1)

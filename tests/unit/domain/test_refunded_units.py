@@ -1,6 +1,5 @@
 """Issue 11, point 18: what a refund takes back of what was bought: multiply before dividing; whole units stay whole."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.payment import Charge, Credit, Payment
 from pancake_meter.domain.selling.refund import Refund
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TOKENS = "tokens"

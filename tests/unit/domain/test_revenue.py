@@ -1,6 +1,5 @@
 """Revenue facts: tax in parts of a payment, and what is new in a payment that has grown."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ import pytest
 from pancake_meter.domain.reports.revenue import RevenueFact, RevenueTotal, new_facts, revenue_facts, withdrawn_facts
 from pancake_meter.domain.selling.payment import Charge, Payment
 from pancake_meter.domain.selling.refund import Refund
+from pancake_meter.value import replace
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 

@@ -1,10 +1,10 @@
 """Sendings: an alert at an endpoint is tried eight times over more than a day, and can begin anew."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.alerts.sending import DELAYS, GIVEN_UP_AFTER, Sending, group_of, message_of
+from pancake_meter.value import replace
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LATER, A_MOMENT = NOW + timedelta(seconds=3), timedelta.resolution

@@ -1,6 +1,5 @@
 """A payment is worth what was asked for: in its currency, at its price, once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +23,7 @@ from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import LineKey, OverageLine, SettledUnits, SoldLine
 from pancake_meter.domain.selling.payment import Credit, LotTerms
 from pancake_meter.domain.selling.plan import OverageAllowed
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 NOW = START + timedelta(days=3)

@@ -1,6 +1,5 @@
 """Spending: why units are refused, and the arithmetic of holds and usage."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from pancake_meter.domain.balance.hold import Hold
 from pancake_meter.domain.balance.spend import Refusal, place_hold, record_usage, refusal, release_hold, settle_hold
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageCapped
 from pancake_meter.domain.selling.pricing import PerUnit
+from pancake_meter.value import replace
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 PRO = Policy("pro", Decimal(100), "month")

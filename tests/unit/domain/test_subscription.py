@@ -1,7 +1,6 @@
 """A customer's orders together: which governs a meter, which replaced which, and what is filed of them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Charged, Funde
 from pancake_meter.domain.standing.standing import Covered, Uncovered, place_of, plan_at, standing_of
 from pancake_meter.domain.standing.subscription import MAX_ORDERS, Subscription, has_lapsed
 from pancake_meter.domain.standing.use import PeriodUse, filed
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CUSTOMER, step
 from tests.support.webhook_world import utc

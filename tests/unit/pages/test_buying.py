@@ -1,7 +1,6 @@
 """Issue 16: what the pages before and after a payment say, and how they say it."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from pancake_meter.domain.standing.held_order import HeldOrder
 from pancake_meter.usecases.selling.follow_link import LinkOffer
 from pancake_meter.usecases.selling.open_checkout import Quoted
 from pancake_meter.usecases.selling.quote_sale import Quote
+from pancake_meter.value import replace
 from pancake_pages.buying import Buying, in_text
 from pancake_pages.language import Language
 from pancake_pages.price_words import PriceWords

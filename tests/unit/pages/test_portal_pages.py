@@ -1,7 +1,6 @@
 """Issue 16, point 2: what the portal shows of each state of a customer, and the rules of its cookie."""
 
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
@@ -38,6 +37,7 @@ from pancake_meter.usecases.reports.customer_usage import CustomerUsage, besides
 from pancake_meter.usecases.reports.show_customer import shown_orders
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import read_link
+from pancake_meter.value import replace
 from pancake_pages.cookies import cookies_of
 from pancake_pages.language import Language
 from pancake_pages.portal.charts import choices, days_side_by_side, earlier_charts, open_chart, past_chart

@@ -1,6 +1,5 @@
 """Issue 16, point 4: one frame for all pages, which escapes what it shows and knows its language."""
 
-from dataclasses import replace
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from pancake_meter.catalog.brand import LANGUAGES, Brand
+from pancake_meter.value import replace
 from pancake_pages.site import Site
 
 BRAND = Brand(

@@ -1,7 +1,6 @@
 """What a snapshot adds to what is known: pure. Newer by (period, time, rank), never by where it comes from."""
 
 import itertools
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, Lifec
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.usecases.reconciliation.snapshot_events import missing_events, snapshot_body, snapshot_period
 from pancake_meter.usecases.webhooks.reading import lifecycle_event
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import SubscriptionFacts, parse_event
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot

@@ -1,6 +1,5 @@
 """What a customer who is out of units, or nearly so, is offered: links that lead to something that is for sale."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD, Subscription
 from pancake_meter.usecases.selling.offer import Links, Offers
 from pancake_meter.usecases.selling.purchase_link import ExpiredLink, PurchaseLink, make_link, read_link
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import step
 from tests.support.webhook_world import utc

@@ -1,6 +1,5 @@
 """Issue 16: what a person was shown of overage is sold as shown, whatever is used before the button is pressed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Tier, Volume
 from pancake_meter.usecases.selling.owed_overage import Owed
+from pancake_meter.value import replace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIERS = (Tier(Decimal(50), Decimal("0.03"), Decimal(1)), Tier(None, Decimal("0.01")))

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice, to_confirm
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, CUSTOMER, Step, step
 from tests.support.webhook_world import utc

@@ -1,6 +1,5 @@
 """Issue 11, point 15: late usage takes of the plan that was in force when it happened, and of no other."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import Plan, QuotaChangePolicy
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PLANS, PureCustomer, Step, step
 from tests.support.webhook_world import utc
 

@@ -1,7 +1,6 @@
 """Issue 11, points 15 and 17: usage told after its paid period has closed comes to the same as usage told in time."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancake_meter.domain.selling.plan import Plan, QuotaChangePolicy
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PLANS, PureCustomer, Step, refunded, step
 from tests.support.webhook_world import utc
 

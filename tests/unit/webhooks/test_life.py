@@ -1,7 +1,6 @@
 """The life of a subscription, event by event: what the customer may use after each."""
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import pytest
 
 from pancake_meter.domain.balance.spend import Refusal, refusal
 from pancake_meter.domain.selling.plan import PastDueBlock, PastDueKeep, PastDueReduce, Plan, QuotaChangePolicy
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PureCustomer, step
 from tests.support.webhook_world import utc
 

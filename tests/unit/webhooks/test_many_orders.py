@@ -1,6 +1,5 @@
 """Issue 11, point 16: however many orders and changes a customer has had, nothing that still counts is forgotten."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -13,6 +12,7 @@ from pancake_meter.domain.standing.lifecycle import LifecycleKind
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
 from pancake_meter.domain.standing.subscription import MAX_ORDERS, ORDERS_NOT_SOLD
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, PLANS, PureCustomer, Step, step
 from tests.support.webhook_world import utc

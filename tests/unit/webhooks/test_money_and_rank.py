@@ -1,6 +1,5 @@
 """Issue 11, points 5, 6, 10, 16, 19 and 20: access follows the money, and each meter its own order."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ from pancake_meter.domain.selling.plan import PastDueBlock
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, TopUp, left_in_any_order, step
 from tests.support.webhook_world import utc
 

@@ -5,13 +5,13 @@ Orders that lead to the same state go on as one: see ``tests/support/permutation
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import LifecycleKind
+from pancake_meter.value import replace
 from tests.support.permutations import Orders
 from tests.support.pure_subscription import CATALOG, Happening, PureCustomer, Step, deliver, refunded, step
 from tests.support.webhook_world import utc

@@ -1,6 +1,5 @@
 """Point 21: after a cancellation or a change of plan, the quota describes what governs now."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ import pytest
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.selling.plan import Plan, QuotaChangePolicy
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers
+from pancake_meter.value import replace
 from tests.support.pure_subscription import CATALOG, PureCustomer, step
 from tests.support.webhook_world import utc
 

@@ -6,7 +6,6 @@ other, changes of plan with a new order or the same one, charges that are refund
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -16,6 +15,7 @@ import pytest
 from pancake_meter.domain.standing.lifecycle import Bound, LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Charged
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import PureCustomer, Step
 from tests.support.webhook_world import utc

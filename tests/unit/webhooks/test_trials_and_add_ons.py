@@ -11,7 +11,6 @@ A ``canceling`` says nothing of it: Waffo no longer calls a cancelled trial one.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -20,6 +19,7 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.lifecycle import LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.value import replace
 from tests.support.catalogs import WITH_ADD_ONS
 from tests.support.pure_subscription import CATALOG, PureCustomer, Step, bound, deliver, refunded, step
 from tests.support.webhook_world import utc

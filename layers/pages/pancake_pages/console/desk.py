@@ -7,7 +7,6 @@ once, in ``http/access/routes.py``.
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import wraps
@@ -31,6 +30,7 @@ from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.store.access.sent_forms import Taken, let_go, mark_done, take_form
 from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.access.console_session import Operator, resume
+from pancake_meter.value import Value, hiding
 from pancake_meter.waffo.errors import WaffoApiError
 from pancake_pages.console.shown import Shown
 from pancake_pages.cookies import cookies_of
@@ -79,8 +79,7 @@ class FormChanged(Exception):
     """A form was sent before with other values. Nothing has happened now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Value):
     """One request of an operator."""
 
     view: View
@@ -154,8 +153,7 @@ class Desk:
         return f"{written(str(self.view.event.get('rawPath', HOME)))}?{urlencode({**kept, 'cursor': cursor})}"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value):
     """What a form has done: ``console.done.<what>`` says it on the page at ``path``.
 
     ``meter`` is the one whose ledger shows it; ``units`` is how many it was about, where the words say that.
@@ -174,14 +172,14 @@ class Done:
         return {name: text for name, text in stated.items() if text is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+@hiding("route")
+class Form(Value):
     """A form that an operator has sent, and the desk that answers it. ``once`` is the same if it is sent twice."""
 
     desk: Desk
     fields: Mapping[str, str]
     once: str
-    route: str = field(repr=False)
+    route: str
 
     def whole(self, name: str) -> int | None:
         """Return a whole number; ``None`` where the field is empty. Raises ``WrongFields``."""

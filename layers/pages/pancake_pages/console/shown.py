@@ -1,7 +1,6 @@
 """How the console's pages write what the API answers: its instants, amounts and words, in the language of the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -13,6 +12,7 @@ from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.domain.selling.plan import MeterAllowance, OverageAllowed, OverageBlocked, OverageCapped
 from pancake_meter.domain.selling.pricing import Graduated, Package, PerUnit, Price, Volume
 from pancake_meter.http.reports.live import DayBody
+from pancake_meter.value import Value
 from pancake_pages.language import Language
 
 _IN_KEYS: Final = str.maketrans(".:", "__")
@@ -21,8 +21,7 @@ _IN_KEYS: Final = str.maketrans(".:", "__")
 NOTHING: Final = "\N{EN DASH}"
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Value):
     """Writes values of the API's answers in a language. What is not there is a dash."""
 
     language: Language

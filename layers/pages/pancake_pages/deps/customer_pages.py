@@ -1,7 +1,5 @@
 """The collaborators of the pages for customers: the shop, the portal, and the site."""
 
-from dataclasses import dataclass, field
-
 from pancake_meter.deps.checkout import CheckoutDeps, checkout_deps
 from pancake_meter.deps.config import LinkSettings, TokenSettings
 from pancake_meter.deps.erasures import stack_erasures
@@ -11,12 +9,12 @@ from pancake_meter.deps.telemetry import report_links_unavailable
 from pancake_meter.usecases.access.customer_token import TokenKeys
 from pancake_meter.usecases.selling.act_on_order import Acting
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import Value
 from pancake_pages.deps.site import stack_site
 from pancake_pages.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class PortalDeps:
+class PortalDeps(Value):
     """The keys of customer tokens, what is on offer, and what Waffo does with subscriptions."""
 
     tokens: TokenKeys
@@ -24,14 +22,13 @@ class PortalDeps:
     acting: Acting
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerPagesDeps:
+class CustomerPagesDeps(Value):
     """The shop with the secret of purchase links, the portal, the site and the clock."""
 
     shop: CheckoutDeps
     site: Site
+    portal: PortalDeps
     clock: Clock = utc_now
-    portal: PortalDeps = field(kw_only=True)
 
 
 def customer_pages_deps() -> CustomerPagesDeps:

@@ -3,8 +3,6 @@
 Each is made by the module that makes it for its own function: no setting is read in two ways.
 """
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.access import AccessDeps, access_deps
 from pancake_meter.deps.alert_endpoints import AlertsDeps, alerts_deps
 from pancake_meter.deps.checkout import CheckoutDeps, checkout_deps
@@ -14,12 +12,12 @@ from pancake_meter.deps.waffo_actions import WaffoActionsDeps, waffo_actions_dep
 from pancake_meter.domain.access.api_key import Mode
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 from pancake_pages.deps.site import stack_site
 from pancake_pages.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorConsoleDeps:
+class OperatorConsoleDeps(Value):
     """Keys and tokens, the shop, what Waffo is asked to do, alerts, the site and the clock.
 
     Links that are shown begin with ``public_base_url``; without one, with the address of the request.

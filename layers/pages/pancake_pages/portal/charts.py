@@ -1,7 +1,6 @@
 """Charts of the portal: usage by day, and the units that there are for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -11,14 +10,14 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.usecases.reports.customer_usage import CustomerUsage
+from pancake_meter.value import Value
 
 _ONE: Final = timedelta(days=1)
 _LEAST: Final = timedelta.resolution
 _DAY_PERIOD_MAX: Final = timedelta(hours=36)
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Value):
     """One day: units ``used`` on it, and ``before`` it in the period."""
 
     day: date
@@ -26,8 +25,7 @@ class Bar:
     used: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class UsageChart:
+class UsageChart(Value):
     """Usage by day in a ``span``, and the ``limit`` of units; ``None`` where none can be drawn in.
 
     ``adds_up``: days are piled up to see when they reach the limit; else the limit holds for each day by itself. The first
@@ -108,8 +106,7 @@ def days_side_by_side(usage: CustomerUsage) -> UsageChart:
     return UsageChart(span, _bars(days, span, balance.period.start), limit, adds_up=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value):
     """A period to choose; ``key`` names it in an address, that of the open one is empty."""
 
     key: str

@@ -1,13 +1,13 @@
 """What the usage on a chart was made of: a table for each view, whose columns add up to each day's units."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal
 
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf, Parts
+from pancake_meter.value import Value
 from pancake_pages.portal.charts import UsageChart
 
 NAMES_MAX: Final = 5
@@ -17,8 +17,7 @@ View = Literal["models", "sources"]
 _VIEWS: Final[tuple[View, ...]] = ("models", "sources")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Value):
     """Units of one ``name``, or of other names (``others``) or none (``unknown``): by day, and in all."""
 
     kind: Literal["name", "others", "unknown"]
@@ -31,8 +30,7 @@ class Column:
         return sum(self.by_day, ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(Value):
     """Usage by model or by source. ``columns`` add up to what was ``used`` on each of the ``days``."""
 
     view: View

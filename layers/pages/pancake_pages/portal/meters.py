@@ -1,7 +1,6 @@
 """Meters on the portal's home: what is left, what lies beyond the plan, and what there is to buy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final, Literal
@@ -20,6 +19,7 @@ from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import LinkKind
 from pancake_meter.usecases.selling.quote_sale import Quote, SaleRequest, quote_plan, quote_top_up
+from pancake_meter.value import Value, replace
 from pancake_pages.language import Language
 from pancake_pages.portal.charts import UsageChart, given, is_by_day, open_chart
 from pancake_pages.portal.prices import price_texts
@@ -37,8 +37,7 @@ _WARN, _FULL = Decimal("0.8"), Decimal(1)
 _PERCENT: Final = Decimal("0.01")
 
 
-@dataclass(frozen=True, slots=True)
-class NextPlan:
+class NextPlan(Value):
     """The plan that a link would sell, with its price."""
 
     plan: Plan
@@ -48,8 +47,7 @@ class NextPlan:
     url: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shop:
+class Shop(Value):
     """What the customer may buy of a meter. An address is ``None`` where the session may not buy."""
 
     pack: Quote | None = None
@@ -63,8 +61,7 @@ class Shop:
         return not (self.pack_url or self.owed_url or (self.next_plan and self.next_plan.url))
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(Value):
     """Units of one kind beside the plan's, up to a day, or for good. ``starts_on``: they begin only then."""
 
     kind: GrantKind
@@ -73,8 +70,7 @@ class Extra:
     starts_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MeterCard:
+class MeterCard(Value):
     """One meter. ``owed`` is what a checkout would ask for overage; ``minimum`` is the least that one asks, if more.
 
     ``price`` says what use beyond the plan costs. The chart is ``None`` where there is nothing to draw, or no room.
@@ -152,8 +148,7 @@ class MeterCard:
         return bool(balance.allowance or balance.grants or self.used or self.overage or balance.policy.allows_overage)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counter:
+class _Counter(Value):
     """What cards are made from. Without a ``base_url`` the session may not buy."""
 
     home: CustomerHome

@@ -1,7 +1,6 @@
 """What a customer has paid, or may pay, on the portal: a row for each payment, and for each checkout that brought none."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -13,13 +12,13 @@ from pancake_meter.domain.standing.held_order import has_place, held_by
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.purchase_link import LinkKind
+from pancake_meter.value import Value
 from pancake_pages.language import Language
 
 PaymentState = Literal["paid", "refunded", "partly_refunded", "open", "expired", "superseded", "flagged"]
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
+class PaymentRow(Value):
     """A payment, or a checkout without one. ``reference`` is what Waffo's receipt has too."""
 
     at: datetime

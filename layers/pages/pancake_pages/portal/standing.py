@@ -1,7 +1,6 @@
 """How a customer stands, on the portal: notices and subscriptions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,6 +10,7 @@ from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.store.selling.order_actions import Action
 from pancake_meter.usecases.reports.customer_home import CustomerHome
 from pancake_meter.usecases.reports.show_customer import OrderState, ShownOrder
+from pancake_meter.value import Value
 from pancake_pages.language import Language
 
 STANDING: Final[frozenset[OrderState]] = frozenset({"active", "trialing", "past_due", "canceling"})
@@ -25,8 +25,7 @@ _STATUSES: Final[Mapping[OrderState, frozenset[str]]] = {
 Tone = Literal["good", "warn", "bad"]
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Value):
     """What a customer should know before all else."""
 
     tone: Tone
@@ -34,8 +33,7 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanEnd:
+class PlanEnd(Value):
     """An end of a plan: ``portal.plan.<key>`` says which. An overdue one counts by the minute."""
 
     key: Literal["access_until", "access_ended", "renewal_due", "stays_until", "ends", "trial_ends", "paid_until"]
@@ -43,8 +41,7 @@ class PlanEnd:
     is_instant: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionCard:
+class SubscriptionCard(Value):
     """An order that stands. ``action`` is what the customer may have done about it.
 
     ``lapses_at`` is when access ends if nothing more is heard. ``has_change``: another plan follows, ``next_plan_name``

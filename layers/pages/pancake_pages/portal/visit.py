@@ -1,7 +1,6 @@
 """Visits to the portal: the session's cookie, and the rule that a form is sent by a page of the same session."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 from pancake_meter.http.resolver import Router
 from pancake_meter.usecases.access.portal_session import PortalSession, read_session
+from pancake_meter.value import Value, replace
 from pancake_pages.cookies import cookies_of
 from pancake_pages.deps.customer_pages import CustomerPagesDeps
 from pancake_pages.forms import read_form
@@ -47,8 +47,7 @@ class MayNotBuy(Exception):
     """The session's token reads alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Value):
     """One request within a session."""
 
     view: View

@@ -4,10 +4,10 @@ The build writes it (``python -m pancake_meter.catalog write``) and compiles it 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pancake_meter.catalog.catalog import Catalog
+from pancake_meter.value import Value
 
 _HEAD = '''"""The catalog that the build has checked. `python -m pancake_meter.catalog write` makes this file."""
 
@@ -33,8 +33,8 @@ def catalog_as_code(catalog: Catalog) -> str:
 
 def _written(value: object) -> str:
     """Return a value as source: its own ``repr``, but for sets, whose order differs from process to process."""
-    if is_dataclass(value) and not isinstance(value, type):
-        stated = ", ".join(f"{each.name}={_written(getattr(value, each.name))}" for each in fields(value) if each.init)
+    if isinstance(value, Value):
+        stated = ", ".join(f"{name}={_written(getattr(value, name))}" for name in value.__struct_fields__)
         return f"{type(value).__name__}({stated})"
     match value:
         case dict():
@@ -48,11 +48,11 @@ def _written(value: object) -> str:
 
 
 def _classes(value: object) -> Iterator[type]:
-    """Yield the dataclasses that a value is made of."""
-    if is_dataclass(value) and not isinstance(value, type):
+    """Yield the classes of the values that a value is made of."""
+    if isinstance(value, Value):
         yield type(value)
-        for field in fields(value):
-            yield from _classes(getattr(value, field.name))
+        for name in value.__struct_fields__:
+            yield from _classes(getattr(value, name))
     elif isinstance(value, Mapping):
         yield from _classes(list(value.values()))
     elif isinstance(value, Iterable) and not isinstance(value, str):

@@ -1,7 +1,8 @@
 """The seller as customers see it on pages: name, logo, colour and language."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from pancake_meter.value import Value
 
 LANGUAGES: Final = ("en", "zh-Hans")
 """Languages that pages have."""
@@ -9,8 +10,7 @@ LANGUAGES: Final = ("en", "zh-Hans")
 DEFAULT_COLOR: Final = "#2f5bea"
 
 
-@dataclass(frozen=True, slots=True)
-class Brand:
+class Brand(Value):
     """What pages show of the seller; ``None`` where the catalog says nothing.
 
     ``color`` is ``#rrggbb``. ``language`` is that of a page where the browser asks for none that pages have. ``home_url`` is

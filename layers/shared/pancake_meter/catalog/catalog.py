@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
@@ -17,6 +16,7 @@ from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.lifecycle import BillingPeriod
 from pancake_meter.domain.usage.llm_call import LlmCallSettings
 from pancake_meter.domain.usage.measuring import EventMapping, Measure, StatedQuantity
+from pancake_meter.value import Value, field, replace
 
 PlanSource = Literal["product_metadata", "order_metadata", "product_name"]
 
@@ -25,8 +25,7 @@ _ALLOWANCE_PREFIX = "allowance_"
 _KEY_LENGTH_MAX = 32
 
 
-@dataclass(frozen=True, slots=True)
-class TopUp:
+class TopUp(Value):
     """How further units of a meter are sold: ``quantity`` units a pack, for ``expires_after`` (``None``: for good).
 
     ``priority`` is that of the grant, lower burns first. ``prices`` are by currency; without one the plan's applies.
@@ -38,8 +37,7 @@ class TopUp:
     prices: Mapping[str, Price] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(Value):
     """What is counted, in ``unit`` (singular), and how; ``top_up`` is ``None`` where no packs are sold."""
 
     key: str
@@ -49,8 +47,7 @@ class Meter:
     measure: Measure = field(default_factory=StatedQuantity)
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Value):
     """A product in Waffo, by the name that its events carry.
 
     ``plan`` is the plan it sells by subscription; a usage product, a one-time product priced at each checkout, has
@@ -73,8 +70,7 @@ class Product:
         return {"plan": self.plan, **trial} if self.plan else {"kind": "usage"}
 
 
-@dataclass(frozen=True, slots=True)
-class UsageProduct:
+class UsageProduct(Value):
     """A one-time product that sells units of some ``meters`` or ``kinds`` alone; an empty set is all of them."""
 
     product: Product
@@ -91,16 +87,14 @@ class UsageProduct:
         return bool(self.meters), bool(self.kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataMark:
+class MetadataMark(Value):
     """An entry of a product's or an order's metadata; ``value`` is ``None`` where any will do."""
 
     key: str
     value: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotOurs:
+class NotOurs(Value):
     """What else the store sells: products by name, and orders by an entry of their metadata."""
 
     product_names: frozenset[str] = frozenset()
@@ -122,16 +116,14 @@ class NotOurs:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedPlan:
+class ResolvedPlan(Value):
     """The plan that an order buys, and what said so. Its allowances may be the product's own (``resolve_plan``)."""
 
     plan: Plan
     source: PlanSource
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Value):
     """The seller's meters, plans and prices. ``version`` is the SHA-256 of the file, in hex.
 
     ``closed_period_grace`` is how long after a period has closed usage that happened in it is still counted to it.

@@ -1,17 +1,16 @@
 """How the payment pages are asked for, and where a customer may be sent after paying."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pancake_meter.domain.selling.checkout import Tax
 from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX
+from pancake_meter.value import Value
 
 _HTTPS_PORT = 443
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutSettings:
+class CheckoutSettings(Value):
     """Settings of every checkout.
 
     ``currency`` applies where a request names none; a success URL must be, or lie below, one of ``success_urls``;

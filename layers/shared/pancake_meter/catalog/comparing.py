@@ -3,19 +3,18 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
 
 from pancake_meter.catalog.catalog import Catalog, Product
 from pancake_meter.domain.selling.plan import Environment
+from pancake_meter.value import Value
 
 EXAMPLE_ID: Final = re.compile(r"PROD_\d[tp](Starter|Pro|Scale|Agent|Usage)(Monthly|Yearly|OneTime)0+1")
 """Ids of the catalog that is shipped: no store has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Value):
     """One thing in which a product at Waffo is not as the catalog says. Without a field the product is missing."""
 
     product: str
@@ -31,8 +30,7 @@ class Difference:
         return f"{self.product}: {self.field} is {ours} in the catalog and {theirs} at Waffo"
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Value):
     """The products of a store, by id."""
 
     subscriptions: dict[str, dict[str, Any]]

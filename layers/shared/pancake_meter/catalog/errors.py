@@ -1,13 +1,13 @@
 """What is wrong with a catalog, all of it at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pancake_meter.value import Value
 
 _SHOWN_MAX = 50
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogProblem:
+class CatalogProblem(Value):
     """One fault, at ``path`` in the file (``plans.pro.allowances.tokens``; empty: the file as a whole)."""
 
     path: str

@@ -1,14 +1,11 @@
 """The collaborators of the function that makes keys and tokens: those of the authorizer, and who was erased."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.authorizer import AuthorizerDeps, authorizer_deps
 from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.store.access.erasures import Erasures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessDeps(AuthorizerDeps):
+class AccessDeps(AuthorizerDeps, kw_only=True):
     """What the authorizer has, and the customers who were erased: nobody gets a token for one."""
 
     erasures: Erasures

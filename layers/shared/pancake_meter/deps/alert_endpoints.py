@@ -1,7 +1,5 @@
 """The collaborators of what manages alerts and their endpoints."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import alert_queue_url, alert_secret_id, is_local_stack
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
@@ -10,10 +8,10 @@ from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import sqs_client
 from pancake_meter.usecases.alerts.endpoints import Addresses, Endpoints
 from pancake_meter.usecases.alerts.signing import SigningKeys
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class AlertsDeps:
+class AlertsDeps(Value):
     """The endpoints of the table, the queue of alerts to send, and the clock."""
 
     endpoints: Endpoints

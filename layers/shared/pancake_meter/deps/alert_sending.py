@@ -1,7 +1,5 @@
 """The collaborators of the sender of alerts."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import alert_failed_queue_url, alert_queue_url, alert_secret_id, is_local_stack
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, stack_table, true_time, utc_now
@@ -10,10 +8,10 @@ from pancake_meter.store.alerts.alert_queue import AlertQueue
 from pancake_meter.store.usage.usage_queue import sqs_client
 from pancake_meter.usecases.alerts.send import Sender
 from pancake_meter.usecases.alerts.signing import SigningKeys
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class AlertSendingDeps:
+class AlertSendingDeps(Value):
     """The sender, the queue that its messages come from, and the clock."""
 
     sender: Sender

@@ -1,17 +1,15 @@
 """The collaborators of the authorizer: the table, the mode of API keys, the keys of customer tokens, and the clock."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import TokenSettings, key_mode
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
 from pancake_meter.domain.access.api_key import Mode
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.customer_token import TokenKeys
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizerDeps:
+class AuthorizerDeps(Value):
     """The table, the one mode of API keys, the keys that sign customer tokens, and the clock."""
 
     table: Table

@@ -1,16 +1,14 @@
 """The collaborators of accepting bulk usage: the catalog, and the queue that usage waits in."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import BulkSettings
 from pancake_meter.deps.metering import stack_metering
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class BulkDeps:
+class BulkDeps(Value):
     """Metering, of which only the catalog is used, the queue and the clock."""
 
     metering: Metering

@@ -1,7 +1,6 @@
 """The collaborators of the overage checkout: the sale, and the secret that signs purchase links."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pancake_meter.deps.config import LinkSettings, WaffoApiSettings
 from pancake_meter.deps.metering import stack_metering
@@ -10,10 +9,10 @@ from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.deps.telemetry import report_lookup_failed
 from pancake_meter.deps.waffo import waffo_client
 from pancake_meter.usecases.selling.open_checkout import Selling
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutDeps:
+class CheckoutDeps(Value):
     """The sale, the secret of purchase links and the clock. ``public_base_url`` replaces the host asked."""
 
     selling: Selling

@@ -5,13 +5,13 @@ A function that lacks a setting does not start: half configured, it would answer
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from pancake_meter.domain.access.api_key import Mode, mode_of_environment
 from pancake_meter.domain.selling.loopback import is_loopback_url
+from pancake_meter.value import Value
 
 if TYPE_CHECKING:
     # Left out at run time: the authorizer reads one setting, and knows no plans.
@@ -29,8 +29,7 @@ class ConfigurationError(Exception):
     """The environment lacks settings, or has wrong ones; the message names them, never their values."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableSettings:
+class TableSettings(Value):
     """The name of the table."""
 
     name: str
@@ -47,8 +46,7 @@ def key_mode(environ: Mapping[str, str] = os.environ) -> Mode:
     return mode_of_environment(_environment(environ))
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSettings:
+class TokenSettings(Value):
     """The secret that signs customer tokens, and the name by which a token says which stack it is of."""
 
     secret_id: str
@@ -89,8 +87,7 @@ def reads_stream(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("READS_STREAM") != "false"
 
 
-@dataclass(frozen=True, slots=True)
-class BulkSettings:
+class BulkSettings(Value):
     """The queue of bulk usage."""
 
     queue_url: str
@@ -102,8 +99,7 @@ class BulkSettings:
         return cls(queue_url)
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardingSettings:
+class ForwardingSettings(Value):
     """The address of an OpenMeter, the secret with its key, and the queue of usage that it refuses."""
 
     base_url: str
@@ -145,8 +141,7 @@ def is_local_stack(environ: Mapping[str, str] = os.environ) -> bool:
     return is_loopback_url(environ.get("WAFFO_API_URL") or DEFAULT_WAFFO_API_URL)
 
 
-@dataclass(frozen=True, slots=True)
-class HealingSettings:
+class HealingSettings(Value):
     """The address of a LiteLLM, and the secret with a key that may read its spend log."""
 
     base_url: str
@@ -158,8 +153,7 @@ class HealingSettings:
         return cls(*_required(environ, "LITELLM_BASE_URL", "LITELLM_KEY_SECRET_ID"))
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
+class WebhookSettings(Value):
     """One mode, one store, and the public keys of webhooks in that mode.
 
     ``public_keys`` is empty where Waffo's built-in key of the mode applies.
@@ -178,8 +172,7 @@ class WebhookSettings:
         return cls(environment, store_id, specific or environ.get("WAFFO_WEBHOOK_PUBLIC_KEY") or "")
 
 
-@dataclass(frozen=True, slots=True)
-class WaffoApiSettings:
+class WaffoApiSettings(Value):
     """Access to Waffo's API. The private key itself stays in Secrets Manager, under ``private_key_secret_id``.
 
     ``success_url`` is where a customer lands after paying, unless the request for the checkout names another. It is https,
@@ -212,8 +205,7 @@ class WaffoApiSettings:
         return cls(_environment(environ), api_url, merchant_id, store_id, secret_id, success_url)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkSettings:
+class LinkSettings(Value):
     """The secret that signs purchase links. Without ``public_base_url`` a link points at the host of the request."""
 
     environment: "Environment"

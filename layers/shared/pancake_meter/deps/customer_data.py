@@ -3,7 +3,6 @@ the stream, who are told of what earlier versions wrote.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pancake_meter.deps.config import reads_stream
 from pancake_meter.deps.erasures import stack_erasures
@@ -11,10 +10,10 @@ from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.store.access.erasures import Erasures
 from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.keepers import keepers_of
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerDataDeps:
+class CustomerDataDeps(Value):
     """The erasures of the table, the clock, whether the table's stream is read, and the catalog's default plan."""
 
     erasures: Erasures

@@ -1,16 +1,14 @@
 """The collaborators of forwarding: an OpenMeter, and the queue of what it refuses."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import ForwardingSettings
 from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.openmeter.client import OpenMeterClient
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardingDeps:
+class ForwardingDeps(Value):
     """OpenMeter, the queue of refused usage and the clock."""
 
     openmeter: OpenMeterClient

@@ -1,7 +1,6 @@
 """The collaborators of healing: a LiteLLM proxy's spend log, and the metering that every call goes through."""
 
 import time
-from dataclasses import dataclass
 
 from pancake_meter.deps.config import HealingSettings
 from pancake_meter.deps.metering import stack_metering
@@ -9,10 +8,10 @@ from pancake_meter.deps.secret import Secret
 from pancake_meter.deps.stack import Clock, Stopwatch, utc_now
 from pancake_meter.litellm.client import LiteLLMClient
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class HealingDeps:
+class HealingDeps(Value):
     """Metering, LiteLLM, the clock, and the stopwatch of one run."""
 
     metering: Metering

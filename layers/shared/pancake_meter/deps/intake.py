@@ -1,17 +1,16 @@
 """The collaborators of the webhook intake: what a delivery is checked against and applied to."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pancake_meter.deps.config import WebhookSettings
 from pancake_meter.deps.metering import stack_metering
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.usecases.webhooks.take import Intake
+from pancake_meter.value import Value
 from pancake_meter.waffo.keys import webhook_public_keys
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeDeps:
+class IntakeDeps(Value):
     """The intake and its clocks. ``wall`` tells how old a signature is; ``None`` means that ``clock`` does."""
 
     intake: Intake

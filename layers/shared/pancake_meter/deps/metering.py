@@ -1,6 +1,5 @@
 """The collaborators of functions that only count: the table, the catalog and the clock."""
 
-from dataclasses import dataclass
 from functools import cache
 
 from pancake_meter.catalog import load_catalog
@@ -9,10 +8,10 @@ from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
 from pancake_meter.deps.telemetry import report_unprovisioned
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class MeteringDeps:
+class MeteringDeps(Value):
     """Metering and the clock."""
 
     metering: Metering

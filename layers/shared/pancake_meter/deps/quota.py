@@ -1,6 +1,5 @@
 """The collaborators of the quota check: metering, and the offers that a refusal carries."""
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
@@ -14,10 +13,10 @@ from pancake_meter.usecases.alerts.refused import RefusalBell
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.selling.owed_overage import due_lines
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaDeps:
+class QuotaDeps(Value):
     """Metering, offers, the clock, and what rings a refusal; ``None``: nobody is told."""
 
     metering: Metering

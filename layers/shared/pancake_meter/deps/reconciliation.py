@@ -1,7 +1,6 @@
 """The collaborators of reconciliation: Waffo's API, and the metering that every event goes through."""
 
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 
 from pancake_meter.deps.config import WaffoApiSettings, body_retention
@@ -9,10 +8,10 @@ from pancake_meter.deps.metering import stack_metering
 from pancake_meter.deps.stack import Clock, Stopwatch, utc_now
 from pancake_meter.deps.waffo import waffo_client
 from pancake_meter.usecases.reconciliation.run import Reconciling
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class ReconciliationDeps:
+class ReconciliationDeps(Value):
     """The two sides of reconciliation, how long bodies are kept, the clock, and the stopwatch of one run."""
 
     reconciling: Reconciling

@@ -1,16 +1,14 @@
 """The collaborators of the scheduled sweep: metering, and the bell for what ends soon."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.metering import stack_metering
 from pancake_meter.deps.stack import Clock, utc_now
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class ResetDeps:
+class ResetDeps(Value):
     """Metering, the bell and the clock."""
 
     metering: Metering

@@ -1,7 +1,6 @@
 """The collaborators of the stream reader: those who follow the changes, and the queue of what nobody could follow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pancake_meter.deps.alerts import stack_bell
 from pancake_meter.deps.config import alert_bus_name, alert_queue_url, stream_failed_queue_url
@@ -16,10 +15,10 @@ from pancake_meter.usecases.alerts.ring import Ringer
 from pancake_meter.usecases.alerts.ringing import Bell
 from pancake_meter.usecases.stream.follow import Follower
 from pancake_meter.usecases.stream.keepers import keepers_of
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class StreamDeps:
+class StreamDeps(Value):
     """The table, its followers, the queue, and the machine's own clock: the stream's times are none of a moved one's."""
 
     table: Table

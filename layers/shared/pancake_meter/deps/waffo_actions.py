@@ -1,17 +1,15 @@
 """The collaborators of what an operator has Waffo do: the table, Waffo, and the customers who were erased."""
 
-from dataclasses import dataclass
-
 from pancake_meter.deps.config import WaffoApiSettings
 from pancake_meter.deps.erasures import stack_erasures
 from pancake_meter.deps.stack import Clock, stack_table, utc_now
 from pancake_meter.deps.waffo import waffo_client
 from pancake_meter.usecases.selling.act_on_order import Acting
 from pancake_meter.usecases.selling.refund_payment import Refunding
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class WaffoActionsDeps:
+class WaffoActionsDeps(Value):
     """Refunds, actions on orders, and the clock."""
 
     refunding: Refunding

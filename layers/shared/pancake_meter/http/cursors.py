@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final, TypeVar
@@ -18,6 +17,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from pancake_meter.domain.instant import parse_instant, timestamp
 from pancake_meter.http.fields import WireModel
+from pancake_meter.value import Value
 
 CURSOR_LENGTH_MAX: Final = 6_000
 """The place of an export has the two keys of an item: at most 3 KB, in base64."""
@@ -33,8 +33,7 @@ class ForeignCursor(Exception):
     """The text is no cursor of this list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Value):
     """A list that is answered in pages: ``name`` has all that says which list it is. A place in it is some texts."""
 
     name: Sequence[Any]

@@ -1,7 +1,6 @@
 """Problems: RFC 9457 answers. The table from errors to statuses is here, and no code reads message texts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from pancake_meter.http import json
 from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreError
+from pancake_meter.value import Value, field
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -78,8 +78,7 @@ _STATUS_OF_CODE: Final[Mapping[str, HTTPStatus]] = {
 """The status of each domain error's code. A code that is not here is malformed content: 422."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value):
     """One problem: ``code`` is stable and for programs, ``detail`` is for people, ``extra`` are further members.
 
     ``errors`` says what is wrong with which field.

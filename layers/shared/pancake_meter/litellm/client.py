@@ -4,7 +4,6 @@ Both want a key that may see everything: the master key, or one of a ``proxy_adm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -15,6 +14,7 @@ import httpx
 from pancake_meter.bounded_http import ApiKey, cut_timeout, send_with_key
 from pancake_meter.deadline import deadline_in_hand
 from pancake_meter.litellm.spend_logs import SpendLog, spend_log
+from pancake_meter.value import Value
 
 PAGE_SIZE: Final = 100
 TIMEOUT: Final = httpx.Timeout(connect=2.0, read=15.0, write=5.0, pool=1.0)
@@ -34,8 +34,7 @@ class KeyUnknown(Exception):
     """LiteLLM has no such key, or has it no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpendLogPage:
+class SpendLogPage(Value):
     """Rows, the oldest first, and how many there were, with those that could not be read."""
 
     logs: tuple[SpendLog, ...]

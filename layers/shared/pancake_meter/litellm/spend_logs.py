@@ -5,13 +5,13 @@ counting needs, but for the metadata of the key, which only its own record has.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pancake_meter.value import Value
 
-@dataclass(frozen=True, slots=True)
-class SpendLog:
+
+class SpendLog(Value):
     """One row. ``started_at`` is the column that the log is read by; ``key_hash`` names the key that was used."""
 
     started_at: datetime

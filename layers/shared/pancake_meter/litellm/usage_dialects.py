@@ -4,15 +4,15 @@ Checked against the libraries' own types: openai, anthropic, groq, mistralai, go
 (Bedrock's Converse), the AI SDK 4 to 6, OpenTelemetry's ``gen_ai`` attributes, and LiteLLM 1.109's transformations.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from pancake_meter.value import Value
 
 Names = tuple[str, ...]
 """Paths of one count, dotted. More than one is stated by some libraries; then they are equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Value):
     """``input``, ``output`` and ``total`` are the wholes; the others are parts of them.
 
     ``more_input`` is input beside ``input``. ``uncached`` is the input without what was cached. ``is_cache_beside``: the

@@ -6,7 +6,6 @@ cached tokens under a name that nobody knows, is refused: to take those for unca
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +13,7 @@ from pancake_meter.domain.errors import CannotMeasure
 from pancake_meter.domain.quantity import InvalidQuantity, parse_quantity
 from pancake_meter.domain.usage.measuring import TokenPools
 from pancake_meter.litellm.usage_dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect, Names
+from pancake_meter.value import Value
 
 ZERO = Decimal(0)
 _WRAPPERS: Final = ("usage", "usageMetadata", "usage_metadata")
@@ -46,8 +46,7 @@ _NAME_LENGTH_MAX: Final = 80
 _WHOLE: Final = re.compile(r"[0-9]{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Value):
     """What one dialect reads: the wholes, with their parts inside; a part is ``None`` where it is not stated."""
 
     input: Decimal

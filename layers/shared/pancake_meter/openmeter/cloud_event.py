@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -15,6 +14,7 @@ from pancake_meter.domain.errors import UnreadableUsage
 from pancake_meter.domain.instant import TEXT_LENGTH_MAX, parse_instant
 from pancake_meter.domain.usage.usage_event import EVENT_ID_LENGTH_MAX
 from pancake_meter.faults import faults
+from pancake_meter.value import Value, same_but_for
 
 _TEXT_LENGTH_MAX = 1024
 _KEPT_TEXT_LENGTH_MAX: Final = 256
@@ -31,8 +31,8 @@ Time = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class CloudEvent:
+@same_but_for("wire")
+class CloudEvent(Value):
     """``time`` is ``None`` where the source gave none; ``wire`` is the event as it came."""
 
     id: str
@@ -41,7 +41,7 @@ class CloudEvent:
     subject: str
     time: datetime | None
     data: Any
-    wire: Mapping[str, Any] = field(compare=False)
+    wire: Mapping[str, Any]
 
     def at(self, path: str) -> Any:
         """Return what stands at a dotted path of the data, ``None`` for nothing; the empty path is the data itself."""

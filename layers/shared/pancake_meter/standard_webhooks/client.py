@@ -1,7 +1,6 @@
 """One request to an endpoint: signed, bounded in time, at the very address that was looked at, and never redirected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from ipaddress import IPv6Address
@@ -20,6 +19,7 @@ from pancake_meter.standard_webhooks.addresses import (
     public_address,
     resolved,
 )
+from pancake_meter.value import Value
 
 SECONDS_MAX: Final = 10.0
 """An endpoint has so long to answer, from looking up its name to the last header. Its answer's body is not read."""
@@ -31,8 +31,7 @@ _USER_AGENT: Final = "pancake-meter (Standard Webhooks)"
 NotAnswered = Literal["timeout", "no_connection", "address_refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Value):
     """The endpoint answered with this status."""
 
     status: int
@@ -50,8 +49,7 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], at: datet
     }
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookClient:
+class WebhookClient(Value):
     """Sends to endpoints. ``transport`` and ``resolve`` are what tests replace."""
 
     resolve: Resolve = resolved

@@ -8,7 +8,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
@@ -22,6 +21,7 @@ from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful,
 from pancake_meter.store.item_format import ATTRIBUTE as FORMAT_ATTRIBUTE
 from pancake_meter.store.item_format import FIRST_PLACEHOLDER, FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
+from pancake_meter.value import Value, field
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,8 +48,7 @@ _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", 
 _REASONS_THAT_PASS = _CONTENTION | {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Value):
     """Write a whole item, if ``condition`` holds."""
 
     item: Item
@@ -58,8 +57,7 @@ class Put:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Value):
     """Change an item in place, if ``condition`` holds.
 
     ``is_made`` tells from the item whether this very change was made. It is asked where the condition fails after an attempt
@@ -74,8 +72,7 @@ class Update:
     is_made: Callable[[Item], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Value):
     """Demand that ``condition`` holds, change nothing. Only in a transaction."""
 
     key: Mapping[str, str]
@@ -84,8 +81,7 @@ class Check:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Value):
     """Take an item away, if ``condition`` holds. Only in a transaction."""
 
     key: Mapping[str, str]

@@ -4,12 +4,12 @@ them is refused here, with the field's wire name, before anything is sent.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX, is_loopback_url
+from pancake_meter.value import Value, field, hiding
 from pancake_meter.waffo.errors import InvalidRequest
 
 TaxCategory = Literal[
@@ -40,8 +40,7 @@ _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class PriceSnapshot:
+class PriceSnapshot(Value):
     """A price that overrides the product's: ``amount`` is a display string ("18.00" USD, "1800" JPY) in the session's
     currency.
     """
@@ -55,8 +54,7 @@ class PriceSnapshot:
         _check_one_of("priceSnapshot.taxCategory", self.tax_category, get_args(TaxCategory))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BillingDetail:
+class BillingDetail(Value, kw_only=True):
     """Pre-filled billing details. They restrict payment methods to that country: leave them out unless asked for."""
 
     country: str
@@ -79,8 +77,7 @@ class BillingDetail:
             _check_length(f"billingDetail.{name}", value, MAX_BILLING_TEXT_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class NewPurchase:
+class NewPurchase(Value):
     """A purchase from scratch."""
 
     buyer_email: str | None = None
@@ -91,22 +88,19 @@ class NewPurchase:
         _check_length("buyerEmail", self.buyer_email, MAX_EMAIL_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeExactly:
+class ChargeExactly(Value):
     """Charge this much for the change, tax included (``changeAmount``, a display string)."""
 
     amount: str
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(Value):
     """Take this much off the change, tax included (``changeCreditAmount``, a display string)."""
 
     amount: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanChange:
+class PlanChange(Value):
     """The session moves the subscription of ``origin_order_id`` to the session's product.
 
     E-mail and billing details come from that subscription. Without ``timing`` Waffo upgrades now and downgrades at the
@@ -127,8 +121,7 @@ class PlanChange:
             check_amount(name, self.adjustment.amount)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateSession:
+class CreateSession(Value, kw_only=True):
     """One hosted checkout to be made. ``purchase`` says whether it is a new purchase or a plan change.
 
     ``external_id`` (``orderMerchantExternalId``) comes back on every event of the order, ``metadata`` as its
@@ -195,16 +188,15 @@ class CreateSession:
         return _present(body)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionToken:
+@hiding("token")
+class SessionToken(Value):
     """Proof to the checkout page of who the customer is. It lives five minutes and is a secret of the customer's."""
 
-    token: str = field(repr=False)
+    token: str
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutSession:
+class CheckoutSession(Value):
     """A hosted checkout page. The bare ``checkout_url`` sells to whoever opens it: hand it out with a token."""
 
     session_id: str
@@ -212,8 +204,8 @@ class CheckoutSession:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticatedCheckout:
+@hiding("url")
+class AuthenticatedCheckout(Value):
     """A checkout bound to our customer.
 
     ``url`` carries the token, so it is good for five minutes (``token_expires_at``); the session itself lives until
@@ -221,22 +213,20 @@ class AuthenticatedCheckout:
     """
 
     session_id: str
-    url: str = field(repr=False)
+    url: str
     expires_at: datetime
     checkout_url: str
     token_expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CanceledOrder:
+class CanceledOrder(Value):
     """What a cancel led to: ``canceled`` at once, ``canceling`` at the end of the period. A reactivation: ``active``."""
 
     order_id: str
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefundTicket:
+class RefundTicket(Value):
     """A refund that Waffo was asked for. Its ``status`` is Waffo's word for how far it is; money moves later."""
 
     id: str

@@ -4,9 +4,9 @@ What decides is the errors, then the status, then the data: a 2xx can carry erro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
+from pancake_meter.value import Value
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import (
     Notice,
@@ -21,8 +21,7 @@ MAX_NOTICES = 10
 MAX_NOTICE_LENGTH = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """A successful answer: its data, and the warnings (deprecation notices) that came with it."""
 
     data: Mapping[str, object]

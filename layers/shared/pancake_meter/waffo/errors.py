@@ -22,7 +22,7 @@ WaffoError
 No message carries key material or a value out of a webhook body: messages end up in logs.
 """
 
-from dataclasses import dataclass
+from pancake_meter.value import Value
 
 
 class WaffoError(Exception):
@@ -101,8 +101,7 @@ class ObsoleteEventShape(MalformedEvent):
         super().__init__("event", "is the shape of old docs ({event, data}), which carries minor units")
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Value):
     """One entry of an envelope's ``errors`` or ``warnings``; ``layer`` and ``ai_hint`` as sent, if sent."""
 
     message: str

@@ -5,7 +5,6 @@ always kept.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from pancake_meter.domain.balance.ledger import EventCause
 from pancake_meter.domain.standing.lifecycle import ToldBy
+from pancake_meter.value import Value
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, ObsoleteEventShape
 from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
@@ -47,8 +47,7 @@ _PAYMENTS = frozenset({EventKind.ORDER_COMPLETED, EventKind.SUBSCRIPTION_PAYMENT
 _REFUNDS = frozenset({EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED})
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Value):
     """The order an event is about, and what leads from it to a customer and a plan. There is no product id in an event.
 
     ``buyer_identity`` is ours (``merchantProvidedBuyerIdentity``) when checkout was authenticated; ``external_id`` and
@@ -65,8 +64,7 @@ class Order:
     product_metadata: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PriceBreakdown:
+class PriceBreakdown(Value):
     """A price with its parts, in the event's currency. ``subtotal`` is before tax, ``total`` after it."""
 
     total: Decimal
@@ -74,8 +72,7 @@ class PriceBreakdown:
     tax: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionFacts:
+class SubscriptionFacts(Value):
     """A change in a subscription's life. The bounds are ``None`` where the event carries none (or an empty one).
 
     ``period_number`` counts charges (1 = first) and is no key; ``plan_price`` is the list price of the plan's current phase:
@@ -99,8 +96,7 @@ class SubscriptionFacts:
         return self.is_in_trial or (self.order.status or "").strip().casefold() == "trialing"
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentFacts:
+class PaymentFacts(Value):
     """One charge: a receipt. It carries no period, whatever older events put into it.
 
     ``charged`` is what the channel collected, ``None`` when Waffo does not know; ``list_price`` the price of the order.
@@ -135,8 +131,7 @@ class PaymentFacts:
         return self.charged == 0 and price > 0
 
 
-@dataclass(frozen=True, slots=True)
-class RefundFacts:
+class RefundFacts(Value):
     """One refund, identified by the envelope's ``event_id``. ``refunded`` is its own amount, ``None`` when Waffo does
     not know.
 
@@ -159,8 +154,7 @@ class RefundFacts:
     ticket_external_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unrecognised:
+class Unrecognised(Value):
     """An event of a type we do not know: to be kept, and to change nothing."""
 
     order_id: str | None
@@ -169,8 +163,7 @@ class Unrecognised:
 Facts = SubscriptionFacts | PaymentFacts | RefundFacts | Unrecognised
 
 
-@dataclass(frozen=True, slots=True)
-class WaffoEvent:
+class WaffoEvent(Value):
     """One webhook event.
 
     ``id`` and ``event_id`` are opaque and **not** safe as keys: ``id`` was seen to be the order's, and two types may

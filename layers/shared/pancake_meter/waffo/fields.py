@@ -6,11 +6,11 @@ could be minor units. No error quotes a value.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
 
+from pancake_meter.value import Value
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.errors import WaffoError
 
@@ -45,8 +45,7 @@ class InvalidField(WaffoError):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodBound:
+class PeriodBound(Value):
     """A point in time as Waffo gave it: an aware UTC instant, or only a date.
 
     A date stands for its midnight UTC, and may be up to a day away from the truth: an instant that is already known for
@@ -57,8 +56,7 @@ class PeriodBound:
     is_date_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Value):
     """The fields of one JSON object; ``path`` is where it stands, for error messages ("data")."""
 
     values: Mapping[str, object]

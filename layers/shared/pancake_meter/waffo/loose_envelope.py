@@ -1,15 +1,14 @@
 """What can be told of a signed body that is not an event we can read: enough to keep it, and to know whose it is."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
+from pancake_meter.value import Value
 from pancake_meter.waffo.bounded_json import is_object
 from pancake_meter.waffo.fields import Fields, InvalidField
 
 
-@dataclass(frozen=True, slots=True)
-class LooseEnvelope:
+class LooseEnvelope(Value):
     """The fields of an envelope that are what they should be; ``None`` for every other."""
 
     id: str | None = None

@@ -5,10 +5,10 @@ Nothing is kept but what is on the list, so a field that Waffo adds one day is l
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pancake_meter.domain.customer import is_customer_id
+from pancake_meter.value import Value
 from pancake_meter.waffo.bounded_json import UnreadableJson, is_object, read_json_object
 from pancake_meter.waffo.fields import Fields
 
@@ -63,8 +63,7 @@ def named_customers(body: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and is_customer_id(text)))
 
 
-@dataclass(frozen=True, slots=True)
-class Buyer:
+class Buyer(Value):
     """Whom an event is about, as it says itself: the buyer's identity and address, and customer ids that it names."""
 
     identity: str | None

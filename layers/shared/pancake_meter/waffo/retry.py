@@ -1,11 +1,11 @@
 """When and how long to wait before a call is made again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Value):
     """Exponential backoff with full jitter, bounded in attempts and in time.
 
     ``attempts_max`` counts the first one. A call with all its attempts ends within ``total_seconds_max``, and earlier where

@@ -7,10 +7,10 @@ to nobody else. It is kept in memory only, and never so long that the buyer coul
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from pancake_meter.value import Value, hiding
 from pancake_meter.waffo.checkout import SessionToken
 from pancake_meter.waffo.signing import RequestSigner
 
@@ -24,17 +24,16 @@ AGE_MAX: Final = timedelta(minutes=5) - LEFT_MIN
 """No token is older when it is handed out again, whatever Waffo says of its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenKey:
+@hiding("signer")
+class TokenKey(Value):
     """All that a token is bound to. The merchant and the mode follow from the signer: each key of theirs has its own."""
 
-    signer: RequestSigner = field(repr=False)
+    signer: RequestSigner
     product_id: str
     buyer_identity: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Value):
     token: SessionToken
     made_at: datetime
 

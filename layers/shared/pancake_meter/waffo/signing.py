@@ -3,13 +3,13 @@ r"""Signing a request to Waffo: RSA PKCS#1 v1.5 with SHA-256 over ``METHOD\nPATH
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from pancake_meter.value import Value, hiding
 from pancake_meter.waffo.errors import InvalidRequest
 
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -25,8 +25,8 @@ class SignerSource(Protocol):
         """Return the signer that replaces one that Waffo answers 401 to, or ``None`` where there is no other."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSigner:
+@hiding("private_key")
+class RequestSigner(Value):
     """A merchant's id and private key. The key also decides the environment (test or prod) that a request reaches.
 
     Raises:
@@ -34,7 +34,7 @@ class RequestSigner:
     """
 
     merchant_id: str
-    private_key: RSAPrivateKey = field(repr=False)
+    private_key: RSAPrivateKey
 
     def __post_init__(self) -> None:
         """Refuse a merchant id that would end the header it stands in."""

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+from pancake_meter.value import Value, hiding
 from pancake_meter.waffo.bounded_json import is_object
 from pancake_meter.waffo.fields import Fields, InvalidField, PeriodBound
 
@@ -19,8 +19,7 @@ LIVE_STATUSES = ("pending", "active", TRIALING, "past_due", "canceling")
 """Statuses of a subscription order that may still change what a customer may use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Value, Generic[T]):
     """One page of a list.
 
     ``received`` counts the entries Waffo sent (the next page starts after them), ``items`` are those of them that could
@@ -33,8 +32,7 @@ class Page(Generic[T]):
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionOrderSnapshot:
+class SubscriptionOrderSnapshot(Value):
     """A subscription order as it stood at ``updated_at``. A change known to be later is newer than this.
 
     ``store_id`` and ``is_test`` are as said, ``None`` when not: see ``check_snapshot_pinned``. ``is_in_trial`` proves a
@@ -70,22 +68,21 @@ class SubscriptionOrderSnapshot:
         return self.is_in_trial or self.status == TRIALING
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookDelivery:
+@hiding("payload")
+class WebhookDelivery(Value):
     """A delivery as Waffo keeps it. ``payload`` is the body it sent: for ``parse_event``, no signature needed."""
 
     id: str
     event_type: str
     event_id: str
     status: str
-    payload: bytes = field(repr=False)
+    payload: bytes
     attempt_count: int | None
     last_attempted_at: datetime | None
     created_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentSnapshot:
+class PaymentSnapshot(Value):
     """A payment. ``charged`` is what the channel collected, ``list_total`` the order's price; each has its currency."""
 
     id: str
@@ -180,8 +177,7 @@ def read_payment(payment: Fields) -> PaymentSnapshot:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OrderPayment:
+class OrderPayment(Value):
     """A payment as its order lists it. ``number`` counts a subscription's charges.
 
     ``charged`` with its ``currency`` and ``created_at`` are ``None`` when unknown.

@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.value import Value
 from pancake_meter.waffo.errors import (
     InvalidKey,
     MalformedSignature,
@@ -37,16 +37,14 @@ MAX_HEADER_LENGTH = 4096
 _STAMP_MS = re.compile(r"[0-9]{1,15}")
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureHeader:
+class SignatureHeader(Value):
     """The two values that matter in the header: the stamp in milliseconds as written, and the signature's bytes."""
 
     stamp_ms: str
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(Value):
     """Proof that a key fits: when Waffo stamped the delivery, and which of the accepted keys (from 0) it was."""
 
     stamped_at: datetime

@@ -13,13 +13,13 @@ import secrets
 import string
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 from pancake_meter.domain.access.masking import masked
 from pancake_meter.domain.access.role import Role
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.value import Value
 
 Mode = Literal["test", "live"]
 Status = Literal["active", "expired", "revoked"]
@@ -80,8 +80,7 @@ class CallerKeyNotActive(DomainError):
     code = "caller_key_not_active"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Value):
     """What is known of a key. ``replaced_by`` is the id of the key that it was rotated to.
 
     ``last_used_on`` is a day in UTC, and ``None`` until its first use.
@@ -109,8 +108,7 @@ class ApiKey:
         return _NOT_IN_A_NAME.sub("_", self.name)[:_NAME_LENGTH_MAX]
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedKey:
+class RefusedKey(Value):
     """A key that is known and may not call, and why."""
 
     key: ApiKey

@@ -6,11 +6,11 @@ The secret is 32 random bytes. The table has its hash alone, so whoever reads th
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from pancake_meter.domain.access.api_key import Mode
+from pancake_meter.value import Value
 
 LIFE: Final = timedelta(hours=8)
 """After that an operator shows the key again, whatever happens."""
@@ -26,8 +26,7 @@ _RANDOM_BYTES: Final = 32
 _FORMS: Final = b"pancake-meter console forms, version 1"
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleSession:
+class ConsoleSession(Value):
     """A session. ``id`` is the hash of its secret; ``key_id`` is the key that was shown, of the stack's ``mode`` then."""
 
     id: str

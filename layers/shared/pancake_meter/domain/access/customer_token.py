@@ -1,11 +1,11 @@
 """Customer tokens: what a browser or a client app of one customer may do, for minutes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, get_args
 
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.value import Value
 
 Scope = Literal["read", "buy", "hold"]
 
@@ -37,8 +37,7 @@ class InvalidLife(DomainError):
     code: ClassVar[str] = "invalid_lifetime"
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerToken:
+class CustomerToken(Value):
     """What a token says: whose it is, what it allows, and until when. ``id`` is for logs."""
 
     customer_id: str

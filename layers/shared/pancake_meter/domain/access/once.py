@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final, Self
 
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.value import Value
 
 REMEMBERED: Final = timedelta(hours=24)
 """For so long a repeat is known as one. A customer token is remembered only as long as it lives."""
@@ -18,8 +18,7 @@ class IdempotencyConflict(DomainError):
     code: ClassVar[str] = "idempotency_conflict"
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(Value):
     """A request that happens once. ``id`` is of the route, what the path names, and the key; ``fingerprint`` is of the rest.
 
     Both are digests: nothing that a caller has sent is kept.

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from pancake_meter.value import Value, field
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -45,8 +46,7 @@ ALERT_ID_PATTERN: Final = rf"^{_PREFIX}[0-9a-f]{{{_DIGITS}}}$"
 _ID: Final = re.compile(ALERT_ID_PATTERN)
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Value):
     """One alert. Two with the same ``meaning`` are the same alert, whatever else they say: the first one rings.
 
     ``meaning`` is a text such as ``quota.threshold_reached#acct_1#tokens#2026-03-10T00:00:00.000Z#0.8``; it is never shown.

@@ -1,7 +1,6 @@
 """Endpoints: addresses of the seller that alerts are sent to, each with its filter and the secrets that sign."""
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +9,7 @@ from pancake_meter.domain.alerts.alert import Alert, AlertType
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.loopback import URL_LENGTH_MAX, is_loopback_url
+from pancake_meter.value import Value, replace
 
 ENDPOINTS_MAX: Final = 20
 """Endpoints of a stack: each alert is a message for each of them."""
@@ -59,8 +59,7 @@ class TooManySecrets(DomainError):
     code: ClassVar[str] = "too_many_secrets"
 
 
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
+class SigningSecret(Value):
     """What a secret is made of, with the stack's key ``kid``: it is never kept itself. It signs until ``until``."""
 
     kid: str
@@ -72,8 +71,7 @@ class SigningSecret:
         return self.until is None or self.until > now
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value):
     """One endpoint. It gets the alerts whose types are in ``events``, or all of them where that is empty.
 
     ``secrets`` has the current one first. ``version`` counts changes, ``changed_by`` names the

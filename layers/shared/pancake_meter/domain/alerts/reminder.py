@@ -1,13 +1,13 @@
 """Reminders: what has to be looked at again at a time at which nothing is written: before it ends, or soon after."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pancake_meter.domain.alerts.subscription import has_ended, may_be_replaced, trial_end
 from pancake_meter.domain.balance.balance import Balance
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import Value
 
 LEAD: Final = timedelta(days=3)
 """How long before the end it is told; of what lives less than twice as long, at half of its life."""
@@ -16,8 +16,7 @@ GRACE: Final = timedelta(minutes=1)
 """How long the end of an active order waits for news of a plan change behind it: Waffo tells of both at about once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reminder:
+class Reminder(Value):
     """A grant of ``meter``, the trial of an order, or an order, that ends at ``ends_at``: to be looked at from ``at`` on.
 
     ``subject`` is the id of the grant or of the order.

@@ -1,12 +1,12 @@
 """Sendings: what became of one alert at one endpoint, and when it is tried again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Literal, Self
 
 from pancake_meter.domain.alerts.alert import Alert
+from pancake_meter.value import Value, replace
 
 DELAYS: Final = (
     timedelta(seconds=5),
@@ -36,8 +36,7 @@ Reason = Literal[
 """What the last attempt met. ``answered``: the endpoint did, with a status that is no 2xx."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Value):
     """One alert at one endpoint. ``round`` counts how often it was begun: replays begin it anew.
 
     ``by`` names the API key that had it begun, where one did.

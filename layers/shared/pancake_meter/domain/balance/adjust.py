@@ -4,7 +4,6 @@ Every function takes a balance already advanced to ``now`` (inside the same ``Ch
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
@@ -32,6 +31,7 @@ from pancake_meter.domain.selling.overage import (
     SoldLine,
     merged_line,
 )
+from pancake_meter.value import Value, replace
 
 
 def add_grant(change: Change, grant: Grant, now: datetime, lines: Lines = NO_LINES) -> Change:
@@ -267,8 +267,7 @@ def pay_overage(change: Change, sold: Iterable[SoldLine], lines: Lines) -> tuple
     return change, tuple(settled)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settling:
+class _Settling(Value):
     """Units of a line that are to be settled: owed ones, those that bought ones have paid for, and of both reopened ones."""
 
     due: Decimal

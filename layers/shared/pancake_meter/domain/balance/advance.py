@@ -5,7 +5,6 @@ balance and the instant, and one long step gives what many short ones give.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,10 +26,10 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, Wind
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKind, periodic_grant_id
 from pancake_meter.domain.balance.period import AnchoredCadence, Period
 from pancake_meter.domain.selling.overage import LineKey, OverageLine
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class IdleRun:
+class IdleRun(Value):
     """As many ``windows`` of a term in a row, which fill the ``bounds``, and in which nothing was used.
 
     Usage to before ``until`` counts to them. ``is_renewed``: what they have left may roll over into what follows.

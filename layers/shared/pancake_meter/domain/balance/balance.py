@@ -14,7 +14,6 @@ Invariants, asserted by the property tests:
 
 from calendar import isleap
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Self
@@ -33,6 +32,7 @@ from pancake_meter.domain.selling.plan import (
     Plan,
 )
 from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.value import Value, field, replace, same_but_for
 
 _CHART_MIN = timedelta(days=16)
 """A rest of a period that is shorter gets no chart of its own."""
@@ -42,8 +42,8 @@ NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 """``valid_until`` of a balance that never changes by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+@same_but_for("prices")
+class Policy(Value):
     """The part of a plan that governs one meter, kept with the balance: later edits of the catalog do not reach it.
 
     ``prices``, by currency, are not kept with the balance: each KB of its item costs every hot write a unit. ``Policy.of``
@@ -58,7 +58,7 @@ class Policy:
     alert_thresholds: tuple[Decimal, ...] = ()
     holds_per_minute: int | None = None
     is_unpaid: bool = False
-    prices: Mapping[str, Price] = field(default_factory=dict, compare=False)
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     @classmethod
     def unpaid(cls, plan: str) -> Self:
@@ -90,8 +90,7 @@ class Policy:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Value):
     """The span in which the plan grants: what has been paid for, or without end for a plan that costs nothing.
 
     ``start`` anchors the periods. Past ``end`` no new period starts until a renewal brings a new term; until ``lapses_at``
@@ -113,8 +112,7 @@ class Term:
             raise ValueError("a term starts, then ends, then lapses")
 
 
-@dataclass(frozen=True, slots=True)
-class Lapse:
+class Lapse(Value):
     """The paid term that time alone has ended, until the subscription files what was used of it.
 
     ``gone`` units of what it gave in its last ``window`` had been used by ``at``, ``rolled`` units had come over into that.
@@ -128,8 +126,8 @@ class Lapse:
     rolled: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+@same_but_for("told", "earlier")
+class Balance(Value):
     """One customer's state for one meter. All quantities are units of the meter.
 
     ``days`` is the open chart: usage by day since the period began or, in a long period, since its latest chart was put
@@ -171,8 +169,8 @@ class Balance:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     days: Mapping[str, Decimal] = field(default_factory=dict)
     charts: int = 0
-    told: int = field(default=0, compare=False)
-    earlier: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
+    told: int = 0
+    earlier: Mapping[str, object] | None = None
     closed_until: datetime | None = None
     line_start: datetime | None = None
     gone_before: Decimal = ZERO

@@ -1,7 +1,6 @@
 """A structure change in the making: the balance as it will be, and what the ledger will say of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -11,10 +10,10 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import Cause, LedgerEntry, Movement, MovementKind
 from pancake_meter.domain.selling.overage import LineKey, Lines, OverageLine
 from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.value import Value, field, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """``before`` is the balance as read; ``balance`` what it becomes; nothing is written while the two are the same.
 
     ``closed`` are the periods that it closes, ``charts`` those that it puts away, ``lines`` has what is added to overage

@@ -5,12 +5,12 @@ rolled over, reports. Charts are for looking at.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pancake_meter.domain.balance.period import AnchoredCadence, Period, window_index, window_start
 from pancake_meter.domain.selling.overage import LineKey
+from pancake_meter.value import Value, field, replace
 
 TOLD_AFTER_MAX = timedelta(days=90)
 """How long after it happened usage may still be told, if at all."""
@@ -18,8 +18,7 @@ TOLD_AFTER_MAX = timedelta(days=90)
 _ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Value):
     """``count`` quota windows in a row, at least two, of those that ``cadence`` makes from ``anchor``."""
 
     cadence: AnchoredCadence
@@ -27,8 +26,7 @@ class Windows:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedPeriod:
+class ClosedPeriod(Value):
     """What a period came to. Only late usage changes it afterwards.
 
     Usage from ``since`` (``None``: the customer's first period) to before ``until`` counts to it. That is the period itself,
@@ -123,8 +121,7 @@ def period_of(closed: Iterable[ClosedPeriod], instant: datetime) -> ClosedPeriod
     return next((period.window(instant) for period in closed if period.counts(instant)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Value):
     """Usage by day of a closed period or, where that is long, of about a month of it. It decides nothing.
 
     ``overage`` is to be seen beside the usage: that of the period on its last chart, that of late usage on its day's.

@@ -1,6 +1,5 @@
 """A payment as units: what a checkout's money settles and grants on a balance."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,10 +10,10 @@ from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant, GrantKin
 from pancake_meter.domain.selling.checkout import Checkout, CheckoutStatus, Flag
 from pancake_meter.domain.selling.overage import Lines, SettledUnits
 from pancake_meter.domain.selling.payment import BoughtKind, Credit, LotTerms
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class PaidOrder:
+class PaidOrder(Value):
     """A paid one-time order as its event tells it.
 
     ``subtotal`` is the price before tax, ``total`` after it; ``None`` where not stated.
@@ -26,8 +25,7 @@ class PaidOrder:
     total: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Value):
     """What a payment made of a checkout. ``settled`` units were owed, the rest became a ``grant``.
 
     ``remainder`` of the sale is carried to the customer's next one. Where not all that was sold was still owed, none is.

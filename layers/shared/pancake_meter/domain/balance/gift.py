@@ -1,6 +1,5 @@
 """Gifts: units that the operator gives by hand."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
@@ -8,6 +7,7 @@ from typing import Final, Literal
 from pancake_meter.domain.balance.grant import DEFAULT_PRIORITY, Grant
 from pancake_meter.domain.balance.ledger import GIFT_PREFIX
 from pancake_meter.domain.errors import InvalidGift
+from pancake_meter.value import Value
 
 GiftKind = Literal["promotion", "trial", "credit"]
 """``trial`` and ``promotion`` burn before the plan's units, in this order; ``credit`` burns after them."""
@@ -18,8 +18,7 @@ PRIORITY_MAX: Final = 1000
 """As that of packs in the catalog."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gift:
+class Gift(Value):
     """What is asked for: ``starts_at`` is ``None`` for units that start when they are given, ``expires_at`` for good.
 
     ``priority`` is ``None`` for that of the kind. ``reason`` is for people.
@@ -47,8 +46,7 @@ class Gift:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Voided:
+class Voided(Value):
     """The rest of a gift was taken back: ``quantity`` units, which nobody had used. ``by`` names the API key."""
 
     at: datetime
@@ -56,8 +54,7 @@ class Voided:
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUnits:
+class GivenUnits(Value):
     """A gift as it was given: what the first answer said, and what later ones repeat.
 
     ``remaining`` units were left once it had paid for overage that was there. ``by`` names the operator's API key.

@@ -1,7 +1,6 @@
 """Grants: lots of units, and the order in which they burn."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -9,6 +8,7 @@ from typing import Literal
 from pancake_meter.domain.balance.ledger import GIFT_PREFIX
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.checkout import TOP_UP_PRIORITY
+from pancake_meter.value import Value, replace
 
 GrantKind = Literal["plan", "rollover", "add_on", "top_up", "trial", "promotion", "credit"]
 
@@ -43,8 +43,7 @@ _LOT = "lot:"
 GrantStatus = Literal["live", "future", "spent"]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Value):
     """Units given to a balance.
 
     ``quantity`` is what was given, less what a refund took back; ``remaining`` is what is left of it at the start of the

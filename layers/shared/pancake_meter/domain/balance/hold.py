@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Self
 
 from pancake_meter.domain.errors import InvalidHoldId
 from pancake_meter.domain.quantity import SMALLEST_QUANTITY, format_quantity, parse_quantity
+from pancake_meter.value import Value
 
 EXPIRED_HOLDS_MAX: Final = 7
 """Expired holds that a balance may carry along: a hold that is placed beside more of them ends them."""
@@ -36,16 +36,14 @@ _ID = re.compile(HOLD_ID_PATTERN[1:-1])
 _HANDLE = re.compile(r"(?P<meter>[a-z][a-z0-9_]{0,31})~(?P<quantity>[0-9.]{1,23})~(?P<id>.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Value):
     """``quantity`` units reserved until ``expires_at``."""
 
     quantity: Decimal
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HoldHandle:
+class HoldHandle(Value):
     """What names a hold in a URL: ``<meter>~<quantity>~<id>``.
 
     It carries the meter and the quantity so that settling is one conditional write with no read before it. Nothing trusts
@@ -83,8 +81,7 @@ class HoldHandle:
         return cls.parse(name) or cls(meter, SMALLEST_QUANTITY, check_hold_id(name))
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerHold:
+class CustomerHold(Value):
     """A hold and whose it is."""
 
     customer_id: str

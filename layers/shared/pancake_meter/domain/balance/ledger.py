@@ -1,9 +1,10 @@
 """The ledger: every movement of a balance with its cause."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, NewType
+
+from pancake_meter.value import Value, replace
 
 MovementKind = Literal[
     "granted",  # units given
@@ -55,8 +56,7 @@ _NAMED_BY_OPERATORS: Final = frozenset({"given", "voided", "forgiven"})
 """Causes whose reference is an id that the operator has made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Value):
     """``quantity`` units moved; ``reference`` names the grant or the hold, where one is concerned."""
 
     kind: MovementKind
@@ -64,8 +64,7 @@ class Movement:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(Value):
     """One change of a balance's structure: the segment it closed, and all that moved.
 
     ``by`` names the API key with which an operator made the change.

@@ -4,7 +4,6 @@ They are part of the balance, not of its plan: so they hold across plan changes,
 Of several limits the lowest holds.
 """
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self
 
@@ -12,12 +11,12 @@ from pancake_meter.domain.quantity import MAX_QUANTITY, SMALLEST_QUANTITY
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.plan import OverageAllowed, OverageBlocked, OverageCapped, OveragePolicy
 from pancake_meter.domain.selling.pricing import Price, Prices, price_of, steps_of
+from pancake_meter.value import Value, replace
 
 _ZERO: Final = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class SpendCap:
+class SpendCap(Value):
     """What the customer spends on overage in a period at most: ``units``, or ``money`` and the units that it pays for.
 
     ``units`` is ``None`` where the money pays for any number. Units that were paid inside the period count.
@@ -37,8 +36,7 @@ class SpendCap:
         return self.of_money(self.money, prices) if self.money is not None else self
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Value):
     """``allowance_cap`` and ``overage_cap`` are the operator's, ``spend_cap`` is the customer's; ``None`` sets none.
 
     ``allowance_cap``: units of the plan's allowance that a period grants. What is bought, given or rolled over comes on top.

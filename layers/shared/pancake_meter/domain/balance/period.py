@@ -5,17 +5,17 @@ anchor, never from window ``k - 1``: an anchor on the 31st gives 28 February and
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+
+from pancake_meter.value import Value
 
 AnchoredCadence = Literal["month", "week", "day"]
 
 _FIXED_LENGTH = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Value):
     """The span ``[start, end)``: two aware UTC instants, ``start < end``."""
 
     start: datetime

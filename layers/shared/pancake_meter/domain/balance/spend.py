@@ -5,21 +5,20 @@ these functions. None of them touches grants. The pace of holds while a payment 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.balance.balance import ZERO, Balance, day_key
 from pancake_meter.domain.balance.hold import MAX_HOLDS, Hold, hold_name
+from pancake_meter.value import Value, replace
 
 RefusalReason = Literal[
     "quota_exhausted", "overage_cap_reached", "no_plan", "blocked", "too_many_holds", "past_due_throttled", "past_due"
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """Why units may not be spent now; ``detail`` is the reason kept with a blocked balance."""
 
     reason: RefusalReason

@@ -1,16 +1,15 @@
 """Throttling: while a payment is overdue, a plan may let only so many holds through each minute."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.instant import to_ms
+from pancake_meter.value import Value
 
 _MINUTE_MS = 60_000
 _SECOND_MS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
+class Throttle(Value):
     """At most ``per_minute`` holds in one minute of the clock. ``placed`` were, in ``minute`` (since the epoch)."""
 
     per_minute: int

@@ -7,7 +7,6 @@ replaces the one before it, and an older share never replaces a newer one. What 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
@@ -17,6 +16,7 @@ from pancake_meter.domain.balance.closed_period import Chart
 from pancake_meter.domain.instant import month_of
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import Value, field
 
 ALL_METERS: Final = "*"
 WHOLE_MONTH: Final = "month"
@@ -40,16 +40,14 @@ class Cell(NamedTuple):
 Cells = Mapping[Cell, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value):
     """An item that adds to totals: of a customer, by the sort key of the item, of an order by ``ORDER#`` and its id."""
 
     customer_id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Value):
     """What a source adds. Of two shares of one source the one of the higher ``version`` is newer."""
 
     version: tuple[Decimal, ...]

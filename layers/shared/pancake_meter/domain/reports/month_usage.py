@@ -1,7 +1,6 @@
 """Usage by calendar month: what closed periods came to, each day in the month that it lies in."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,12 +8,12 @@ from pancake_meter.domain.balance.balance import ZERO, day_of
 from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.instant import month_of
 from pancake_meter.domain.selling.overage import Lines
+from pancake_meter.value import Value
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class MonthUsage:
+class MonthUsage(Value):
     """Units of one meter in one calendar month (UTC).
 
     ``overage`` is of the periods that ended in the month: their overage is known as a whole, and not by day.

@@ -4,7 +4,6 @@ A payment's facts begin with its charge. A refund that is told of first waits fo
 Amounts are as Waffo states them, tax included, and are never rounded; only the tax in a part of a payment is.
 """
 
-from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
@@ -12,6 +11,7 @@ from typing import Final, Literal
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS
 from pancake_meter.domain.selling.payment import Charge, Payment, SoldKind
 from pancake_meter.domain.selling.refund import Refund
+from pancake_meter.value import Value
 
 FactKind = Literal["payment", "refund"]
 
@@ -19,8 +19,7 @@ _ZERO = Decimal(0)
 _USUAL_EXPONENT: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class RevenueFact:
+class RevenueFact(Value):
     """Money that moved. ``amount`` includes ``tax``; it is ``None`` where nobody said how much it was.
 
     ``sold`` and ``plan`` say what for. ``id`` is the payment's or the refund's.
@@ -39,8 +38,7 @@ class RevenueFact:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RevenueTotal:
+class RevenueTotal(Value):
     """A sum of facts in one currency: ``received`` and ``refunded`` include their tax.
 
     ``unstated`` counts payments of which nobody said how much they were: they are in ``payments``, with nothing received.
@@ -76,7 +74,7 @@ class RevenueTotal:
 
     def minus(self, less: "RevenueTotal") -> "RevenueTotal":
         """Return the difference; the caller sees to it that both are in one currency."""
-        return RevenueTotal(**{each.name: getattr(self, each.name) - getattr(less, each.name) for each in fields(self)})
+        return RevenueTotal(**{name: getattr(self, name) - getattr(less, name) for name in self.__struct_fields__})
 
     @property
     def net(self) -> Decimal:

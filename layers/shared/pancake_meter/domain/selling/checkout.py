@@ -4,13 +4,13 @@ A checkout is a *request* to pay: Waffo cannot charge off session. So it may be 
 end somewhere: overage that is still owed is settled, and everything else is a grant.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
 from pancake_meter.domain.selling.money import Money
 from pancake_meter.domain.selling.overage import SoldLine, exact_sum
+from pancake_meter.value import Value
 
 CheckoutKind = Literal["overage", "top_up", "subscription", "plan_change"]
 UsageKind = Literal["overage", "top_up"]
@@ -33,8 +33,7 @@ TOP_UP_PRIORITY: Final = 90
 """What was bought burns last, unless the catalog says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Value):
     """One checkout. ``id`` is also Waffo's ``orderMerchantExternalId`` and the root of the idempotency key.
 
     ``quantity`` units of ``meter`` for ``amount``; a plan's checkout has no quantity, and its product's price.

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import ClassVar, Self
 
+from msgspec.structs import force_setattr
+
 from pancake_meter.domain.errors import DomainError
+from pancake_meter.value import Value
 
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _TWO_DECIMALS = (
@@ -75,8 +77,7 @@ def currency_exponent(currency: str) -> int:
         raise UnknownCurrency("not an active ISO 4217 currency code", currency=currency) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Value):
     """``amount`` in units of ``currency`` (dollars, not cents), held with exactly the currency's decimal places."""
 
     amount: Decimal
@@ -96,7 +97,7 @@ class Money:
             amount = _EXACT.plus(self.amount.quantize(step, context=_EXACT))
         except (Inexact, InvalidOperation):
             raise InvalidMoney("the amount has more decimal places than its currency", currency=self.currency) from None
-        object.__setattr__(self, "amount", amount)
+        force_setattr(self, "amount", amount)
 
     def __add__(self, other: Self) -> Self:
         """Return the sum; both must be in one currency."""

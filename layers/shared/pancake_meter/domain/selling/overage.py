@@ -20,7 +20,6 @@ line or of many, costs the exact price of all of it, rounded once (``sale_of``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Final
@@ -28,6 +27,7 @@ from typing import Final
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.money import Money, round_half_up
 from pancake_meter.domain.selling.pricing import EXACT, Price, lump_price, price_of
+from pancake_meter.value import Value, replace
 
 _ZERO = Decimal(0)
 
@@ -38,8 +38,7 @@ MAX_CHANGED_LINES: Final = 70
 """Lines that one change of a balance touches: beside them its transaction has room for all else that goes with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineKey:
+class LineKey(Value):
     """Names a line: when its period began, as first known, and the plan that governed it.
 
     A line that others were merged into is named after the oldest of them, and after the balance's segment in which they
@@ -61,8 +60,7 @@ class LineKey:
         return f"{name}#{self.merged}" if self.merged else name
 
 
-@dataclass(frozen=True, slots=True)
-class OverageLine:
+class OverageLine(Value):
     """One line, or what a change adds to one: there the quantities are differences, and may be negative.
 
     ``forgiven`` units no longer count as overage; the number is kept to be seen. ``ends_at`` is when the period ended, or
@@ -147,8 +145,7 @@ Lines = Mapping[LineKey, OverageLine]
 NO_LINES: Final[Lines] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class SoldLine:
+class SoldLine(Value):
     """What a checkout sells of a line: the units above ``start``, up to and with ``end``.
 
     ``price`` is their exact price. ``amount`` is the line's share of the checkout's amount: the shares add up to it.
@@ -166,8 +163,7 @@ class SoldLine:
         return self.end - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class PricedLine:
+class PricedLine(Value):
     """A line and the exact price of its units due, in one currency."""
 
     line: OverageLine
@@ -232,8 +228,7 @@ def merged_line(lines: Sequence[OverageLine], segment: int) -> OverageLine:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SettledUnits:
+class SettledUnits(Value):
     """``quantity`` units of a line that a payment settled."""
 
     key: LineKey

@@ -4,7 +4,6 @@ A payment too is a join: charge and refunds may become known in any order, and t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +14,7 @@ from pancake_meter.domain.selling.overage import LineKey
 from pancake_meter.domain.selling.refund import Refund
 from pancake_meter.domain.selling.refund_request import RefundRequest, RefundState
 from pancake_meter.domain.selling.resolution import Resolution
+from pancake_meter.value import Value, field, replace
 
 MAX_REFUNDS = 50
 """Refunds of one payment that succeeded, and as many that only failed: its item must hold them."""
@@ -41,8 +41,7 @@ _CARRIED_PLACES = 18
 _ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Value):
     """Money that came in. ``collected`` is what the channel collected, ``None`` when Waffo does not know.
 
     ``list_total`` is the order's price after tax, ``tax`` the tax in it. ``number`` counts a subscription's charges.
@@ -69,8 +68,7 @@ class Charge:
         return self.sold == "subscription"
 
 
-@dataclass(frozen=True, slots=True)
-class LotTerms:
+class LotTerms(Value):
     """How bought units are kept as a grant: what it takes to give them back after a refund that failed."""
 
     kind: BoughtKind
@@ -79,8 +77,7 @@ class LotTerms:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(Value):
     """Units that a payment bought; ``taken_back`` of them were refunded.
 
     With a ``line`` they are units of that overage line, which the payment settled. Else they are a grant, kept under
@@ -104,8 +101,7 @@ class Credit:
         return part_of(self.quantity, share)
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Value):
     """All that is known of one payment. ``version`` counts the writes of the item; 0 means that it is not written yet.
 
     ``remainder`` is that of its sale of overage: what the exact price exceeds the amount by. ``flag`` says why a person has

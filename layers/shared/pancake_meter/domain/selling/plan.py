@@ -1,12 +1,12 @@
 """Plans: what a subscription product grants, and the rules that go with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
 from pancake_meter.domain.selling.pricing import Price
+from pancake_meter.value import Value, field
 
 Cadence = Literal["billing", "month", "week", "day"]
 """How often an allowance starts afresh: with each paid period, or on an anchored window inside it."""
@@ -21,47 +21,40 @@ DEFAULT_ALERT_THRESHOLDS = (Decimal("0.8"), Decimal(1))
 DEFAULT_RENEWAL_LEEWAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class OverageBlocked:
+class OverageBlocked(Value):
     """Nothing may be used beyond the grants."""
 
 
-@dataclass(frozen=True, slots=True)
-class OverageCapped:
+class OverageCapped(Value):
     """Holds are refused that would bring the open period's units beyond the grants above ``limit``."""
 
     limit: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OverageAllowed:
+class OverageAllowed(Value):
     """Usage beyond the grants is never refused."""
 
 
 OveragePolicy = OverageBlocked | OverageCapped | OverageAllowed
 
 
-@dataclass(frozen=True, slots=True)
-class PastDueKeep:
+class PastDueKeep(Value):
     """While a payment is being retried, everything stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class PastDueReduce:
+class PastDueReduce(Value):
     """While a payment is being retried, ``fraction`` (0 to 1) of the allowance stays."""
 
     fraction: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class PastDueThrottle:
+class PastDueThrottle(Value):
     """While a payment is being retried, at most ``rate_per_minute`` holds a minute are let through; usage always counts."""
 
     rate_per_minute: int
 
 
-@dataclass(frozen=True, slots=True)
-class PastDueBlock:
+class PastDueBlock(Value):
     """Access ends once a payment has been overdue for ``grace``."""
 
     grace: timedelta
@@ -70,8 +63,7 @@ class PastDueBlock:
 PastDuePolicy = PastDueKeep | PastDueReduce | PastDueThrottle | PastDueBlock
 
 
-@dataclass(frozen=True, slots=True)
-class MeterAllowance:
+class MeterAllowance(Value):
     """What a plan grants on one meter: ``quantity`` units per ``cadence``, and what holds beyond them.
 
     ``rollover_maximum`` is how many unused units move to the next period (0: none); ``alert_thresholds`` are shares of
@@ -87,8 +79,7 @@ class MeterAllowance:
     prices: Mapping[str, Price] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """A plan of the catalog. A plan of higher ``rank`` is an upgrade.
 
     ``product_ids`` are the Waffo products that sell it, by environment; a plan without any cannot be bought.

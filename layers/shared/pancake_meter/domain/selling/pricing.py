@@ -11,7 +11,6 @@ Definitions: docs.stripe.com "tiered pricing"; getlago.com "charge models".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from typing import ClassVar, Final, Literal
@@ -19,6 +18,7 @@ from typing import ClassVar, Final, Literal
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.domain.quantity import format_quantity
 from pancake_meter.domain.selling.money import Money, round_half_up
+from pancake_meter.value import Value
 
 RATE_DECIMAL_PLACES = 12
 MAX_RATE = Decimal(10) ** 9
@@ -36,8 +36,7 @@ class InvalidPrice(DomainError):
     code: ClassVar[str] = "invalid_price"
 
 
-@dataclass(frozen=True, slots=True)
-class PerUnit:
+class PerUnit(Value):
     """``unit_price`` for every unit beyond ``free_units``, plus ``flat`` when there is one."""
 
     unit_price: Decimal
@@ -50,8 +49,7 @@ class PerUnit:
         _check_free_units(self.free_units)
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Value):
     """``price`` for each ``size`` units beyond ``free_units``, plus ``flat`` when there are any.
 
     Rounding ``up``, a package is paid as soon as it is started; ``down``, once it is full.
@@ -71,8 +69,7 @@ class Package:
         _check_free_units(self.free_units)
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(Value):
     """Units up to and including ``up_to``, counted from zero; ``None`` is without end."""
 
     up_to: Decimal | None
@@ -80,8 +77,7 @@ class Tier:
     flat: Decimal = _ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class Graduated:
+class Graduated(Value):
     """Each paid unit at the price of the tier it lies in; the flat fee of every tier reached."""
 
     tiers: tuple[Tier, ...]
@@ -93,8 +89,7 @@ class Graduated:
         _check_free_units(self.free_units)
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Value):
     """All paid units at the price of the tier that their total falls in; the flat fee of that tier only."""
 
     tiers: tuple[Tier, ...]
@@ -111,8 +106,7 @@ Prices = Mapping[str, Price]
 """Prices by currency."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceDrop:
+class PriceDrop(Value):
     """Just above ``quantity`` paid units the total falls from ``total_at`` to ``total_above``: more costs less."""
 
     quantity: Decimal

@@ -12,10 +12,11 @@ bounces takes days.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
+
+from pancake_meter.value import Value, replace
 
 Relation = Literal["same", "other", "unclear"]
 
@@ -23,8 +24,7 @@ _REFUND_IDS: Final = ("REF_", "RFD_")
 """How Waffo's refund ids begin: an event with one of them is about that refund and no other."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefundMarks:
+class RefundMarks(Value):
     """What tells a refund from the others of its payment; ``None``: not said.
 
     ``event_id`` is left out where it is the order's or the payment's. ``made_at`` is an instant, or with ``is_day`` a day.
@@ -69,8 +69,7 @@ class RefundMarks:
 NO_MARKS: Final = RefundMarks()
 
 
-@dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(Value):
     """One refund: ``amount`` of a payment that had collected ``of``; ``None`` where nobody says.
 
     ``at`` is the instant when it was made, or first told as done: the month of the report. ``succeeded_at`` and

@@ -1,10 +1,11 @@
 """Refunds that the operator asks Waffo for: each is one ticket, and Waffo's webhook says when the money went back."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final, Literal
+
+from pancake_meter.value import Value
 
 RefundState = Literal["requested", "approved", "succeeded", "failed"]
 """``requested``: Waffo may not know of it yet, or has not decided. ``approved``: Waffo has it, and the money is on its way.
@@ -21,8 +22,7 @@ _WAITING: Final = frozenset({"pending", "under_review"})
 _ID_DIGITS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class RefundRequest:
+class RefundRequest(Value):
     """One refund that was asked for. ``id`` is the caller's, ``by`` names the API key.
 
     ``reference`` is our id of it at Waffo, which comes back with the refund. ``ticket_id`` is Waffo's; ``None`` while it is

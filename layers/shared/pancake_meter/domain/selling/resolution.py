@@ -1,9 +1,10 @@
 """What an operator says that a payment is which fits nothing."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+
+from pancake_meter.value import Value, replace
 
 ResolvedAs = Literal["units", "checkout", "not_ours"]
 """``units``: it buys units of a meter. ``checkout``: it pays a checkout, whatever its amount. ``not_ours``: it is money for
@@ -11,8 +12,7 @@ something else, and counts nowhere.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Value):
     """An operator's decision on one payment. ``id`` is the caller's, ``by`` names the API key.
 
     ``units`` has ``meter`` and ``quantity``; ``priority`` and ``expires_at`` are ``None`` where those of the meter's top-up

@@ -1,11 +1,11 @@
 """Access: which meters of a customer the operator has cut off."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Value):
     """Why access is off: by meter for those that the customer has used, ``otherwise`` for all others. ``None``: it is on."""
 
     by_meter: Mapping[str, str | None]

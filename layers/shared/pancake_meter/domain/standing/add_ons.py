@@ -1,7 +1,6 @@
 """Add-ons: grants on top of whatever governs, once for each paid period of each add-on's order."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.standing.lifecycle import PeriodKey
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import replace
 
 
 def give_add_ons(

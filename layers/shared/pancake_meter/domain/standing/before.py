@@ -5,7 +5,6 @@ it had been there: usage of such a period counts to it, and takes nothing of the
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,12 +17,12 @@ from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import PaidPeriod
 from pancake_meter.domain.standing.standing import Standing, Uncovered
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import Value, replace
 
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stay:
+class _Stay(Value):
     """A paid period of an order, to before ``end``: its own end, that of the order, or when another took its place."""
 
     order: OrderFacts

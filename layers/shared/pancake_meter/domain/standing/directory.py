@@ -5,7 +5,6 @@ A line is a join of what the customer's items say: of several states of one item
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -13,6 +12,7 @@ from typing import Literal
 from pancake_meter.domain.balance.balance import ZERO, Balance
 from pancake_meter.domain.standing.bought_twice import bought_twice
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import Value, field, replace
 
 CustomerStatus = Literal["active", "past_due", "blocked", "owing"]
 """The lists beside those by plan. ``active``: by the hour of the latest use, the latest first."""
@@ -20,8 +20,7 @@ CustomerStatus = Literal["active", "past_due", "blocked", "owing"]
 CUSTOMER_STATUSES: tuple[CustomerStatus, ...] = ("active", "past_due", "blocked", "owing")
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceFacts:
+class BalanceFacts(Value):
     """What a line says of one meter. Only structure changes change it, and each of them opens a ``segment``."""
 
     segment: int
@@ -35,8 +34,7 @@ class BalanceFacts:
         return cls(balance.segment, balance.policy.plan, balance.blocked, balance.overage_due)
 
 
-@dataclass(frozen=True, slots=True)
-class OrdersFacts:
+class OrdersFacts(Value):
     """What a line says of the orders that stand; ``version`` is the subscription's.
 
     ``blocked`` is why access is off to meters that the customer has not used yet, ``default`` the plan that governs these
@@ -68,8 +66,7 @@ class OrdersFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryLine:
+class DirectoryLine(Value):
     """One customer. ``active_at`` is the hour of the latest use. ``revision`` counts the writes; 0: not written yet."""
 
     customer_id: str

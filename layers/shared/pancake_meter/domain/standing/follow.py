@@ -5,7 +5,6 @@ that. A period that begins afresh closes the one before it; whatever else change
 period, and its allowance is given anew, less what is gone of it.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -31,6 +30,7 @@ from pancake_meter.domain.standing.paid_period import CHANGE_MAX
 from pancake_meter.domain.standing.standing import Covered, Standing, Uncovered, place_of, standing_of
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import replace
 
 
 def open_following(

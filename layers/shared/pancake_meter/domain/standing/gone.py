@@ -9,7 +9,6 @@ Which uses count in a quota window:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -24,13 +23,13 @@ from pancake_meter.domain.standing.order import MAX_PERIODS, OrderFacts
 from pancake_meter.domain.standing.paid_period import PaidPeriod, Sale
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import Value
 
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Spell:
+class _Spell(Value):
     """One sale of one order, as a step of the fold; ``allowance`` is what it grants in a window."""
 
     sale: Sale

@@ -1,17 +1,16 @@
 """The subscription order that a customer has when a plan is sold: what is sold then is a change of it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.order import OrderFacts, StatusKind
 from pancake_meter.domain.standing.subscription import Subscription, has_lapsed
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOrder:
+class HeldOrder(Value):
     """A live order, or one whose payment is overdue. ``ends_at`` is ``None`` where it is not known.
 
     ``currency`` is ``None`` where only an earlier version was told of the order. ``is_of_waffo``: Waffo has just shown it.

@@ -6,7 +6,6 @@ period. It counts here as if it had come in time.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,10 +15,10 @@ from pancake_meter.domain.balance.closed_period import ClosedPeriod, period_of
 from pancake_meter.domain.standing.follow import give_anew
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.domain.standing.use import PeriodUse
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class _Amended:
+class _Amended(Value):
     """A record, and how many units more than before are gone of its period, and had come over into it."""
 
     record: ClosedPeriod

@@ -1,12 +1,12 @@
 """What a webhook says of a subscription's life, in our own terms. The Waffo adapter's models never come this far."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
 from pancake_meter.domain.balance.period import add_months
 from pancake_meter.domain.selling.plan import Plan
+from pancake_meter.value import Value
 
 LifecycleKind = Literal[
     "activated",
@@ -35,8 +35,7 @@ _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Value):
     """One end of a period. Waffo's webhooks often give only the day; ``at`` is then its midnight, UTC."""
 
     at: datetime
@@ -49,8 +48,7 @@ class Bound:
         return Bound(add_months(self.at, _MONTHS[billing_period]), self.is_day)
 
 
-@dataclass(frozen=True, slots=True)
-class StatedPeriod:
+class StatedPeriod(Value):
     """A period as one event states it; ``number`` counts charges, 0 where the event has none."""
 
     start: Bound
@@ -89,8 +87,7 @@ class StatedPeriod:
         return self.start.at, self.number if self.start.is_day else 0
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleEvent:
+class LifecycleEvent(Value):
     """One step in the life of an order. ``at`` is Waffo's own time of it.
 
     ``period`` and ``plan`` are always there for the ``PAYING_KINDS``; elsewhere they may be ``None``. With ``is_trial`` the

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final, Literal, TypeVar
@@ -29,6 +28,7 @@ from pancake_meter.domain.standing.paid_period import (
     Sale,
     charges_by_period,
 )
+from pancake_meter.value import Value, field, replace
 
 MAX_PERIODS: Final = 13
 """Periods remembered per order, the latest, with all that was said of them and paid for them."""
@@ -59,8 +59,7 @@ _DAY = timedelta(days=1)
 _NO_PERIOD: PeriodKey = (datetime.min.replace(tzinfo=UTC), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Value):
     """How payment stands, as of the newest event of the latest period. ``until`` is the end that a past_due states."""
 
     kind: StatusKind
@@ -74,8 +73,7 @@ class Status:
         return self.key, self.at, _STATUS_RANK[self.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class PendingChange:
+class PendingChange(Value):
     """The newest word on a plan change to come; ``is_scheduled`` is false once it took effect, failed, or fell away."""
 
     at: datetime
@@ -83,8 +81,7 @@ class PendingChange:
     plan_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFacts:
+class OrderFacts(Value):
     """What is known of one subscription order.
 
     ``began`` orders the orders of a customer: the earliest period seen of it, by its key (a day, so that an order known to

@@ -4,7 +4,6 @@ Both parts are joins: statements and charges may become known in any order, and 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import Final
 from pancake_meter.domain.quantity import part_of
 from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import PeriodKey, StatedPeriod
+from pancake_meter.value import Value, replace
 
 CHANGE_MAX: Final = timedelta(minutes=5)
 """How far the events of one plan change lie apart: the end of one order, the beginning of another, and the charge."""
@@ -21,8 +21,7 @@ _WHOLE = Fraction(1)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
+class Charged(Value):
     """The money of one payment for an order: ``charged`` came in, ``refunded`` of it went back, last at ``refunded_at``.
 
     ``price`` is the list price with tax, ``None`` where Waffo states none. ``number`` counts the order's charges. ``plan``
@@ -57,8 +56,7 @@ Charges = Mapping[str, Charged]
 """By payment id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(Value):
     """A plan as it was sold at ``sold_at``; ``price`` is its list price where Waffo states one.
 
     ``is_trial`` says that the period is one of a trial, or that it is not; ``None``: an ``activated`` that does not tell.
@@ -70,8 +68,7 @@ class Sale:
     price: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PaidPeriod:
+class PaidPeriod(Value):
     """One period that was paid for, or is on trial. ``statements`` are all that was said of its plan, oldest first."""
 
     period: StatedPeriod
@@ -199,8 +196,7 @@ class PaidPeriod:
         return charge.plan or next(in_force, self.sales[0].plan.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Funded:
+class Funded(Value):
     """A paid period and the money of it."""
 
     paid: PaidPeriod

@@ -1,6 +1,5 @@
 """Standing: what a customer's orders come to for one meter, a pure function of the facts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.balance.balance import Balance, Policy, Term
@@ -9,10 +8,10 @@ from pancake_meter.domain.standing.lifecycle import PeriodKey
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import Funded, PaidPeriod
 from pancake_meter.domain.standing.subscription import Subscription
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Value):
     """A meter under a paid period of an order."""
 
     order: OrderFacts
@@ -35,8 +34,7 @@ class Covered:
         return self.order.plan(self.paid, self.replaced)
 
 
-@dataclass(frozen=True, slots=True)
-class Uncovered:
+class Uncovered(Value):
     """A meter without a paid period, ``since`` the last coverage ended; ``None``: there never was one.
 
     The default plan counts then. With ``unpaid`` not even that: the order of this plan still runs, and is not paid.

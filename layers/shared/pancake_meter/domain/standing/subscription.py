@@ -1,7 +1,6 @@
 """The subscription: a customer's orders as facts, and beside them what balances used of their periods."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -14,6 +13,7 @@ from pancake_meter.domain.selling.pricing import Price
 from pancake_meter.domain.standing.order import OrderFacts
 from pancake_meter.domain.standing.paid_period import CHANGE_MAX, Funded, PaidPeriod
 from pancake_meter.domain.standing.use import PeriodUse, filed
+from pancake_meter.value import Value, field, replace
 
 MAX_ORDERS: Final = 20
 """Orders of a customer that stand, at most; and as many orders are remembered in full, of the others an outline."""
@@ -22,8 +22,7 @@ ORDERS_NOT_SOLD: Final = 5
 """Places among these that no sale fills."""
 
 
-@dataclass(frozen=True)
-class Subscription:
+class Subscription(Value, dict=True):
     """A customer's orders, newest first, and per meter what was used of their periods (``use.py``), newest first.
 
     The orders are facts, and a join. The uses are not: they say what has happened here while the facts became known.

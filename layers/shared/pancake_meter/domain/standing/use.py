@@ -5,16 +5,15 @@ allowance, what was used is filed here, under the order, the period and the sale
 over the filed uses (``gone.py``), so it never matters in which order the events came.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from pancake_meter.domain.balance.period import Period
 from pancake_meter.domain.standing.lifecycle import PeriodKey
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodUse:
+class PeriodUse(Value):
     """``gone`` units were used of what a sale gave in the quota ``window`` of a period, the last of them by ``until``.
 
     ``rolled`` units had come over into that window. ``sold_at`` names the sale.

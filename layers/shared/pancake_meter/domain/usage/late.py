@@ -6,7 +6,6 @@ once. Apart from what rolled over, the open period's units are not touched.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -18,6 +17,7 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod, peri
 from pancake_meter.domain.balance.grant import Grant, periodic_grant_id
 from pancake_meter.domain.selling.overage import OverageLine
 from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.value import Value, replace
 
 ROLLOVERS_MAX: Final = 89
 """Periods through which rolled-over units are followed: all days from which an event may come late.
@@ -58,8 +58,7 @@ def count_late(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Books:
+class _Books(Value):
     """A balance's change and what has closed before: ``closed`` periods oldest first, ``charts`` in no order."""
 
     change: Change

@@ -1,16 +1,15 @@
 """A model call, as a gateway tells of it after it ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from pancake_meter.domain.balance.hold import CustomerHold
 from pancake_meter.domain.usage.measuring import Happening, TokenPools
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class LlmCall:
+class LlmCall(Value):
     """``id`` is made once per call: it dedupes. ``identities`` are what the gateway knows of the caller, by kind.
 
     ``hold`` reserved units for the call, under the call's own id.
@@ -40,8 +39,7 @@ MissedCalls = Literal["report", "record"]
 """What becomes of calls that the gateway's own log has and nobody told us of."""
 
 
-@dataclass(frozen=True, slots=True)
-class LlmCallSettings:
+class LlmCallSettings(Value):
     """The catalog's ``[litellm]``: which meters a call feeds, whose call it is, and which calls count.
 
     ``customer`` are the kinds of identity in the order in which they are believed.

@@ -5,12 +5,12 @@ repeats another one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 from pancake_meter.domain.balance.balance import ZERO, day_key
 from pancake_meter.domain.usage.usage_event import UsageEvent
+from pancake_meter.value import Value, field, replace
 
 NAMES_MAX: Final = 20
 """Models, and sources, that are kept by name of one day. The units of further ones are kept together."""
@@ -19,8 +19,7 @@ NAMES_OF_WRITE_MAX: Final = 16
 """Models, and sources, that are kept by name of one write: the balance, which carries them to the stream, stays small."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Value):
     """Units by name. ``other`` are units whose names are known but no longer kept apart."""
 
     named: Mapping[str, Decimal] = field(default_factory=dict)
@@ -46,8 +45,7 @@ class Parts:
         return Parts().plus(self, names_max)
 
 
-@dataclass(frozen=True, slots=True)
-class MadeOf:
+class MadeOf(Value):
     """What some units were made of, in both views."""
 
     models: Parts = field(default_factory=Parts)

@@ -5,19 +5,18 @@ is not output again. Every count and weight is exact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from pancake_meter.domain.errors import CannotMeasure
 from pancake_meter.domain.quantity import parse_quantity
+from pancake_meter.value import Value, field
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPools:
+class TokenPools(Value):
     """Tokens of one model call, or the weight of each pool: no token is in two of them."""
 
     uncached_input: Decimal = ZERO
@@ -31,14 +30,13 @@ class TokenPools:
         return sum((getattr(self, pool) * getattr(weights, pool) for pool in TOKEN_POOLS), ZERO)
 
 
-TOKEN_POOLS = tuple(pool.name for pool in fields(TokenPools))
+TOKEN_POOLS = TokenPools.__struct_fields__
 
 EVEN_WEIGHTS = TokenPools(ONE, ONE, ONE, ONE, ONE)
 """Every token is a unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Value):
     """What a source tells: ``value`` where it states a quantity, ``tokens`` and ``models`` where it was a model call.
 
     ``models`` are the names under which the call's model may stand in the catalog, the most telling first.
@@ -49,18 +47,15 @@ class Happening:
     models: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StatedQuantity:
+class StatedQuantity(Value):
     """The source says how many units it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventCount:
+class EventCount(Value):
     """Each event is one unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedTokens:
+class WeighedTokens(Value):
     """Units are the weighted sum of the token pools; ``by_model`` has weights for names and patterns (``claude-*``)."""
 
     default: TokenPools = EVEN_WEIGHTS
@@ -107,8 +102,7 @@ def _least_specific_last(pattern: str) -> tuple[int, str]:
     return -len(pattern.replace("*", "")), pattern
 
 
-@dataclass(frozen=True, slots=True)
-class EventMapping:
+class EventMapping(Value):
     """One line of the catalog's ``[[openmeter.events]]``: events of ``type`` feed ``meter``.
 
     ``value`` is the path of the quantity in the event's data (``usage.total``), ``model`` that of the model's name;

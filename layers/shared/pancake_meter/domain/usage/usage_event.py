@@ -1,7 +1,6 @@
 """Usage events: one fact each, "this customer used q of this meter at t", under an id that the caller made."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
@@ -10,6 +9,7 @@ from pancake_meter.domain.balance.closed_period import TOLD_AFTER_MAX
 from pancake_meter.domain.errors import EventTimeOutOfRange, InvalidEventId
 from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.quantity import format_quantity
+from pancake_meter.value import Value, replace, same_but_for
 
 RETENTION = TOLD_AFTER_MAX
 """How long an id is remembered: a repeat within it counts once."""
@@ -23,8 +23,7 @@ ORIGIN_LENGTH_MAX = 64
 """Characters that are kept of a model's or a source's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class CountedAs:
+class CountedAs(Value):
     """What an id was counted as: the event's fingerprint, which may be empty where no time was stated, and the units.
 
     ``hold_was_over`` is the event's.
@@ -35,8 +34,8 @@ class CountedAs:
     hold_was_over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UsageEvent:
+@same_but_for("hold_was_over", "model", "source")
+class UsageEvent(Value):
     """``quantity`` units of a meter, used at ``used_at``.
 
     Its identity is (customer, meter, id). ``stated_at`` is the time that the caller gave as part of the event's content,
@@ -49,9 +48,9 @@ class UsageEvent:
     quantity: Decimal
     used_at: datetime
     stated_at: datetime | None = None
-    hold_was_over: bool = field(default=False, compare=False)
-    model: str | None = field(default=None, compare=False)
-    source: str | None = field(default=None, compare=False)
+    hold_was_over: bool = False
+    model: str | None = None
+    source: str | None = None
 
     def made_of(self, model: object, source: object) -> Self:
         """Return the event with the names of its model and source, as far as they are names."""
@@ -111,8 +110,7 @@ def _check(event_id: str, used_at: datetime, now: datetime) -> None:
         raise EventTimeOutOfRange("an event's time is at most 5 minutes ahead and less than 90 days ago")
 
 
-@dataclass(frozen=True, slots=True)
-class CountedUsage:
+class CountedUsage(Value):
     """``quantity`` units of a meter that a customer used at ``used_at``, and that were counted at ``counted_at``.
 
     Its identity is (customer, meter, event id).

@@ -1,7 +1,6 @@
 """Who calls: what the authorizer found out about the bearer, as API Gateway hands it to the functions and to its log."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,13 +8,13 @@ from pancake_meter.domain.access.api_key import ApiKey
 from pancake_meter.domain.access.customer_token import SCOPES, CustomerToken
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.instant import from_ms, to_ms
+from pancake_meter.value import Value
 
 _NAME_OF_TOKENS: Final = "customer-token"
 """Stands in the access log where a call has no API key."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCaller:
+class KeyCaller(Value):
     """A call with an API key. ``name`` goes into logs, ledgers and histories."""
 
     key_id: str

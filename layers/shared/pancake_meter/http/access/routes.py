@@ -5,17 +5,16 @@ The authorizer decides from this table, and refuses a route that is not in it. `
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from pancake_meter.domain.access.customer_token import SCOPES, Scope
 from pancake_meter.domain.access.role import ROLES, Role
+from pancake_meter.value import Value
 
 Door = Literal["bearer", "link", "portal", "console", "browser"]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value):
     """One route of the HTTP API. ``function`` is its folder in ``functions/``.
 
     ``door`` says what opens it. Through ``bearer``, a key with any of the ``roles`` does, and so does a customer token with

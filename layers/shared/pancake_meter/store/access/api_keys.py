@@ -5,7 +5,6 @@ from its first use on, because that writes the attribute which the index lists b
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import CorruptItem, WriteRefused
 from pancake_meter.store.table import Check, Item, Put, Table, Update
+from pancake_meter.value import Value
 
 Place = tuple[datetime, str]
 """Where a page goes on: after the key with this creation time and id."""
@@ -29,16 +29,14 @@ _KEPT: Final = timedelta(days=90)
 """A key that opens nothing any more stays listed for so long; then the table forgets it."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPage:
+class KeyPage(Value):
     """A page of keys, the latest made first; ``following`` is where it goes on, ``None`` at the end."""
 
     keys: tuple[ApiKey, ...]
     following: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value):
     """The key that asks for a write, which must be an active admin key when the write happens.
 
     ``at_least_until`` is what it must not end before: the end of the admin key that it revokes, ``FOREVER`` where that key

@@ -6,7 +6,6 @@ lists it by customer: an index of usage events by customer would cost each event
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from pancake_meter.domain.balance.balance import Balance
@@ -21,6 +20,7 @@ from pancake_meter.store.keys import (
     revenue_fact_prefix,
 )
 from pancake_meter.store.table import Delete, Item, Put, Table, Write
+from pancake_meter.value import replace
 
 BLOCKED: Final = "erased"
 """Why the balances of a pseudonym are cut off."""

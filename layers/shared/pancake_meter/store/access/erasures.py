@@ -6,7 +6,6 @@ has the customer's id and is in the list ``ERASURES`` of the ``listing`` index, 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -16,6 +15,7 @@ from pancake_meter.domain.instant import from_ms, timestamp, to_ms
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import READ_ITEMS_MAX, Check, Delete, Item, Put, Table
+from pancake_meter.value import Value, replace
 
 Step = Literal["books", "table", "done"]
 """``books``: what is kept under the customer's own key. ``table``: what is kept elsewhere and names the customer."""
@@ -24,8 +24,7 @@ _MARK: Final = "ERASED"
 _OPEN: Final = "ERASURES"
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Value):
     """How far an erasure is. ``place`` is the key of the table after which it goes on, ``items`` what it has changed.
 
     ``has_found`` is set before the first item is changed, and never taken back. ``customer_id`` is known until it is done;
@@ -42,8 +41,7 @@ class Erasure:
     erased_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Erasures:
+class Erasures(Value):
     """The erasures of a table. ``secret`` is the key of pseudonyms; it is read when the first one is needed."""
 
     table: Table

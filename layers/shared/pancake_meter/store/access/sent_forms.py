@@ -5,7 +5,6 @@ has what the form says, nor whom it is about.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -17,13 +16,13 @@ from pancake_meter.store.access.console_sessions import session_partition
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Delete, Put, Table
+from pancake_meter.value import Value
 
 IN_HAND: Final = timedelta(seconds=30)
 """Longer than the function runs: what is in hand for so long was cut off, and may be sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Value):
     """A form that was taken in hand now, by this request alone."""
 
     key: Key
@@ -31,8 +30,7 @@ class Taken:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class SentBefore:
+class SentBefore(Value):
     """A form that was sent before. ``answer`` is what it was answered; ``None`` while it is in hand."""
 
     fingerprint: str

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +32,7 @@ from pancake_meter.store.keys import (
     summary_prefix,
 )
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table, Write
+from pancake_meter.value import replace
 
 _BALANCES_PAGE = 100
 """More than a catalog has meters: a page that is just full is followed by an empty one."""

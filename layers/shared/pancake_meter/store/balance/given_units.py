@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from pancake_meter.domain.balance.gift import Gift, GivenUnits, Voided
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table
+from pancake_meter.value import replace
 
 
 def read_given(table: Table, customer_id: str, gift_id: str) -> GivenUnits | None:

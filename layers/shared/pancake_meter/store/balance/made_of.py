@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from pancake_meter.domain.instant import timestamp
 from pancake_meter.domain.usage.made_of import MadeOf, Parts
 from pancake_meter.store.keys import customer_partition, made_of_key, made_of_prefix
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table
+from pancake_meter.value import Value
 
 MADE_OF: Final = "made_of"
 """The attribute of the balance: what the latest write counted was made of, by the place of its days."""
@@ -41,8 +41,7 @@ Version = tuple[Decimal, ...]
 """Segment and usage of the balance whose change was added last: they order all states of a balance."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayMadeOf:
+class DayMadeOf(Value):
     """What a day was made of, as of a version of the balance."""
 
     made_of: MadeOf

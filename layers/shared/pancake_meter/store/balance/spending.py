@@ -8,7 +8,6 @@ an event in a batch of 99), settle 4.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -34,6 +33,7 @@ from pancake_meter.store.balance.structure import late_usage_writes
 from pancake_meter.store.errors import TooManyWrites, WriteRefused
 from pancake_meter.store.keys import Key, balance_key, usage_event_key, usage_event_of
 from pancake_meter.store.table import READ_ITEMS_MAX, TRANSACTION_WRITES_MAX, Item, Put, Table, Update, Write
+from pancake_meter.value import Value
 
 RECORD_EVENTS_MAX = TRANSACTION_WRITES_MAX - 1
 """Events of one balance that one transaction counts, beside the update of the balance."""
@@ -42,8 +42,7 @@ RECORD_DAYS_MAX: Final = 60
 """Days that one transaction counts events of: each takes 57 bytes and 3 operators of an expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Value):
     """The write did not happen; ``balance`` is what stood in its way, ``None`` when there is no balance.
 
     ``throttle`` is the pace that holds of the balance keep, ``None`` where it is free.
@@ -53,8 +52,7 @@ class Refused:
     throttle: Throttle | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventsRefused:
+class EventsRefused(Value):
     """The transaction did not happen.
 
     ``known`` gives, for ids seen before, what they were counted as. ``balance`` is what stood in the way, or

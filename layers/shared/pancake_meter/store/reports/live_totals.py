@@ -10,7 +10,6 @@ A share and the totals that it changes are one transaction, on the condition tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -21,6 +20,7 @@ from pancake_meter.domain.reports.live_totals import Cell, Cells, Share, Source
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import REPORT_SHARDS, Key, active_key, added_key, live_partition, reader_key
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Update
+from pancake_meter.value import Value, field
 
 _PAGE: Final = 500
 _PAGES_MAX: Final = 100
@@ -37,8 +37,7 @@ Rows = Mapping[str, Mapping[str, Decimal]]
 """The figures of a report, by row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Value):
     """What the totals have of some sources and customers, as it was read."""
 
     shares: Mapping[Source, Share] = field(default_factory=dict)
@@ -123,8 +122,7 @@ def read_report(table: Table, report: str, row_prefix: str = "") -> Rows:
     return {name: row for name, row in shown.items() if row}
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Value):
     """How far the stream was read: all changes of some shard up to ``as_of``, which were read ``lag`` after the oldest."""
 
     as_of: datetime

@@ -4,21 +4,20 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from pancake_meter.domain.balance.balance import ZERO
 from pancake_meter.domain.errors import ReportTooLarge
 from pancake_meter.domain.reports.month_usage import MonthUsage
 from pancake_meter.store.keys import REPORT_SHARDS, month_usage_key, month_usage_partition
 from pancake_meter.store.table import Table, Update
+from pancake_meter.value import Value
 
 _PAGE = 1000
 _PAGES_MAX = 100
 """Pages of a thousand customers that one report reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeterMonth:
+class MeterMonth(Value):
     """What all customers used of a meter in a month. ``customers`` are those who used anything."""
 
     usage: MonthUsage

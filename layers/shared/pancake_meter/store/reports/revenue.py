@@ -9,7 +9,6 @@ A month has four partitions, by customer, so that a report is a few queries and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
@@ -27,8 +26,9 @@ from pancake_meter.store.keys import (
     revenue_partition,
 )
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.value import Value
 
-_COUNTERS = tuple(field.name for field in fields(RevenueTotal))
+_COUNTERS = RevenueTotal.__struct_fields__
 _FACT_NAME_BYTES_MAX = 400
 """A sort key has 1,024 bytes, and a customer's id takes up to 512 of them."""
 
@@ -38,8 +38,7 @@ _TOTALS_PAGES_MAX = 100
 """Pages that one report of a month reads, over all shards."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoldTotal:
+class SoldTotal(Value):
     """What one thing sold came to in one currency."""
 
     currency: str
@@ -48,8 +47,7 @@ class SoldTotal:
     total: RevenueTotal
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerTotal:
+class CustomerTotal(Value):
     """What one customer came to in one currency."""
 
     customer_id: str

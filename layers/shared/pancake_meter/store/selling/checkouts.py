@@ -7,7 +7,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +20,7 @@ from pancake_meter.store.errors import CorruptItem, WriteRefused
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.selling.overage_lines import line_key, line_key_item
 from pancake_meter.store.table import READ_ITEMS_MAX, Item, Put, Table, Update, Write
+from pancake_meter.value import Value
 
 _ID = re.compile(r"chk_[0-9a-z_]{1,64}")
 _WATCHED = "WATCHED_CHECKOUTS"
@@ -37,8 +37,7 @@ _WATCHED_AFTER_EXPIRY = timedelta(days=7)
 """A session may be made some time after its checkout, and paid at its very end: Waffo lets none live longer than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Value):
     """The latest checkout of a kind and subject, not read. An earlier version did not keep ``made_at``."""
 
     checkout_id: str

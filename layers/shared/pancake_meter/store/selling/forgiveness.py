@@ -3,7 +3,6 @@
 ``PK CUSTOMER#<customer> SK FORGIVEN#<meter>#<id>``.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 from pancake_meter.domain.instant import to_ms
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import Put, Table
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Forgiveness:
+class Forgiveness(Value):
     """Up to ``asked`` units are to be let go; ``forgiven`` were so far. There may be more until it ``is_done``."""
 
     asked: Decimal

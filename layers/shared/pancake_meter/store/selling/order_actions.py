@@ -6,13 +6,13 @@ order finds it by its key. Of what an earlier version kept there is none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pancake_meter.domain.instant import from_ms, to_ms
 from pancake_meter.store.keys import Key, customer_partition
 from pancake_meter.store.table import Item, Put, Table
+from pancake_meter.value import Value
 
 _PREFIX: Final = "ORDER_ACTION#"
 _LISTED_MAX: Final = 200
@@ -22,8 +22,7 @@ _ORDER_ID_BYTES_MAX: Final = 512
 Action = Literal["cancel", "reactivate"]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderAction:
+class OrderAction(Value):
     """One wish about an order. ``status`` is what Waffo answered; ``None`` while no answer has arrived."""
 
     order_id: str
@@ -66,8 +65,7 @@ def action_write(customer_id: str, action: OrderAction) -> Put:
     return Put({name: value for name, value in item.items() if value is not None})
 
 
-@dataclass(frozen=True, slots=True)
-class Wished:
+class Wished(Value):
     """That somebody wanted an action, and when. ``by`` names the API key, if any."""
 
     at: datetime

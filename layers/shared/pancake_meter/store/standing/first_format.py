@@ -5,7 +5,6 @@ gone of a period under four names. A customer in the middle of a period keeps wh
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from pancake_meter.domain.standing.order import OrderFacts, PendingChange, Statu
 from pancake_meter.domain.standing.paid_period import Charged, PaidPeriod, Sale
 from pancake_meter.domain.standing.use import PeriodUse
 from pancake_meter.store.selling.plan_item import plan_from_item
+from pancake_meter.value import replace
 
 
 def order_of_first_format(item: Mapping[str, Any]) -> OrderFacts:

@@ -5,7 +5,6 @@ may split at any time: whoever follows it has to know a repetition from the item
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,12 +26,12 @@ from pancake_meter.store.selling.checkouts import checkout_from_item
 from pancake_meter.store.standing.subscriptions import subscription_from_item
 from pancake_meter.store.table import Item
 from pancake_meter.store.webhooks.deliveries import Delivery, delivery_from_item
+from pancake_meter.value import Value, field
 
 _SOURCE = "aws:dynamodb"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value):
     """Where a change stands in the stream: its sequence number, the item's key, and about when it was made."""
 
     sequence: str
@@ -40,8 +39,7 @@ class Record:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceChanged:
+class BalanceChanged(Value):
     """A balance as it became; ``before`` is ``None`` where it was made, or was written by code that cannot be read.
 
     ``made_of`` is what the usage that the change counted was made of, by the place of its days.
@@ -58,8 +56,7 @@ class BalanceChanged:
         return self.after.customer_id
 
 
-@dataclass(frozen=True, slots=True)
-class ChartChanged:
+class ChartChanged(Value):
     """A chart that was put away, or amended by late usage."""
 
     record: Record
@@ -69,8 +66,7 @@ class ChartChanged:
     after: Chart
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionChanged:
+class SubscriptionChanged(Value):
     """A customer's orders as they became."""
 
     record: Record
@@ -83,8 +79,7 @@ class SubscriptionChanged:
         return self.after.customer_id
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutSettled:
+class CheckoutSettled(Value):
     """A checkout as a payment left it: paid, or flagged. ``before`` may have been the same."""
 
     record: Record
@@ -97,8 +92,7 @@ class CheckoutSettled:
         return self.after.customer_id
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryOpen:
+class DeliveryOpen(Value):
     """A delivery that is parked or failed. ``before`` may have been the same."""
 
     record: Record
@@ -111,8 +105,7 @@ class DeliveryOpen:
         return self.after.customer_id
 
 
-@dataclass(frozen=True, slots=True)
-class RefusalKept:
+class RefusalKept(Value):
     """The alert of a refusal, as a request has kept it: it has not rung yet."""
 
     record: Record
@@ -124,8 +117,7 @@ class RefusalKept:
         return self.alert.customer_id
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRung:
+class AlertRung(Value):
     """An alert that was put: once, whatever the stream repeats."""
 
     record: Record
@@ -140,16 +132,14 @@ class AlertRung:
 Change = BalanceChanged | ChartChanged | SubscriptionChanged | CheckoutSettled | DeliveryOpen | RefusalKept | AlertRung
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Value):
     """A record that is no change that we know: it is set aside, and the shard goes on."""
 
     record: Record
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Value):
     """The records of one call of the function, in order; ``latest`` is about when the newest of them was written."""
 
     changes: Sequence[Change]

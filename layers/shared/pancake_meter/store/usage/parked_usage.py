@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -19,6 +18,7 @@ from pancake_meter.domain.usage.usage_event import RETENTION
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import READ_ITEMS_MAX, Check, Item, Put, Table, Update
+from pancake_meter.value import Value
 
 UsageSource = Literal["litellm", "openmeter", "bulk"]
 CONTENT_LENGTH_MAX = 150_000
@@ -32,8 +32,7 @@ _PLAIN_EXPONENT_MAX = 40
 _DIGEST_IN_LISTING = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedUsage:
+class ParkedUsage(Value):
     """``content`` is JSON; ``code`` and ``detail`` say why it was parked, in the words of a problem.
 
     ``customer_id`` is whose it is, as far as the source says that in a way that is trusted. ``kept_as`` is the id of one

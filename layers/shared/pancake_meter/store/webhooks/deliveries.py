@@ -9,7 +9,6 @@ that is open is not among them: its body is what it will be applied from.
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -19,6 +18,7 @@ from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.errors import WriteRefused
 from pancake_meter.store.keys import Key
 from pancake_meter.store.table import Item, Put, Table, Update, Write
+from pancake_meter.value import Value, field, replace
 
 Mode = Literal["test", "prod"]
 
@@ -62,24 +62,21 @@ _BODIES = "BODIES"
 _DIGEST_IN_LISTING = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Value):
     """The mode and the store of the stack that received a body which does not say its own, or cannot be read."""
 
     mode: Mode
     store_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dismissal:
+class Dismissal(Value):
     """An operator's decision that nothing is to be done about a delivery, in the operator's words."""
 
     reason: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Value):
     """One webhook request. ``headers`` are those that matter, ``reason`` says why for every verdict but ``applied``.
 
     ``body`` has the bytes as received, of a body that is too large to keep only its beginning; ``body_size`` is its length.
@@ -153,8 +150,7 @@ class Delivery:
             return base64.b64encode(self.body).decode("ascii"), "base64"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Value):
     """A delivery as lists show it: all but what was received and how often. ``place`` is its position in the list.
 
     ``body`` is there while it is open, in lists by verdict and of all.
@@ -182,8 +178,7 @@ class Listed:
         return self.verdict in OPEN_VERDICTS
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Value):
     """Deliveries, and the (place, digest) after which the next page goes on; ``None`` at the end."""
 
     deliveries: list[Listed] = field(default_factory=list)

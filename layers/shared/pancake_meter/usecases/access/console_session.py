@@ -4,7 +4,6 @@ Nothing slows down guessing: a key has 190 random bits, and a checksum that refu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -22,17 +21,18 @@ from pancake_meter.store.access.api_keys import read_api_key
 from pancake_meter.store.access.console_sessions import delete_session, note_seen, read_session, write_session
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.authorize import authorize_key
+from pancake_meter.value import Value, hiding
 
 NEEDED: Final = frozenset[Role]({"operate"})
 """Who signs in is an operator. What else the key's roles open, each page asks the table of routes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+@hiding("secret")
+class Operator(Value):
     """Who is signed in: the key as it is now, and the session's secret, which is shown nowhere."""
 
     key: ApiKey
-    secret: str = field(repr=False)
+    secret: str
 
     @property
     def name(self) -> str:

@@ -6,7 +6,6 @@ Issuer and audience are the stack: no stack takes another's token, even where tw
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -28,6 +27,7 @@ from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.key_ring import CURRENT, read_key_ring
+from pancake_meter.value import Value
 
 TOKEN_LENGTH_MAX: Final = 4_000
 """Room for a customer id of 128 characters, each written as two escapes."""
@@ -44,8 +44,7 @@ class UnusableSecret(StoreError):
     """The secret that signs customer tokens is not what it should be: nobody is let in by a token, and none is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenKeys:
+class TokenKeys(Value):
     """The stack that tokens are of, and the secret with the keys that sign them. ``secret`` is asked for each token."""
 
     stack: str
@@ -56,8 +55,7 @@ class TokenKeys:
         return read_key_ring(self.secret(), "customer tokens", UnusableSecret)
 
 
-@dataclass(frozen=True, slots=True)
-class MadeToken:
+class MadeToken(Value):
     """A token that was made at ``at``: its text, which is stored nowhere. ``is_replay``: by an earlier request."""
 
     text: str

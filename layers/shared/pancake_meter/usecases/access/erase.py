@@ -6,7 +6,7 @@ one transaction that is right by itself: an item is the customer's, or the pseud
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -31,6 +31,7 @@ from pancake_meter.store.webhooks.deliveries import delivery_writes, each_of_ord
 from pancake_meter.usecases.side_by_side import side_by_side
 from pancake_meter.usecases.usage.identities import owner_of, renamed
 from pancake_meter.usecases.webhooks.forget import forgotten
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.redaction import named_customers
 
 BOOKS_PAGE: Final = 40
@@ -48,8 +49,7 @@ class _OutOfTime(Exception):
     """The time of this call is over; the next one goes on from the place that is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Value):
     """How far an erasure is. ``live_orders`` are subscriptions that Waffo still charges: cancel them there."""
 
     erasure: Erasure

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from pancake_meter.store.table import READ_ITEMS_MAX, Item, Table
 from pancake_meter.store.usage.parked_usage import parked_from_item
 from pancake_meter.store.webhooks.deliveries import delivery_key
 from pancake_meter.usecases.usage.identities import is_about
+from pancake_meter.value import Value
 from pancake_meter.waffo.redaction import named_customers
 
 PAGE_ITEMS: Final = 500
@@ -40,8 +40,7 @@ _ORDER: Final = "ORDER"
 _INTERNAL: Final = frozenset({"PK", "SK", "listing", "listed_at", "due_shard", "expires_at"})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value):
     """Where a page goes on: in the customer's ``own`` items, in the whole ``table``, or in deliveries of one ``order``.
 
     It goes on after ``key``.
@@ -51,8 +50,7 @@ class Place:
     key: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Value):
     """One item: its kind, its place in the table, and what it holds."""
 
     kind: str
@@ -60,8 +58,7 @@ class Exported:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportPage:
+class ExportPage(Value):
     """A page, which may be empty, and where the next one goes on; ``None`` at the end."""
 
     items: Sequence[Exported]

@@ -13,7 +13,6 @@ repeats is held against the table too.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -51,14 +50,14 @@ from pancake_meter.store.access.once import done_write, read_done
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.table import Put, Table
 from pancake_meter.usecases.key_ring import CURRENT
+from pancake_meter.value import Value, replace
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _ADMINS: Final = frozenset[Role]({"admin"})
 _TRIES_MAX: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(Value):
     """A key that was just made: its plain text, which is stored nowhere, and what is known of it.
 
     ``is_replay``: an earlier request made it, and ``known`` is as it was then.
@@ -69,8 +68,7 @@ class NewKey:
     is_replay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MadeOnce:
+class MadeOnce(Value):
     """A request that makes a key once. ``secrets`` are the stack's, by kid.
 
     The text of such a key follows from one of them and a random salt. The salt is kept for a day, so that a repeat gets the

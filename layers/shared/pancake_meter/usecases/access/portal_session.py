@@ -5,18 +5,17 @@ page of the same session has, an HMAC of the token under the key that signed it.
 """
 
 import hmac
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pancake_meter.domain.access.customer_token import CustomerToken, TokenRefusal
 from pancake_meter.usecases.access.customer_token import TOKEN_LENGTH_MAX, TokenKeys, read_token
+from pancake_meter.value import Value
 
 _MARK: Final = b"pancake-meter portal form, version 1\n"
 
 
-@dataclass(frozen=True, slots=True)
-class PortalSession:
+class PortalSession(Value):
     """A session. ``form_mark`` is what its forms carry."""
 
     token: CustomerToken

@@ -1,15 +1,14 @@
 """The follower that puts alerts on the bus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pancake_meter.store.alerts.bus import AlertBus
 from pancake_meter.store.stream.changes import AlertRung, Change
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Value):
     """Puts each alert that rang on a bus. Where the stream repeats itself, an event comes again with the same id."""
 
     bus: AlertBus

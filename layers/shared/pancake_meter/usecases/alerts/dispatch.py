@@ -1,7 +1,6 @@
 """The follower that gives each alert to the endpoints that take it: a message for each, in the order of the alerts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.alerts.alert import Alert
@@ -14,10 +13,10 @@ from pancake_meter.store.errors import StoreError
 from pancake_meter.store.stream.changes import AlertRung, Change
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Value):
     """The endpoints of a table, and the queue of what is sent to them."""
 
     table: Table

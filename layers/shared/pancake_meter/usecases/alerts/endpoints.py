@@ -1,7 +1,6 @@
 """Endpoints for operators: make, change, rotate, test, delete."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -41,14 +40,14 @@ from pancake_meter.store.alerts.endpoints import (
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.table import Put, Table
 from pancake_meter.usecases.alerts.signing import SigningKeys
+from pancake_meter.value import Value, replace
 
 _TRIES_MAX: Final = 3
 _LOOKUP_SECONDS_MAX: Final = 3.0
 _HTTPS: Final = 443
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(Value):
     """Which URLs may be endpoints: plain http ones of this machine too, where the stack ``is_local``."""
 
     is_local: bool = False
@@ -72,8 +71,7 @@ class Addresses:
             raise InvalidEndpointUrl("DNS knows no address of the host") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(Value):
     """The endpoints of a stack."""
 
     table: Table
@@ -81,8 +79,7 @@ class Endpoints:
     addresses: Addresses
 
 
-@dataclass(frozen=True, slots=True)
-class WithSecret:
+class WithSecret(Value):
     """An endpoint, and the text of its new secret, which no later answer has. ``is_replay``: an earlier request made it."""
 
     endpoint: Endpoint
@@ -90,8 +87,7 @@ class WithSecret:
     is_replay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """What is to become of an endpoint: ``None`` leaves a thing as it is, an empty description takes it away."""
 
     url: str | None = None

@@ -7,7 +7,6 @@ first of all a transaction; the others cost nothing. The answer waits for it for
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from threading import Lock
 from typing import Final
@@ -19,6 +18,7 @@ from pancake_meter.domain.balance.spend import Refusal
 from pancake_meter.store.alerts.alerts import has_refusal, keep_refusal
 from pancake_meter.usecases.alerts.ringing import Bell, Due
 from pancake_meter.usecases.briefly import briefly
+from pancake_meter.value import Value, field, replace
 
 RING_SECONDS_MAX: Final = 1.0
 """How long a refusal waits for its alert; with less, the table is not even asked. The next refusal tries again."""
@@ -51,8 +51,7 @@ class Kept:
                 del self._ids[next(iter(self._ids))]
 
 
-@dataclass(frozen=True, slots=True)
-class RefusalBell:
+class RefusalBell(Value):
     """Has refusals rung: each customer, meter and period once."""
 
     bell: Bell

@@ -1,7 +1,6 @@
 """Looking at what ends soon, or has just ended: a reminder whose time has come rings, if what it is about is still so."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.alerts.quota import grant_alert
@@ -16,10 +15,10 @@ from pancake_meter.store.balance.balances import read_balance
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.alerts.ringing import Bell, Due
 from pancake_meter.usecases.selling.offer import Offers
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Reminded:
+class Reminded(Value):
     """What a run came to: reminders that rang, and those that failed and stay."""
 
     rang: int

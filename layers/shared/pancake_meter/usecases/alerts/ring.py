@@ -1,7 +1,6 @@
 """The follower that rings: it makes alerts and reminders of what changed, and puts each once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,12 +24,12 @@ from pancake_meter.store.stream.changes import (
 )
 from pancake_meter.usecases.alerts.ringing import Bell, Due
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value, replace
 
 _STEP: Final = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Ringer:
+class Ringer(Value):
     """Rings what the changes of a table mean."""
 
     bell: Bell

@@ -1,7 +1,6 @@
 """Ringing: an alert is put once, with the links by which its customer can buy."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -13,10 +12,10 @@ from pancake_meter.store.alerts.alerts import put_alert, rung_already
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.operate import read_blocked
 from pancake_meter.usecases.selling.offer import Links, Offers
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Value):
     """An alert to ring. Its links sell what ``balance`` needs, or a plan that grants ``meter``, or there are none."""
 
     alert: Alert
@@ -24,8 +23,7 @@ class Due:
     meter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bell:
+class Bell(Value):
     """Rings alerts. ``base_url`` is the address of links, where there is no request whose host they could name.
 
     An erased customer has none: nothing is read or kept under a pseudonym, nor under an id that was erased.

@@ -5,7 +5,6 @@ An attempt whose outcome could not be kept is made again, under the same ``webho
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +20,7 @@ from pancake_meter.store.alerts.sendings import change_sending, read_sending
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.alerts.endpoints import disable_gone
 from pancake_meter.usecases.alerts.signing import SigningKeys
+from pancake_meter.value import Value
 
 _GONE: Final = 410
 _TAKEN: Final = range(200, 300)
@@ -31,8 +31,7 @@ LONGEST_WAIT: Final = timedelta(hours=11)
 """SQS hides a message for at most 12 hours in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Value):
     """The table, the keys of secrets, the client, and the queue of what was given up.
 
     ``true_time`` is what requests are signed with, since receivers compare it with their own clocks. A local stack's clock
@@ -47,15 +46,13 @@ class Sender:
     is_local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value):
     """Nothing is left to do for a message. ``sending`` is how it ended, ``None`` where there is none."""
 
     sending: Sending | None
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(Value):
     """The message has to come again after a while."""
 
     wait: timedelta

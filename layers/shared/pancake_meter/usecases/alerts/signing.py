@@ -6,13 +6,13 @@ The key is one of a key ring (``usecases/key_ring.py``). Neither the table alone
 import base64
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
 from pancake_meter.domain.alerts.endpoint import SigningSecret
 from pancake_meter.store.errors import StoreError
 from pancake_meter.usecases.key_ring import CURRENT, read_key_ring
+from pancake_meter.value import Value
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of Standard Webhooks
 
@@ -21,8 +21,7 @@ class UnusableSigningKey(StoreError):
     """The key of the endpoints' secrets is not what it should be: nothing is signed, and nothing is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKeys:
+class SigningKeys(Value):
     """The stack's keys. ``secret`` is asked for each use."""
 
     secret: Callable[[], str]

@@ -1,6 +1,5 @@
 """Grants by hand: the operator gives units, looks at all grants of a customer, and takes back what is left of a gift."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pancake_meter.domain.balance.adjust import add_grant, void_grant
@@ -14,10 +13,10 @@ from pancake_meter.store.balance.given_units import given_write, read_all_given,
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class HeldGrant:
+class HeldGrant(Value):
     """A grant of a balance as it is now, and the gift that it came of, if the operator gave it."""
 
     meter: str

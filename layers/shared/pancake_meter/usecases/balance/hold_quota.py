@@ -1,6 +1,5 @@
 """Holds: reserve before the work, settle with the truth after it, or release."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from pancake_meter.usecases.balance.event_result import EventResult, known_resul
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.balance.record_usage import record_events
 from pancake_meter.usecases.briefly import briefly
+from pancake_meter.value import Value, replace
 
 if TYPE_CHECKING:
     from pancake_meter.domain.balance.throttle import Throttle
@@ -30,8 +30,7 @@ EXPIRED_SECONDS_MAX: Final = 1.0
 """How long the answer to a hold waits for the end of expired holds beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldPlaced:
+class HoldPlaced(Value):
     """The units are reserved; ``is_replay`` says that they were before, by the same request."""
 
     handle: HoldHandle
@@ -40,16 +39,14 @@ class HoldPlaced:
     is_replay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRefused:
+class HoldRefused(Value):
     """Nothing was reserved."""
 
     refusal: Refusal
     balance: Balance
 
 
-@dataclass(frozen=True, slots=True)
-class HoldSettled:
+class HoldSettled(Value):
     """The usage is counted. ``was_held`` is false when the hold had expired, been released, or never was.
 
     A repeated settlement has the ``was_held`` of the first.
@@ -61,8 +58,7 @@ class HoldSettled:
     is_replay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Value):
     """The result of the event that settles a hold, and whether that ended the hold.
 
     ``was_held`` is false when the hold had expired, been released, or never was. ``counted_before`` is what the event was
@@ -74,8 +70,7 @@ class Settled:
     counted_before: CountedAs | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HoldReleased:
+class HoldReleased(Value):
     """The hold is over; ``was_held`` is false when there was none any more."""
 
     handle: HoldHandle

@@ -1,7 +1,6 @@
 """Limits of one customer: the operator's caps, and what the customer wants to spend at most."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pancake_meter.domain.balance.adjust import set_limits
@@ -11,10 +10,10 @@ from pancake_meter.domain.errors import NotForSale
 from pancake_meter.store.balance.balances import write_change
 from pancake_meter.store.errors import StoreBusy
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsWanted:
+class LimitsWanted(Value):
     """The limits to set: of ``limits``, those that are ``named``. The others stay as they are."""
 
     limits: Limits

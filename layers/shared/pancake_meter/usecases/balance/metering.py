@@ -1,7 +1,6 @@
 """What all use cases of the balance share: the collaborators, opening a balance, and keeping one current."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -23,6 +22,7 @@ from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
 from pancake_meter.store.table import Check, Table, Write
 from pancake_meter.usecases.balance.recent_events import RecentEvents
+from pancake_meter.value import Value, field, same_but_for
 
 ATTEMPTS_MAX: Final = 8
 """Tries of a hot write that finds its balance missing, due or raced. Each lost try means that another request won."""
@@ -32,8 +32,8 @@ def _nobody_listens(customer_id: str, meter: str) -> None:
     """Leave an unprovisioned customer to the ledger alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metering:
+@same_but_for("recent", "erasures")
+class Metering(Value):
     """The collaborators of every use case of the balance.
 
     ``on_unprovisioned`` is told (customer id, meter) when a balance is opened that no plan covers: whatever is used there is
@@ -43,8 +43,8 @@ class Metering:
     table: Table
     catalog: Catalog
     on_unprovisioned: Callable[[str, str], None] = _nobody_listens
-    recent: RecentEvents = field(default_factory=RecentEvents, compare=False)
-    erasures: Erasures | None = field(default=None, compare=False)
+    recent: RecentEvents = field(default_factory=RecentEvents)
+    erasures: Erasures | None = None
 
     def unless_erased(self, *customer_ids: str) -> list[Check]:
         """Return the demands that none of the customers has been erased."""
@@ -224,16 +224,14 @@ class Metering:
         return open_following(customer_id, meter, subscription, self.fallback(meter), now, now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Advanced:
+class _Advanced(Value):
     """A balance as time alone makes it; ``demands`` are further writes of the same transaction."""
 
     change: Change
     demands: tuple[Write, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Value):
     """A change of one balance, begun, and the subscription that it was begun with.
 
     ``demands`` are further writes of the same transaction: what was read of the subscription has to be so still.

@@ -1,7 +1,6 @@
 """What the operator does to a customer's access by hand: cut it off, and open it again."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +14,7 @@ from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_write
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
+from pancake_meter.value import replace
 
 REASON_LENGTH_MAX: Final = 200
 

@@ -3,7 +3,6 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.errors import CustomerErased, UnknownMeter
@@ -15,14 +14,14 @@ from pancake_meter.usecases.balance.event_result import EventResult, already_kno
 from pancake_meter.usecases.balance.metering import ATTEMPTS_MAX, Metering
 from pancake_meter.usecases.balance.record_late import record_late_events
 from pancake_meter.usecases.side_by_side import always, side_by_side
+from pancake_meter.value import Value
 
 Identity = tuple[str, str, str]
 Known = Mapping[Identity, CountedAs]
 """What events were counted as, by identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageLine:
+class UsageLine(Value):
     """One event of a batch and the balance that it belongs to."""
 
     customer_id: str

@@ -6,7 +6,6 @@ lapses happen for customers who stay away. Interrupted anywhere, the next sweep 
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final, Literal
@@ -15,6 +14,7 @@ from pancake_meter.store.balance.balances import due_balances, read_balance
 from pancake_meter.store.errors import OutOfTime
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.side_by_side import side_by_side
+from pancake_meter.value import Value
 
 _PORTION: Final = 100
 """Balances that are advanced before the next ones are looked for."""
@@ -22,8 +22,7 @@ _PORTION: Final = 100
 _Outcome = Literal["advanced", "current", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Value):
     """What a sweep did: balances advanced, found already current, failed; and whether it ran out of time."""
 
     advanced: int

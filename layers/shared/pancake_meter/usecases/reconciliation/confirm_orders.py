@@ -5,7 +5,6 @@ renewals this is the only source.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from pancake_meter.domain.standing.bought_twice import Pair, bought_twice, to_confirm
@@ -14,6 +13,7 @@ from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.usecases.reconciliation.run import Judged, Run
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.value import replace
 from pancake_meter.waffo.snapshots import SubscriptionOrderSnapshot
 
 ATTEMPTS_MAX: Final = 3

@@ -1,10 +1,10 @@
 """The pass over failed deliveries: Waffo keeps what it could not deliver, payload included."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from pancake_meter.usecases.reconciliation.run import Run, Tally
+from pancake_meter.value import replace
 from pancake_meter.waffo.snapshots import Page, WebhookDelivery
 
 PAGE_SIZE: Final = 100

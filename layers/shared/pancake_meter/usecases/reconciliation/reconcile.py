@@ -8,7 +8,6 @@ out of time for itself; the next run goes on. Nothing here decides: it finds wha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pancake_meter.store.rehearsal import RehearsedTable
@@ -20,10 +19,10 @@ from pancake_meter.usecases.reconciliation.open_deliveries import reconcile_open
 from pancake_meter.usecases.reconciliation.orders import reconcile_held_orders, reconcile_orders
 from pancake_meter.usecases.reconciliation.refunds import reconcile_refunds
 from pancake_meter.usecases.reconciliation.run import BoughtTwice, Found, Reconciling, Run, Tally
+from pancake_meter.value import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """What a run came to, pass by pass; ``bought_twice`` are customers with two orders for one meter.
 
     ``found`` are the first events that were missing. ``unparked_flags`` are flags of deliveries that an event of their order

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -15,6 +15,7 @@ from pancake_meter.store.webhooks.deliveries import Pin, read_delivery
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.webhooks.judge import Outcome, Pause, judge_arrival, stays_dismissed
 from pancake_meter.usecases.webhooks.take import read_arrival
+from pancake_meter.value import Value, field
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WebhookRefused, WrongMode, WrongStore
 from pancake_meter.waffo.platform_keys import Mode
@@ -32,8 +33,7 @@ Key = Mapping[str, Any]
 _Entry = TypeVar("_Entry")
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciling:
+class Reconciling(Value):
     """The collaborators: one mode, one store, Waffo's API. ``pause`` is the wait between lost races."""
 
     metering: Metering
@@ -85,8 +85,7 @@ BOUGHT_TWICE_MAX: Final = 100
 """Customers that one report names; the others show in later reports, once these are dealt with."""
 
 
-@dataclass(frozen=True, slots=True)
-class BoughtTwice:
+class BoughtTwice(Value):
     """A customer with two orders for one meter; ``is_new``: this run found it."""
 
     customer_id: str
@@ -98,8 +97,7 @@ FOUND_MAX: Final = 100
 """Events that one report names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """An event that no webhook had told, or that could not be applied before, and what it came to."""
 
     event_type: str
@@ -108,8 +106,7 @@ class Found:
     judged: Judged
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value):
     """One run. ``may_go_on`` says whether there is time; ``on_failure`` hears of (pass, reference, error).
 
     ``bought_twice`` collects the customers that have bought twice, as far as this run has seen; ``unparked_flags`` the flags

@@ -8,7 +8,6 @@ come, says nothing new.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +16,7 @@ from pancake_meter.domain.selling.plan import Plan
 from pancake_meter.domain.standing.lifecycle import LifecycleEvent, LifecycleKind, StatedPeriod
 from pancake_meter.domain.standing.order import OrderFacts, StatusKind
 from pancake_meter.usecases.webhooks.reading import is_trial_period, stated_period
+from pancake_meter.value import Value
 from pancake_meter.waffo.fields import PeriodBound
 from pancake_meter.waffo.platform_keys import Mode
 from pancake_meter.waffo.snapshots import TRIALING, OrderPayment, PaymentSnapshot, SubscriptionOrderSnapshot
@@ -43,8 +43,7 @@ _OF_THE_ORDER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Value):
     """One event that would close a difference. ``is_proved`` is false of a payment that the status alone does not prove.
 
     It states the snapshot's period, or ``period``, where that is known and how precisely is no news.

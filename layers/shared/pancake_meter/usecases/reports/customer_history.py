@@ -1,7 +1,6 @@
 """What happened to one customer's money: payments and webhooks of the customer's orders, the latest first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -11,6 +10,7 @@ from pancake_meter.store.selling.checkouts import list_checkouts
 from pancake_meter.store.selling.payments import list_payments, payment_ids_of_order, read_payment
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import Listed, deliveries_of_order
+from pancake_meter.value import Value
 
 SHOWN_MAX: Final = 20
 """The latest checkouts, payments and deliveries: so many of each."""
@@ -23,8 +23,7 @@ Part = Literal["checkouts", "payments", "deliveries"]
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerHistory:
+class CustomerHistory(Value):
     """The latest checkouts, payments and deliveries of a customer, each newest first.
 
     A payment is found by its checkout, by its subscription's order, or among the latest 50 that a person has to look at.

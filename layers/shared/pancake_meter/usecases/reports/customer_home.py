@@ -1,7 +1,6 @@
 """One customer as the customer sees it: four requests at most, whatever there is of meters, orders and checkouts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -25,12 +24,12 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.reports.show_customer import ShownOrder, shown_orders
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.owed_overage import Owed, lines_owed
+from pancake_meter.value import Value, field
 
 CHECKOUTS_MAX: Final = 25
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerHome:
+class CustomerHome(Value):
     """``owed`` has what a checkout would ask for the overage of a meter, in the currency that it would ask for.
 
     A meter with overage that is not in ``owed`` has no price there, or too many lines to look through here. ``payments`` are

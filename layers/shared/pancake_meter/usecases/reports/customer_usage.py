@@ -1,7 +1,6 @@
 """One meter of a customer over time: charts of usage by day, what closed periods came to, and what moved."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -12,13 +11,13 @@ from pancake_meter.domain.balance.closed_period import Chart, ClosedPeriod
 from pancake_meter.domain.balance.ledger import LedgerEntry
 from pancake_meter.store.balance.balances import charts_put_away, closed_periods, read_ledger
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 PERIODS_MAX: Final = 31
 ENTRIES_MAX: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerUsage:
+class CustomerUsage(Value):
     """The open balance, earlier ``charts`` and ``closed`` periods, and ledger ``entries``, all newest first.
 
     What lies before the customer's first use or order is left out: it is kept for late usage, and nothing happened in it.

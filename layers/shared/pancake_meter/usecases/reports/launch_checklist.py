@@ -5,7 +5,6 @@ catalog is asked here by the same code.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -19,6 +18,7 @@ from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import count_parked
 from pancake_meter.store.webhooks.deliveries import Listed, count_deliveries, latest_deliveries
 from pancake_meter.usecases.reports.live_figures import read_live
+from pancake_meter.value import Value, field
 
 Step = Literal[
     "catalog",
@@ -44,8 +44,7 @@ _DAYS: Final = 31
 _PLAN_CHANGES: Final = frozenset({"subscription.plan_changed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """What was found of a step. ``why`` names the case where a step has several; ``about`` are the things it is about."""
 
     step: Step

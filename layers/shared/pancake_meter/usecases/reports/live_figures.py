@@ -1,7 +1,6 @@
 """Live figures: what the stream has told so far, added up for a person to look at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -23,6 +22,7 @@ from pancake_meter.domain.reports.live_totals import (
 from pancake_meter.domain.selling.money import CURRENCY_EXPONENTS, Money, round_half_up
 from pancake_meter.store.reports.live_totals import Rows, read_position, read_report
 from pancake_meter.store.table import Table
+from pancake_meter.value import Value, field
 
 _ZERO: Final = Decimal(0)
 _MONTHLY: Final[Mapping[str, Fraction]] = {
@@ -34,16 +34,14 @@ _MONTHLY: Final[Mapping[str, Fraction]] = {
 _DIGITS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(Value):
     """``as_of``: the newest change that is counted. ``behind``: how long it took from a change until it was counted."""
 
     as_of: datetime | None
     behind: timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenUsage:
+class OpenUsage(Value):
     """Usage of the open periods of some customers, and how many of them used anything."""
 
     used: Decimal = _ZERO
@@ -55,8 +53,7 @@ class OpenUsage:
         return OpenUsage(self.used + more.used, self.overage + more.overage, self.customers + more.customers)
 
 
-@dataclass(frozen=True, slots=True)
-class DayUsage:
+class DayUsage(Value):
     """Usage of a day by plan (nothing: no plan), and how many customers used anything."""
 
     day: date
@@ -69,8 +66,7 @@ class DayUsage:
         return sum(self.by_plan.values(), _ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class MeterFigures:
+class MeterFigures(Value):
     """One meter: its open periods by plan, and its days, the latest first."""
 
     meter: str
@@ -78,8 +74,7 @@ class MeterFigures:
     days: Sequence[DayUsage]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFigures:
+class LiveFigures(Value):
     """Meters, and how many customers were active by day, the latest first, and in the month of the latest day."""
 
     freshness: Freshness
@@ -88,8 +83,7 @@ class LiveFigures:
     active_in_month: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recurring:
+class Recurring(Value):
     """What the subscriptions of a plan come to a month, in one currency: list prices as they were sold, exactly.
 
     ``by_charge`` are those of which no such price is known, but the list price of their charge.
@@ -101,8 +95,7 @@ class Recurring:
     by_charge: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionFigures:
+class SubscriptionFigures(Value):
     """Subscriptions by plan and state, new and lost ones by (month, plan), and what they come to a month by currency.
 
     ``unpriced``: subscriptions that pay, and of which price, currency or billing period is not known.

@@ -1,6 +1,5 @@
 """The backlog: what waits for a person or for the sweep now, so that an alarm holds until it is dealt with."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,13 +7,13 @@ from pancake_meter.store.balance.balances import earliest_due
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import count_parked
 from pancake_meter.store.webhooks.deliveries import count_deliveries
+from pancake_meter.value import Value
 
 COUNTED_MAX: Final = 1_000
 """Nobody needs to know more exactly how many wait; each count is one query."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Value):
     """Counts up to ``COUNTED_MAX`` each, and how late the most overdue balance is (zero when none is due)."""
 
     deliveries_parked: int

@@ -1,7 +1,6 @@
 """The month so far: money received and units used, as the business dashboard draws them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,10 +9,10 @@ from pancake_meter.domain.reports.month_usage import MonthUsage
 from pancake_meter.store.reports.month_usage import read_months
 from pancake_meter.store.reports.revenue import read_sold
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class MonthSoFar:
+class MonthSoFar(Value):
     """``received`` by currency: payments less refunds, tax included. ``usage`` by meter: of the periods that have closed."""
 
     received: Mapping[str, Decimal]

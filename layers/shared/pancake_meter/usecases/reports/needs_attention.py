@@ -1,7 +1,6 @@
 """What needs a person: the lists that somebody should look into, each with its first entries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pancake_meter.domain.selling.payment import Payment
@@ -11,6 +10,7 @@ from pancake_meter.store.standing.directory import list_customers
 from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import count_parked
 from pancake_meter.store.webhooks.deliveries import count_deliveries
+from pancake_meter.value import Value
 
 COUNTED_MAX: Final = 1_000
 """Nobody needs to know more exactly how many wait; each count is one query."""
@@ -21,8 +21,7 @@ SHOWN_MAX: Final = 8
 _STATUSES: Final[tuple[CustomerStatus, ...]] = ("past_due", "owing", "blocked")
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(Value):
     """Counts up to ``COUNTED_MAX``, the latest flagged payments, and the first customers of each list that is about money.
 
     ``has_more`` names the lists that go on.

@@ -1,7 +1,6 @@
 """One customer as an operator sees one: read from the customer's own items, each as of the latest write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
@@ -18,6 +17,7 @@ from pancake_meter.store.selling.order_actions import OrderAction, list_actions
 from pancake_meter.store.standing.subscriptions import is_known_customer, read_subscription
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.owed_overage import read_owed
+from pancake_meter.value import Value, replace
 
 ACTIONS_SHOWN_MAX: Final = 10
 """Of each order, the latest."""
@@ -26,8 +26,7 @@ OrderState = Literal["active", "trialing", "past_due", "canceling", "lapsed", "s
 CustomerFlag = Literal["blocked", "past_due", "bought_twice", "owes_overage", "refund_debt", "checkout_flagged"]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownOrder:
+class ShownOrder(Value):
     """An order, and how it stands. ``governs`` are the meters whose plan it is, ``change`` is the plan change to come.
 
     ``actions`` are what operators, and the customer in the portal, had Waffo do with it, the latest first.
@@ -40,8 +39,7 @@ class ShownOrder:
     actions: tuple[OrderAction, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Value):
     """What a checkout could sell of a meter's overage now, in each currency that it has a price in."""
 
     meter: str
@@ -49,8 +47,7 @@ class Owed:
     amounts: tuple[Money, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCustomer:
+class ShownCustomer(Value):
     """A customer. ``balances`` are of every meter of the catalog, as they are now, written or not."""
 
     customer_id: str

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Self
@@ -13,10 +12,10 @@ from pancake_meter.domain.usage.made_of import NOTHING_KNOWN, MadeOf
 from pancake_meter.store.balance.made_of import read_charts_made_of
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.reports.customer_usage import CustomerUsage
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class DatedChart:
+class DatedChart(Value):
     """A chart by date. Its ``start`` names it; rarely two charts have the same one."""
 
     start: datetime

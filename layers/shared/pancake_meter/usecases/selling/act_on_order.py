@@ -4,7 +4,6 @@ How the order stands is asked of Waffo first: webhooks may be late. What the cal
 that a repeat after a lost answer finds it, and goes on.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +17,7 @@ from pancake_meter.store.selling.order_actions import Action, OrderAction, actio
 from pancake_meter.store.table import Table
 from pancake_meter.store.webhooks.deliveries import read_order_customer
 from pancake_meter.usecases.selling.waffo_refusal import is_about_the_request, words_of
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.checkout import CanceledOrder, check_short_id
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidRequest, WaffoRejected, WrongMode, WrongStore
@@ -39,8 +39,7 @@ _DONE: Final[dict[Action, frozenset[str]]] = {
 """Statuses that it leads to: who asks again after a lost answer finds one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(Value):
     """The collaborators: Waffo, one store and mode of it, and the customers who were erased."""
 
     table: Table
@@ -50,8 +49,7 @@ class Acting:
     store_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Value):
     """What an operator or a customer wants. ``id`` is the caller's, if any; ``by`` names the API key.
 
     ``while_in`` are the statuses in which it is wanted, because what was said of it before holds in no other. Without it, it
@@ -65,8 +63,7 @@ class Wish:
     while_in: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
+class Acted(Value):
     """What Waffo answered, now or to an earlier request (``is_replay``)."""
 
     action: OrderAction

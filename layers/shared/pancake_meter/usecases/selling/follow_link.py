@@ -6,7 +6,6 @@ has seen the offer goes on to pay.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 
@@ -27,6 +26,7 @@ from pancake_meter.usecases.selling.open_checkout import (
 from pancake_meter.usecases.selling.purchase_link import PurchaseLink
 from pancake_meter.usecases.selling.quote_sale import SaleRequest
 from pancake_meter.usecases.selling.read_at_first import keys_of_sale
+from pancake_meter.value import Value
 
 JUST_PAID: Final = timedelta(days=1)
 """So long a person who opens a link again is reminded that what it sells was bought already."""
@@ -40,8 +40,7 @@ _LOOKED_THROUGH: Final = 20
 """Checkouts of a customer, the newest, among which one that was paid a short time ago is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkOffer:
+class LinkOffer(Value):
     """What a link sells now.
 
     ``is_open``: a payment page for just that is open. ``paid`` is the latest checkout of the same kind and subject that was

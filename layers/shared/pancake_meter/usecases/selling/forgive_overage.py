@@ -1,6 +1,5 @@
 """Forgiving overage: the seller lets owed units go. Nothing is refunded, and nobody will be asked to pay for them."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -13,13 +12,13 @@ from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.forgiveness import Forgiveness, forgiveness_write, read_forgiveness
 from pancake_meter.store.selling.overage_lines import read_due_lines
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value, replace
 
 _STEPS_MAX: Final = 32
 """Transactions of one request, lost tries among them: it lets go of some 2,000 lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forgiven:
+class Forgiven(Value):
     """``quantity`` units were let go, now or when it was first asked for (``is_replay``)."""
 
     quantity: Decimal

@@ -1,6 +1,5 @@
 """What is for sale: plans and packs, at the prices that a checkout would ask of this customer."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,10 +13,10 @@ from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.selling.customer_currency import CustomerCurrency
 from pancake_meter.usecases.selling.open_checkout import Selling
 from pancake_meter.usecases.selling.quote_sale import SaleRequest, quote_top_up
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class PlanForSale:
+class PlanForSale(Value):
     """A plan, and what it costs for each billing period. ``is_current``: the customer has a live order for it."""
 
     plan: Plan
@@ -26,8 +25,7 @@ class PlanForSale:
     is_current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PackForSale:
+class PackForSale(Value):
     """Units of a meter that are bought ahead, for how much and for how long; ``None`` is for good."""
 
     meter: str
@@ -36,8 +34,7 @@ class PackForSale:
     expires_after: timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
-class ForSale:
+class ForSale(Value):
     """All that is for sale: plans by rank, packs by meter. Each price has its own currency; ``currency`` is the usual one.
 
     ``is_guessed``: Waffo did not say the currency of an order, and a checkout may ask another price.

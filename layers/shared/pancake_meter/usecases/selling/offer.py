@@ -1,7 +1,6 @@
 """Offers: what a customer who is out of units, or nearly so, can buy, as signed links that cost nothing until clicked."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from typing_extensions import TypedDict
@@ -20,6 +19,7 @@ from pancake_meter.domain.standing.held_order import has_place, held_by
 from pancake_meter.domain.standing.subscription import Subscription
 from pancake_meter.usecases.selling.owed_overage import Owed
 from pancake_meter.usecases.selling.purchase_link import LinkKind, PurchaseLink, make_link
+from pancake_meter.value import Value, replace
 
 
 class Links(TypedDict, total=False):
@@ -33,8 +33,7 @@ def _nobody_listens(_: Exception) -> None:
     """Make nothing of a failure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offers:
+class Offers(Value):
     """Makes links. ``secret`` is asked only when there is something to sign; ``public_base_url`` replaces the host asked.
 
     ``due_lines`` reads the lines of what a balance owes of closed periods, whose prices they have. It is asked for refusals

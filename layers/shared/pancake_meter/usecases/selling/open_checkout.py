@@ -6,7 +6,6 @@ any point, finds the checkout, and Waffo answers it with the same session.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Self, cast
@@ -64,6 +63,7 @@ from pancake_meter.usecases.selling.quote_sale import (
 )
 from pancake_meter.usecases.selling.read_at_first import keys_of_sale, meters_of_sale
 from pancake_meter.usecases.selling.waffo_orders import WaffoOrders, not_changeable
+from pancake_meter.value import Value, field, replace
 from pancake_meter.waffo.checkout import (
     CreateSession,
     NewPurchase,
@@ -85,8 +85,7 @@ def _nobody_listens(error: Exception) -> None:
     """Leave a failed question about orders uncounted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selling:
+class Selling(Value):
     """The collaborators of a sale.
 
     ``is_local``: Waffo is a simulator on this machine, and so may be the seller's app. ``on_lookup_failure`` is called for
@@ -141,8 +140,7 @@ class Selling:
         return replace(self.orders, wanted=self.catalog.plans.get(request.plan or ""))
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedCheckout:
+class OpenedCheckout(Value):
     """A checkout that can be paid at ``url``. The URL carries a token of the customer's with two to five minutes left."""
 
     checkout: Checkout
@@ -151,8 +149,7 @@ class OpenedCheckout:
     is_replay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Value):
     """What a checkout would sell now, and what that was found from.
 
     ``held`` is the order that a plan change moves. ``balance`` is that of the meter whose units are bought ahead.
@@ -174,8 +171,7 @@ class OfferChanged(Exception):
         self.quoted = quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Value):
     """How a person comes to a checkout: by a page that showed an offer, and back to a page of ours.
 
     ``seen`` is the offer that was shown, as ``Quote.seen`` has it; ``None`` where none was. ``landing`` returns where the
@@ -193,8 +189,7 @@ class Visit:
         return SeenOffer.read(self.seen) if self.seen is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Product:
+class _Product(Value):
     """What a session sells beside what its checkout says: a product, at its own price or at the checkout's."""
 
     id: str
@@ -299,8 +294,7 @@ def _opened_before(
     return OpenedCheckout(checkout, checkout.url, facts["is_new"], is_replay=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _PlanSale:
+class _PlanSale(Value):
     """The sale of a plan: ``held`` is the order that it would change, ``subscription`` has all orders, as far as we know."""
 
     selling: Selling

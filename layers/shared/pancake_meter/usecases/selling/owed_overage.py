@@ -1,7 +1,6 @@
 """What a customer owes of a meter, line by line, and what a checkout can sell of it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -28,13 +27,13 @@ from pancake_meter.store.errors import StoreBusy
 from pancake_meter.store.selling.overage_lines import read_due_lines, read_remainder
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value, replace
 
 _MERGES_MAX: Final = 12
 """Transactions of one request that merge lines, each of 70: the same request goes on where they were not enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Value):
     """``lines`` with units owed, oldest first, and the ``remainder`` of earlier sales in one currency."""
 
     lines: tuple[OverageLine, ...]

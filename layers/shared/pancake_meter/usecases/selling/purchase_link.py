@@ -14,9 +14,10 @@ the old one and take the old one away seven days and five minutes later; to revo
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pancake_meter.value import Value
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -42,8 +43,7 @@ _KINDS: Final[dict[str, LinkKind]] = {
 """Kinds by their name in a token. Tokens of earlier versions fixed how a plan was to be sold."""
 
 
-@dataclass(frozen=True, slots=True)
-class PurchaseLink:
+class PurchaseLink(Value):
     """What a link sells to whom."""
 
     customer_id: str

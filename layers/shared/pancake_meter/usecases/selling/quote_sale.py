@@ -1,7 +1,6 @@
 """Quotes: what is to be sold, how much of it, and for how much. The seller's server computes it, never the caller."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final, cast, get_args
@@ -17,13 +16,13 @@ from pancake_meter.domain.selling.overage import SoldLine
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.selling.pricing import line_amount
 from pancake_meter.domain.standing.held_order import HeldOrder
+from pancake_meter.value import Value
 
 _FACTS_SEEN: Final = 5
 """Facts of a ``Quote.seen`` beside its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class SaleRequest:
+class SaleRequest(Value):
     """What somebody wants to buy. ``meter`` is needed for units, ``plan`` or a ``meter`` that runs short for a plan.
 
     A ``kind`` of ``plan`` leaves open whether the plan is sold by subscription or as a change of the one there is.
@@ -38,8 +37,7 @@ class SaleRequest:
     timing: ChangeTiming | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Value):
     """What a checkout will sell; ``tax`` says whether it is inside ``amount``.
 
     ``origin_order_id`` is the order that a plan change moves.
@@ -71,8 +69,7 @@ class Quote:
         return self.plan is None
 
 
-@dataclass(frozen=True, slots=True)
-class SeenOffer:
+class SeenOffer(Value):
     """What a browser says that a person was shown: ``text`` is a ``Quote.seen``, ``quantity`` the units in it.
 
     It is only a claim. What is sold is a quote that says the same.

@@ -4,7 +4,6 @@ The request is kept before Waffo is called. After a lost answer Waffo is asked w
 request is sent again. Units are taken back when Waffo's webhook says that the money went back, and not before.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
@@ -26,6 +25,7 @@ from pancake_meter.store.errors import StoreBusy, WriteRefused
 from pancake_meter.store.selling.payments import read_payment, requests_writes
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.selling.waffo_refusal import is_about_the_request, words_of
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.checkout import RefundTicket, check_short_id
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.errors import InvalidRequest, WaffoRejected
@@ -38,8 +38,7 @@ _NO_REASON: Final = "requested_by_merchant"
 """What Waffo is told where the operator's words are gone with the customer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refunding:
+class Refunding(Value):
     """The collaborators of a refund: ``erasures`` are the customers who were erased."""
 
     table: Table
@@ -47,8 +46,7 @@ class Refunding:
     waffo: WaffoClient
 
 
-@dataclass(frozen=True, slots=True)
-class RefundWish:
+class RefundWish(Value):
     """What an operator asks for. ``id`` is the caller's, ``by`` names the API key. Without ``amount``: all that is left."""
 
     id: str
@@ -57,8 +55,7 @@ class RefundWish:
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefundAsked:
+class RefundAsked(Value):
     """A payment, and the refund that was asked for, now or by an earlier request (``is_replay``)."""
 
     payment: Payment

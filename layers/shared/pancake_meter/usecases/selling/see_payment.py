@@ -1,6 +1,5 @@
 """What a checkout's payment has brought, for the page that a customer comes to after paying."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -14,6 +13,7 @@ from pancake_meter.store.selling.checkouts import read_checkout
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.standing.subscriptions import read_subscription
 from pancake_meter.usecases.selling.open_checkout import Selling
+from pancake_meter.value import Value
 
 PaymentState = Literal[
     "waiting",
@@ -48,8 +48,7 @@ _PAYMENTS_MAX: Final = 5
 """Payments of one checkout that are looked at, the first ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPayment:
+class SeenPayment(Value):
     """A checkout and what became of it. ``balance`` is the customer's of its meter, once units were bought."""
 
     checkout: Checkout

@@ -7,7 +7,6 @@ goes on with what we know; the failure is counted.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from pancake_meter.catalog import Catalog
@@ -17,6 +16,7 @@ from pancake_meter.domain.selling.checkout import UNIT_KINDS, Checkout
 from pancake_meter.domain.selling.plan import Environment, Plan
 from pancake_meter.domain.standing.held_order import HeldOrder, stands_for
 from pancake_meter.domain.standing.order import StatusKind
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.client import GRAPHQL, MAX_PAGE_SIZE, WaffoClient
 from pancake_meter.waffo.errors import WaffoApiError, WaffoUnavailable, WrongMode, WrongStore
 from pancake_meter.waffo.pinning import check_snapshot_pinned
@@ -43,8 +43,7 @@ _UNPAID: Final = frozenset({"failed", "canceled"})
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class WaffoOrders:
+class WaffoOrders(Value):
     """Asks Waffo about orders of one store and mode. ``on_failure`` hears of each question that failed.
 
     One question answers up to 100 orders of a buyer, those with refused cards among them.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pancake_meter.domain.balance.balance import Balance
@@ -20,10 +19,10 @@ from pancake_meter.store.selling.overage_lines import read_due_lines_of
 from pancake_meter.store.standing.subscriptions import read_subscription, subscription_unchanged, subscription_write
 from pancake_meter.store.table import TRANSACTION_WRITES_MAX, Check, Write
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import Value, field, replace
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerBooks:
+class CustomerBooks(Value):
     """``known`` is the subscription as read, ``learned`` as it will be; ``changes`` has a change for every balance read.
 
     Only ``touched`` balances are written: what time alone has changed is left to those who come for the balance.

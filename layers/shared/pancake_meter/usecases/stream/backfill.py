@@ -6,7 +6,6 @@ stream: what either of them has told already changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Final
 
@@ -19,6 +18,7 @@ from pancake_meter.store.stream.changes import BalanceChanged, Change, change_of
 from pancake_meter.store.stream.kept import PAYMENT, keys_kept
 from pancake_meter.store.table import Item, Table
 from pancake_meter.usecases.stream.follow import Follower
+from pancake_meter.value import Value, replace
 
 _PLACE: Final = "backfill"
 _PLACE_OF_PAYMENTS: Final = "backfill_payments"
@@ -29,8 +29,7 @@ _AT_ONCE: Final = 50
 """Items after which the place is kept: a run gets through so many, however little time it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backfilled:
+class Backfilled(Value):
     """What a run came to: items that were told anew, and whether the walk has reached its end."""
 
     items: int

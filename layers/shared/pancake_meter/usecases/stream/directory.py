@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
@@ -13,12 +12,12 @@ from pancake_meter.store.standing.directory import line_writes, read_lines
 from pancake_meter.store.stream.changes import BalanceChanged, Change, SubscriptionChanged
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value
 
 _ATTEMPTS_MAX: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Value):
     """The directory of a table. An erased customer is not in it, and does not come back by a late change.
 
     ``default_plan`` is on the line of a customer whom no order covers, and who has used nothing yet.

@@ -7,18 +7,17 @@ the stream forgets it: it is set aside, and the shard goes on.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pancake_meter.store.errors import OutOfTime, StoreError, StoreThrottled, StoreUnavailable
 from pancake_meter.store.stream.changes import Batch, Change, Record, Unreadable
 from pancake_meter.store.usage.usage_queue import UsageQueue
+from pancake_meter.value import Value
 
 _REASON_LENGTH_MAX = 500
 _OUTAGES = (OutOfTime, StoreThrottled, StoreUnavailable)
 
 
-@dataclass(frozen=True, slots=True)
-class NotFollowed:
+class NotFollowed(Value):
     """A change that a follower could not follow, and what it met."""
 
     record: Record
@@ -28,8 +27,7 @@ class NotFollowed:
 Follower = Callable[[Sequence[Change]], Sequence[NotFollowed]]
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Value):
     """What became of a batch: ``again`` is the record from which the stream has to begin again, ``None``: all is done."""
 
     again: Record | None

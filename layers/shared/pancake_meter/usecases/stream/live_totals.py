@@ -31,6 +31,7 @@ from pancake_meter.store.reports.live_totals import (
 from pancake_meter.store.stream.changes import BalanceChanged, Change, ChartChanged, Record, SubscriptionChanged
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value
 
 WRITES_MAX: Final = 60
 """Writes of one transaction before another source is added: one source has at most about 25."""
@@ -38,8 +39,7 @@ WRITES_MAX: Final = 60
 _ATTEMPTS_MAX: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class LiveTotals:
+class LiveTotals(Value):
     """The totals of a table. ``erasures`` are the customers of whom nothing new may be kept."""
 
     table: Table

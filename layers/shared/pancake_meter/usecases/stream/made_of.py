@@ -7,7 +7,6 @@ the same write: what comes again is not newer. The changes of one balance are in
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -21,12 +20,12 @@ from pancake_meter.store.errors import StoreBusy, StoreError, WriteRefused
 from pancake_meter.store.stream.changes import BalanceChanged, Change, Record
 from pancake_meter.store.table import Table
 from pancake_meter.usecases.stream.follow import NotFollowed
+from pancake_meter.value import Value
 
 _ATTEMPTS_MAX: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(Value):
     """What a change of a balance counted of one day."""
 
     record: Record
@@ -34,8 +33,7 @@ class _Counted:
     made_of: MadeOf
 
 
-@dataclass(frozen=True, slots=True)
-class DaysMadeOf:
+class DaysMadeOf(Value):
     """The days of a table. ``erasures`` are the customers of whom nothing new may be kept."""
 
     table: Table

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -30,6 +29,7 @@ from pancake_meter.usecases.usage.bulk import BULK
 from pancake_meter.usecases.usage.end_holds import HoldEnded, end_holds
 from pancake_meter.usecases.usage.identities import identities, renamed
 from pancake_meter.usecases.usage.sources import LITELLM, OPENMETER, Measured, Source
+from pancake_meter.value import Value, replace
 
 _ATTEMPTS_MAX: Final = 4
 
@@ -38,8 +38,7 @@ SOURCES: Final = {source.name: source for source in (LITELLM, OPENMETER, BULK)}
 ItemStatus = Literal["counted", "duplicate", "ignored", "parked"]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOutcome:
+class ItemOutcome(Value):
     """What became of one item. ``parked`` ones have a reason, and the id under which they are kept.
 
     ``ended_hold``: the item ended a hold.

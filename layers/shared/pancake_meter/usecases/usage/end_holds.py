@@ -1,7 +1,6 @@
 """Ending the holds of a batch: each by its own transaction, those of different balances at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from pancake_meter.domain.balance.hold import CustomerHold
@@ -13,10 +12,10 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import Known
 from pancake_meter.usecases.side_by_side import side_by_side
 from pancake_meter.usecases.usage.sources import Measured
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class HoldEnded:
+class HoldEnded(Value):
     """The result of the line that settles the hold, if the item has one, and whether units were held until then."""
 
     results: tuple[EventResult, ...] = ()

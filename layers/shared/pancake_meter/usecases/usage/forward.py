@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from pancake_meter.domain.usage.usage_event import CountedUsage
 from pancake_meter.openmeter.client import EventsRefused, OpenMeterClient, OpenMeterUnavailable
 from pancake_meter.openmeter.forwarding import outgoing_event
 from pancake_meter.store.usage.usage_queue import UsageQueue
+from pancake_meter.value import Value
 
 PATIENCE: Final = timedelta(hours=20)
 """How long usage is tried again. The stream forgets it after 24 hours: before that, it is set aside."""
@@ -17,8 +17,7 @@ PATIENCE: Final = timedelta(hours=20)
 Event = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarded:
+class Forwarded(Value):
     """How many events OpenMeter has now, and how many were set aside for a person to look at."""
 
     forwarded: int

@@ -23,6 +23,7 @@ from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import UsageLine
 from pancake_meter.usecases.usage.count_usage import count_items
 from pancake_meter.usecases.usage.sources import LITELLM, Measured
+from pancake_meter.value import Value
 
 PLACE: Final = "spend_logs"
 
@@ -65,8 +66,7 @@ class Healing:
     is_left: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Value):
     """A call of the log: what a callback would have told, and what that comes to."""
 
     payload: Mapping[str, Any]

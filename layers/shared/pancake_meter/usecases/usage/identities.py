@@ -6,13 +6,13 @@ somebody is does it mean a person.
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from pancake_meter.domain.customer import is_customer_id
 from pancake_meter.litellm import payload as litellm
 from pancake_meter.store.usage.parked_usage import ParkedUsage, UsageSource, content_of
+from pancake_meter.value import replace
 
 _CUSTOMER = 0
 """The place of the customer in a packed event of the bulk queue."""

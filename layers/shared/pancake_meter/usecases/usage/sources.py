@@ -1,7 +1,6 @@
 """Usage as its sources tell it: one reading for each of them, from an item on the wire to units by meter."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,10 +22,10 @@ from pancake_meter.openmeter.cloud_event import kept_of as cloud_event_kept
 from pancake_meter.store.usage.parked_usage import UsageSource
 from pancake_meter.usecases.balance.record_usage import UsageLine
 from pancake_meter.usecases.usage.identities import stated_customer
+from pancake_meter.value import Value, field, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Value):
     """What an item comes to: a line for every meter that it feeds, none where its settings say that it does not count.
 
     ``hold`` reserved units for it, and is over once the item is counted, or found not to count.
@@ -50,8 +49,7 @@ Read = Callable[[Catalog, object, datetime], Measured]
 """Raises ``DomainError`` for an item that cannot be counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value):
     """Where usage comes from: how an item is read, and of one that cannot be counted, what is kept and whose it is.
 
     ``customer`` is ``None`` where nobody is named in a way that the catalog trusts. A source that ``repeats_itself`` sends a

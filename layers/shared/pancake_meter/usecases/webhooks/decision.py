@@ -1,16 +1,15 @@
 """What is decided of an event: its verdict and the writes that go into one transaction with its mark."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pancake_meter.store.table import Write
 from pancake_meter.store.webhooks.deliveries import Verdict, order_write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Value):
     """What is to be made of an event: the verdict, its reason (of ``applied``: the flag, if any), and the writes.
 
     ``books`` are those that the writes change, where these may be more than one transaction has.
@@ -23,8 +22,7 @@ class Effects:
     books: CustomerBooks | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value):
     """What an event does not say and others do: an operator whose it is, Waffo's GraphQL which payment a refund is of.
 
     ``by`` names the API key of the operator who has it judged again.

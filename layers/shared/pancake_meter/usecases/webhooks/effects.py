@@ -1,6 +1,5 @@
 """What one verified event does: its owner is found, and the room's part for its subject decides."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from pancake_meter.domain.selling.checkout import Checkout
@@ -13,6 +12,7 @@ from pancake_meter.usecases.webhooks.payment import payment_effects
 from pancake_meter.usecases.webhooks.purchase import find_checkout
 from pancake_meter.usecases.webhooks.reading import Parked
 from pancake_meter.usecases.webhooks.refund import refund_effects
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import (
     Order,
     PaymentFacts,

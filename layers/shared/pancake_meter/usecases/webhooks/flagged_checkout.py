@@ -1,6 +1,5 @@
 """A checkout is flagged while a person has to look at one of its payments, and no longer."""
 
-from dataclasses import replace
 from typing import Final, cast, get_args
 
 from pancake_meter.domain.selling.checkout import CheckoutStatus, Flag
@@ -8,6 +7,7 @@ from pancake_meter.domain.selling.payment import Payment
 from pancake_meter.store.selling.checkouts import read_checkout, settled_write
 from pancake_meter.store.selling.payments import read_payment
 from pancake_meter.store.table import Table, Write
+from pancake_meter.value import replace
 
 _FLAGS: Final = frozenset(get_args(Flag))
 

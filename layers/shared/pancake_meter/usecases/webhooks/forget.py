@@ -1,12 +1,12 @@
 """Deliveries of a customer who was erased: what they say of money stays, under the pseudonym; the person does not."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
 from pancake_meter.store.webhooks.deliveries import Delivery, Dismissal, dismissed, read_order_customer
 from pancake_meter.usecases.balance.metering import Metering
+from pancake_meter.value import replace
 from pancake_meter.waffo.redaction import named_customers, redacted
 
 _ERASED: Final = "erased"

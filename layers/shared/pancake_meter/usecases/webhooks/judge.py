@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -38,6 +37,7 @@ from pancake_meter.usecases.webhooks.effects import effects_of
 from pancake_meter.usecases.webhooks.forget import forgotten, name_to_keep, people_of, pseudonym_of_order
 from pancake_meter.usecases.webhooks.judged_with import judged_with
 from pancake_meter.usecases.webhooks.named import named_keys
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.errors import MalformedEvent, WrongMode, WrongStore
 from pancake_meter.waffo.events import WaffoEvent, parse_event
 from pancake_meter.waffo.pinning import check_pinned
@@ -60,16 +60,14 @@ Pause = Callable[[float], None]
 """The wait between lost races, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Value):
     """A body that is no event we can read. ``reason`` is a stable code, ``detail`` says what is wrong, quoting nothing."""
 
     reason: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value):
     """What became of a delivery. ``reason`` is a stable code; ``unparked`` are earlier ones that it allowed to apply, and
     ``unparked_flags`` the flags of these.
     """

@@ -1,7 +1,6 @@
 """What an event of a subscription's life does: the order's facts are learned, and every balance follows them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +15,7 @@ from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
 from pancake_meter.usecases.webhooks.purchase import agreed_change, plan_checkout_write, replacing
 from pancake_meter.usecases.webhooks.reading import Ignored, Parked, lifecycle_event
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import EventKind, SubscriptionFacts, WaffoEvent
 
 LEADS_TO: Final[Mapping[EventKind, Action]] = {

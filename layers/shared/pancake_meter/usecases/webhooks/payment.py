@@ -1,6 +1,5 @@
 """What a charge does: it is kept as a receipt, and a one-time order credits what it bought."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import Effects, order_bound
 from pancake_meter.usecases.webhooks.purchase import Purchase, Sold, buy_checkout, buy_stated, guess_checkout
 from pancake_meter.usecases.webhooks.refund import PAYMENT_OF_ANOTHER, settled
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import EventKind, Order, PaymentFacts, WaffoEvent
 
 FREE_OF_CHARGE: Final = "charged_nothing"

@@ -1,7 +1,6 @@
 """What a paid one-time order bought: the checkout we made for it, or units that its product states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -30,6 +29,7 @@ from pancake_meter.store.selling.checkouts import latest_checkouts, read_checkou
 from pancake_meter.store.selling.overage_lines import read_lines
 from pancake_meter.store.table import Table, Write
 from pancake_meter.usecases.standing.customer_books import CustomerBooks
+from pancake_meter.value import Value, replace
 from pancake_meter.waffo.events import Order, PaymentFacts
 from pancake_meter.waffo.fields import MAX_ID_LENGTH
 
@@ -39,16 +39,14 @@ CHECKOUT_METADATA: Final = ("checkout_id", "checkoutId")
 _TOP_UP_PREFIX: Final = "top_up_"
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(Value):
     """What a payment is for, and the tier that it counts for."""
 
     kind: SoldKind
     plan: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Purchase:
+class Purchase(Value):
     """A purchase on the books: units credited, and the writes beside the books'. ``flag``: a person has to look at it.
 
     ``remainder`` is that of a sale of overage.

@@ -1,6 +1,5 @@
 """From Waffo's event to ours: the plan looked up, the period completed, or the reason why it has to wait."""
 
-from dataclasses import dataclass
 from typing import Final, cast, get_args
 
 from pancake_meter.catalog import Catalog
@@ -16,6 +15,7 @@ from pancake_meter.domain.standing.lifecycle import (
     StatedPeriod,
 )
 from pancake_meter.domain.standing.order import OrderFacts
+from pancake_meter.value import Value
 from pancake_meter.waffo.events import EventKind, Order, SubscriptionFacts, WaffoEvent
 from pancake_meter.waffo.fields import PeriodBound
 
@@ -33,15 +33,13 @@ _KINDS: Final[dict[EventKind, LifecycleKind]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Value):
     """The event cannot be applied yet; ``reason`` is a stable code."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Value):
     """The event changes nothing; ``reason`` is a stable code."""
 
     reason: str

@@ -1,6 +1,5 @@
 """What a refund does: its share of what the payment bought is taken back, and given back if the refund failed after all."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -23,6 +22,7 @@ from pancake_meter.usecases.standing.customer_books import CustomerBooks
 from pancake_meter.usecases.webhooks.decision import NOTHING_TOLD, Effects, Told, order_bound
 from pancake_meter.usecases.webhooks.flagged_checkout import checkout_writes
 from pancake_meter.usecases.webhooks.refund_identity import find_payment, told_refund
+from pancake_meter.value import replace
 from pancake_meter.waffo.events import EventKind, RefundFacts, WaffoEvent
 
 CHARGE_UNKNOWN: Final = "charge_unknown"

@@ -1,6 +1,5 @@
 """Resolving a payment that fits nothing: an operator says what it is, and it is credited, counted and refunded as that."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pancake_meter.domain.access.pseudonym import is_pseudonym
@@ -31,13 +30,13 @@ from pancake_meter.usecases.webhooks.decision import order_bound
 from pancake_meter.usecases.webhooks.judge import retry_order
 from pancake_meter.usecases.webhooks.purchase import Purchase, Sold, buy_as_told, buy_units
 from pancake_meter.usecases.webhooks.refund import settled, take_back
+from pancake_meter.value import Value, replace
 
 CAUSE: OwnCause = "payment_resolved"
 """What the ledger calls it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Value):
     """A payment of which it is decided what it is for, now or by an earlier request (``is_replay``)."""
 
     payment: Payment

@@ -6,7 +6,6 @@ What Waffo signed is never dropped: a body that cannot be read is kept as ``fail
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from pancake_meter.domain.standing.lifecycle import ToldBy
 from pancake_meter.store.webhooks.deliveries import Delivery, Pin
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.webhooks.judge import Outcome, Pause, Unread, judge_arrival
+from pancake_meter.value import Value
 from pancake_meter.waffo.errors import BodyTooLarge, MalformedEvent, WebhookRefused
 from pancake_meter.waffo.events import MAX_BODY_BYTES, WaffoEvent, parse_event
 from pancake_meter.waffo.loose_envelope import LooseEnvelope, read_loosely
@@ -30,8 +30,7 @@ _KEPT_HEADERS: Final = (SIGNATURE_HEADER, "x-waffo-event", "user-agent", "conten
 _HEADER_LENGTH_MAX: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(Value):
     """The collaborators: one mode, one store, the keys of that mode. ``pause`` is the wait between lost races."""
 
     metering: Metering
