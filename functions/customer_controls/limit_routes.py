@@ -9,7 +9,7 @@ from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.http.access.caller import key_caller_of
 from pancake_meter.http.balance.limits import LimitsQuery, LimitsRequest, limits_body, limits_list
 from pancake_meter.http.problem import problem_not_operator
-from pancake_meter.http.request import answer, body, request_id
+from pancake_meter.http.request import answer, body, problem_answer
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.limits import limit
 
@@ -36,7 +36,7 @@ def put_limits(customer_id: str) -> Response[str]:
     request = LimitsRequest.model_validate(body(router))
     caller = key_caller_of(router.current_event.raw_event)
     if request.wanted.named - {"spend_cap"} and (caller is None or "operate" not in caller.roles):
-        return problem_not_operator().response(request_id(router))
+        return problem_answer(problem_not_operator(), router)
     deps = router.deps
     balance = limit(deps.metering, customer_id, request.meter, request.wanted, deps.clock(), by=router.key_name)
     return answer(HTTPStatus.OK, limits_body(balance))

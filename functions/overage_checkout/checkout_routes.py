@@ -10,7 +10,7 @@ from pancake_meter.deps.checkout import CheckoutDeps
 from pancake_meter.domain.access.pseudonym import check_live_customer_id
 from pancake_meter.domain.errors import CheckoutNotFound
 from pancake_meter.http.idempotency import REPLAYED, once_of
-from pancake_meter.http.request import answer, body, request_id
+from pancake_meter.http.request import answer, body, problem_answer
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.checkouts import (
     CheckoutRequest,
@@ -46,7 +46,7 @@ def post_checkout(customer_id: str) -> Response[str]:
         # The reason is for the log, not for the caller.
         operation = error.operation if isinstance(error, WaffoApiError) else None
         logger.warning("Waffo did not open the checkout", extra={"operation": operation, "reason": str(error)})
-        return problem_of_waffo(error).response(request_id(router))
+        return problem_answer(problem_of_waffo(error), router)
     if opened.is_new and not opened.is_replay:
         metrics.add(metrics.CHECKOUT_OPENED)
     status = HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK

@@ -20,7 +20,7 @@ from pancake_meter.http.balance.holds import (
 )
 from pancake_meter.http.balance.quota import quota_body, rate_limit_headers, refusal_problem
 from pancake_meter.http.idempotency import caller_made_id
-from pancake_meter.http.request import answer, base_url, body, request_id
+from pancake_meter.http.request import answer, base_url, body, problem_answer
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.usecases.balance.hold_quota import (
     HoldRefused,
@@ -53,7 +53,7 @@ def post_hold(customer_id: str) -> Response[str]:
         report_refused("hold", placed.refusal.reason, request.quantity, placed.balance)
         deps.tell_refused(placed.balance, placed.refusal, request.quantity, base_url(router))
         links = deps.offers.links(placed.balance, router.links_base, now)
-        return refusal_problem(placed.refusal, placed.balance, links, now).response(request_id(router))
+        return problem_answer(refusal_problem(placed.refusal, placed.balance, links, now), router)
     quota = quota_body(placed.balance, deps.offers.nudge(placed.balance, router.links_base, now))
     status = HTTPStatus.OK if placed.is_replay else HTTPStatus.CREATED
     return answer(status, hold_body(placed, quota), rate_limit_headers(placed.balance, now))

@@ -9,7 +9,7 @@ from pancake_meter.deps.telemetry import report_refused
 from pancake_meter.domain.balance.spend import refusal
 from pancake_meter.domain.quantity import parse_quantity
 from pancake_meter.http.balance.quota import QuotaQuery, quota_body, rate_limit_headers, refusal_problem
-from pancake_meter.http.request import answer, base_url, request_id
+from pancake_meter.http.request import answer, base_url, problem_answer
 from pancake_meter.http.resolver import Router
 
 router = Router[QuotaDeps]()
@@ -38,6 +38,6 @@ def get_quota(customer_id: str, meter: str, query: QuotaQuery) -> Response[str]:
         report_refused("check", refused.reason, wanted, balance)
         deps.tell_refused(balance, refused, wanted, base_url(router))
         links = deps.offers.links(balance, router.links_base, now)
-        return refusal_problem(refused, balance, links, now).response(request_id(router))
+        return problem_answer(refusal_problem(refused, balance, links, now), router)
     content = quota_body(balance, deps.offers.nudge(balance, router.links_base, now))
     return answer(HTTPStatus.OK, content, rate_limit_headers(balance, now))

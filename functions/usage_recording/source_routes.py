@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter import metrics
 from pancake_meter.deps.metering import MeteringDeps
-from pancake_meter.http.request import USAGE_BODY_BYTES_MAX, answer, request_id, text_body
+from pancake_meter.http.request import USAGE_BODY_BYTES_MAX, answer, problem_answer, text_body
 from pancake_meter.http.resolver import Router, takes_body, tolerates_query
 from pancake_meter.http.usage.intake import (
     bounded_items,
@@ -43,7 +43,7 @@ def post_litellm() -> Response[str]:
 def post_events() -> Response[str]:
     """Count CloudEvents as OpenMeter does: 204 once all of them are durable, counted or parked with a reason."""
     if not is_event_content(_content_type()):
-        return unsupported_content().response(request_id(router))
+        return problem_answer(unsupported_content(), router)
     _count(OPENMETER, cloud_events(_text(), _content_type()))
     return no_content()
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.http.idempotency import REPLAYED, caller_made_id
-from pancake_meter.http.request import answer, optional_body, request_id
+from pancake_meter.http.request import answer, optional_body, problem_answer
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.order_actions import OrderActionRequest, order_action_body, problem_of_action
 from pancake_meter.store.selling.order_actions import Action
@@ -40,7 +40,7 @@ def _acted(customer_id: str, order_id: str, action: Action) -> Response[str]:
         acted = act_on_order(deps.acting, customer_id, order_id, wish, deps.clock())
     except WaffoApiError as error:
         logger.warning("Waffo did not act", extra={"operation": error.operation, "reason": str(error)})
-        return problem_of_action(error).response(request_id(router))
+        return problem_answer(problem_of_action(error), router)
     logger.info("order acted on", order=order_id, action=action, status=acted.action.status)
     is_repeat = acted.is_replay and wish.id is not None
     return answer(HTTPStatus.OK, order_action_body(customer_id, acted), REPLAYED if is_repeat else None)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from pancake_meter.deps.waffo_actions import WaffoActionsDeps
 from pancake_meter.http.idempotency import REPLAYED, required_id
-from pancake_meter.http.request import answer, body, request_id
+from pancake_meter.http.request import answer, body, problem_answer
 from pancake_meter.http.resolver import Router, takes_body
 from pancake_meter.http.selling.order_actions import problem_of_action
 from pancake_meter.http.selling.payments import RefundPaymentRequest, refund_asked_body
@@ -31,7 +31,7 @@ def post_refund(payment_id: str) -> Response[str]:
         asked = refund_payment(deps.refunding, payment_id, wish, deps.clock())
     except WaffoApiError as error:
         logger.warning("Waffo took no refund", extra={"operation": error.operation, "reason": str(error)})
-        return problem_of_action(error).response(request_id(router))
+        return problem_answer(problem_of_action(error), router)
     logger.info("refund requested", payment=payment_id, ticket=asked.request.ticket_id, replayed=asked.is_replay)
     shown = refund_asked_body(asked.payment, asked.request, replayed=asked.is_replay)
     return answer(HTTPStatus.CREATED, shown, REPLAYED if asked.is_replay else None)

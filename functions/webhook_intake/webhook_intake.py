@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pancake_meter import metrics
 from pancake_meter.deps.intake import IntakeDeps, intake_deps
-from pancake_meter.http.problem import Problem, problem_of_method, problem_of_store
-from pancake_meter.http.request import answer, lambda_answer
+from pancake_meter.http.outside_routes import lambda_answer, lambda_problem
+from pancake_meter.http.problem import problem_of_method, problem_of_store
 from pancake_meter.http.webhooks.intake import problem_of_refusal
 from pancake_meter.invocation import lambda_handler
 from pancake_meter.store.errors import StoreError
@@ -28,14 +28,14 @@ PRODUCTION: Final = intake_deps()
 
 def _unavailable(_: object, context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
     metrics.add(metrics.DELIVERY_UNAVAILABLE)
-    return _problem(problem_of_store(trouble), context)
+    return lambda_problem(problem_of_store(trouble), context.aws_request_id)
 
 
 @lambda_handler(_unavailable)
 def handler(event: dict[str, Any], context: LambdaContext, deps: IntakeDeps = PRODUCTION) -> dict[str, Any]:
     """Answer one function URL request: 2xx once the delivery is durable, 4xx where it cannot be believed."""
     if event["requestContext"]["http"]["method"] != "POST":
-        return _problem(problem_of_method("POST"), context)
+        return lambda_problem(problem_of_method("POST"), context.aws_request_id)
     wall = deps.wall() if deps.wall is not None else None
     try:
         outcome = take_webhook(deps.intake, _raw_body(event), event.get("headers") or {}, deps.clock(), wall=wall)
@@ -60,7 +60,7 @@ def _taken(outcome: Outcome) -> dict[str, Any]:
         order_id=outcome.order_id,
     )
     content = {"delivery": outcome.digest, "verdict": outcome.verdict, "reason": outcome.reason}
-    return lambda_answer(answer(HTTPStatus.OK, content))
+    return lambda_answer(HTTPStatus.OK, content)
 
 
 def _refused(refusal: WebhookRefused, context: LambdaContext) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _refused(refusal: WebhookRefused, context: LambdaContext) -> dict[str, Any]:
     metrics.add(metrics.DELIVERY_UNVERIFIABLE, int(isinstance(refusal, SignatureMismatch)))
     metrics.add(metrics.DELIVERY_FOREIGN, int(isinstance(refusal, WrongMode | WrongStore)))
     logger.warning("delivery refused", refusal=type(refusal).__name__)
-    return _problem(problem_of_refusal(refusal), context)
+    return lambda_problem(problem_of_refusal(refusal), context.aws_request_id)
 
 
 def _raw_body(event: dict[str, Any]) -> bytes:
@@ -79,7 +79,3 @@ def _raw_body(event: dict[str, Any]) -> bytes:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedEvent("body", "is not base64") from None
-
-
-def _problem(problem: Problem, context: LambdaContext) -> dict[str, Any]:
-    return lambda_answer(problem.response(context.aws_request_id))

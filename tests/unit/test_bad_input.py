@@ -20,8 +20,9 @@ from pancake_meter.http.access.keys import CreateKeyRequest, KeysQuery, RotateKe
 from pancake_meter.http.access.tokens import TokenRequest
 from pancake_meter.http.balance.holds import HoldRequest
 from pancake_meter.http.balance.readback import LedgerQuery
-from pancake_meter.http.cursors import CURSOR_LENGTH_MAX, ForeignCursor, PageQuery
+from pancake_meter.http.cursors import CURSOR_LENGTH_MAX, PageQuery
 from pancake_meter.http.fields import DismissRequest, WireModel
+from pancake_meter.http.foreign_cursor import ForeignCursor
 from pancake_meter.http.json import MalformedJson
 from pancake_meter.http.problem import Problem
 from pancake_meter.http.reports.reports import CustomersQuery

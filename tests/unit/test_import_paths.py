@@ -17,38 +17,42 @@ from tools.cold import SETTINGS, STARTED_BY_LAMBDA
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**SETTINGS, **STARTED_BY_LAMBDA, "CATALOG_PATH": str(CATALOG)}
-HEAVY = {"httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests", "pancake_meter.waffo.keys"}
+RESOLVER = "aws_lambda_powertools.event_handler"
+"""It brings asyncio and the classes of every kind of event along."""
+HEAVY = {
+    *("httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests"),
+    *("pancake_meter.waffo.keys", RESOLVER),
+}
 """``waffo.keys`` stands for cryptography, which botocore too imports where PyOpenSSL happens to be installed."""
 
 ALLOWED = {
-    "access": {"pydantic"},
+    "access": {RESOLVER, "pydantic"},
     "alert_sender": {"httpx"},
-    "alerts": {"pydantic"},
+    "alerts": {RESOLVER, "pydantic"},
     "api_key_authorizer": set(),
-    "customer_controls": {"pydantic"},
-    "customer_data": {"pydantic"},
-    "customers": {"pydantic"},
-    "payments": {"pydantic"},
-    "quota_check": {"pydantic"},
+    "customer_controls": {RESOLVER, "pydantic"},
+    "customer_data": {RESOLVER, "pydantic"},
+    "customers": {RESOLVER, "pydantic"},
+    "payments": {RESOLVER, "pydantic"},
+    "quota_check": {RESOLVER, "pydantic"},
     "usage_batch": {"pydantic"},
-    "usage_bulk": {"pydantic"},
+    "usage_bulk": {RESOLVER, "pydantic"},
     "usage_forwarding": {"httpx"},
-    "usage_healing": {"pydantic", "httpx"},
-    "usage_recording": {"pydantic"},
-    "reconciliation": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
+    "usage_healing": {RESOLVER, "pydantic", "httpx"},
+    "usage_recording": {RESOLVER, "pydantic"},
+    "reconciliation": {RESOLVER, "pydantic", "pancake_meter.waffo.keys", "httpx"},
     "renewal_reset": set(),
-    "reports": {"pydantic"},
+    "reports": {RESOLVER, "pydantic"},
     "stream_reader": set(),
-    "waffo_actions": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
-    "webhook_deliveries": {"pydantic"},
-    "webhook_intake": {"pydantic", "pancake_meter.waffo.keys"},
-    "overage_checkout": {"pydantic", "pancake_meter.waffo.keys", "httpx"},
+    "waffo_actions": {RESOLVER, "pydantic", "pancake_meter.waffo.keys", "httpx"},
+    "webhook_deliveries": {RESOLVER, "pydantic"},
+    "webhook_intake": {"pancake_meter.waffo.keys"},
+    "overage_checkout": {RESOLVER, "pydantic", "pancake_meter.waffo.keys", "httpx"},
 }
 
 
 ALL_ALIKE = (
     "boto3",
-    "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
 )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
-from pancake_meter.http.request import Routes, lambda_answer
+from pancake_meter.http.request import Routes
 from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import Handler
 from pancake_meter.store.errors import StoreError
@@ -50,7 +50,9 @@ def page_handler(
 
     def answer_trouble(event: Any, _context: LambdaContext, trouble: StoreError) -> Any:
         Logger().warning("page not shown", extra={"trouble": type(trouble).__name__})
-        return lambda_answer(try_again(site.view(event)))
+        page = try_again(site.view(event))
+        headers = {**page.headers, "Content-Type": page.content_type}
+        return {"statusCode": page.status_code, "headers": headers, "body": page.body}
 
     def answer_errors(app: APIGatewayHttpResolver) -> None:
         _answer_errors(app, site)

@@ -1,12 +1,14 @@
 """Faults: what is wrong with the fields of a body, in our own words. A bound that is passed is in the message."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from pancake_meter.domain.access.masking import masked
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 FAULTS_MAX: Final = 20
 _FIELD_LENGTH_MAX: Final = 128
@@ -24,7 +26,7 @@ class Fault(TypedDict):
     fault: str
 
 
-def faults(error: ValidationError, told: Told | None = None) -> list[Fault]:
+def faults(error: "ValidationError", told: Told | None = None) -> list[Fault]:
     """Return the first 20 faults that pydantic found, without the values that the caller sent.
 
     ``told`` makes the sentence of each, from pydantic's type of the error and its bounds; ``None`` is ``sentence``.

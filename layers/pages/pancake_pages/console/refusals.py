@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
-from pancake_meter.http.cursors import ForeignCursor
+from pancake_meter.http.foreign_cursor import ForeignCursor
 from pancake_meter.http.problem import status_of
 from pancake_meter.waffo.errors import InvalidRequest, WaffoApiError, WaffoRejected
 from pancake_pages.console.desk import (

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from pancake_meter.domain.instant import parse_instant, timestamp
 from pancake_meter.http.fields import WireModel
+from pancake_meter.http.foreign_cursor import ForeignCursor
 from pancake_meter.value import Value
 
 CURSOR_LENGTH_MAX: Final = 6_000
@@ -27,10 +28,6 @@ NO_CURSOR: Final = f"must be the next_cursor of the page before, of at most {CUR
 _DIGEST_BYTES: Final = 16
 
 T = TypeVar("T")
-
-
-class ForeignCursor(Exception):
-    """The text is no cursor of this list."""
 
 
 class Pages(Value):

@@ -1,20 +1,22 @@
-"""Problems: RFC 9457 answers. The table from errors to statuses is here, and no code reads message texts."""
+"""Problems: RFC 9457 answers. The table from errors to statuses is here, and no code reads message texts.
+
+Functions without routes answer with problems too: neither pydantic nor the resolver of Powertools is imported for that.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
-
-from aws_lambda_powertools.event_handler import Response
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, Final
 
 from pancake_meter.domain.access.customer_token import TokenRefusal
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.faults import Fault, faults
-from pancake_meter.http import json
-from pancake_meter.http.cursors import ForeignCursor
+from pancake_meter.http.foreign_cursor import ForeignCursor
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
 from pancake_meter.store.errors import StoreError
 from pancake_meter.value import Value, field
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -105,12 +107,11 @@ class Problem(Value):
             **({"errors": self.errors} if self.errors else {}),
         }
 
-    def response(self, request_id: str) -> Response[str]:
-        """Return the HTTP answer."""
-        headers: dict[str, str | list[str]] = dict(self.headers)
-        if self.retry_after_seconds is not None:
-            headers["Retry-After"] = str(self.retry_after_seconds)
-        return Response(self.status.value, PROBLEM_JSON, json.dumps(self.body(request_id)), headers)
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The headers of the answer, but for its content type."""
+        after = self.retry_after_seconds
+        return {**self.headers} if after is None else {**self.headers, "Retry-After": str(after)}
 
 
 def status_of(error: DomainError) -> HTTPStatus:
@@ -123,7 +124,7 @@ def problem_of_domain(error: DomainError) -> Problem:
     return Problem(status_of(error), error.code, str(error), error.details)
 
 
-def problem_of_validation(error: ValidationError) -> Problem:
+def problem_of_validation(error: "ValidationError") -> Problem:
     """Return the problem of a body with wrong fields: the faults of the first 20 fields, without their values."""
     return problem_of_faults(faults(error))
 

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pancake_meter.domain.customer import written_customer_id
 from pancake_meter.http import json
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
-
-JSON: Final = "application/json"
+from pancake_meter.http.outside_routes import JSON
+from pancake_meter.http.problem import PROBLEM_JSON, Problem
 
 BODY_BYTES_MAX: Final = 1_000_000
 USAGE_BODY_BYTES_MAX: Final = 4_500_000
@@ -92,7 +92,7 @@ def answer(status: HTTPStatus, content: object, headers: Mapping[str, str] | Non
     return Response(status.value, JSON, json.dumps(content), {**(headers or {})})
 
 
-def lambda_answer(response: Response[str]) -> dict[str, Any]:
-    """Return an answer in the form of Lambda (payload 2.0), for what is answered outside of the routes."""
-    headers = {**response.headers, "Content-Type": response.content_type}
-    return {"statusCode": response.status_code, "headers": headers, "body": response.body}
+def problem_answer(problem: Problem, app: Routes) -> Response[str]:
+    """Return the answer that tells a problem of the request in hand."""
+    content = json.dumps(problem.body(request_id(app)))
+    return Response(problem.status.value, PROBLEM_JSON, content, {**problem.all_headers})

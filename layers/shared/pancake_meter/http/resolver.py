@@ -21,17 +21,17 @@ from pancake_meter.http import json, problem
 from pancake_meter.http.access.browser import preflight, shown_to_browsers
 from pancake_meter.http.access.caller import caller_of, key_caller_of
 from pancake_meter.http.access.routes import ROUTE_OF_KEY
-from pancake_meter.http.cursors import ForeignCursor
 from pancake_meter.http.fields import NoBody, NoQuery
+from pancake_meter.http.foreign_cursor import ForeignCursor
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
+from pancake_meter.http.outside_routes import lambda_problem
 from pancake_meter.http.problem import Problem
 from pancake_meter.http.request import (
     base_url,
-    lambda_answer,
     optional_body,
     path_customer_id,
     path_value,
-    request_id,
+    problem_answer,
 )
 from pancake_meter.invocation import Handler, OnTrouble, is_http, lambda_handler
 from pancake_meter.store.errors import StoreError
@@ -142,7 +142,7 @@ def _log_caller(event: Mapping[str, Any]) -> None:
 def unavailable(event: Mapping[str, Any], context: LambdaContext, trouble: StoreError) -> dict[str, Any]:
     """Return the 503 of a function whose time ended outside of its routes."""
     request = event.get("requestContext", {}).get("requestId") or context.aws_request_id
-    return lambda_answer(problem.problem_of_store(trouble).response(str(request)))
+    return lambda_problem(problem.problem_of_store(trouble), str(request))
 
 
 class _Resolver(APIGatewayHttpResolver):
@@ -161,32 +161,32 @@ def answer_with_problems(app: APIGatewayHttpResolver) -> None:
 
     @app.exception_handler(DomainError)
     def _(error: DomainError) -> Response[str]:
-        return problem.problem_of_domain(error).response(request_id(app))
+        return problem_answer(problem.problem_of_domain(error), app)
 
     @app.exception_handler(ValidationError)
     def _(error: ValidationError) -> Response[str]:
-        return problem.problem_of_validation(error).response(request_id(app))
+        return problem_answer(problem.problem_of_validation(error), app)
 
     @app.exception_handler(ForeignCursor)
     def _(error: ForeignCursor) -> Response[str]:
-        return problem.problem_of_cursor(error).response(request_id(app))
+        return problem_answer(problem.problem_of_cursor(error), app)
 
     @app.exception_handler(MalformedJson)
     def _(error: MalformedJson) -> Response[str]:
-        return problem.problem_of_json(error).response(request_id(app))
+        return problem_answer(problem.problem_of_json(error), app)
 
     @app.exception_handler(BodyTooLarge)
     def _(error: BodyTooLarge) -> Response[str]:
-        return problem.problem_of_size(error).response(request_id(app))
+        return problem_answer(problem.problem_of_size(error), app)
 
     @app.exception_handler(StoreError)
     def _(error: StoreError) -> Response[str]:
         logger.warning("store trouble", extra={"trouble": type(error).__name__, "reason": str(error)})
-        return problem.problem_of_store(error).response(request_id(app))
+        return problem_answer(problem.problem_of_store(error), app)
 
     @app.not_found
     def _(_: NotFoundError) -> Response[str]:
-        return problem.problem_not_found().response(request_id(app))
+        return problem_answer(problem.problem_not_found(), app)
 
 
 def tolerates_query(route: R) -> R:
@@ -217,7 +217,7 @@ def _read_parameters(app: APIGatewayHttpResolver, call_route: NextMiddleware) ->
     }
     refused = _refused(app.current_event.raw_event, arguments)
     if refused is not None:
-        return refused.response(request_id(app))
+        return problem_answer(refused, app)
     route = app.context["_route"].func
     # Powertools' own is the one that finds nothing: whatever is sent there, the answer is that.
     if route.__module__.startswith("aws_lambda_powertools."):
