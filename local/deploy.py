@@ -29,7 +29,7 @@ BUILT_FROM = (
 )
 """All that a build depends on, but for the Python, the processor and the system of this machine."""
 
-DEPLOY_POLL_SECONDS = 0.2
+DEPLOY_POLL_SECONDS = 0.05
 """How often ``sam deploy`` looks how far it is; by itself every 5 seconds."""
 
 
