@@ -1,13 +1,11 @@
 """The SAM CLI in less time: `python -m tools.sam build ...`.
 
 It reads the template ten times over, and writes it twice: in Python that is most of a build's time. For each route it copies
-the whole description of the API. What it uploads it packs as small as it can, which is of no use to a stack on the same
-machine.
+the whole description of the API.
 """
 
 import copy
 import gc
-import zlib
 from typing import Any
 
 import yaml
@@ -17,11 +15,6 @@ def yaml_in_c() -> None:
     """Have YAML read and written by libyaml, where PyYAML brings it. To be called before its users are imported."""
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
     yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # type: ignore[misc]
-
-
-def pack_fast() -> None:
-    """Have zip files packed fast rather than small, where whoever packs says nothing about it."""
-    zlib.Z_DEFAULT_COMPRESSION = zlib.Z_BEST_SPEED  # type: ignore[misc]
 
 
 def copy_fast() -> None:
@@ -58,7 +51,6 @@ if __name__ == "__main__":
     # It lives for seconds, and makes much that it keeps: the search for garbage would be a sixth of its time.
     gc.disable()
     yaml_in_c()
-    pack_fast()
     copy_fast()
     from samcli.cli.main import cli
 
