@@ -139,7 +139,7 @@ $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/one" >&2; exit 1; }
 	@$(PYTHON) tools/environment.py $(VENV) || $(PYTHON) -m venv $(VENV) \
 		|| { echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
 		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -47,11 +47,19 @@ def copy_fast() -> None:
     open_api._deepcopy = copied  # noqa: SLF001 - a name of its own, so that the copies can be measured
 
 
+def ask_for_no_newer_version() -> None:
+    """Have SAM not ask pypi.org each week whether it is the newest, for up to 5 seconds: the lock says which one runs."""
+    from samcli.lib.utils import version_checker  # noqa: PLC0415
+
+    version_checker.fetch_and_compare_versions = lambda: None
+
+
 if __name__ == "__main__":
     # It lives for seconds, and makes much that it keeps: the search for garbage would be a sixth of its time.
     gc.disable()
     yaml_in_c()
     copy_fast()
+    ask_for_no_newer_version()
     from samcli.cli.main import cli
 
     cli(prog_name="sam")

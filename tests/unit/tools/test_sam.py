@@ -4,12 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from samcli.lib.utils import version_checker
 from samtranslator.open_api import open_api
 from samtranslator.utils.py27hash_fix import Py27Dict
 
 from local import ROOT
 from tests.support.translated import translated
-from tools.sam import copy_fast
+from tools.sam import ask_for_no_newer_version, copy_fast
 
 READ_AND_WRITTEN = """
 import json, sys, yaml
@@ -60,3 +61,15 @@ def test_the_description_of_an_api_is_copied_with_all_its_parts(monkeypatch: pyt
     del copied["openapi"]
     assert given["paths"]["/0"] == {"get": ["a", None, 1]}
     assert ("/3" in given["paths"], "/3" in list(given["paths"]), set(given)) == (False, False, {"openapi", "paths"})
+
+
+def test_nobody_is_asked_for_a_newer_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(version_checker, "get", lambda address, **_options: asked.append(address))
+    monkeypatch.setattr(version_checker, "update_last_check_time", lambda: None)
+    monkeypatch.setattr(version_checker, "fetch_and_compare_versions", version_checker.fetch_and_compare_versions)
+    version_checker._inform_newer_version(force_check=True)
+    assert asked == ["https://pypi.org/pypi/aws-sam-cli/json"]
+    ask_for_no_newer_version()
+    version_checker._inform_newer_version(force_check=True)
+    assert len(asked) == 1
