@@ -137,16 +137,16 @@ clean: ## Remove everything that the other targets made
 $(UP_TO_DATE): requirements-dev.txt requirements-bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/one" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
+	@$(PYTHON) tools/environment.py $(VENV) || $(PYTHON) -m venv $(VENV) \
 		|| { echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements-bootstrap.txt
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
 		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # A tool that wants other versions of what we use has an environment of its own: see LOCKS in tools/lock.py.
 .venv-%/.up-to-date: requirements-%.txt $(UP_TO_DATE)
-	@$(PYTHON) -m venv .venv-$*
+	@$(PYTHON) tools/environment.py .venv-$* || $(PYTHON) -m venv .venv-$*
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-$*/bin/python requirements-$*.txt \
 		|| .venv-$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-$*.txt
 	@touch $@

@@ -74,13 +74,13 @@ def run(settings: Settings, listener: socket.socket) -> None:
     api_url = f"http://{HOST}:{settings.port}"
     webhook_url = api_url + WEBHOOK_PATH
     waffo_port, stack_port = free_port(settings.port + 1), free_port(settings.port + 2)
-    waffo = connect_waffo(settings.waffo, data, waffo_port)
     # Cleared last: the functions' unpacked layers are large, and of no use to the next run.
     with _cleared(temporary), Children(state / "logs") as children:
         ministack, process = start_ministack(
             children, stack_port, data / "ministack", temporary, enforce_iam=settings.enforce_iam
         )
-        # They come up while the sources are built: one build for all stacks of this checkout.
+        # They come up while keys are made and the sources are built: one build for all stacks of this checkout.
+        waffo = connect_waffo(settings.waffo, data, waffo_port)
         simulator = start_simulator(children, waffo, settings, webhook_url, clock_file(temporary))
         with ExitStack() as building:
             with _told(1, "build what has changed"):

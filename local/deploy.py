@@ -13,6 +13,7 @@ from typing import Any
 from local import ROOT
 from local.errors import LocalStackError
 from local.moved_clock import move_function_clocks
+from local.packed import PACKED_TEMPLATE, pack
 from local.processes import Children
 from local.stack import DUMMY_CREDENTIAL, REGION, MiniStack
 from tools.build import BuildError, architecture_here
@@ -22,14 +23,15 @@ ARTIFACTS_BUCKET = "pancake-meter-artifacts"
 BUILD_SECONDS_MAX = 300.0
 DEPLOY_SECONDS_MAX = 180.0
 NO_CONFIG_ENVIRONMENT = "local"
+BUILT = "build"
 BUILT_FROM = (
     *("functions", "layers", "template.yaml", "observability.yaml", "requirements-dev.txt"),
     *("tools/build.py", "tools/byte_code.py", "tools/cfn_template.py", "tools/sam.py"),
-    *("local/function_clock.py", "local/moved_clock.py", "local/deploy.py"),
+    *("local/function_clock.py", "local/moved_clock.py", "local/packed.py", "local/deploy.py"),
 )
 """All that a build depends on, but for the Python, the processor and the system of this machine."""
 
-DEPLOY_POLL_SECONDS = 0.2
+DEPLOY_POLL_SECONDS = 0.05
 """How often ``sam deploy`` looks how far it is; by itself every 5 seconds."""
 
 
@@ -71,6 +73,7 @@ def built(children: Children, folder: Path) -> Iterator[Path]:
                 record.unlink(missing_ok=True)
                 _build(children, folder)
                 move_function_clocks(folder)
+                pack(folder / BUILT)
                 record.write_text(wanted, encoding="ascii")
             fcntl.flock(lock, fcntl.LOCK_SH)
         yield folder
@@ -95,7 +98,7 @@ def _says(record: Path, wanted: str) -> bool:
 def _build(children: Children, folder: Path) -> None:
     command = (
         *(sys.executable, "-m", "tools.build", "--native", "--runtime", runtime(), "--architecture", architecture()),
-        *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
+        *("--build-dir", str(folder / BUILT), "--cache-dir", str(folder / "cache")),
     )
     # `sam build` keeps what layers depend on below its working folder: two stacks must not share it at the same time.
     children.run("sam-build", command, {**_sam_environment(None), "PYTHONPATH": str(ROOT)}, BUILD_SECONDS_MAX, folder)
@@ -106,7 +109,7 @@ def deploy(children: Children, ministack: MiniStack, folder: Path, parameters: M
     overrides = _overrides({**parameters, "Runtime": runtime(), "Architecture": architecture()})
     command = (
         *_sam("deploy"),
-        *("--template-file", str(folder / "build" / "template.yaml"), "--stack-name", STACK_NAME),
+        *("--template-file", str(folder / BUILT / PACKED_TEMPLATE), "--stack-name", STACK_NAME),
         *("--s3-bucket", ARTIFACTS_BUCKET, "--region", REGION, "--capabilities", "CAPABILITY_IAM"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
         *("--parameter-overrides", *overrides),

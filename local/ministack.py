@@ -6,13 +6,17 @@ it refuses them. And it tells a function the cookies of a request as API Gateway
 leaves them among the headers.
 """
 
+import gc
 import hashlib
+import importlib
 import inspect
 import io
+import os
 import runpy
 import subprocess
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +28,9 @@ from ministack.services import apigateway, lambda_svc
 
 from local.errors import LocalStackError
 from local.forked_workers import ForkedWorkers, can_fork
-from tools.sam import read_in_c
+from local.ports import is_open
+from local.processes import POLL_SECONDS
+from tools.sam import copy_fast, yaml_in_c
 
 _LAYER_FOLDER_PREFIX = "layer_"
 """How MiniStack names the folder of a worker into which it unpacks one of its layers."""
@@ -118,8 +124,22 @@ def _mend(function: str, old: str, new: str, does: str) -> None:
     exec(compile(mended, apigateway.__file__, "exec"), vars(apigateway))  # noqa: S102 - its own code, but for a line
 
 
+def import_early(port: int) -> None:
+    """Once MiniStack answers at `port`, import what it would import in the midst of a deployment.
+
+    The SAM CLI reads the template for seconds before it asks for anything. What is there by then stays, so the search for
+    garbage leaves it out from then on.
+    """
+    while not is_open(port):
+        time.sleep(POLL_SECONDS)
+    for module in ("ministack.services.cloudformation", "samtranslator.translator.transform"):
+        importlib.import_module(module)
+    copy_fast()
+    gc.freeze()
+
+
 if __name__ == "__main__":
-    read_in_c()
+    yaml_in_c()
     route_preflights()
     list_cookies()
     zipfile.ZipFile = _ZipFile  # type: ignore[misc]
@@ -127,4 +147,5 @@ if __name__ == "__main__":
     lambda_svc._resolve_layer_zip = unpack_once(_resolve, Path(tempfile.gettempdir()))  # noqa: SLF001
     if can_fork():
         lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": ForkedWorkers()})
+    threading.Thread(target=import_early, args=(int(os.environ["GATEWAY_PORT"]),), daemon=True).start()
     runpy.run_module("ministack", run_name="__main__")

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,32 +53,35 @@ class MiniStack:
 
     def apigateway(self) -> "ApiGatewayV2Client":
         """Client of the `apigatewayv2` API."""
-        return self._session().client("apigatewayv2", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("apigatewayv2", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def cloudformation(self) -> "CloudFormationClient":
         """Client of CloudFormation."""
-        return self._session().client("cloudformation", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("cloudformation", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def dynamodb(self) -> "DynamoDBClient":
         """Client of DynamoDB."""
-        return self._session().client("dynamodb", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("dynamodb", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def lambda_(self) -> "LambdaClient":
         """Client of Lambda."""
-        return self._session().client("lambda", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("lambda", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def s3(self) -> "S3Client":
         """Client of S3."""
-        return self._session().client("s3", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("s3", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def secretsmanager(self) -> "SecretsManagerClient":
         """Client of Secrets Manager."""
-        return self._session().client("secretsmanager", endpoint_url=self.endpoint_url, config=_CONFIG)
+        return _session().client("secretsmanager", endpoint_url=self.endpoint_url, config=_CONFIG)
 
-    def _session(self) -> boto3.session.Session:
-        return boto3.session.Session(
-            aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION
-        )
+
+@cache
+def _session() -> boto3.session.Session:
+    """Return the one session: each reads anew what the AWS services are."""
+    return boto3.session.Session(
+        aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION
+    )
 
 
 _CONFIG = Config(connect_timeout=2, read_timeout=60, retries={"total_max_attempts": 2}, s3={"addressing_style": "path"})

@@ -29,6 +29,7 @@ def builds(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(deploy, "ROOT", checkout)
     monkeypatch.setattr(deploy, "_build", lambda _children, _folder: made.append(fingerprint(checkout)))
     monkeypatch.setattr(deploy, "move_function_clocks", lambda _folder: None)
+    monkeypatch.setattr(deploy, "pack", lambda _folder: None)
     return made
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from ministack.services import apigateway
 
+from local import ROOT
 from local.errors import LocalStackError
 from local.ministack import _ZipFile, list_cookies, route_preflights, unpack_once
 
@@ -159,3 +162,25 @@ def test_another_ministack_stops_the_start(
     monkeypatch.setattr(apigateway, name, other)
     with pytest.raises(LocalStackError):
         mend()
+
+
+EARLY = """
+import gc, sys
+from local import ministack
+LATE = ("ministack.services.cloudformation", "samtranslator.translator.transform")
+asked = []
+def is_open(port):
+    asked.append((port, [name for name in LATE if name in sys.modules]))
+    return len(asked) > 1
+ministack.is_open = is_open
+ministack.import_early(4566)
+from samtranslator.open_api import open_api
+assert asked == [(4566, []), (4566, [])], asked
+assert set(LATE) <= set(sys.modules)
+assert open_api._deepcopy.__module__ == "tools.sam"
+assert gc.get_freeze_count() > 10_000
+"""
+
+
+def test_what_a_deployment_needs_is_imported_once_ministack_answers_and_not_before() -> None:
+    subprocess.run([sys.executable, "-c", EARLY], cwd=ROOT, check=True, timeout=60)

@@ -1,0 +1,73 @@
+"""An environment is made with the pip that came with Python, where that can be found."""
+
+import subprocess
+import sys
+import zipfile
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from tools import environment
+
+
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["environment.py", str(folder)])
+    return environment.main()
+
+
+def kept_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch, *, by_the_system: Path | None) -> None:
+    """Let this Python be one whose `ensurepip` is in `folder`."""
+    spec = ModuleSpec("ensurepip", None, origin=str(folder / "__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: spec)
+    monkeypatch.setattr("sysconfig.get_config_var", lambda _name: by_the_system and str(by_the_system))
+
+
+def wheel(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / name, "w") as file:
+        file.writestr("pip/__init__.py", f"came_from = {name!r}")
+    return folder / name
+
+
+def test_pip_works_in_an_environment_that_was_made_and_knows_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if environment.bundled_pip() is None:
+        pytest.skip("this Python keeps no wheel of pip: `python3 -m venv` makes its environments")
+    assert made(tmp_path / "made", monkeypatch) == 0
+    python = tmp_path / "made" / "bin" / "python"
+    done = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("pip==")
+
+
+def test_an_environment_that_is_made_again_keeps_its_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "made"
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=None)
+    for name in ("pip-1-py3-none-any.whl", "pip-2-py3-none-any.whl"):
+        path = wheel(tmp_path / "ensurepip" / "_bundled", name)
+        assert made(folder, monkeypatch) == 0
+        path.unlink()
+    (pip,) = folder.glob("lib/*/site-packages/pip/__init__.py")
+    assert pip.read_text() == "came_from = 'pip-1-py3-none-any.whl'"
+
+
+def test_the_wheel_that_the_system_keeps_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=tmp_path / "system")
+    bundled = wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")
+    assert environment.bundled_pip() == bundled
+    assert environment.bundled_pip() != wheel(tmp_path / "system", "pip-2-py3-none-any.whl")
+    assert environment.bundled_pip() == tmp_path / "system" / "pip-2-py3-none-any.whl"
+
+
+def test_where_no_wheel_is_kept_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=tmp_path / "system")
+    assert made(tmp_path / "made", monkeypatch) == 1
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_python_without_ensurepip_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("sysconfig.get_config_var", lambda _name: None)
+    assert environment.bundled_pip() is None
