@@ -70,7 +70,7 @@ hangs: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run every functi
 bulk: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run 100,000 bulk events of one customer and tell their rate, and forwarding over its own stack (ten minutes)
 	$(BIN)/python -m pytest -m load tests/integration/handlers tests/e2e $(ARGS)
 
-bench: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Measure every figure of docs/performance.md beside its floor or peer (about a quarter of an hour; PARTS="warm cold counts rates growth peers" for some; REDIS_URL)
+bench: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Measure every figure of docs/performance.md beside its floor or peer (about a quarter of an hour; PARTS="warm cold counts rates growth peers first" for some; REDIS_URL)
 	PYTHONPATH=layers/shared:layers/pages $(BIN)/python -m tests.load.bench $(PARTS) $(ARGS)
 
 fuzz: $(UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) ## Send requests made from docs/openapi.json to the stack here (API='{"api_url": ..., "api_key": ...}' for a running one; EXAMPLES=20 SECONDS=900)

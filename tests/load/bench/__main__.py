@@ -1,8 +1,8 @@
 """Measures every figure of docs/performance.md beside its floor: ``python -m tests.load.bench [PART ...]``.
 
-Parts: warm, cold, counts, rates, growth, peers; without one, all of them: about a quarter of an hour. ``--check`` measures
-nothing: it compares the page with what was measured last and with the goals. ``--json FILE`` writes the figures elsewhere
-and leaves the page alone.
+Parts: warm, cold, counts, rates, growth, peers, first; without one, all of them: about a quarter of an hour. ``--check``
+measures nothing: it compares the page with what was measured last and with the goals. ``--json FILE`` writes the figures
+elsewhere and leaves the page alone.
 """
 
 import argparse
@@ -31,7 +31,7 @@ os.environ |= {
 sys.path += [str(folder) for folder in sorted((ROOT / "functions").iterdir()) if folder.is_dir()]
 
 from pancake_meter.store.table import dynamodb_client  # noqa: E402
-from tests.load.bench import counts, growth, page, peers, rates, warm  # noqa: E402
+from tests.load.bench import counts, first_minute, growth, page, peers, rates, warm  # noqa: E402
 from tests.load.bench.figures import Figure, Part, machine  # noqa: E402
 from tests.load.bench.goals import GOALS, TITLES  # noqa: E402
 from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here  # noqa: E402
@@ -61,6 +61,7 @@ PARTS: Final[Mapping[str, Callable[[str], Sequence[Figure]]]] = {
     "rates": rates.measure,
     "growth": lambda url: growth.measure(dynamodb_client(url), url),
     "peers": lambda url: peers.measure(dynamodb_client(url), url),
+    "first": first_minute.measure,
 }
 
 

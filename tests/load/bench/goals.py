@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.load.bench.figures import Figure
+from tests.load.bench.first_minute import FIRST, SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,16 @@ class Goal:
 
 
 _WARM: Final = ("check", "hold", "settle", "release", "record", "batch of 99", "webhook")
+_WITH_ROUTES: Final = (
+    *("access", "alerts", "customer_controls", "customer_data", "customers", "payments", "quota_check", "reports"),
+    *("usage_batch", "usage_bulk", "usage_recording", "webhook_deliveries"),
+)
+_CALLERS: Final = ("overage_checkout", "reconciliation", "usage_healing", "waffo_actions")
+_WIRE_MODELS: Final = "wire models, and Powertools' resolver: see *Cold starts*"
+_CALLS_OTHERS: Final = f"httpx with all certificates, beside {_WIRE_MODELS}"
+_TEMPLATES: Final = f"Jinja and Babel, beside {_CALLS_OTHERS}"
 _HANDLER: Final = "the handler around the call: see *Warm calls*"
+_MACHINE: Final = "what it installs, builds and deploys: see *The first minute*"
 _GROWTH: Final = Goal(
     most=1.05, reason="noise of a busy machine: units and requests are the same, and so is the code that runs"
 )
@@ -38,10 +48,11 @@ GOALS: Final[Mapping[str, Mapping[str, Goal]]] = {
         **{f"{name}, over boto3 as it comes": Goal(most=1.2, reason=_HANDLER) for name in _WARM},
     },
     "cold": {
-        **{
-            name: Goal(most=1.6, reason="see *Cold starts*")
-            for name in ("quota_check", "usage_recording", "usage_batch", "stream_reader", "webhook_intake")
-        },
+        **{name: Goal(most=1.6, reason=_WIRE_MODELS) for name in _WITH_ROUTES},
+        **{name: Goal(most=1.6, reason=_CALLS_OTHERS) for name in _CALLERS},
+        **{name: Goal(most=1.6, reason=_TEMPLATES) for name in ("customer_pages", "operator_console")},
+        **{name: Goal(most=1.6) for name in ("alert_sender", "renewal_reset", "stream_reader", "usage_forwarding")},
+        "webhook_intake": Goal(most=1.6),
         "api_key_authorizer": Goal(most=1.1, reason="see *Cold starts*"),
     },
     "counts": {
@@ -68,6 +79,10 @@ GOALS: Final[Mapping[str, Mapping[str, Goal]]] = {
     },
     "growth": dict.fromkeys(("check", "hold", "settle", "release", "record", "batch of 99"), _GROWTH),
     "peers": {},
+    "first": {
+        FIRST: Goal(most=30, reason=_MACHINE),
+        SECOND: Goal(most=10, reason=_MACHINE),
+    },
 }
 
 TITLES: Final[Mapping[str, str]] = {
@@ -77,4 +92,5 @@ TITLES: Final[Mapping[str, str]] = {
     "rates": "Throughput over the engine's own rate for the same requests; sums are compared, nothing may be lost",
     "growth": "Growth: 100,000 customers and 1,000,000 events, over an empty table",
     "peers": "Peers, and what the client costs",
+    "first": "The first minute, in seconds until a stack answers",
 }
