@@ -4,7 +4,7 @@ import gc
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
+from tests.support.aws import DUMMY_ACCESS_KEY, REGION, plain_dynamodb_client
 from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here
 from tests.support.table import create_table
 
@@ -147,20 +147,10 @@ def dynamodb_endpoint() -> Iterator[str]:
         yield endpoint
 
 
-@pytest.fixture
-def make_dynamodb(dynamodb_endpoint: str) -> "Callable[..., DynamoDBClient]":
-    """Factory of DynamoDB clients at the engine; `attempts_max=` as in `tests.support.aws.dynamodb_client`."""
-
-    def make(*, attempts_max: int = 1) -> "DynamoDBClient":
-        return dynamodb_client(dynamodb_endpoint, attempts_max=attempts_max)
-
-    return make
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dynamodb(dynamodb_endpoint: str) -> "DynamoDBClient":
     """One DynamoDB client at the engine, without retries. boto3 clients may be shared by threads."""
-    return dynamodb_client(dynamodb_endpoint)
+    return plain_dynamodb_client(dynamodb_endpoint)
 
 
 @pytest.fixture
