@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from local.waffo_simulator.app import create_app
 from local.waffo_simulator.config import Product, SimulatorConfig
 from pancake_meter.waffo.signing import RequestSigner
-from tests.support.node import run_node
+from tests.support.node_conversation import ask_node
 from tests.support.ports import free_port
 from tests.support.waffo_webhooks import encode, platform_key, public_pem, signing_with_our_key
 
@@ -102,7 +102,7 @@ class RunningSimulator:
 
     def sdk(self, *calls: Sequence[Any], session: dict[str, str] | None = None) -> list[Any]:
         """Let the official SDK make these calls one after another: (name, argument, ...)."""
-        answers: list[Any] = run_node(
+        answers: list[Any] = ask_node(
             "simulator_sdk_client.mjs",
             {
                 "baseUrl": self.url,
