@@ -37,6 +37,8 @@ APART = "tests/integration/"
 SPLIT_REPORTS_MIN = 500
 """A run of a few tests is not split: its durations are its own."""
 SPLIT_MODULES = 12
+GARBAGE_EACH = 20_000
+"""So many more objects, and Python looks for garbage: not after each 700, for it finds little."""
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
 
 # A deadline measures the machine, not the code: a shared machine would make good tests flicker.
@@ -61,6 +63,7 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.disable()
     collected = yield
     gc.freeze()
+    gc.set_threshold(GARBAGE_EACH)
     gc.enable()
     return collected
 
@@ -68,9 +71,11 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Close the network for unit and property tests. What is longest begins first: the tests that share a stack.
 
+    What is given out one by one begins last: else a worker may be left with a long module when the others have done.
+
     Tests marked `dynoxide` are skipped on another engine, for the reason that they give.
     """
-    items.sort(key=lambda item: not item.path.is_relative_to(STACK))
+    items.sort(key=lambda item: (not item.path.is_relative_to(STACK), item.nodeid.startswith(APART)))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
