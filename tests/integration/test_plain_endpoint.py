@@ -126,4 +126,4 @@ def test_what_is_no_parameter_is_refused(dynamodb: "DynamoDBClient") -> None:
     with pytest.raises(ParamValidationError, match='Unknown parameter in input: "Itm"'):
         dynamodb.put_item(**asked)
     with pytest.raises(ParamValidationError, match=r"Invalid type for parameter TransactItems\[0\].Put.Item.v.S"):
-        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": "table", "Item": KEY | {"v": {"S": 1}}}}])  # type: ignore[dict-item]
+        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": "table", "Item": KEY | {"v": {"S": 1}}}}])

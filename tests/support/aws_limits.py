@@ -46,7 +46,7 @@ class _Glance:
     JSON is never shorter than what DynamoDB counts: it writes each character beyond ASCII as six.
     """
 
-    may_be_large: bool
+    length: int
     may_be_strange: bool
     """There may be a number of too many digits, or too many levels."""
 
@@ -54,7 +54,7 @@ class _Glance:
     def at(cls, write: Mapping[str, Any]) -> "_Glance":
         text = json.dumps(write, default=_as_text)
         levels = text.count('"M": {') + text.count('"L": [')
-        return cls(len(text) > ITEM_BYTES_MAX, levels >= DEPTH_MAX or _LONG_NUMBER.search(text) is not None)
+        return cls(len(text), levels >= DEPTH_MAX or _LONG_NUMBER.search(text) is not None)
 
 
 def _as_text(value: Any) -> str:
@@ -65,7 +65,7 @@ def violations(operation: str, request: Mapping[str, Any]) -> list[str]:
     """Return what AWS would refuse in a request of the low-level client."""
     if operation == "TransactWriteItems":
         return [*_of_transaction(request["TransactItems"])]
-    found = [*_of_write(request)]
+    found = [*_of_write(request, _Glance.at(request))]
     if operation == "BatchGetItem":
         counts = [len(table["Keys"]) for table in request["RequestItems"].values()]
         found += [f"{count} keys in a request" for count in counts if count > BATCH_GET_KEYS_MAX]
@@ -76,10 +76,11 @@ def _of_transaction(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if len(items) > TRANSACTION_ITEMS_MAX:
         yield f"{len(items)} items in a transaction"
     writes = [write for item in items for write in item.values()]
-    if len(json.dumps(items, default=_as_text)) > TRANSACTION_BYTES_MAX and _bytes(items) > TRANSACTION_BYTES_MAX:
+    glances = [_Glance.at(write) for write in writes]
+    if sum(each.length for each in glances) > ITEM_BYTES_MAX and _bytes(items) > TRANSACTION_BYTES_MAX:
         yield f"{_bytes(items)} bytes in a transaction"
-    for write in writes:
-        yield from _of_write(write)
+    for write, glance in zip(writes, glances, strict=True):
+        yield from _of_write(write, glance)
     keys = [_key(write) for write in writes]
     if len(keys) != len(set(keys)):
         yield "one item twice in a transaction"
@@ -90,8 +91,7 @@ def _key(write: Mapping[str, Any]) -> tuple[str, str, str]:
     return write.get("TableName", ""), item["PK"]["S"], item.get("SK", {}).get("S", "")
 
 
-def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
-    glance = _Glance.at(write)
+def _of_write(write: Mapping[str, Any], glance: _Glance) -> Iterator[str]:
     operators = 0
     for name in _EXPRESSIONS:
         expression = write.get(name, "")
@@ -104,7 +104,7 @@ def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
     for placeholder in (placeholder for each in substituted for placeholder in each):
         if len(placeholder.encode()) > PLACEHOLDER_BYTES_MAX:
             yield f"a placeholder of {len(placeholder.encode())} bytes"
-    if glance.may_be_large:
+    if glance.length > ITEM_BYTES_MAX:
         yield from _of_sizes(write.get("Item", {}), substituted)
     if glance.may_be_strange:
         yield from _of_values([write.get("Item", {}), write.get("ExpressionAttributeValues", {})], depth=-1)

@@ -37,7 +37,8 @@ class PlainWire:
     def send(self, request: "AWSPreparedRequest") -> AWSResponse:
         """Send a request of botocore's and return the whole answer. Raises as `post`."""
         body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        status, headers, content = self.post(request.url, request.headers, body, method=request.method)
+        given: Mapping[str, str | bytes] = dict(request.headers.items())
+        status, headers, content = self.post(request.url, given, body, method=request.method)
         named: Any = HeadersDict(headers)
         answer: Any = AWSResponse(request.url, status, named, None)
         answer._content = content
