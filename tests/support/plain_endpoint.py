@@ -128,6 +128,7 @@ class _PlainEndpoint:
         status, headers, body = self._wire.post(request["url"], request["headers"], request["body"])
         kept: Any = HeadersDict(headers)
         answer = AWSResponse(request["url"], status, kept, None)
+        vars(answer)["_content"] = body
         if operation_model.name in _ANSWERED_WITH_ITEMS and status == 200 and not any(each in body for each in _BYTES):
             parsed = json.loads(body)
             # As botocore's parser has it.

@@ -7,6 +7,7 @@ the tests look at, so here a request is written and its answer is read as they a
 import socket
 import weakref
 from collections.abc import Mapping
+from select import select
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -59,7 +60,7 @@ class PlainWire:
         sent = {**SIGNED_BY_NOBODY, **headers, "Content-Length": str(len(body))}
         lines += [f"{name}: {value.decode() if isinstance(value, bytes) else value}" for name, value in sent.items()]
         try:
-            connection = self._idle.pop() if self._idle else self._connect(parts.hostname or "", parts.port or 80)
+            connection = self._waiting() or self._connect(parts.hostname or "", parts.port or 80)
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=url, error=error) from error
         try:
@@ -77,6 +78,15 @@ class PlainWire:
     def close(self) -> None:
         """Close the connections that no request is using."""
         _close_all(self._idle)
+
+    def _waiting(self) -> socket.socket | None:
+        """Return a connection that no request is using. MiniStack closes some: there is something to be read, an end."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not select([connection], [], [], 0)[0]:
+                return connection
+            connection.close()
+        return None
 
     def _connect(self, host: str, port: int) -> socket.socket:
         connection = socket.create_connection((host, port), self._timeout)

@@ -55,6 +55,7 @@ ALL_ALIKE = (
 """What the functions have in common and may all import, though not all do."""
 
 READING_NO_SETTINGS = ("pancake_meter.domain", "pancake_meter.store", "pancake_meter.usecases", "pancake_meter.waffo")
+"""What many functions import, and what sees nothing of the environment: settings are read above it."""
 
 EACH_BY_ITSELF = """
 import gc, importlib, json, os, sys
