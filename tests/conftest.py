@@ -2,9 +2,11 @@
 
 import gc
 import os
+import ssl
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.support.aws import DUMMY_ACCESS_KEY, REGION, dynamodb_client
+from tests.support.aws import DUMMY_ACCESS_KEY, REGION, plain_dynamodb_client
 from tests.support.dynamodb_engine import Engine, dynamodb_engine, engine_here
 from tests.support.table import create_table
 
@@ -35,6 +37,8 @@ APART = "tests/integration/"
 SPLIT_REPORTS_MIN = 500
 """A run of a few tests is not split: its durations are its own."""
 SPLIT_MODULES = 12
+GARBAGE_EACH = 20_000
+"""So many more objects, and Python looks for garbage: not after each 700, for it finds little."""
 WITHOUT_SOCKETS = (TESTS / "unit", TESTS / "property")
 
 # A deadline measures the machine, not the code: a shared machine would make good tests flicker.
@@ -59,6 +63,7 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.disable()
     collected = yield
     gc.freeze()
+    gc.set_threshold(GARBAGE_EACH)
     gc.enable()
     return collected
 
@@ -66,9 +71,11 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Close the network for unit and property tests. What is longest begins first: the tests that share a stack.
 
+    What is given out one by one begins last: else a worker may be left with a long module when the others have done.
+
     Tests marked `dynoxide` are skipped on another engine, for the reason that they give.
     """
-    items.sort(key=lambda item: not item.path.is_relative_to(STACK))
+    items.sort(key=lambda item: (not item.path.is_relative_to(STACK), item.nodeid.startswith(APART)))
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITHOUT_SOCKETS):
             item.add_marker(pytest.mark.disable_socket)
@@ -131,6 +138,14 @@ def _no_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Give all HTTP clients the same certificates: reading those of the machine for each takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator["RunningSimulator"]:
     """The Waffo simulator, for the tests of a module: each of them begins again."""
@@ -147,20 +162,10 @@ def dynamodb_endpoint() -> Iterator[str]:
         yield endpoint
 
 
-@pytest.fixture
-def make_dynamodb(dynamodb_endpoint: str) -> "Callable[..., DynamoDBClient]":
-    """Factory of DynamoDB clients at the engine; `attempts_max=` as in `tests.support.aws.dynamodb_client`."""
-
-    def make(*, attempts_max: int = 1) -> "DynamoDBClient":
-        return dynamodb_client(dynamodb_endpoint, attempts_max=attempts_max)
-
-    return make
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dynamodb(dynamodb_endpoint: str) -> "DynamoDBClient":
     """One DynamoDB client at the engine, without retries. boto3 clients may be shared by threads."""
-    return dynamodb_client(dynamodb_endpoint)
+    return plain_dynamodb_client(dynamodb_endpoint)
 
 
 @pytest.fixture

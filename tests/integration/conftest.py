@@ -1,6 +1,7 @@
 """Handlers are imported as Lambda imports them: with their environment set. Collaborators come with each call."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.client import BaseClient
 
 from tests.support import contract
 from tests.support.aws_limits import violations
+from tests.support.kept_code import templates_compiled_once
 from tests.support.least_privilege import calling_function, is_allowed, touches
 from tools.cold import SETTINGS
 
@@ -21,6 +23,12 @@ os.environ |= {
     "BROWSER_ORIGINS": "https://app.example.com,http://localhost:3000",
     "CHECKOUT_SUCCESS_URL": "https://app.example.com/billing",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once() -> Iterator[None]:
+    with templates_compiled_once():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from tests.support.plain_endpoint import send_plainly
 from tests.support.plain_wire import PlainWire
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def dynamodb_client(endpoint_url: str | None = None, *, attempts_max: int = 1) -
     )
     if endpoint_url is not None:
         vars(client)["_endpoint"].http_session = PlainWire(READ_SECONDS_MAX)
+    return client
+
+
+def plain_dynamodb_client(endpoint_url: str) -> "DynamoDBClient":
+    """Return such a client that tries once, and does without most of botocore: `send_plainly`."""
+    client = dynamodb_client(endpoint_url)
+    send_plainly(client, PlainWire(READ_SECONDS_MAX))
     return client
 
 

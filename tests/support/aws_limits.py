@@ -3,8 +3,11 @@
 Source: "Quotas in Amazon DynamoDB" of its developer guide.
 """
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 EXPRESSION_BYTES_MAX: Final = 4_096
@@ -33,26 +36,54 @@ _OPERATOR: Final = re.compile(
 )
 
 
+_LONG_NUMBER: Final = re.compile(rf'"N": "[^"]{{{NUMBER_DIGITS_MAX + 1},}}')
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What the JSON of a write shows of it, so that few are gone through: most are small and plain.
+
+    JSON is never shorter than what DynamoDB counts: it writes each character beyond ASCII as six.
+    """
+
+    length: int
+    may_be_strange: bool
+    """There may be a number of too many digits, or too many levels."""
+
+    @classmethod
+    def at(cls, write: Mapping[str, Any]) -> "_Glance":
+        text = json.dumps(write, default=_as_text)
+        levels = text.count('"M": {') + text.count('"L": [')
+        return cls(len(text), levels >= DEPTH_MAX or _LONG_NUMBER.search(text) is not None)
+
+
+def _as_text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
 def violations(operation: str, request: Mapping[str, Any]) -> list[str]:
     """Return what AWS would refuse in a request of the low-level client."""
-    found = [*_of_write(request)]
     if operation == "TransactWriteItems":
-        items = request["TransactItems"]
-        if len(items) > TRANSACTION_ITEMS_MAX:
-            found.append(f"{len(items)} items in a transaction")
-        if _bytes(items) > TRANSACTION_BYTES_MAX:
-            found.append(f"{_bytes(items)} bytes in a transaction")
-        for item in items:
-            ((_, write),) = item.items()
-            found += _of_write(write)
-        keys = [_key(write) for item in items for write in item.values()]
-        if len(keys) != len(set(keys)):
-            found.append("one item twice in a transaction")
+        return [*_of_transaction(request["TransactItems"])]
+    found = [*_of_write(request, _Glance.at(request))]
     if operation == "BatchGetItem":
-        for table in request["RequestItems"].values():
-            if len(table["Keys"]) > BATCH_GET_KEYS_MAX:
-                found.append(f"{len(table['Keys'])} keys in a request")
+        counts = [len(table["Keys"]) for table in request["RequestItems"].values()]
+        found += [f"{count} keys in a request" for count in counts if count > BATCH_GET_KEYS_MAX]
     return found
+
+
+def _of_transaction(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len(items) > TRANSACTION_ITEMS_MAX:
+        yield f"{len(items)} items in a transaction"
+    writes = [write for item in items for write in item.values()]
+    glances = [_Glance.at(write) for write in writes]
+    if sum(each.length for each in glances) > ITEM_BYTES_MAX and _bytes(items) > TRANSACTION_BYTES_MAX:
+        yield f"{_bytes(items)} bytes in a transaction"
+    for write, glance in zip(writes, glances, strict=True):
+        yield from _of_write(write, glance)
+    keys = [_key(write) for write in writes]
+    if len(keys) != len(set(keys)):
+        yield "one item twice in a transaction"
 
 
 def _key(write: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -60,29 +91,41 @@ def _key(write: Mapping[str, Any]) -> tuple[str, str, str]:
     return write.get("TableName", ""), item["PK"]["S"], item.get("SK", {}).get("S", "")
 
 
-def _of_write(write: Mapping[str, Any]) -> Iterator[str]:
+def _of_write(write: Mapping[str, Any], glance: _Glance) -> Iterator[str]:
     operators = 0
     for name in _EXPRESSIONS:
         expression = write.get(name, "")
         if len(expression.encode()) > EXPRESSION_BYTES_MAX:
             yield f"{name} of {len(expression.encode())} bytes"
-        operators += len(_OPERATOR.findall(expression))
+        operators += _operators_in(expression)
     if operators > OPERATORS_MAX:
         yield f"{operators} operators in the expressions of one write"
     substituted = [write.get(name, {}) for name in ("ExpressionAttributeNames", "ExpressionAttributeValues")]
     for placeholder in (placeholder for each in substituted for placeholder in each):
         if len(placeholder.encode()) > PLACEHOLDER_BYTES_MAX:
             yield f"a placeholder of {len(placeholder.encode())} bytes"
-    if _bytes(substituted) > SUBSTITUTED_BYTES_MAX:
-        yield f"{_bytes(substituted)} bytes of names and values"
-    yield from _of_values([write.get("Item", {}), write.get("ExpressionAttributeValues", {})], depth=-1)
+    if glance.length > ITEM_BYTES_MAX:
+        yield from _of_sizes(write.get("Item", {}), substituted)
+    if glance.may_be_strange:
+        yield from _of_values([write.get("Item", {}), write.get("ExpressionAttributeValues", {})], depth=-1)
     key = write.get("Item") or write.get("Key") or {}
     for name, most in (("PK", PARTITION_KEY_BYTES_MAX), ("SK", SORT_KEY_BYTES_MAX)):
         size = len(key.get(name, {}).get("S", "").encode())
         if size > most:
             yield f"{name} of {size} bytes"
-    if _bytes(write.get("Item", {})) > ITEM_BYTES_MAX:
-        yield f"an item of {_bytes(write['Item'])} bytes"
+
+
+def _of_sizes(item: Mapping[str, Any], substituted: list[Any]) -> Iterator[str]:
+    if _bytes(substituted) > SUBSTITUTED_BYTES_MAX:
+        yield f"{_bytes(substituted)} bytes of names and values"
+    if _bytes(item) > ITEM_BYTES_MAX:
+        yield f"an item of {_bytes(item)} bytes"
+
+
+@lru_cache(maxsize=4096)
+def _operators_in(expression: str) -> int:
+    """Count the operators. The store writes few expressions, and each of them often."""
+    return len(_OPERATOR.findall(expression))
 
 
 def _of_values(value: Any, depth: int) -> Iterator[str]:

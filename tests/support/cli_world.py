@@ -25,7 +25,7 @@ from pancake_meter_cli.main import app
 from pancake_meter_cli.profiles import Profile, ProfileFile
 from tests.support.contract import document
 from tests.support.waffo_simulator import MERCHANT_ID, MERCHANT_PRIVATE_PEM, PRODUCTS, STORE_ID
-from tests.support.waffo_webhooks import platform_key, public_pem
+from tests.support.waffo_webhooks import platform_key, public_pem, signing_with_our_key
 
 API_URL, API_KEY = "http://127.0.0.1:8000", "pm_test_0123456789abcdef0123456789abcdef"
 WAFFO_URL = "http://127.0.0.1:8001"
@@ -231,7 +231,8 @@ def simulated_waffo(world: FakeWorld, folder: Path, **config: Any) -> Iterator[S
 
     wanted = {"merchant_id": MERCHANT_ID, "store_id": STORE_ID, "products": PRODUCTS, "seed": 7, "base_url": WAFFO_URL}
     wanted |= {"merchant_public_key_pem": public_pem(platform_key()), "webhook_url": PROFILE.webhook_url}
-    made = create_app(SimulatorConfig(**{**wanted, **config}))
+    with signing_with_our_key():
+        made = create_app(SimulatorConfig(**{**wanted, **config}))
     made.state.simulator.deliverer._client = httpx.AsyncClient(transport=httpx.MockTransport(webhook))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import boto3  # noqa: F401 - of all functions
@@ -23,6 +24,7 @@ import httpx  # noqa: F401 - of all functions
 from aws_lambda_powertools import Metrics  # noqa: F401 - of all functions
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver  # noqa: F401 - of all functions
 
+from pancake_meter import catalog, domain, store, usecases
 from pancake_meter.domain.access.api_key import generate_api_key
 from tests.support.api import api_event
 from tests.support.trouble_server import BEHAVIOURS, server
@@ -148,10 +150,20 @@ def forked(case: tuple[str, str, Sequence[str]], output: Path) -> int:
     return child
 
 
+def import_what_reads_no_settings() -> None:
+    """Import what many functions do, so that their processes need not: nothing below the use cases sees the environment."""
+    for name in ("jinja2", "jwt", "pydantic", "cryptography.hazmat.primitives.asymmetric.rsa"):
+        importlib.import_module(name)
+    for package in (catalog, domain, store, usecases):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
 def main(at_once: int) -> None:
     """Run the cases, so many at once, and print what each of them printed."""
     running: dict[int, Path] = {}
-    # Both are read or made once: each process has them from here.
+    # All of it is read or made once: each process has it from here.
+    import_what_reads_no_settings()
     load_template()
     platform_key()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,8 @@ the tests look at, so here a request is written and its answer is read as they a
 
 import socket
 import weakref
+from collections.abc import Mapping
+from select import select
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -34,37 +36,57 @@ class PlainWire:
         weakref.finalize(self, _close_all, self._idle)
 
     def send(self, request: "AWSPreparedRequest") -> AWSResponse:
-        """Send a request and return the whole answer.
+        """Send a request of botocore's and return the whole answer. Raises as `post`."""
+        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
+        given: Mapping[str, str | bytes] = dict(request.headers.items())
+        status, headers, content = self.post(request.url, given, body, method=request.method)
+        named: Any = HeadersDict(headers)
+        answer: Any = AWSResponse(request.url, status, named, None)
+        answer._content = content
+        return answer  # type: ignore[no-any-return]
+
+    def post(
+        self, url: str, headers: Mapping[str, str | bytes], body: bytes, *, method: str = "POST"
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send a request and return the whole answer: its status, its headers by their names in small letters, its body.
 
         Raises:
             EndpointConnectionError: nobody listens.
             ReadTimeoutError: the answer did not come in time.
             ConnectionClosedError: the connection ended before the answer did.
         """
-        parts = urlsplit(request.url)
-        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        lines = [f"{request.method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
-        headers = {**SIGNED_BY_NOBODY, **request.headers, "Content-Length": str(len(body))}
-        lines += [f"{name}: {value.decode() if isinstance(value, bytes) else value}" for name, value in headers.items()]
+        parts = urlsplit(url)
+        lines = [f"{method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
+        sent = {**SIGNED_BY_NOBODY, **headers, "Content-Length": str(len(body))}
+        lines += [f"{name}: {value.decode() if isinstance(value, bytes) else value}" for name, value in sent.items()]
         try:
-            connection = self._idle.pop() if self._idle else self._connect(parts.hostname or "", parts.port or 80)
+            connection = self._waiting() or self._connect(parts.hostname or "", parts.port or 80)
         except OSError as error:
-            raise EndpointConnectionError(endpoint_url=request.url, error=error) from error
+            raise EndpointConnectionError(endpoint_url=url, error=error) from error
         try:
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            answer = _answer(connection, request.url)
+            answer = _answer(connection)
         except TimeoutError as error:
             connection.close()
-            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+            raise ReadTimeoutError(endpoint_url=url, error=error) from error
         except OSError as error:
             connection.close()
-            raise ConnectionClosedError(endpoint_url=request.url, error=error, request=request) from error
+            raise ConnectionClosedError(endpoint_url=url, error=error) from error
         self._idle.append(connection)
         return answer
 
     def close(self) -> None:
         """Close the connections that no request is using."""
         _close_all(self._idle)
+
+    def _waiting(self) -> socket.socket | None:
+        """Return a connection that no request is using. MiniStack closes some: there is something to be read, an end."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not select([connection], [], [], 0)[0]:
+                return connection
+            connection.close()
+        return None
 
     def _connect(self, host: str, port: int) -> socket.socket:
         connection = socket.create_connection((host, port), self._timeout)
@@ -77,21 +99,19 @@ def _close_all(connections: list[socket.socket]) -> None:
         connections.pop().close()
 
 
-def _answer(connection: socket.socket, url: str) -> AWSResponse:
+def _answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     received = b""
     while (end := received.find(b"\r\n\r\n")) < 0:
         received += _more(connection)
         if end < 0 and len(received) > HEADERS_BYTES_MAX and b"\r\n\r\n" not in received:
             raise ConnectionError("no end of the headers")
     status, *lines = received[:end].decode().split("\r\n")
-    headers: Any = HeadersDict(line.split(": ", 1) for line in lines)
-    chunks, missing = [received[end + 4 :]], int(headers["Content-Length"]) - (len(received) - end - 4)
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    chunks, missing = [received[end + 4 :]], int(headers["content-length"]) - (len(received) - end - 4)
     while missing > 0:
         chunks.append(_more(connection))
         missing -= len(chunks[-1])
-    answer: Any = AWSResponse(url, int(status.split(" ", 2)[1]), headers, None)
-    answer._content = b"".join(chunks)
-    return answer  # type: ignore[no-any-return]
+    return int(status.split(" ", 2)[1]), headers, b"".join(chunks)
 
 
 def _more(connection: socket.socket) -> bytes:

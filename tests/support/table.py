@@ -1,5 +1,6 @@
 """The table of the tests is the table of template.yaml."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tests.support.dynamodb_engine import Engine, engine_here
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 TABLE_LOGICAL_ID = "Table"
 
 
+@cache
 def table_properties() -> dict[str, Any]:
-    """Return the `Properties` of the table in template.yaml, in CloudFormation's shape."""
+    """Return the `Properties` of the table in template.yaml, in CloudFormation's shape: read once, not to be changed."""
     properties: dict[str, Any] = load_template()["Resources"][TABLE_LOGICAL_ID]["Properties"]
     return properties
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from local.waffo_simulator.app import create_app
 from local.waffo_simulator.config import Product, SimulatorConfig
 from pancake_meter.waffo.signing import RequestSigner
-from tests.support.node import run_node
+from tests.support.node_conversation import ask_node
 from tests.support.ports import free_port
-from tests.support.waffo_webhooks import encode, platform_key, public_pem
+from tests.support.waffo_webhooks import encode, platform_key, public_pem, signing_with_our_key
 
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"
 STORE_ID = "STO_7hQ2mVb9KxT4cLr8WnZ3aE"
@@ -102,7 +102,7 @@ class RunningSimulator:
 
     def sdk(self, *calls: Sequence[Any], session: dict[str, str] | None = None) -> list[Any]:
         """Let the official SDK make these calls one after another: (name, argument, ...)."""
-        answers: list[Any] = run_node(
+        answers: list[Any] = ask_node(
             "simulator_sdk_client.mjs",
             {
                 "baseUrl": self.url,
@@ -120,18 +120,19 @@ def simulator(**config: Any) -> Iterator[RunningSimulator]:
     """A simulator with three products, a sink as its webhook, quick retries and a fixed seed; `config` as wanted."""
     with webhook_sink() as sink:
         wanted = {"merchant_id": MERCHANT_ID, "store_id": STORE_ID, "products": PRODUCTS, "seed": 7}
-        app = create_app(
-            SimulatorConfig(
-                **{
-                    **wanted,
-                    "merchant_public_key_pem": public_pem(platform_key()),
-                    "webhook_url": sink.url,
-                    "retry_base_seconds": 0.01,
-                    "delivery_timeout_seconds": 60.0,
-                    **config,
-                }
+        with signing_with_our_key():
+            app = create_app(
+                SimulatorConfig(
+                    **{
+                        **wanted,
+                        "merchant_public_key_pem": public_pem(platform_key()),
+                        "webhook_url": sink.url,
+                        "retry_base_seconds": 0.01,
+                        "delivery_timeout_seconds": 60.0,
+                        **config,
+                    }
+                )
             )
-        )
         port = free_port()
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
         thread = threading.Thread(target=server.run)

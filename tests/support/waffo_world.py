@@ -8,11 +8,9 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local.waffo_simulator.actions import ACTIONS
 from local.waffo_simulator.catalog_products import catalog_products
@@ -37,17 +35,11 @@ from pancake_meter.usecases.webhooks.judge import Outcome
 from pancake_meter.waffo.client import WaffoClient
 from pancake_meter.waffo.retry import RetryPolicy
 from pancake_meter.waffo.signing import RequestSigner
-from tests.support.waffo_webhooks import platform_key, public_pem
+from tests.support.waffo_webhooks import platform_key, public_pem, signing_with_our_key
 from tests.support.webhook_world import CATALOG, STORE_ID, World
 
 MERCHANT_ID = "MER_1aB2cD3eF4gH5iJ6kL7mN8"
 API_URL = "https://waffo.test"
-
-
-@cache
-def private_pem() -> str:
-    """The tests' own key as the simulator takes it."""
-    return platform_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @dataclass
@@ -98,10 +90,10 @@ class WaffoWorld:
             store_id=STORE_ID,
             products=catalog_products(CATALOG, "test"),
             webhook_url="https://stack.test/webhooks",
-            webhook_private_key_pem=private_pem(),
             seed=self.seed,
         )
-        self.waffo = Simulator(config)
+        with signing_with_our_key():
+            self.waffo = Simulator(config)
         self.deliverer = DirectDeliverer(self)
         self.waffo.deliverer = self.deliverer  # type: ignore[assignment]
         self.waffo._begin()

@@ -9,6 +9,10 @@ from tests.support.aws_limits import violations
 KEY = {"PK": {"S": "p"}, "SK": {"S": "s"}}
 
 
+def nested(levels: int) -> dict[str, Any]:
+    return {"L": [nested(levels - 1)]} if levels else {"S": "a"}
+
+
 @pytest.mark.parametrize(
     ("operation", "request_", "found"),
     [
@@ -35,6 +39,21 @@ KEY = {"PK": {"S": "p"}, "SK": {"S": "s"}}
         ("BatchGetItem", {"RequestItems": {"t": {"Keys": [KEY] * 101}}}, ["101 keys in a request"]),
         ("PutItem", {"Item": {**KEY, "a": {"M": {"b": {"L": [{"N": "-0." + "1" * 39}]}}}}}, ["a number of 39 digits"]),
         ("PutItem", {"Item": {**KEY, "a": {"N": "1" + "0" * 40}}}, []),
+        ("PutItem", {"Item": {**KEY, "a": nested(31)}}, []),
+        ("PutItem", {"Item": {**KEY, "a": nested(40)}}, ["more than 32 levels"]),
+        ("PutItem", {"Item": {**KEY, "a": {"L": [nested(20), nested(20)]}}}, []),
+        ("PutItem", {"Item": {**KEY, "a": {"B": b"a" * 399_000}}}, []),
+        ("PutItem", {"Item": {**KEY, "a": {"S": "é" * 200_000}}}, ["an item of"]),
+        (
+            "TransactWriteItems",
+            {"TransactItems": [{"Put": {"Item": {"PK": {"S": f"{n}"}, "a": {"S": "a" * 390_000}}}} for n in range(11)]},
+            ["42"],
+        ),
+        (
+            "UpdateItem",
+            {"Key": KEY, "ExpressionAttributeValues": {":a": {"S": "a" * 2_000_000}}},
+            ["2000003 bytes of names and values"],
+        ),
         (
             "UpdateItem",
             {"Key": KEY, "ExpressionAttributeValues": {":" + "v" * 255: {"N": "1"}}},

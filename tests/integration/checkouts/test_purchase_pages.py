@@ -55,11 +55,17 @@ def test_a_get_opens_nothing_and_writes_nothing(shop: Shop, kind: LinkKind) -> N
     shop.use(30_350)
     asked: list[str] = []
     client = shop.metering.table._client
-    client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
 
     # When programs preview the link
-    seen = [shop.see(link(kind)) for _ in range(3)]
-    probed = shop.probe(link(kind))
+    client.meta.events.register("before-call.dynamodb", note)
+    try:
+        seen = [shop.see(link(kind)) for _ in range(3)]
+        probed = shop.probe(link(kind))
+    finally:
+        client.meta.events.unregister("before-call.dynamodb", note)
 
     # Then each saw the page, and nothing has happened
     assert {page.status for page in seen} == {HTTPStatus.OK}
