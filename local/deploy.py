@@ -26,7 +26,7 @@ NO_CONFIG_ENVIRONMENT = "local"
 BUILT = "build"
 BUILT_FROM = (
     *("functions", "layers", "template.yaml", "observability.yaml", "requirements-dev.txt"),
-    *("tools/build.py", "tools/byte_code.py", "tools/cfn_template.py", "tools/sam.py"),
+    *("tools/build.py", "tools/byte_code.py", "tools/cfn_template.py", "tools/marks.py", "tools/sam.py"),
     *("local/function_clock.py", "local/moved_clock.py", "local/packed.py", "local/deploy.py"),
 )
 """All that a build depends on, but for the Python, the processor and the system of this machine."""

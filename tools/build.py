@@ -7,6 +7,7 @@ checks the catalog too, and puts it into the layer as code, so that no cold star
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from typing import Any, Final
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 
 from tools.cfn_template import ROOT, TEMPLATE_PATH, load_template
+from tools.marks import LAYERS, write_mark
 
 BUILD_FOLDER: Final = ROOT / ".aws-sam" / "build"
 RECORD: Final = "built-for.json"
@@ -102,8 +104,24 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
     found = [*foreign_wheels(folder, target), *oversized(folder)]
     if found:
         raise BuildError("\n".join(found))
+    write_mark(folder / "template.yaml", LAYERS, layers_digest(folder))
     record = {"runtime": target.runtime, "architecture": target.architecture}
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def layers_digest(folder: Path) -> str:
+    """Return what differs whenever a layer does: one that was built into ``folder``, or that is deployed as it is."""
+    found = hashlib.sha256()
+    for name, resource in sorted(load_template()["Resources"].items()):
+        if resource["Type"] != "AWS::Serverless::LayerVersion":
+            continue
+        layer = folder / name if (folder / name).is_dir() else ROOT / resource["Properties"]["ContentUri"]
+        for path in sorted(layer.rglob("*")):
+            # Byte code is made of what is beside it, and of the runtime, which is a parameter.
+            if path.is_file() and path.suffix != ".pyc":
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                found.update(f"{name}/{path.relative_to(layer)} {content}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def read_record(folder: Path) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ import boto3
 
 from tools.build import BUILD_FOLDER, BuildError, read_record
 from tools.cfn_template import ROOT, load_template
+from tools.marks import PARAMETERS, NoMark, write_mark
 
 MODES: Final = ("test", "prod")
 SAMCONFIG: Final = ROOT / "samconfig.toml"
@@ -43,7 +44,6 @@ PARAMETER_OF: Final[Mapping[str, str]] = {
 _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
 """Roles, and a nested stack beside a transform."""
 
-_MARK: Final = re.compile(r"^(\s+DEPLOYMENT: )\S+$", re.MULTILINE)
 _STACK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 """What keys of a mode are called: ``pm_test_...``, ``pm_live_...``."""
 
@@ -152,16 +152,13 @@ def _check_built(parameters: Mapping[str, str], built: Mapping[str, str]) -> Non
 def mark(deployment: Deployment, built: Path) -> None:
     """Write the digest of the parameters into the built template, so that each change of them publishes new versions.
 
-    SAM publishes a version where the text of a function differs, and a ``!Ref`` is the same text whatever its value. Without
-    a new version the alias, which all callers reach, would keep the old environment.
-
     Raises:
         DeployError: the template has no place for it.
     """
-    text, count = _MARK.subn(rf"\g<1>{deployment.digest}", built.read_text(encoding="utf-8"))
-    if count != 1:
-        raise DeployError(f"{built.name} does not say DEPLOYMENT once: run `make build` again")
-    built.write_text(text, encoding="utf-8")
+    try:
+        write_mark(built, PARAMETERS, deployment.digest)
+    except NoMark as error:
+        raise DeployError(str(error)) from error
 
 
 def next_steps(deployment: Deployment, outputs: Mapping[str, str]) -> str:

@@ -7,8 +7,10 @@ installed, so it imports nothing of ours.
 """
 
 import importlib.util
+import shutil
 import sys
 import sysconfig
+import tempfile
 import venv
 import zipfile
 from pathlib import Path
@@ -21,10 +23,13 @@ def main() -> int:
         return 1
     venv.create(folder, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
-    # One that is there stays: the environment was made before, and the lock has changed.
+    # One that is there stays: the environment was made before, and the lock has changed. It is there whole, or not at all.
     if not (packages / "pip").exists():
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(packages)
+        with tempfile.TemporaryDirectory(dir=folder) as unpacked, zipfile.ZipFile(wheel) as file:
+            file.extractall(unpacked)
+            for part in sorted(Path(unpacked).iterdir(), key=lambda part: part.name == "pip"):
+                shutil.rmtree(packages / part.name, ignore_errors=True)
+                part.rename(packages / part.name)
     return 0
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from rich.pretty import pretty_repr
 
 from pancake_meter.value import Value, field, hiding, replace, same_but_for
 
@@ -29,6 +30,10 @@ class Discount(Price):
 class Told(Value):
     id: str
     told: int = 0
+
+
+class Retold(Told):
+    """Of another kind, which is told in the same way."""
 
 
 @hiding("secret")
@@ -79,11 +84,14 @@ def test_what_is_only_told_of_a_value_makes_it_no_other() -> None:
     assert Told("a", 1) != Told("b", 1)
     assert Told("a", 1) != "a"  # type: ignore[comparison-overlap]
     assert replace(Told("a", 1), told=3).told == 3
+    assert Retold("a", 1) == Retold("a", 2)
+    assert Retold("a", 1) != Told("a", 1)
 
 
 def test_a_secret_is_in_no_repr_and_still_compared() -> None:
     assert repr(Key("ada", "hush")) == "Key(name='ada')"
     assert f"{Key('ada', 'hush')}" == "Key(name='ada')"
+    assert pretty_repr(Key("ada", "hush")) == "Key(name='ada')"
     assert Key("ada", "hush") != Key("ada", "other")
 
 

@@ -38,7 +38,7 @@ def same_but_for(*told: str) -> Callable[[_Kind], _Kind]:
         compared = attrgetter(*(name for name in kind.__struct_fields__ if name not in told))
 
         def equals(one: Value, other: object) -> bool:
-            return compared(one) == compared(other) if type(other) is kind else NotImplemented
+            return compared(one) == compared(other) if type(other) is type(one) else NotImplemented
 
         def hashed(one: Value) -> int:
             return hash(compared(one))
@@ -50,15 +50,19 @@ def same_but_for(*told: str) -> Callable[[_Kind], _Kind]:
 
 
 def hiding(*secret: str) -> Callable[[_Kind], _Kind]:
-    """Make a class whose values do not show the fields named in their ``repr``, and so neither in a log."""
+    """Make a class whose values do not show the fields named in their ``repr``, and so neither in a log nor to rich."""
 
     def hide(kind: _Kind) -> _Kind:
         shown = [name for name in kind.__struct_fields__ if name not in secret]
 
         def described(one: Value) -> str:
-            return f"{kind.__qualname__}({', '.join(f'{name}={getattr(one, name)!r}' for name in shown)})"
+            return f"{type(one).__qualname__}({', '.join(f'{name}={getattr(one, name)!r}' for name in shown)})"
+
+        def parts(one: Value) -> list[tuple[str, object]]:
+            return [(name, getattr(one, name)) for name in shown]
 
         kind.__repr__ = described  # type: ignore[method-assign,assignment]
+        kind.__rich_repr__ = parts  # type: ignore[method-assign,assignment]
         return kind
 
     return hide

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.support.translated import published
+from tools.build import layers_digest
 from tools.cfn_template import ROOT, load_template
 from tools.deploy import DeployError, Deployment, configured, mark, next_steps, plan
+from tools.marks import LAYERS, write_mark
 
 BUILT = {"runtime": "python3.13", "architecture": "arm64"}
 GIVEN = {
@@ -104,6 +106,30 @@ def test_every_change_of_a_parameter_publishes_new_versions(tmp_path: Path) -> N
         versions.append(published(load_template(built)))
     assert versions[0] == versions[1]
     assert all(len({of_one[number] for of_one in versions}) == 3 for number in range(len(versions[0])))
+
+
+def test_every_change_of_a_layer_publishes_new_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given what was built, and the catalog, which is deployed as it is
+    root, built = tmp_path / "root", tmp_path / "built"
+    files = [
+        *(built / layer / "python" / "code.py" for layer in ("SharedLayer", "PagesLayer")),
+        root / "layers" / "catalog" / "catalog.toml",
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("as it was")
+    monkeypatch.setattr("tools.build.ROOT", root)
+    versions = []
+    for changed in (None, None, *files):
+        if changed is not None:
+            changed.write_text("changed")
+        (built / "template.yaml").write_text((ROOT / "template.yaml").read_text())
+        # When it is built once more
+        write_mark(built / "template.yaml", LAYERS, layers_digest(built))
+        # Then SAM sees another function, and publishes it: the alias would keep the old layer
+        versions.append(published(load_template(built / "template.yaml")))
+    assert versions[0] == versions[1]
+    assert all(len({of_one[number] for of_one in versions}) == 1 + len(files) for number in range(len(versions[0])))
 
 
 def test_a_template_without_a_place_for_the_digest_is_not_deployed(tmp_path: Path) -> None:

@@ -53,6 +53,33 @@ def test_an_environment_that_is_made_again_keeps_its_pip(tmp_path: Path, monkeyp
     assert pip.read_text() == "came_from = 'pip-1-py3-none-any.whl'"
 
 
+def test_an_environment_whose_making_was_cut_off_gets_a_whole_pip_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a wheel that is unpacked by half when somebody presses Ctrl-C
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=None)
+    path = wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("pip/__main__.py", "")
+        file.writestr("pip-1.dist-info/RECORD", "")
+
+    def cut_off(archive: zipfile.ZipFile, folder: str) -> None:
+        archive.extract(archive.namelist()[0], folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "extractall", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            made(tmp_path / "made", patch)
+    assert not list(tmp_path.glob("made/lib/*/site-packages/pip"))
+    # When it is made again
+    assert made(tmp_path / "made", monkeypatch) == 0
+    # Then nothing of it is missing
+    (packages,) = tmp_path.glob("made/lib/*/site-packages")
+    assert sorted(each.name for each in packages.iterdir()) == ["pip", "pip-1.dist-info"]
+    assert sorted(each.name for each in (packages / "pip").iterdir()) == ["__init__.py", "__main__.py"]
+
+
 def test_the_wheel_that_the_system_keeps_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=tmp_path / "system")
     bundled = wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")

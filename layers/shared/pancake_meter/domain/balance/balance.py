@@ -32,7 +32,7 @@ from pancake_meter.domain.selling.plan import (
     Plan,
 )
 from pancake_meter.domain.selling.pricing import Price
-from pancake_meter.value import Value, field, replace, same_but_for
+from pancake_meter.value import Value, field, hiding, replace, same_but_for
 
 _CHART_MIN = timedelta(days=16)
 """A rest of a period that is shorter gets no chart of its own."""
@@ -126,6 +126,7 @@ class Lapse(Value):
     rolled: Decimal
 
 
+@hiding("earlier")
 @same_but_for("told", "earlier")
 class Balance(Value):
     """One customer's state for one meter. All quantities are units of the meter.
