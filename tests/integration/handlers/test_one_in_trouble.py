@@ -65,8 +65,8 @@ LINK_SECRET = "a secret of the tests, of 32 characters or more"
 SECONDS = 3.2
 """Of the function in hand: a short Timeout keeps the tests short, and every bound is cut from what is left of it."""
 
-WITH_PATIENCE = 3.6
-"""Of a function whose client begins no request with less than two seconds left."""
+WITH_PATIENCE = 4.6
+"""Of a function whose client begins no request with less than two seconds left: a second for what comes before it."""
 
 ALL = (hangs, fails, limits, resets)
 SLOW = tuple(pytest.param(each, marks=pytest.mark.load) for each in (drips, drips_body))
@@ -112,7 +112,7 @@ class Stack:
 
     def buy(self, event: dict[str, Any], url: str | None = None, secret: Callable[[], str] | None = None) -> Answer:
         deps = CheckoutDeps(self.selling(url), secret or (lambda: LINK_SECRET), lambda: NOW)
-        with in_time() as context:
+        with in_time(WITH_PATIENCE) as context:
             if "/buy/" in event["routeKey"]:
                 pages = pages_deps(deps, Site(CATALOG.brand), lambda: NOW)
                 return read_answer(customer_pages.handler(event, context, pages))
