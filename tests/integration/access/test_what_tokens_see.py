@@ -89,6 +89,6 @@ def test_a_token_s_ledger_shows_no_operator_and_no_id_that_an_operator_has_made(
     )
     assert "bob@shop" in str(of_key.body)
     assert str(of_key.body).count("case-4711-angry-bob") >= 2
-    assert "bob" not in str(of_token.body)
+    assert not [name for name in ("angry-bob", "bob@shop") if name in str(of_token.body)]
     same = [{**each, "by": None, "reference": None, "movements": None} for each in of_key.body["entries"]]
     assert [{**each, "reference": None, "movements": None} for each in of_token.body["entries"]] == same
