@@ -22,7 +22,7 @@ from typing import Any, Final
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 
 from tools.cfn_template import ROOT, TEMPLATE_PATH, load_template
-from tools.marks import LAYERS, write_mark
+from tools.marks import LAYERS, NoMark, write_mark
 
 BUILD_FOLDER: Final = ROOT / ".aws-sam" / "build"
 RECORD: Final = "built-for.json"
@@ -94,8 +94,8 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
     """Build every function and layer into ``folder``.
 
     Raises:
-        BuildError: the runtime's Python is missing, `sam build` failed, the catalog has a problem, or the result is not fit
-            for Lambda.
+        BuildError: the runtime's Python is missing, `sam build` failed, the catalog has a problem, the template has no place
+            for the digest of the layers, or the result is not fit for Lambda.
     """
     python = interpreter(target.runtime)
     _sam_build(target, folder, cache_folder)
@@ -104,7 +104,10 @@ def build(target: Target, folder: Path, cache_folder: Path) -> None:
     found = [*foreign_wheels(folder, target), *oversized(folder)]
     if found:
         raise BuildError("\n".join(found))
-    write_mark(folder / "template.yaml", LAYERS, layers_digest(folder))
+    try:
+        write_mark(folder / "template.yaml", LAYERS, layers_digest(folder))
+    except NoMark as error:
+        raise BuildError(str(error)) from error
     record = {"runtime": target.runtime, "architecture": target.architecture}
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
 

@@ -21,5 +21,5 @@ def write_mark(template: Path, name: str, digest: str) -> None:
     mark = re.compile(rf"^(\s+{name}: )\S+$", re.MULTILINE)
     text, count = mark.subn(rf"\g<1>{digest}", template.read_text(encoding="utf-8"))
     if count != 1:
-        raise NoMark(f"{template.name} does not say {name} once: run `make build` again")
+        raise NoMark(f"{template.name} does not say {name} once: run `make build` again, from the whole template.yaml")
     template.write_text(text, encoding="utf-8")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.http.json import BodyTooLarge, MalformedJson
+from pancake_meter.http.outside_routes import lambda_form
 from pancake_meter.http.request import Routes
 from pancake_meter.http.resolver import Router, http_handler
 from pancake_meter.invocation import Handler
@@ -51,8 +52,7 @@ def page_handler(
     def answer_trouble(event: Any, _context: LambdaContext, trouble: StoreError) -> Any:
         Logger().warning("page not shown", extra={"trouble": type(trouble).__name__})
         page = try_again(site.view(event))
-        headers = {**page.headers, "Content-Type": page.content_type}
-        return {"statusCode": page.status_code, "headers": headers, "body": page.body}
+        return lambda_form(page.status_code, page.body, page.headers, page.content_type)
 
     def answer_errors(app: APIGatewayHttpResolver) -> None:
         _answer_errors(app, site)

@@ -14,8 +14,12 @@ def lambda_answer(
     status: HTTPStatus, content: object, headers: Mapping[str, str] | None = None, content_type: str = JSON
 ) -> dict[str, Any]:
     """Return an answer whose body is ``content`` as JSON."""
-    sent = {**(headers or {}), "Content-Type": content_type}
-    return {"statusCode": status.value, "headers": sent, "body": json.dumps(content)}
+    return lambda_form(status.value, json.dumps(content), headers or {}, content_type)
+
+
+def lambda_form(status: int, body: str | None, headers: Mapping[str, Any], content_type: str | None) -> dict[str, Any]:
+    """Return an answer in the form of Lambda."""
+    return {"statusCode": status, "headers": {**headers, "Content-Type": content_type}, "body": body}
 
 
 def lambda_problem(problem: Problem, request_id: str) -> dict[str, Any]:
