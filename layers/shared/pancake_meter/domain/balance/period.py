@@ -12,6 +12,7 @@ from pancake_meter.value import Value
 
 AnchoredCadence = Literal["month", "week", "day"]
 
+_DAYS_OF_EVERY_MONTH = 28
 _FIXED_LENGTH = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
@@ -36,7 +37,7 @@ class Period(Value):
 def add_months(instant: datetime, months: int) -> datetime:
     """``instant`` moved by whole calendar months, on the last day of a month that is too short."""
     year, month_index = divmod(instant.year * 12 + instant.month - 1 + months, 12)
-    day = min(instant.day, monthrange(year, month_index + 1)[1])
+    day = instant.day if instant.day <= _DAYS_OF_EVERY_MONTH else min(instant.day, monthrange(year, month_index + 1)[1])
     return instant.replace(year=year, month=month_index + 1, day=day)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Final, Literal
 
 from pancake_meter.domain.balance.period import add_months
@@ -48,7 +49,7 @@ class Bound(Value):
         return Bound(add_months(self.at, _MONTHS[billing_period]), self.is_day)
 
 
-class StatedPeriod(Value):
+class StatedPeriod(Value, dict=True):
     """A period as one event states it; ``number`` counts charges, 0 where the event has none."""
 
     start: Bound
@@ -75,7 +76,7 @@ class StatedPeriod(Value):
         """When it ends; one that starts and ends on the same bare day lasts that day."""
         return self.end.at if self.end.at > self.start.at else self.start.at + _DAY
 
-    @property
+    @cached_property
     def key(self) -> PeriodKey:
         """What makes it the same period as another of its order; a later period has a greater key.
 

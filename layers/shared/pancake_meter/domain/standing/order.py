@@ -6,6 +6,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import Final, Literal, TypeVar
 
 from pancake_meter.domain.balance.balance import Term
@@ -81,7 +82,7 @@ class PendingChange(Value):
     plan_key: str | None = None
 
 
-class OrderFacts(Value):
+class OrderFacts(Value, dict=True):
     """What is known of one subscription order.
 
     ``began`` orders the orders of a customer: the earliest period seen of it, by its key (a day, so that an order known to
@@ -163,9 +164,9 @@ class OrderFacts(Value):
     @property
     def paid(self) -> PaidPeriod | None:
         """The latest period that is paid for, or on trial."""
-        return self._after_trial or next(iter(self.periods), None)
+        return next(iter(self.all_periods), None)
 
-    @property
+    @cached_property
     def all_periods(self) -> tuple[PaidPeriod, ...]:
         """The periods that are remembered, the latest first."""
         after_trial = self._after_trial
@@ -262,7 +263,7 @@ class OrderFacts(Value):
 
     def charges_of(self, paid: PaidPeriod) -> list[Charged]:
         """Return the money of one period."""
-        return [self.charges[payment_id] for payment_id in charges_by_period(self.all_periods, self.charges)[paid.key]]
+        return [self.charges[payment_id] for payment_id in self._charges_by_period[paid.key]]
 
     def misses_period_of(self, payment_id: str) -> bool:
         """Whether a refunded payment is of no period of this order, so that its refund takes nothing.
@@ -272,8 +273,11 @@ class OrderFacts(Value):
         charge = self.charges.get(payment_id)
         if charge is None or not charge.refunded or not self.periods or len(self.periods) >= MAX_PERIODS:
             return False
-        by_period = charges_by_period(self.all_periods, self.charges)
-        return not any(payment_id in ids for ids in by_period.values())
+        return not any(payment_id in ids for ids in self._charges_by_period.values())
+
+    @cached_property
+    def _charges_by_period(self) -> Mapping[PeriodKey, Sequence[str]]:
+        return charges_by_period(self.all_periods, self.charges)
 
     def _is_cut_off(self, paid: PaidPeriod) -> bool:
         """Whether nothing but bought units opens once the term has lapsed, because the order is not paid."""

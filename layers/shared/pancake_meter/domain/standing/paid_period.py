@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from pancake_meter.domain.quantity import part_of
@@ -68,7 +69,7 @@ class Sale(Value):
     price: Decimal | None = None
 
 
-class PaidPeriod(Value):
+class PaidPeriod(Value, dict=True):
     """One period that was paid for, or is on trial. ``statements`` are all that was said of its plan, oldest first."""
 
     period: StatedPeriod
@@ -85,7 +86,7 @@ class PaidPeriod(Value):
         """What makes it the same period as another of its order."""
         return self.period.key
 
-    @property
+    @cached_property
     def sales(self) -> tuple[Sale, ...]:
         """What was sold in it, oldest first: statements that only repeat the one before are left out."""
         sales: list[Sale] = []
@@ -112,7 +113,7 @@ class PaidPeriod(Value):
         )
         return next((sale.price for sale in sales if sale.price is not None), None)
 
-    @property
+    @cached_property
     def is_trial(self) -> bool:
         """Whether nothing was paid for it yet: some statement calls it a trial, and none says that it is paid."""
         told = {statement.is_trial for statement in self.statements}
@@ -176,7 +177,10 @@ class PaidPeriod(Value):
         """
         last = self.sales[-1]
         paid = sorted((charge for charge in charges if charge.charged > 0), key=lambda charge: charge.paid_at)
-        shares = [_share_left(paid)]
+        of_all = _share_left(paid)
+        if of_all == _WHOLE:
+            return of_all
+        shares = [of_all]
         for index, charge in enumerate(paid):
             if self._plan_of(charge) == last.plan.key and _is_in_full(charge, paid[:index], last):
                 shares.append(_share_left([charge]))
@@ -242,7 +246,7 @@ def _share_left(charges: Collection[Charged]) -> Fraction:
     """Return the share of the money that still stands; without any, nothing was given back."""
     charged = sum(charge.charged for charge in charges)
     left = sum(charge.left for charge in charges)
-    return Fraction(left) / Fraction(charged) if charged else _WHOLE
+    return _WHOLE if left == charged or not charged else Fraction(left) / Fraction(charged)
 
 
 def _both(left: Sale, right: Sale) -> Sale:

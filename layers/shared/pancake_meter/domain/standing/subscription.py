@@ -87,7 +87,7 @@ class Subscription(Value, dict=True):
         allowance = plan.allowances.get(meter) if plan else None
         return allowance.prices if allowance else None
 
-    @property
+    @cached_property
     def superseded(self) -> frozenset[str]:
         """Ids of the orders in whose place a plan change has put another, for good."""
         return frozenset(order_id for replaced in self.replaced.values() for order_id in replaced)
@@ -120,7 +120,7 @@ class Subscription(Value, dict=True):
                     gone.update(stood)
         return replaced
 
-    @property
+    @cached_property
     def live_orders(self) -> tuple[OrderFacts, ...]:
         """Paid orders that neither ended nor were superseded, newest first."""
         superseded = self.superseded
@@ -128,12 +128,12 @@ class Subscription(Value, dict=True):
             order for order in self.orders if order.paid and order.ended_at is None and order.order_id not in superseded
         )
 
-    @property
+    @cached_property
     def live_plans(self) -> tuple[OrderFacts, ...]:
         """The live orders that are no add-ons, newest first. Of two for one meter, one was bought twice."""
         return tuple(order for order in self.live_orders if not order.is_add_on)
 
-    @property
+    @cached_property
     def live_add_ons(self) -> tuple[OrderFacts, ...]:
         """The live orders of add-ons, newest first."""
         return tuple(order for order in self.live_orders if order.is_add_on)
