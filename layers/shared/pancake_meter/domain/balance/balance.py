@@ -312,7 +312,7 @@ def rolled_over(balance: Balance) -> Decimal:
 
 def day_key(instant: datetime) -> str:
     """Key of ``instant``'s day in the usage chart: ``MMDD``, UTC. No chart is longer than a year, so it is unambiguous."""
-    return f"{instant:%m%d}"
+    return f"{instant.month:02}{instant.day:02}"
 
 
 def dated_days(days: Mapping[str, Decimal], chart_end: datetime) -> dict[date, Decimal]:
@@ -327,7 +327,7 @@ def day_of(key: str, chart_end: datetime) -> date:
     late usage at most 90 days before it, so the day is never of an earlier year than this.
     """
     end = chart_end + timedelta(days=1)
-    year = end.year if key <= f"{end:%m%d}" else end.year - 1
+    year = end.year if key <= day_key(end) else end.year - 1
     while key == "0229" and not isleap(year):
         year -= 1
     return date(year, int(key[:2]), int(key[2:]))

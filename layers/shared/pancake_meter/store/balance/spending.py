@@ -259,11 +259,11 @@ def known_usage(
     A read costs 1 unit an event. Without ``consistent`` it costs half, and may miss what was written a moment ago.
     """
     distinct = list(dict.fromkeys(events))
-    known = {}
+    known, now_seconds = {}, _seconds(now)
     for first in range(0, len(distinct), READ_ITEMS_MAX):
         keys = [usage_event_key(*event) for event in distinct[first : first + READ_ITEMS_MAX]]
         for item in table.get_all(keys, consistent=consistent):
-            if item["expires_at"] > _seconds(now):
+            if item["expires_at"] > now_seconds:
                 known[usage_event_of(item["PK"])] = _counted_as(item)
     return known
 
@@ -303,7 +303,10 @@ def _transact(
     table: Table, customer_id: str, meter: str, events: Sequence[UsageEvent], writes: Sequence[Write], now: datetime
 ) -> EventsRefused | None:
     """Put the events and do the balance's writes, the first of which is its update."""
-    puts = [_event_put(usage_event_key(customer_id, meter, event.id), event, now) for event in events]
+    expires_at, now_seconds = _seconds(now + RETENTION), _seconds(now)
+    puts = [
+        _event_put(usage_event_key(customer_id, meter, event.id), event, expires_at, now_seconds) for event in events
+    ]
     try:
         table.transact([*puts, *writes])
     except WriteRefused as refused:
@@ -321,7 +324,7 @@ def _counted_as(item: Item) -> CountedAs:
     return CountedAs(str(item["fingerprint"]), item["quantity"], hold_was_over=item.get("hold") == "over")
 
 
-def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
+def _event_put(key: Key, event: UsageEvent, expires_at: int, now_seconds: int) -> Put:
     """Write an event whose id is new, or forgotten: an item past its time to live counts as deleted, deleted or not."""
     item: dict[str, Any] = {
         **key,
@@ -329,12 +332,12 @@ def _event_put(key: Key, event: UsageEvent, now: datetime) -> Put:
         "used_at": to_ms(event.used_at),
         # Without a stated time the quantity says all: see `UsageEvent.is_repeat_of`.
         "fingerprint": event.fingerprint if event.stated_at is not None else "",
-        "expires_at": _seconds(now + RETENTION),
+        "expires_at": expires_at,
     }
     if event.hold_was_over:
         item["hold"] = "over"
     item |= {name: told for name, told in (("model", event.model), ("source", event.source)) if told is not None}
-    return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": _seconds(now)})
+    return Put(item, "attribute_not_exists(PK) OR expires_at <= :now_seconds", {":now_seconds": now_seconds})
 
 
 def _seconds(instant: datetime) -> int:
