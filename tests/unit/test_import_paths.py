@@ -17,8 +17,9 @@ from tools.cold import SETTINGS, STARTED_BY_LAMBDA
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**SETTINGS, **STARTED_BY_LAMBDA, "CATALOG_PATH": str(CATALOG)}
-RESOLVER = "aws_lambda_powertools.event_handler"
-"""It brings asyncio and the classes of every kind of event along."""
+ROUTES = "aws_lambda_powertools.event_handler"
+RESOLVER = f"{ROUTES}.api_gateway"
+"""It brings the classes of every kind of event along."""
 HEAVY = {
     *("httpx", "pydantic", "itsdangerous", "jwt", "aws_xray_sdk", "jinja2", "requests"),
     *("pancake_meter.waffo.keys", RESOLVER),
@@ -155,6 +156,60 @@ def test_issue_15_a_function_that_has_started_looks_for_garbage_again_but_not_am
     started: dict[str, Started], function: str
 ) -> None:
     assert started[function].looks_for_garbage
+
+
+@pytest.mark.parametrize("function", sorted(ALLOWED))
+def test_issue_15_routes_of_http_come_without_those_of_other_services(
+    started: dict[str, Started], function: str
+) -> None:
+    imported = started[function].modules
+    assert (
+        imported & {f"{ROUTES}.{name}" for name in ("appsync", "bedrock_agent", "vpc_lattice", "events_appsync")}
+        == set()
+    )
+    # Batches of a queue may be worked off by coroutines, and Powertools has those beside the others.
+    assert ("asyncio" in imported) == ("aws_lambda_powertools.utilities.batch" in imported)
+
+
+STAND_IN = """
+import sys
+import pancake_meter.cold_start
+from aws_lambda_powertools import event_handler
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
+from aws_lambda_powertools.event_handler.api_gateway import Response as same
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+assert Response is same and event_handler.Response is same and not hasattr(event_handler, "__nothing__")
+assert content_types.APPLICATION_JSON == "application/json"
+assert "asyncio" not in sys.modules and sys.modules[event_handler.__name__] is event_handler
+# Asked for more, it is the whole package: with the very modules and classes that there are.
+from aws_lambda_powertools.event_handler import AppSyncResolver, ALBResolver
+import aws_lambda_powertools.event_handler as whole
+assert whole is not event_handler and "asyncio" in sys.modules
+assert whole.Response is same and whole.api_gateway.Response is same and whole.AppSyncResolver is AppSyncResolver
+assert event_handler.BedrockAgentResolver is whole.BedrockAgentResolver
+assert issubclass(ALBResolver, whole.api_gateway.ApiGatewayResolver)
+try:
+    event_handler.nothing
+except AttributeError as error:
+    assert "nothing" in str(error)
+else:
+    raise SystemExit("what nobody has was had")
+"""
+
+
+@pytest.mark.parametrize(
+    "first", ["", "import aws_lambda_powertools.event_handler\n"], ids=["alone", "after the package"]
+)
+def test_issue_15_the_stand_in_for_powertools_routes_has_all_that_the_package_has(layer: Path, first: str) -> None:
+    code = STAND_IN
+    if first:
+        code = (
+            first
+            + "import sys, pancake_meter.cold_start\nfrom aws_lambda_powertools.event_handler import AppSyncResolver"
+        )
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(layer), **ENVIRONMENT}
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 CATALOGS_CHECK = {f"pancake_meter.catalog.{name}" for name in ("checking", "model", "building")} | {"tomllib"}
