@@ -30,7 +30,6 @@ IMPORTED: Final = (
     "boto3",
     "botocore.endpoint",
     "botocore.httpsession",
-    "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
     "cryptography.hazmat.primitives.serialization",
@@ -38,6 +37,8 @@ IMPORTED: Final = (
     "jinja2",
     "pydantic",
 )
+"""No package that a function imports by name (``pancake_meter.lazy_packages``): it would be here as a whole."""
+
 REQUEST_BYTES_MAX: Final = 200_000
 ANSWER_BYTES_MAX: Final = 20
 WAIT_SECONDS: Final = 0.01

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.forked_workers import PROGRAM, Forked, ForkedWorkers, can_fork
+from local.forked_workers import IMPORTED, PROGRAM, Forked, ForkedWorkers, can_fork
+from pancake_meter.cold_start import _LAZY
 
 forks_here = pytest.mark.skipif(not can_fork(), reason="workers are forked on Linux alone")
 
@@ -119,3 +120,9 @@ def test_workers_are_forked_on_linux_and_start_as_pythons_of_their_own_on_a_mac(
 ) -> None:
     monkeypatch.setattr(sys, "platform", system)
     assert can_fork() is forks
+
+
+def test_a_worker_makes_packages_lazy_itself_as_in_lambda() -> None:
+    code = f"import importlib, sys\nfor name in {IMPORTED!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(imported) & set(_LAZY) == set()
