@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.forked_workers import IMPORTED, PROGRAM, Forked, ForkedWorkers, can_fork
-from pancake_meter.cold_start import _LAZY
+from pancake_meter import cold_start
 
 forks_here = pytest.mark.skipif(not can_fork(), reason="workers are forked on Linux alone")
 
@@ -125,4 +125,4 @@ def test_workers_are_forked_on_linux_and_start_as_pythons_of_their_own_on_a_mac(
 def test_a_worker_makes_packages_lazy_itself_as_in_lambda() -> None:
     code = f"import importlib, sys\nfor name in {IMPORTED!r}: importlib.import_module(name)\nprint(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert set(imported) & set(_LAZY) == set()
+    assert set(imported) & set(cold_start._LAZY) == set()
