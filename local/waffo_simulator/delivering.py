@@ -106,7 +106,8 @@ class Deliverer:
         }
         try:
             response = await self._client.post(delivery.url, content=delivery.content, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError) as error:
+            # A name or a port that cannot be one is told by whoever comes upon it first.
             delivery.http_status, delivery.response_body = None, type(error).__name__
             return False
         delivery.http_status = response.status_code

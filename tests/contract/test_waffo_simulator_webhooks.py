@@ -358,6 +358,14 @@ def test_a_second_webhook_gets_the_event_under_another_id_and_only_what_it_asked
     assert {**first, "id": ""} == {**second, "id": ""}
 
 
+@pytest.mark.parametrize("url", ["http://xn--/", "http://localhost:99999/", "http://"])
+def test_a_webhook_at_an_address_that_cannot_be_one_fails_and_holds_nothing_up(sim: RunningSimulator, url: str) -> None:
+    sim.sim("webhooks", url=url)
+    buy_pro(sim)
+    assert len(sim.events()) == 2
+    assert sim.sim("flush") == {"pending": 0, "success": 2, "failed": 2}
+
+
 def test_a_prod_store_says_so(sim: RunningSimulator) -> None:
     # Given
     with simulator(mode="prod") as prod:

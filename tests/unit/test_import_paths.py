@@ -1,6 +1,7 @@
 """What a cold start imports: nothing that the function does not use. Names, not seconds: those belong to a benchmark."""
 
 import ast
+import compileall
 import json
 import os
 import shutil
@@ -180,7 +181,14 @@ for package in _LAZY:
     source = ast.parse(lazy.__loader__.get_source(package))
     [names] = [ast.literal_eval(each.value) for each in source.body if isinstance(each, ast.Assign)]
     assert all(isinstance(each, (ast.Expr, ast.ImportFrom, ast.Assign)) for each in source.body), "more than imports"
+    # What Python keeps of a module that it imports is not in the way of a name that is the module's too.
+    for each in source.body:
+        if isinstance(each, ast.ImportFrom):
+            importlib.import_module("." * each.level + each.module, package)
     had = {name: getattr(lazy, name) for name in names}
+    starred = {}
+    exec(f"from {package} import *", starred)
+    assert had.items() <= starred.items()
     del sys.modules[package]
     whole = importlib.import_module(package)
     assert whole is not lazy and len(had) > 10
@@ -191,14 +199,15 @@ for package in _LAZY:
         assert "has no attribute 'nothing'" in str(error)
     else:
         raise SystemExit("what nobody has was had")
-    assert not hasattr(lazy, "__nothing__")
+    assert not hasattr(lazy, "__nothing__") and not hasattr(lazy, "nothing.at_all")
 """
 """The lazy packages have what the whole ones have, name by name, and no name more."""
 
 USED = """
 import sys
 import pancake_meter.cold_start
-from aws_lambda_powertools import event_handler
+import aws_lambda_powertools.event_handler
+event_handler = aws_lambda_powertools.event_handler
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Response as same
 assert Response is same and event_handler.Response is same and event_handler.api_gateway.Response is same
@@ -215,6 +224,44 @@ import aws_lambda_powertools.event_handler as after
 assert after is before and "AppSyncResolver" in vars(after)
 """
 """A package that is there already stays as it is."""
+
+
+MADE = """
+import sys
+from pancake_meter.lazy_packages import make_lazy
+make_lazy("made", "made.inner", "not_made")
+import made
+from made import Thing, Renamed, inner, part, here
+assert (Thing, Renamed, here.HERE, part.__name__) == ("a thing", "renamed", 3, "made.part")
+assert inner is made.inner and inner.DEEP == 4 and "ran" not in vars(made)
+assert "not_made" not in sys.modules
+"""
+"""A package with relative imports, modules that it imports as such, and a package inside of it."""
+
+FILES = {
+    "made/__init__.py": "ran = 1\nfrom . import part, here\nfrom .thing import Thing, other as Renamed\n",
+    "made/part.py": "",
+    "made/here.py": "HERE = 3",
+    "made/thing.py": "Thing, other = 'a thing', 'renamed'",
+    "made/inner/__init__.py": "from made.inner.deep import DEEP",
+    "made/inner/deep.py": "DEEP = 4",
+}
+
+
+def test_issue_15_a_lazy_package_may_import_its_own_modules_and_without_sources_is_imported_as_it_is(
+    layer: Path, tmp_path: Path
+) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{layer}{os.pathsep}{tmp_path}"}
+    subprocess.run([sys.executable, "-c", MADE], env=given, check=True)
+    # When there is byte code alone
+    compileall.compile_dir(tmp_path, legacy=True, quiet=1)
+    for name in FILES:
+        (tmp_path / name).unlink()
+    # Then
+    subprocess.run([sys.executable, "-c", MADE.replace('"ran" not in', '"ran" in')], env=given, check=True)
 
 
 @pytest.mark.parametrize(
