@@ -64,7 +64,7 @@ class Deliverer:
         self._hurry.set()
         try:
             while self._tasks:
-                await asyncio.gather(*self._tasks)
+                await asyncio.wait(set(self._tasks))
         finally:
             self._hurry.clear()
 
@@ -106,8 +106,7 @@ class Deliverer:
         }
         try:
             response = await self._client.post(delivery.url, content=delivery.content, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError) as error:
-            # A name or a port that cannot be one is told by whoever comes upon it first.
+        except Exception as error:  # noqa: BLE001 - a name or a port that cannot be one is told by whoever comes upon it first
             delivery.http_status, delivery.response_body = None, type(error).__name__
             return False
         delivery.http_status = response.status_code
