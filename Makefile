@@ -43,6 +43,7 @@ screenshots: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Take the p
 	PYTHONPATH=layers/shared $(BIN)/python -m tests.e2e.shoot
 
 test: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests, but for those of a whole stack (ARGS="-k holds" for some of them)
+	@$(BIN)/python -m tests.support.byte_code
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --ignore=tests/e2e $(ARGS)
 
 e2e: $(UP_TO_DATE) $(VENDOR_UP_TO_DATE) $(LITELLM_UP_TO_DATE) $(SCHEMATHESIS_UP_TO_DATE) $(NODE_UP_TO_DATE) ## Run the tests of a whole stack: over HTTP, in a browser, with LiteLLM and the SDKs (a quarter of an hour; ARGS="-k pages" for some)
