@@ -175,12 +175,12 @@ class PaidPeriod(Value, dict=True):
         It is what is left of all that was charged in the period. Where the plan was charged in full, whatever had been paid
         before it, that charge alone may keep more. Without a charge that we know, the period stands as it was stated.
         """
-        last = self.sales[-1]
-        paid = sorted((charge for charge in charges if charge.charged > 0), key=lambda charge: charge.paid_at)
+        paid = [charge for charge in charges if charge.charged > 0]
         of_all = _share_left(paid)
         if of_all == _WHOLE:
             return of_all
-        shares = [of_all]
+        last, shares = self.sales[-1], [of_all]
+        paid.sort(key=lambda charge: charge.paid_at)
         for index, charge in enumerate(paid):
             if self._plan_of(charge) == last.plan.key and _is_in_full(charge, paid[:index], last):
                 shares.append(_share_left([charge]))
