@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
@@ -22,9 +23,18 @@ EVENTS = Path(__file__).parents[2] / "events"
 DATA = Path(__file__).parents[1] / "data" / "waffo"
 
 
-@cache
+_MAKING = Lock()
+
+
 def platform_key() -> RSAPrivateKey:
     """A key that plays Waffo's part: made once, never stored."""
+    # A cache alone lets threads that ask at once make one each.
+    with _MAKING:
+        return _made_once()
+
+
+@cache
+def _made_once() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
