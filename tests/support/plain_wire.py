@@ -72,7 +72,10 @@ class PlainWire:
         except OSError as error:
             connection.close()
             raise ConnectionClosedError(endpoint_url=url, error=error) from error
-        self._idle.append(connection)
+        if _ends_after(answer):
+            connection.close()
+        else:
+            self._idle.append(connection)
         return answer
 
     def close(self) -> None:
@@ -80,7 +83,7 @@ class PlainWire:
         _close_all(self._idle)
 
     def _waiting(self) -> socket.socket | None:
-        """Return a connection that no request is using. MiniStack closes some: there is something to be read, an end."""
+        """Return a connection that no request is using. Some were closed unasked: an end is to be read."""
         while self._idle:
             connection = self._idle.pop()
             if not select([connection], [], [], 0)[0]:
@@ -112,6 +115,12 @@ def _answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         chunks.append(_more(connection))
         missing -= len(chunks[-1])
     return int(status.split(" ", 2)[1]), headers, b"".join(chunks)
+
+
+def _ends_after(answer: tuple[int, dict[str, str], bytes]) -> bool:
+    """Whether the engine closes the connection, if not yet. MiniStack's says so with the answer to every 1,001st request."""
+    _, headers, _ = answer
+    return "close" in headers.get("connection", "").lower()
 
 
 def _more(connection: socket.socket) -> bytes:
