@@ -24,7 +24,7 @@ def test_promise_13_an_answer_that_comes_in_drops_is_given_up_at_the_deadline(be
             with contextlib.suppress(OSError), server.accept()[0] as connection:
                 connection.recv(65_536)
                 connection.sendall(begin)
-                for _ in range(100):
+                for _ in range(600):
                     connection.sendall(drop)
                     time.sleep(0.05)
 
@@ -36,4 +36,4 @@ def test_promise_13_an_answer_that_comes_in_drops_is_given_up_at_the_deadline(be
         ) as client:
             with pytest.raises(Unavailable, match="no answer"):
                 client.quota("a", "tokens")
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 15

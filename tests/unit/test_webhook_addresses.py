@@ -1,6 +1,6 @@
 """Issue 14, point 10: no endpoint turns the sender against what only it can reach."""
 
-import time
+import threading
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -82,10 +82,10 @@ def test_plain_http_is_for_this_machine_and_only_where_the_stack_is() -> None:
 
 
 def test_nobody_waits_longer_than_the_time_that_is_given() -> None:
-    began = time.monotonic()
+    ends = threading.Event()
     with pytest.raises(TimeoutError):
-        in_time(0.05, lambda: time.sleep(0.5))
-    assert time.monotonic() - began < 0.4
+        in_time(0.05, lambda: ends.wait(30))
+    ends.set()
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("no"), httpx.RemoteProtocolError("no"), httpx.ReadError("no")])

@@ -1,7 +1,7 @@
 """Issue 14, point 10: alerts are sent to the seller's endpoints, each once as far as the endpoint takes it, and in order."""
 
 import json
-import time
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -348,17 +348,18 @@ def test_an_endpoint_that_may_not_be_called_is_not_made_and_not_changed_to(world
 
 
 def test_an_endpoint_that_answers_slowly_is_given_up_in_time(world: AlertWorld) -> None:
+    ends = threading.Event()
+
     def slow(_: httpx.Request) -> httpx.Response:
-        time.sleep(1.5)
+        ends.wait(30)
         return httpx.Response(200)
 
     endpoint_id, _ = world.endpoint("hooks.example.com")
     client = WebhookClient(world.resolve, seconds_max=0.2, transport=httpx.MockTransport(slow))
     world.sender = replace(world.sender, client=client)
     alert = world.ring()
-    began = time.monotonic()
     assert world.poll() == 1
-    assert time.monotonic() - began < 1.4
+    ends.set()
     shown = world.sendings(alert)[endpoint_id]
     assert (shown["status"], shown["reason"], shown["attempts"]) == ("pending", "timeout", 1)
 

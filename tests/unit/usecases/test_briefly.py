@@ -1,7 +1,6 @@
 """What an answer can do without never spoils it and never delays it much."""
 
 import threading
-import time
 
 import pytest
 
@@ -11,9 +10,9 @@ from pancake_meter.usecases.briefly import briefly
 
 def test_a_result_is_returned_and_its_request_knows_how_long_it_has() -> None:
     with deadline_of(60):
-        left = briefly(lambda: deadline_in_hand().seconds_left(), 1.0)
+        left = briefly(lambda: deadline_in_hand().seconds_left(), 10.0)
         assert left is not None
-        assert 0.5 < left <= 1.0
+        assert 5 < left <= 10
         assert deadline_in_hand().seconds_left() > 50
 
 
@@ -27,9 +26,7 @@ def test_whatever_fails_is_no_result(failure: Exception) -> None:
 
 def test_what_takes_long_is_not_waited_for_and_no_longer_than_the_time_in_hand() -> None:
     ends = threading.Event()
-    began = time.monotonic()
-    assert briefly(ends.wait, 0.05) is None
+    assert briefly(lambda: ends.wait(30), 0.05) is None
     with deadline_of(0.05):
-        assert briefly(ends.wait, 5.0) is None
-    assert time.monotonic() - began < 1.0
+        assert briefly(lambda: ends.wait(30), 60.0) is None
     ends.set()
