@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -50,11 +51,15 @@ def _least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no handler answer what docs/openapi.json does not say."""
-    resolve = APIGatewayHttpResolver.resolve
+    """Let no handler answer what docs/openapi.json does not say; or answer two requests at once, as no Lambda does."""
+    resolve, answers = APIGatewayHttpResolver.resolve, Lock()
 
     def judged(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        answer = resolve(app, event, context)
+        assert answers.acquire(blocking=False), "Powertools keeps one request for all threads: let them call use cases"
+        try:
+            answer = resolve(app, event, context)
+        finally:
+            answers.release()
         method = event["requestContext"]["http"]["method"] if "rawPath" in event else ""
         route_key = contract.route_of(method, event["rawPath"]) if method else None
         if route_key is not None:
