@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -51,8 +51,8 @@ def _least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no handler answer what docs/openapi.json does not say; or answer two requests at once, as no Lambda does."""
-    resolve, answers = APIGatewayHttpResolver.resolve, Lock()
+    """Let no handler answer what docs/openapi.json does not say; or two threads be answered at once, as on no Lambda."""
+    resolve, answers = APIGatewayHttpResolver.resolve, RLock()
 
     def judged(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
         assert answers.acquire(blocking=False), "Powertools keeps one request for all threads: let them call use cases"
