@@ -21,8 +21,9 @@ def main() -> int:
     folder, wheel = Path(sys.argv[1]), bundled_pip()
     if wheel is None:
         return 1
-    venv.create(folder, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
+    # One of another Python keeps its program: it is made anew.
+    venv.create(folder, symlinks=True, clear=(folder / "pyvenv.cfg").exists() and not packages.exists())
     # One that is there stays: the environment was made before, and the lock has changed. It is there whole, or not at all.
     if not (packages / "pip").exists():
         with tempfile.TemporaryDirectory(dir=folder) as unpacked, zipfile.ZipFile(wheel) as file:

@@ -80,6 +80,31 @@ def test_an_environment_whose_making_was_cut_off_gets_a_whole_pip_the_next_time(
     assert sorted(each.name for each in (packages / "pip").iterdir()) == ["__init__.py", "__main__.py"]
 
 
+def test_an_environment_of_another_python_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given what an older Python left
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=None)
+    wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")
+    folder = tmp_path / "made"
+    (folder / "lib" / "python3.10" / "site-packages" / "pip").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to("/usr/bin/true")
+    (folder / "pyvenv.cfg").write_text("version = 3.10.0")
+    # When
+    assert made(folder, monkeypatch) == 0
+    # Then
+    assert len(list(folder.glob("lib/*/site-packages/pip"))) == 1
+    told = subprocess.run([folder / "bin" / "python", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["Python", sys.version.split()[0]]
+
+
+def test_a_folder_that_is_no_environment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=None)
+    wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")
+    (tmp_path / "letter.txt").write_text("Dear Ada")
+    assert made(tmp_path, monkeypatch) == 0
+    assert (tmp_path / "letter.txt").read_text() == "Dear Ada"
+
+
 def test_the_wheel_that_the_system_keeps_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept_wheels(tmp_path / "ensurepip", monkeypatch, by_the_system=tmp_path / "system")
     bundled = wheel(tmp_path / "ensurepip" / "_bundled", "pip-1-py3-none-any.whl")
