@@ -246,7 +246,7 @@ def _share_left(charges: Collection[Charged]) -> Fraction:
     """Return the share of the money that still stands; without any, nothing was given back."""
     charged = sum(charge.charged for charge in charges)
     left = sum(charge.left for charge in charges)
-    return _WHOLE if left == charged or not charged else Fraction(left) / Fraction(charged)
+    return _WHOLE if left == charged else Fraction(left) / Fraction(charged)
 
 
 def _both(left: Sale, right: Sale) -> Sale:
