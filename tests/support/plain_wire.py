@@ -65,18 +65,19 @@ class PlainWire:
             raise EndpointConnectionError(endpoint_url=url, error=error) from error
         try:
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            answer = _answer(connection)
+            status, answered, content = _answer(connection)
         except TimeoutError as error:
             connection.close()
             raise ReadTimeoutError(endpoint_url=url, error=error) from error
         except OSError as error:
             connection.close()
             raise ConnectionClosedError(endpoint_url=url, error=error) from error
-        if _ends_after(answer):
+        # MiniStack says so with the answer to every 1,001st request, and closes the connection a moment later.
+        if "close" in answered.get("connection", "").lower():
             connection.close()
         else:
             self._idle.append(connection)
-        return answer
+        return status, answered, content
 
     def close(self) -> None:
         """Close the connections that no request is using."""
@@ -115,12 +116,6 @@ def _answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         chunks.append(_more(connection))
         missing -= len(chunks[-1])
     return int(status.split(" ", 2)[1]), headers, b"".join(chunks)
-
-
-def _ends_after(answer: tuple[int, dict[str, str], bytes]) -> bool:
-    """Whether the engine closes the connection, if not yet. MiniStack's says so with the answer to every 1,001st request."""
-    _, headers, _ = answer
-    return "close" in headers.get("connection", "").lower()
 
 
 def _more(connection: socket.socket) -> bytes:

@@ -21,8 +21,6 @@ from pancake_meter.domain.instant import to_ms
 
 EVENTS = Path(__file__).parents[2] / "events"
 DATA = Path(__file__).parents[1] / "data" / "waffo"
-
-
 _MAKING = Lock()
 
 
