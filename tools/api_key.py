@@ -25,7 +25,8 @@ from pancake_meter.domain.access.api_key import LIFE_MAX, ApiKey, Mode, api_key_
 from pancake_meter.domain.access.role import ROLES, Role
 from pancake_meter.domain.errors import DomainError
 from pancake_meter.store.access.api_keys import list_api_keys, mode_of_listed
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.dynamodb_client import dynamodb_client
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.access.manage_keys import create_key, revoke_key
 
 if TYPE_CHECKING:

@@ -1,15 +1,19 @@
-"""Our client of DynamoDB does less around a request than boto3's does, and sends the same."""
+"""Our client of DynamoDB does less around a request than boto3's does: it sends the same, and gives the same answers."""
 
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParser
 
-from pancake_meter.store import table
+from pancake_meter.store import dynamodb_client as module
+from pancake_meter.store.dynamodb_client import dynamodb_client
 from pancake_meter.store.retrying import CLIENT_CONFIG
-from pancake_meter.store.table import dynamodb_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,6 +42,63 @@ CALLS: dict[str, dict[str, Any]] = {
         "ClientRequestToken": "token",
     },
 }
+ITEM = {
+    **KEY,
+    "text": {"S": 'says "B": no, "B" and \\"B\\"'},
+    "number": {"N": "-0.10"},
+    "flags": {"L": [{"BOOL": True}, {"NULL": True}, {"M": {}}]},
+    "sets": {"M": {"names": {"SS": ["a", "ü"]}, "numbers": {"NS": ["1", "2"]}}},
+}
+BINARY = {**KEY, "one": {"B": "AP8="}, "inner": {"L": [{"M": {"some": {"BS": ["AA==", "/w=="]}}}]}}
+REFUSAL = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no", "Item": ITEM}
+CANCELLED = {
+    "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+    "Message": "no",
+    "CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "no", "Item": BINARY}],
+}
+ANSWERS: dict[str, tuple[str, int, bytes]] = {
+    "no item": ("get_item", 200, b"{}"),
+    "null": ("get_item", 200, b'{"Item": null}'),
+    "an item": ("get_item", 200, json.dumps({"Item": ITEM}).encode()),
+    "an item, not escaped": ("get_item", 200, json.dumps({"Item": ITEM}, ensure_ascii=False).encode()),
+    "binary values": ("get_item", 200, json.dumps({"Item": BINARY}).encode()),
+    "an attribute called B": ("get_item", 200, json.dumps({"Item": {**KEY, "B": {"S": "AA=="}}}).encode()),
+    "what it was": ("update_item", 200, json.dumps({"Attributes": ITEM}).encode()),
+    "written": ("put_item", 200, b"{}"),
+    "items": (
+        "query",
+        200,
+        json.dumps({"Items": [ITEM, KEY], "Count": 2, "ScannedCount": 2, "LastEvaluatedKey": KEY}).encode(),
+    ),
+    "all items": ("scan", 200, json.dumps({"Items": [], "Count": 0, "ScannedCount": 0}).encode()),
+    "items of a table": (
+        "batch_get_item",
+        200,
+        json.dumps({"Responses": {"table": [ITEM, BINARY]}, "UnprocessedKeys": {"table": {"Keys": [KEY]}}}).encode(),
+    ),
+    "units": (
+        "transact_write_items",
+        200,
+        json.dumps({"ConsumedCapacity": [{"TableName": "table", "CapacityUnits": 2.0}]}).encode(),
+    ),
+    "refused": ("update_item", 400, json.dumps(REFUSAL).encode()),
+    "cancelled": ("transact_write_items", 400, json.dumps(CANCELLED).encode()),
+    "throttled": (
+        "get_item",
+        400,
+        b'{"__type": "com.amazon.coral.availability#ThrottlingException", "message": "slow"}',
+    ),
+    "an error without words": ("get_item", 500, b""),
+    "a page of a proxy": ("get_item", 502, b"<html></html>"),
+}
+UNREADABLE: dict[str, bytes] = {
+    "nothing": b"",
+    "cut off": b'{"Item": {"PK": {"S": "a"',
+    "a page": b"<html></html>",
+    "not UTF-8": b'{"Item": {"PK": {"S": "\xff"}}}',
+    "a list": b"[]",
+    "null": b"null",
+}
 OF_ITS_OWN = {"User-Agent", "X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
 
 
@@ -56,6 +117,25 @@ def sent(client: "DynamoDBClient", operation: str) -> list[tuple[str, bytes, dic
     events.register("before-send.dynamodb", answered)
     getattr(client, operation)(**CALLS[operation])
     return seen
+
+
+def answered(client: "DynamoDBClient", operation: str, status: int, body: bytes) -> Any:
+    """Return how a client gives the answer of a server, or what it raises."""
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        raw: Any = SimpleNamespace(stream=lambda: iter([body]))
+        headers = HTTPHeaders()
+        headers["x-amzn-RequestId"] = "one"
+        return AWSResponse(request.url, status, headers, raw)
+
+    events: Any = client.meta.events
+    events.register("before-send.dynamodb", answer)
+    try:
+        return getattr(client, operation)(**CALLS[operation])
+    except ClientError as error:
+        return type(error).__name__, error.response
+    except Exception as error:  # noqa: BLE001 - whatever boto3 raises for what is no answer
+        return type(error), str(error)
 
 
 @pytest.fixture(params=["", "123456789012"], ids=["one for a region", "one for an account"], autouse=True)
@@ -78,10 +158,38 @@ def test_our_client_sends_what_boto3_does_to_where_boto3_does(operation: str) ->
     assert sent(ours, operation) == sent(stock, operation) != []
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_our_client_gives_the_answers_that_boto3_gives(name: str) -> None:
+    operation, status, body = ANSWERS[name]
+    stock = answered(boto3.client("dynamodb", config=CLIENT_CONFIG), operation, status, body)
+    assert answered(dynamodb_client(), operation, status, body) == stock
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_no_answer_is_left_to_boto3(name: str) -> None:
+    stock = answered(boto3.client("dynamodb", config=CLIENT_CONFIG), "get_item", 200, UNREADABLE[name])
+    assert answered(dynamodb_client(), "get_item", 200, UNREADABLE[name]) == stock
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_botocore_looks_at_no_value_of_an_answer(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    parse = vars(ResponseParser)["_parse_shape"]
+
+    def parsed(parser: ResponseParser, shape: Any, value: Any) -> Any:
+        seen.append(shape.name)
+        return parse(parser, shape, value)
+
+    monkeypatch.setattr(ResponseParser, "_parse_shape", parsed)
+    body = json.dumps({"Item": ITEM, "Items": [ITEM], "Attributes": ITEM, "Responses": {"table": [ITEM]}}).encode()
+    answered(dynamodb_client(), operation, 200, body)
+    assert [name for name in seen if not name.endswith("Output")] == []
+
+
 def test_our_client_looks_for_no_arns_in_a_request_and_others_still_do() -> None:
     ours = dynamodb_client().meta.service_model
     stock = boto3.client("dynamodb").meta.service_model
     used = ["".join(word.title() for word in name.split("_")) for name in CALLS]
     searched = [name for name in used if stock.operation_model(name).operation_context_parameters]
-    assert sorted(searched) == sorted(table._OF_PARTS)
+    assert sorted(searched) == sorted(module._OF_PARTS)
     assert not any(ours.operation_model(name).operation_context_parameters for name in used)

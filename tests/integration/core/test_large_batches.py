@@ -15,8 +15,9 @@ import pytest
 from pancake_meter.catalog import load_catalog
 from pancake_meter.domain.usage.usage_event import dated_usage_event, usage_event
 from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.store.dynamodb_client import dynamodb_client
 from pancake_meter.store.errors import StoreBusy, StoreError, StoreUnavailable
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.table import Table
 from pancake_meter.store.usage.parked_usage import parked_usage
 from pancake_meter.usecases.balance.hold_quota import HoldPlaced, hold_quota
 from pancake_meter.usecases.balance.metering import Metering

@@ -19,9 +19,10 @@ from pancake_meter.deps.config import catalog_path
 from pancake_meter.deps.metering import MeteringDeps
 from pancake_meter.deps.quota import QuotaDeps
 from pancake_meter.domain.access.api_key import generate_api_key
+from pancake_meter.store.dynamodb_client import dynamodb_client
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import ATTEMPTS_MAX
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.selling.offer import Offers
 from pancake_meter.usecases.side_by_side import WORKERS_MAX

@@ -34,9 +34,10 @@ from pancake_meter.domain.usage.usage_event import usage_event
 from pancake_meter.litellm.client import LiteLLMClient
 from pancake_meter.openmeter.client import OpenMeterClient, OpenMeterUnavailable
 from pancake_meter.store.balance.balances import read_balance
+from pancake_meter.store.dynamodb_client import dynamodb_client
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import CLIENT_CONFIG
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.table import Table
 from pancake_meter.store.usage.usage_queue import UsageQueue, sqs_client
 from pancake_meter.usecases.balance.metering import Metering
 from pancake_meter.usecases.balance.record_usage import record_events

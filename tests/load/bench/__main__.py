@@ -16,13 +16,24 @@ from pathlib import Path
 from typing import Final
 
 from tools.cfn_template import ROOT
-from tools.cold import FLOOR, NATIVE_FOLDER, SETTINGS, build_here, deployed_runtime, imports, link_runtime, measure_all
+from tools.cold import (
+    FLOOR,
+    NATIVE_FOLDER,
+    SETTINGS,
+    STARTED_BY_LAMBDA,
+    build_here,
+    deployed_runtime,
+    imports,
+    link_runtime,
+    measure_all,
+)
 
 CATALOG: Final = ROOT / "layers" / "catalog" / "catalog.toml"
 
-# The handlers are imported as Lambda imports them: with their environment set.
+# The handlers are imported as Lambda imports them: with their environment set. So they look for garbage as they do there.
 os.environ |= {
     **SETTINGS,
+    **STARTED_BY_LAMBDA,
     "CATALOG_PATH": str(CATALOG),
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -32,7 +43,7 @@ os.environ |= {
 }
 sys.path += [str(folder) for folder in sorted((ROOT / "functions").iterdir()) if folder.is_dir()]
 
-from pancake_meter.store.table import dynamodb_client  # noqa: E402
+from pancake_meter.store.dynamodb_client import dynamodb_client  # noqa: E402
 from tests.load.bench import counts, first_minute, growth, page, peers, rates, warm  # noqa: E402
 from tests.load.bench.figures import Figure, Part, machine  # noqa: E402
 from tests.load.bench.goals import GOALS, TITLES  # noqa: E402

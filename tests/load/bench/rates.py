@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from pancake_meter.store.balance.balances import read_balance
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.dynamodb_client import dynamodb_client
+from pancake_meter.store.table import Table
 from pancake_meter.usecases.balance.metering import Metering
 from tests.load.bench.figures import Figure
 from tests.load.bench.twin import Recorder, Request, Twins

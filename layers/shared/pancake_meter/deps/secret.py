@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pancake_meter.store.aws_session import aws_session
 from pancake_meter.store.errors import StoreError
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
@@ -93,4 +93,4 @@ class Secret:
 
 @cache
 def _production_client() -> "SecretsManagerClient":
-    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
+    return aws_session().client("secretsmanager", config=CLIENT_CONFIG)

@@ -7,7 +7,8 @@ from functools import cache
 from pancake_meter import clock
 from pancake_meter.deps.config import TableSettings
 from pancake_meter.domain.instant import floor_ms
-from pancake_meter.store.table import Table, dynamodb_client
+from pancake_meter.store.dynamodb_client import dynamodb_client
+from pancake_meter.store.table import Table
 
 Clock = Callable[[], datetime]
 

@@ -12,15 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.store.attribute_values import read_item, written_item
 from pancake_meter.store.errors import StoreBusy, StoreThrottled, WriteDoubtful, WriteRefused
 from pancake_meter.store.item_format import ATTRIBUTE as FORMAT_ATTRIBUTE
 from pancake_meter.store.item_format import FIRST_PLACEHOLDER, FORMAT, PLACEHOLDER, guarded, readable, stamped, stamping
-from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
+from pancake_meter.store.retrying import Retrier, passing_trouble
 from pancake_meter.value import Value, field
 
 if TYPE_CHECKING:
@@ -41,11 +39,6 @@ SCAN_ITEMS: Final = 500
 READ_ITEMS_MAX: Final = 100
 ITEM_BYTES_MAX: Final = 400_000
 """Items that one request looks for."""
-
-_LEAN: Final = Config(parameter_validation=False, user_agent="pancake-meter")
-
-_OF_PARTS: Final = ("BatchGetItem", "BatchWriteItem", "TransactWriteItems")
-"""Operations whose requests name a table in each of their parts."""
 
 _CONTENTION = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 _REASONS_THAT_PASS = _CONTENTION | {"ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -94,21 +87,6 @@ class Delete(Value):
 
 
 Write = Put | Update | Check | Delete
-
-
-def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
-    """Return a client that gives up early: a handler must answer its caller before the caller gives up.
-
-    It does not compare requests with the service's description before it sends them: that takes as long again as the rest
-    with a batch of 99 events, and DynamoDB does it too. The clients of the tests do. Nor does it describe itself, its
-    machine and its settings anew in each request, which takes a twentieth of a short call; or look through the parts of a
-    request for tables that are named by ARN, to send it to the account that has them: ours are named by name.
-    """
-    client = boto3.client("dynamodb", config=CLIENT_CONFIG.merge(_LEAN), endpoint_url=endpoint_url)
-    for operation in _OF_PARTS:
-        # The model of one client's operation, made when it is first asked for: no other client sees this.
-        setattr(client.meta.service_model.operation_model(operation), "operation_context_parameters", {})  # noqa: B010
-    return client
 
 
 class Table:

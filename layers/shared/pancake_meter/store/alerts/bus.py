@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pancake_meter.domain.alerts.alert import Alert
 from pancake_meter.domain.alerts.payload import identified_payload
+from pancake_meter.store.aws_session import aws_session
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
@@ -24,7 +24,7 @@ _ENTRIES_MAX: Final = 10
 
 def events_client(endpoint_url: str | None = None) -> "EventBridgeClient":
     """Return a client that gives up early."""
-    return boto3.client("events", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
+    return aws_session().client("events", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
 
 
 class AlertBus:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pancake_meter.store.aws_session import aws_session
 from pancake_meter.store.errors import StoreUnavailable
 from pancake_meter.store.retrying import CLIENT_CONFIG, Retrier, passing_trouble
 
@@ -23,7 +23,7 @@ _REQUEST_MESSAGES_MAX = 4
 
 def sqs_client(endpoint_url: str | None = None) -> "SQSClient":
     """Return a client that gives up early: a handler must answer its caller before the caller gives up."""
-    return boto3.client("sqs", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
+    return aws_session().client("sqs", config=CLIENT_CONFIG, endpoint_url=endpoint_url)
 
 
 class QueueRefusedMessages(Exception):
