@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pancake_meter.store.dynamodb_client import read_as_json
 from tests.property.test_attribute_values import VALUES
 
-SHAPE: Any = get_session().get_service_model("dynamodb").operation_model("GetItem").output_shape
+GET_ITEM = get_session().get_service_model("dynamodb").operation_model("GetItem")
+SHAPE: Any = GET_ITEM.output_shape
 
 
 def on_the_wire(value: Any) -> Any:
@@ -37,7 +38,7 @@ def made_by_boto3(body: bytes) -> dict[str, Any]:
 def made_by_ours(body: bytes) -> dict[str, Any]:
     answer: dict[str, Any] = {"status_code": 200, "headers": {}, "body": body}
     found: dict[str, Any] = {}
-    read_as_json(response_dict=answer, customized_response_dict=found)
+    read_as_json(GET_ITEM, response_dict=answer, customized_response_dict=found)
     return {**made_by_boto3(answer["body"]), **found}
 
 

@@ -50,6 +50,7 @@ ITEM = {
     "sets": {"M": {"names": {"SS": ["a", "ü"]}, "numbers": {"NS": ["1", "2"]}}},
 }
 BINARY = {**KEY, "one": {"B": "AP8="}, "inner": {"L": [{"M": {"some": {"BS": ["AA==", "/w=="]}}}]}}
+SETS_OF_BINARY = {**KEY, "some": {"BS": ["AA==", "/w=="]}}
 REFUSAL = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no", "Item": ITEM}
 CANCELLED = {
     "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -61,6 +62,13 @@ ANSWERS: dict[str, tuple[str, int, bytes]] = {
     "null": ("get_item", 200, b'{"Item": null}'),
     "an item": ("get_item", 200, json.dumps({"Item": ITEM}).encode()),
     "an item, not escaped": ("get_item", 200, json.dumps({"Item": ITEM}, ensure_ascii=False).encode()),
+    "null within an item": ("get_item", 200, b'{"Item": {"PK": {"S": "a", "N": null}, "SK": {"S": "null"}}}'),
+    "sets of binary values": ("get_item", 200, json.dumps({"Item": SETS_OF_BINARY}).encode()),
+    "members that nobody knows": (
+        "get_item",
+        200,
+        json.dumps({"Item": ITEM, "ResponseMetadata": 5, "Error": {"Code": "a"}, "New": {"S": "b"}}).encode(),
+    ),
     "binary values": ("get_item", 200, json.dumps({"Item": BINARY}).encode()),
     "an attribute called B": ("get_item", 200, json.dumps({"Item": {**KEY, "B": {"S": "AA=="}}}).encode()),
     "what it was": ("update_item", 200, json.dumps({"Attributes": ITEM}).encode()),
@@ -81,6 +89,11 @@ ANSWERS: dict[str, tuple[str, int, bytes]] = {
         200,
         json.dumps({"ConsumedCapacity": [{"TableName": "table", "CapacityUnits": 2.0}]}).encode(),
     ),
+    "not written": (
+        "batch_write_item",
+        200,
+        json.dumps({"UnprocessedItems": {"table": [{"DeleteRequest": {"Key": KEY}, "PutRequest": None}]}}).encode(),
+    ),
     "refused": ("update_item", 400, json.dumps(REFUSAL).encode()),
     "cancelled": ("transact_write_items", 400, json.dumps(CANCELLED).encode()),
     "throttled": (
@@ -91,15 +104,30 @@ ANSWERS: dict[str, tuple[str, int, bytes]] = {
     "an error without words": ("get_item", 500, b""),
     "a page of a proxy": ("get_item", 502, b"<html></html>"),
 }
+EVERY_MEMBER: dict[str, Any] = {
+    "Item": ITEM,
+    "Items": [ITEM],
+    "Attributes": ITEM,
+    "Responses": {"table": [ITEM]},
+    "UnprocessedItems": {"table": [{"DeleteRequest": {"Key": KEY}}]},
+    "ItemCollectionMetrics": {"table": [{"ItemCollectionKey": KEY}]},
+}
 UNREADABLE: dict[str, bytes] = {
     "nothing": b"",
     "cut off": b'{"Item": {"PK": {"S": "a"',
     "a page": b"<html></html>",
     "not UTF-8": b'{"Item": {"PK": {"S": "\xff"}}}',
+    "half a character": b'{"Item": {"PK": {"S": "\xed\xa0\x80"}}}',
+    "UTF-16": '{"Item": {}}'.encode("utf-16"),
+    "a byte order mark": b'\xef\xbb\xbf{"Item": {}}',
     "a list": b"[]",
     "null": b"null",
 }
 OF_ITS_OWN = {"User-Agent", "X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
+
+
+def stock_client() -> "DynamoDBClient":
+    return boto3.Session().client("dynamodb", config=CLIENT_CONFIG)
 
 
 def sent(client: "DynamoDBClient", operation: str) -> list[tuple[str, bytes, dict[str, Any]]]:
@@ -138,37 +166,41 @@ def answered(client: "DynamoDBClient", operation: str, status: int, body: bytes)
         return type(error), str(error)
 
 
-@pytest.fixture(params=["", "123456789012"], ids=["one for a region", "one for an account"], autouse=True)
-def _address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB's address is one for a region, or one for an account where the credentials tell it."""
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCOUNT_ID": request.param,
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
+@pytest.fixture(params=["", "123456789012"], ids=["one for a region", "one for an account"])
+def _address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB's address is one for a region, or one for an account where the credentials tell it."""
+    monkeypatch.setenv("AWS_ACCOUNT_ID", request.param)
+
+
+@pytest.mark.usefixtures("_address")
 @pytest.mark.parametrize("operation", CALLS)
 def test_our_client_sends_what_boto3_does_to_where_boto3_does(operation: str) -> None:
-    stock = boto3.client("dynamodb", config=CLIENT_CONFIG)
-    ours = dynamodb_client()
+    ours, stock = dynamodb_client(), stock_client()
     assert sent(ours, operation) == sent(stock, operation) != []
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_our_client_gives_the_answers_that_boto3_gives(name: str) -> None:
     operation, status, body = ANSWERS[name]
-    stock = answered(boto3.client("dynamodb", config=CLIENT_CONFIG), operation, status, body)
-    assert answered(dynamodb_client(), operation, status, body) == stock
+    ours = answered(dynamodb_client(), operation, status, body)
+    assert ours == answered(stock_client(), operation, status, body)
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_what_is_no_answer_is_left_to_boto3(name: str) -> None:
-    stock = answered(boto3.client("dynamodb", config=CLIENT_CONFIG), "get_item", 200, UNREADABLE[name])
-    assert answered(dynamodb_client(), "get_item", 200, UNREADABLE[name]) == stock
+    ours = answered(dynamodb_client(), "get_item", 200, UNREADABLE[name])
+    assert ours == answered(stock_client(), "get_item", 200, UNREADABLE[name])
 
 
 @pytest.mark.parametrize("operation", CALLS)
@@ -181,14 +213,20 @@ def test_botocore_looks_at_no_value_of_an_answer(operation: str, monkeypatch: py
         return parse(parser, shape, value)
 
     monkeypatch.setattr(ResponseParser, "_parse_shape", parsed)
-    body = json.dumps({"Item": ITEM, "Items": [ITEM], "Attributes": ITEM, "Responses": {"table": [ITEM]}}).encode()
-    answered(dynamodb_client(), operation, 200, body)
+    answer = answered(dynamodb_client(), operation, 200, json.dumps(EVERY_MEMBER).encode())
     assert [name for name in seen if not name.endswith("Output")] == []
+    output = (
+        stock_client().meta.service_model.operation_model("".join(map(str.title, operation.split("_")))).output_shape
+    )
+    assert output is not None
+    known = EVERY_MEMBER.keys() & output.members.keys()
+    assert known
+    assert {name: answer[name] for name in known} == {name: EVERY_MEMBER[name] for name in known}
 
 
 def test_our_client_looks_for_no_arns_in_a_request_and_others_still_do() -> None:
     ours = dynamodb_client().meta.service_model
-    stock = boto3.client("dynamodb").meta.service_model
+    stock = stock_client().meta.service_model
     used = ["".join(word.title() for word in name.split("_")) for name in CALLS]
     searched = [name for name in used if stock.operation_model(name).operation_context_parameters]
     assert sorted(searched) == sorted(module._OF_PARTS)

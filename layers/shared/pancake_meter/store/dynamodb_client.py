@@ -10,6 +10,7 @@ from pancake_meter.store.aws_session import aws_session
 from pancake_meter.store.retrying import CLIENT_CONFIG
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _LEAN: Final = Config(parameter_validation=False, user_agent="pancake-meter")
@@ -19,6 +20,7 @@ _OF_PARTS: Final = ("BatchGetItem", "BatchWriteItem", "TransactWriteItems")
 """Operations whose requests name a table in each of their parts."""
 
 _REFUSALS_FROM: Final = 300
+_FOR_BOTOCORE: Final = (b'"B"', b'"BS"', b"null")
 
 
 def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
@@ -40,18 +42,25 @@ def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
     return client
 
 
-def read_as_json(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+def read_as_json(
+    operation_model: "OperationModel",
+    response_dict: dict[str, Any],
+    customized_response_dict: dict[str, Any],
+    **_: object,
+) -> None:
     """Read an answer's body, so that botocore finds an empty one.
 
-    botocore compares each value of an item with the service's description, which is a fifth of a short call. The only
-    values that it changes are binary ones: it reads the bodies that may have some, as it reads refusals, and whatever is
+    botocore compares each value of an item with the service's description, which is a fifth of a short call. All that it
+    changes are binary values and ``null``: it reads the bodies that may have some, as it reads refusals, and whatever is
     no JSON object.
     """
     body = response_dict["body"]
-    if response_dict["status_code"] >= _REFUSALS_FROM or b'"B"' in body or b'"BS"' in body:
+    if response_dict["status_code"] >= _REFUSALS_FROM or any(each in body for each in _FOR_BOTOCORE):
         return
     with suppress(ValueError):
-        read = json.loads(body)
+        read = json.loads(body.decode())
         if isinstance(read, dict):
-            customized_response_dict.update({name: value for name, value in read.items() if value is not None})
+            output = operation_model.output_shape
+            known = output.members if output is not None else {}
+            customized_response_dict.update({name: value for name, value in read.items() if name in known})
             response_dict["body"] = b"{}"
