@@ -1,8 +1,10 @@
 """Our client of DynamoDB does less around a request than boto3's does: it sends the same, and gives the same answers."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import pytest
@@ -63,6 +65,7 @@ ANSWERS: dict[str, tuple[str, int, bytes]] = {
     "an item": ("get_item", 200, json.dumps({"Item": ITEM}).encode()),
     "an item, not escaped": ("get_item", 200, json.dumps({"Item": ITEM}, ensure_ascii=False).encode()),
     "null within an item": ("get_item", 200, b'{"Item": {"PK": {"S": "a", "N": null}, "SK": {"S": "null"}}}'),
+    "a binary value": ("get_item", 200, json.dumps({"Item": {**KEY, "one": {"B": "AP8="}}}).encode()),
     "sets of binary values": ("get_item", 200, json.dumps({"Item": SETS_OF_BINARY}).encode()),
     "members that nobody knows": (
         "get_item",
@@ -126,24 +129,64 @@ UNREADABLE: dict[str, bytes] = {
 OF_ITS_OWN = {"User-Agent", "X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
 
 
-def stock_client() -> "DynamoDBClient":
-    return boto3.Session().client("dynamodb", config=CLIENT_CONFIG)
+def model_name(operation: str) -> str:
+    return "".join(word.title() for word in operation.split("_"))
+
+
+class Clients(NamedTuple):
+    """Ours, and boto3's as it comes."""
+
+    ours: "DynamoDBClient"
+    stock: "DynamoDBClient"
+
+
+def made_for(account_id: str) -> Iterator[Clients]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCOUNT_ID": account_id,
+        }.items():
+            patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield Clients(dynamodb_client(), boto3.Session().client("dynamodb", config=CLIENT_CONFIG))
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    yield from made_for("")
+
+
+@pytest.fixture(scope="module", params=["", "123456789012"], ids=["one for a region", "one for an account"])
+def addressed(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    """DynamoDB's address is one for a region, or one for an account where the credentials tell it."""
+    yield from made_for(request.param)
+
+
+@contextmanager
+def before_sending(client: "DynamoDBClient", answer: Callable[..., AWSResponse]) -> Iterator[None]:
+    events: Any = client.meta.events
+    events.register("before-send.dynamodb", answer)
+    try:
+        yield
+    finally:
+        events.unregister("before-send.dynamodb", answer)
 
 
 def sent(client: "DynamoDBClient", operation: str) -> list[tuple[str, bytes, dict[str, Any]]]:
     """Return what a client sends for a call, but for its own name and the time."""
     seen: list[tuple[str, bytes, dict[str, Any]]] = []
 
-    def answered(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         headers = {name: value for name, value in request.headers.items() if name not in OF_ITS_OWN}
         body: Any = request.body
         seen.append((request.url, body, headers))
         raw: Any = SimpleNamespace(stream=lambda: iter([b"{}"]))
         return AWSResponse(request.url, 200, request.headers, raw)
 
-    events: Any = client.meta.events
-    events.register("before-send.dynamodb", answered)
-    getattr(client, operation)(**CALLS[operation])
+    with before_sending(client, answer):
+        getattr(client, operation)(**CALLS[operation])
     return seen
 
 
@@ -156,55 +199,34 @@ def answered(client: "DynamoDBClient", operation: str, status: int, body: bytes)
         headers["x-amzn-RequestId"] = "one"
         return AWSResponse(request.url, status, headers, raw)
 
-    events: Any = client.meta.events
-    events.register("before-send.dynamodb", answer)
-    try:
-        return getattr(client, operation)(**CALLS[operation])
-    except ClientError as error:
-        return type(error).__name__, error.response
-    except Exception as error:  # noqa: BLE001 - whatever boto3 raises for what is no answer
-        return type(error), str(error)
+    with before_sending(client, answer):
+        try:
+            return getattr(client, operation)(**CALLS[operation])
+        except ClientError as error:
+            return type(error).__name__, error.response
+        except Exception as error:  # noqa: BLE001 - whatever boto3 raises for what is no answer
+            return type(error), str(error)
 
 
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-
-
-@pytest.fixture(params=["", "123456789012"], ids=["one for a region", "one for an account"])
-def _address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB's address is one for a region, or one for an account where the credentials tell it."""
-    monkeypatch.setenv("AWS_ACCOUNT_ID", request.param)
-
-
-@pytest.mark.usefixtures("_address")
 @pytest.mark.parametrize("operation", CALLS)
-def test_our_client_sends_what_boto3_does_to_where_boto3_does(operation: str) -> None:
-    ours, stock = dynamodb_client(), stock_client()
-    assert sent(ours, operation) == sent(stock, operation) != []
+def test_our_client_sends_what_boto3_does_to_where_boto3_does(operation: str, addressed: Clients) -> None:
+    assert sent(addressed.ours, operation) == sent(addressed.stock, operation) != []
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_our_client_gives_the_answers_that_boto3_gives(name: str) -> None:
-    operation, status, body = ANSWERS[name]
-    ours = answered(dynamodb_client(), operation, status, body)
-    assert ours == answered(stock_client(), operation, status, body)
+def test_our_client_gives_the_answers_that_boto3_gives(name: str, clients: Clients) -> None:
+    assert answered(clients.ours, *ANSWERS[name]) == answered(clients.stock, *ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_what_is_no_answer_is_left_to_boto3(name: str) -> None:
-    ours = answered(dynamodb_client(), "get_item", 200, UNREADABLE[name])
-    assert ours == answered(stock_client(), "get_item", 200, UNREADABLE[name])
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_answer_is_left_to_boto3(body: bytes, clients: Clients) -> None:
+    assert answered(clients.ours, "get_item", 200, body) == answered(clients.stock, "get_item", 200, body)
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_botocore_looks_at_no_value_of_an_answer(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_botocore_looks_at_no_value_of_an_answer(
+    operation: str, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
     parse = vars(ResponseParser)["_parse_shape"]
 
@@ -213,21 +235,18 @@ def test_botocore_looks_at_no_value_of_an_answer(operation: str, monkeypatch: py
         return parse(parser, shape, value)
 
     monkeypatch.setattr(ResponseParser, "_parse_shape", parsed)
-    answer = answered(dynamodb_client(), operation, 200, json.dumps(EVERY_MEMBER).encode())
+    answer = answered(clients.ours, operation, 200, json.dumps(EVERY_MEMBER).encode())
     assert [name for name in seen if not name.endswith("Output")] == []
-    output = (
-        stock_client().meta.service_model.operation_model("".join(map(str.title, operation.split("_")))).output_shape
-    )
+    output = clients.stock.meta.service_model.operation_model(model_name(operation)).output_shape
     assert output is not None
     known = EVERY_MEMBER.keys() & output.members.keys()
     assert known
     assert {name: answer[name] for name in known} == {name: EVERY_MEMBER[name] for name in known}
 
 
-def test_our_client_looks_for_no_arns_in_a_request_and_others_still_do() -> None:
-    ours = dynamodb_client().meta.service_model
-    stock = stock_client().meta.service_model
-    used = ["".join(word.title() for word in name.split("_")) for name in CALLS]
+def test_our_client_looks_for_no_arns_in_a_request_and_others_still_do(clients: Clients) -> None:
+    ours, stock = (each.meta.service_model for each in clients)
+    used = [model_name(operation) for operation in CALLS]
     searched = [name for name in used if stock.operation_model(name).operation_context_parameters]
     assert sorted(searched) == sorted(module._OF_PARTS)
     assert not any(ours.operation_model(name).operation_context_parameters for name in used)
