@@ -21,6 +21,7 @@ _OF_PARTS: Final = ("BatchGetItem", "BatchWriteItem", "TransactWriteItems")
 
 _REFUSALS_FROM: Final = 300
 _FOR_BOTOCORE: Final = (b'"B"', b'"BS"', b"null")
+"""A body with one of these may have a value that botocore changes: a binary one, or a member that is not there."""
 
 
 def dynamodb_client(endpoint_url: str | None = None) -> "DynamoDBClient":
@@ -50,9 +51,9 @@ def read_as_json(
 ) -> None:
     """Read an answer's body, so that botocore finds an empty one.
 
-    botocore compares each value of an item with the service's description, which is a fifth of a short call. All that it
-    changes are binary values and ``null``: it reads the bodies that may have some, as it reads refusals, and whatever is
-    no JSON object.
+    botocore compares each value of an item with the service's description, which is an eighth to a fifth of a short call.
+    All that it changes are binary values and ``null``: it reads the bodies that may have some, as it reads refusals, and
+    whatever is no JSON object.
     """
     body = response_dict["body"]
     if response_dict["status_code"] >= _REFUSALS_FROM or any(each in body for each in _FOR_BOTOCORE):
